@@ -1,0 +1,385 @@
+//! The typed graph: what a model computes, on real numbers.
+//!
+//! Nodes are in topological order in one arena; an operand is always an earlier node.
+//! A node's type is element, shape and visibility; visibility is the join of the operands'
+//! (`public` below both secrets, `shared` above both), so it says who could compute the node alone:
+//! `Public` anyone, `SecretClient` the data owner in the clear, `SecretServer` the model owner in the
+//! clear (functions of weights), `Shared` nobody.
+//! The float evaluator gives every op its meaning; the two-party run computes the same values on shares.
+//! Loops of the source are unrolled here; a node's `path` says where it came from (`blocks.3/s`).
+
+use std::fmt;
+
+use mpcc_grammar::ast::Span;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// Extents of a tensor, outermost first. A scalar is `[1]`.
+pub type Shape = SmallVec<[usize; 4]>;
+
+/// Index of a node in its graph.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NodeId(pub u32);
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "%{}", self.0)
+    }
+}
+
+/// Index of a parameter in its graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ParamId(pub u32);
+
+/// Element of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Element {
+    /// A real number; fixed point in the share program.
+    Real,
+    /// An unsigned byte (a pixel).
+    U8,
+    /// A 32-bit integer.
+    I32,
+    /// 0 or 1.
+    Bit,
+}
+
+/// Who can compute a value alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Visibility {
+    /// Everyone.
+    Public,
+    /// The data owner.
+    SecretClient,
+    /// The model owner.
+    SecretServer,
+    /// Nobody: it exists only as shares.
+    Shared,
+}
+
+impl Visibility {
+    /// Least upper bound: who can compute a function of both.
+    pub fn join(self, other: Self) -> Self {
+        use Visibility::*;
+        match (self, other) {
+            (Public, v) | (v, Public) => v,
+            (a, b) if a == b => a,
+            _ => Shared,
+        }
+    }
+}
+
+/// Type of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Type {
+    /// Element.
+    pub element: Element,
+    /// Shape.
+    pub shape: Shape,
+    /// Who could compute it.
+    pub visibility: Visibility,
+}
+
+/// What a node computes. Closed: an exhaustive match lists what a new op must touch.
+///
+/// "Row-wise" means along the last axis, for every combination of the other axes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Op {
+    /// The model's `n`-th input.
+    Input(u32),
+    /// A weight tensor, after its load-time reshapes.
+    Param(ParamId),
+    /// A public constant tensor, row-major.
+    Const(Vec<f64>),
+    /// `a + b`, numpy broadcasting.
+    Add(NodeId, NodeId),
+    /// `a - b`, numpy broadcasting.
+    Sub(NodeId, NodeId),
+    /// `a * b` entry by entry, numpy broadcasting.
+    Mul(NodeId, NodeId),
+    /// `x * factor`, a public real number.
+    Scale(NodeId, f64),
+    /// `x + term`, a public real number.
+    Offset(NodeId, f64),
+    /// Matrix product over the last two axes; leading axes are equal.
+    MatMul(NodeId, NodeId),
+    /// `x Wᵀ + b`: `x [.., in]`, `weight [out, in]`, `bias [out]`.
+    Linear {
+        /// `[.., in]`
+        x: NodeId,
+        /// `[out, in]`
+        weight: NodeId,
+        /// `[out]`
+        bias: Option<NodeId>,
+    },
+    /// Swaps the last two axes.
+    Transpose(NodeId),
+    /// `[n, heads * d]` to `[heads, n, d]`.
+    SplitHeads {
+        /// Operand.
+        x: NodeId,
+        /// Number of heads.
+        heads: usize,
+    },
+    /// `[heads, n, d]` to `[n, heads * d]`.
+    MergeHeads(NodeId),
+    /// Entries `start..end` along `axis`.
+    Slice {
+        /// Operand.
+        x: NodeId,
+        /// Axis.
+        axis: usize,
+        /// First entry.
+        start: usize,
+        /// One past the last entry.
+        end: usize,
+    },
+    /// Entries `index` along `axis`, in that order.
+    Gather {
+        /// Operand.
+        x: NodeId,
+        /// Axis.
+        axis: usize,
+        /// Public positions.
+        index: Vec<usize>,
+    },
+    /// Operands joined along `axis`.
+    Concat {
+        /// Operands.
+        parts: Vec<NodeId>,
+        /// Axis.
+        axis: usize,
+    },
+    /// Same entries, another shape.
+    Reshape(NodeId),
+    /// Row sum; the last axis becomes 1.
+    SumRow(NodeId),
+    /// Row mean; the last axis becomes 1.
+    MeanRow(NodeId),
+    /// `max(x, 0)`.
+    Relu(NodeId),
+    /// `x (1 + erf(x/√2)) / 2`.
+    Gelu(NodeId),
+    /// `1 / x` for `x > 0`; 0 stays harmless: the product with an exact 0 is 0.
+    Recip(NodeId),
+    /// LayerNorm along the last axis: `(x - mean) / sqrt(var + eps) * gain + bias`, biased variance.
+    LayerNorm {
+        /// `[.., d]`
+        x: NodeId,
+        /// `[d]`
+        gain: NodeId,
+        /// `[d]`
+        bias: NodeId,
+        /// Added to the variance.
+        eps: f64,
+    },
+    /// `κ (x - row mean)`, `κ = d / 2^⌈log2 d⌉`: the part of LayerNorm that is linear (gates.md C1).
+    Centre(NodeId),
+    /// `1 / sqrt(row variance + eps)`; the last axis becomes 1.
+    InvStd {
+        /// Operand.
+        x: NodeId,
+        /// Added to the variance.
+        eps: f64,
+    },
+    /// Each row (last axis) of a weight matrix minus its mean: encoded so that its integer rows sum to exactly 0.
+    CentreWeight(NodeId),
+    /// `[c, h, w]` to `[h/p * w/p, c * p * p]`: row-major patches, features in the order of a convolution kernel `[c, p, p]`.
+    Patches {
+        /// Operand.
+        x: NodeId,
+        /// Patch extent.
+        size: usize,
+    },
+    /// `(x - mean[c]) / std[c]` along the first axis.
+    Normalize {
+        /// Operand `[c, h, w]`.
+        x: NodeId,
+        /// Per channel.
+        mean: Vec<f64>,
+        /// Per channel.
+        std: Vec<f64>,
+    },
+    /// Index of the largest entry of each row; the last axis becomes 1.
+    Argmax(NodeId),
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// What it computes.
+    pub op: Op,
+    /// Its type.
+    pub ty: Type,
+    /// Where it comes from: block path and the source name, `blocks.3/s`.
+    pub path: String,
+    /// A declared range of its entries (`assume range`).
+    pub assumed: Option<(f64, f64)>,
+    /// The source text it was lowered from.
+    #[serde(skip)]
+    pub span: Option<Span>,
+}
+
+/// A load-time reshape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LoadOp {
+    /// Drops an axis of extent 1.
+    Squeeze(usize),
+    /// Swaps two axes.
+    Transpose(usize, usize),
+    /// Entries `from..to` along an axis.
+    Slice(usize, usize, usize),
+    /// Same entries, another shape.
+    Reshape(Shape),
+}
+
+/// A weight tensor the model owner must supply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    /// Full tensor name in the weights file.
+    pub name: String,
+    /// Shape in the file, before the load-time reshapes.
+    pub file_shape: Shape,
+    /// Reshapes applied in order.
+    pub ops: Vec<LoadOp>,
+    /// Shape after them.
+    pub shape: Shape,
+}
+
+/// A model input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A revealed value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// The node revealed to the data owner.
+    pub node: NodeId,
+    /// Names of the entries along the last axis.
+    pub labels: Vec<String>,
+}
+
+/// Fixed-point settings from `numeric { … }`, with defaults from gates.md section 5.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Numeric {
+    /// Fraction bits of activations.
+    pub frac: u8,
+    /// Fraction bits of weights.
+    pub weight_frac: u8,
+    /// Fraction bits of an inverse standard deviation.
+    pub rsqrt_frac: u8,
+    /// Fraction bits of a reciprocal.
+    pub recip_frac: u8,
+    /// Fraction bits of trigonometric factors.
+    pub table_frac: u8,
+    /// Fraction bits of a revealed output.
+    pub output_frac: u8,
+}
+
+impl Default for Numeric {
+    fn default() -> Self {
+        Self { frac: 12, weight_frac: 16, rsqrt_frac: 18, recip_frac: 26, table_frac: 16, output_frac: 10 }
+    }
+}
+
+/// A whole model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// The model's name.
+    pub name: String,
+    /// Nodes in topological order.
+    pub nodes: Vec<Node>,
+    /// Weights, in order of declaration.
+    pub params: Vec<Param>,
+    /// Tensor names in the weights file that are not bound on purpose; `*` matches any run of characters.
+    pub ignore: Vec<String>,
+    /// Inputs.
+    pub inputs: Vec<Input>,
+    /// Outputs.
+    pub outputs: Vec<Output>,
+    /// Fixed-point settings.
+    pub numeric: Numeric,
+    /// The head, layer or row choices in force, for reports: plan name to a readable form.
+    pub plans: Vec<(String, String)>,
+}
+
+impl Graph {
+    /// The node behind an id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// Appends a node.
+    pub fn push(&mut self, node: Node) -> NodeId {
+        let id = NodeId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes"));
+        self.nodes.push(node);
+        id
+    }
+}
+
+impl Op {
+    /// Operands in a fixed order.
+    pub fn operands(&self) -> SmallVec<[NodeId; 4]> {
+        use Op::*;
+        match self {
+            Input(_) | Param(_) | Const(_) => SmallVec::new(),
+            Add(a, b) | Sub(a, b) | Mul(a, b) | MatMul(a, b) => SmallVec::from_slice(&[*a, *b]),
+            Linear { x, weight, bias } => {
+                let mut v = SmallVec::from_slice(&[*x, *weight]);
+                v.extend(*bias);
+                v
+            }
+            LayerNorm { x, gain, bias, .. } => SmallVec::from_slice(&[*x, *gain, *bias]),
+            Concat { parts, .. } => SmallVec::from_slice(parts),
+            Scale(x, _) | Offset(x, _) | Transpose(x) | MergeHeads(x) | Reshape(x) | SumRow(x) | MeanRow(x)
+            | Relu(x) | Gelu(x) | Recip(x) | Centre(x) | CentreWeight(x) | Argmax(x) => SmallVec::from_slice(&[*x]),
+            SplitHeads { x, .. }
+            | Slice { x, .. }
+            | Gather { x, .. }
+            | InvStd { x, .. }
+            | Patches { x, .. }
+            | Normalize { x, .. } => SmallVec::from_slice(&[*x]),
+        }
+    }
+
+    /// The same op on other operands: `map` is applied to each.
+    #[must_use]
+    pub fn map_operands(&self, mut map: impl FnMut(NodeId) -> NodeId) -> Op {
+        use Op::*;
+        let mut op = self.clone();
+        match &mut op {
+            Input(_) | Param(_) | Const(_) => {}
+            Add(a, b) | Sub(a, b) | Mul(a, b) | MatMul(a, b) => {
+                *a = map(*a);
+                *b = map(*b);
+            }
+            Linear { x, weight, bias } => {
+                *x = map(*x);
+                *weight = map(*weight);
+                *bias = bias.map(map);
+            }
+            LayerNorm { x, gain, bias, .. } => {
+                *x = map(*x);
+                *gain = map(*gain);
+                *bias = map(*bias);
+            }
+            Concat { parts, .. } => parts.iter_mut().for_each(|p| *p = map(*p)),
+            Scale(x, _) | Offset(x, _) | Transpose(x) | MergeHeads(x) | Reshape(x) | SumRow(x) | MeanRow(x)
+            | Relu(x) | Gelu(x) | Recip(x) | Centre(x) | CentreWeight(x) | Argmax(x) => *x = map(*x),
+            SplitHeads { x, .. }
+            | Slice { x, .. }
+            | Gather { x, .. }
+            | InvStd { x, .. }
+            | Patches { x, .. }
+            | Normalize { x, .. } => *x = map(*x),
+        }
+        op
+    }
+}

@@ -1,0 +1,10 @@
+//! From a syntax tree to a share program: lower, rewrite, assign fixed point, plan.
+//!
+//! Pure: strings and structs in, strings and structs out. No file, clock, socket or secret is touched here.
+
+pub mod evaluate;
+pub mod graph;
+pub mod lower;
+pub mod passes;
+pub mod text;
+pub mod verify;

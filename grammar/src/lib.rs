@@ -1,0 +1,3 @@
+//! The mpv language: grammar, syntax tree, formatter, diagnostics.
+
+pub mod ast;
