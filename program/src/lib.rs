@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The narrow waist between compiler and runtime: what a share program is, and what each protocol costs.
+//!
+//! A [`program::Program`] is a list of gates on shares and masked wires with their rings; lowering a role
+//! turns it into [`code::RoleCode`]. Neither holds a weight or an input, so both are public.
+
+pub mod code;
+pub mod program;

@@ -1,0 +1,401 @@
+//! Role code: what one role executes, as straight-line instructions on buffers of 64-bit words.
+//!
+//! Every buffer is a vector of `u64`; all arithmetic wraps modulo 2^64 and a ring Z_{2^k} is its quotient,
+//! so words are reduced only where they are opened or compared. An instruction names the buffers it reads
+//! and the one or more buffers it writes; a buffer is written once. Nothing here branches on a value.
+//! Communication happens only in the exchange that ends a step, so code between exchanges needs no IO.
+
+use serde::{Deserialize, Serialize};
+
+/// Who executes a piece of code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// Holds the weights; party 0.
+    ModelOwner,
+    /// Holds the input and learns the output; party 1.
+    DataOwner,
+    /// Deals correlated randomness and sees shapes only.
+    Dealer,
+}
+
+/// Index of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Buf(pub u32);
+
+/// Which party's seed a stream comes from. A party can draw only from its own; the dealer knows both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SeedOwner {
+    /// The model owner's seed.
+    ModelOwner,
+    /// The data owner's seed.
+    DataOwner,
+}
+
+/// Whether something happens once per model and peer, or once per inference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Stage {
+    /// Once per session; its buffers stay.
+    Setup,
+    /// Once per inference.
+    Inference,
+}
+
+/// Where a loaded buffer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Source {
+    /// The model owner's encoded weight of this index, as words modulo 2^64.
+    Weight(u32),
+    /// The data owner's encoded input of this index, as words modulo 2^64.
+    Input(u32),
+}
+
+/// How a `Map` reads a buffer at position (row, column) of its index space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Access {
+    /// Word `row * cols + col`; the buffer has `rows * cols` words.
+    Full,
+    /// Word `row`; the buffer has `rows` words.
+    Row,
+    /// Word `col`; the buffer has `cols` words.
+    Col,
+}
+
+/// One operation of a `Map`; its result is referred to by its position in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MapOp {
+    /// Word of an input buffer.
+    Load(Buf, Access),
+    /// Word of an input buffer at a computed public index, clamped to its last word: `buf[min(index, len - 1)]`.
+    LoadAt(Buf, V),
+    /// A constant.
+    Const(u64),
+    /// The row of the current position.
+    RowIndex,
+    /// Wrapping sum.
+    Add(V, V),
+    /// Wrapping difference.
+    Sub(V, V),
+    /// Wrapping product.
+    Mul(V, V),
+    /// Bitwise and.
+    And(V, V),
+    /// Bitwise or.
+    Or(V, V),
+    /// Bitwise exclusive or.
+    Xor(V, V),
+    /// Left shift by a constant below 64.
+    Shl(V, u8),
+    /// Logical right shift by a constant below 64.
+    Shr(V, u8),
+    /// Arithmetic right shift by a constant below 64.
+    Sar(V, u8),
+    /// `a << (b & 63)`.
+    ShlBy(V, V),
+    /// `a >> (b & 63)`, logical.
+    ShrBy(V, V),
+    /// Exclusive or of all bits: 0 or 1.
+    Parity(V),
+}
+
+/// Position of an earlier operation in the same `Map`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct V(pub u32);
+
+/// A loop over `rows × cols` positions: each stores some of its values. Positions are independent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Map {
+    /// Rows of the index space.
+    pub rows: usize,
+    /// Columns of the index space.
+    pub cols: usize,
+    /// Operations in order.
+    pub ops: Vec<MapOp>,
+    /// Buffers of `rows * cols` words written at `row * cols + col`; never also read by this map.
+    pub stores: Vec<(Buf, V)>,
+}
+
+/// A strided copy of up to four dimensions into a part of a buffer.
+///
+/// `dst[dst_offset + Σ i_d * dst_strides[d]] = src[src_offset + Σ i_d * src_strides[d]]` for all `i` below `dims`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Copy {
+    /// Written buffer.
+    pub dst: Buf,
+    /// Read buffer.
+    pub src: Buf,
+    /// Extents.
+    pub dims: [usize; 4],
+    /// Word strides in `dst`.
+    pub dst_strides: [usize; 4],
+    /// Word strides in `src`.
+    pub src_strides: [usize; 4],
+    /// First word in `dst`.
+    pub dst_offset: usize,
+    /// First word in `src`.
+    pub src_offset: usize,
+}
+
+/// The function behind a row table (gates.md G10); `v` is the integer in the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RowFunction {
+    /// `1 / sqrt(v * scale + eps)`
+    Rsqrt {
+        /// Real value of one unit of `v`.
+        scale: f64,
+        /// Added before the root.
+        eps: f64,
+    },
+    /// `1 / (v * scale + eps)`
+    Recip {
+        /// Real value of one unit of `v`.
+        scale: f64,
+        /// Added to the divisor.
+        eps: f64,
+    },
+}
+
+/// Parameters of a row table (gates.md G10). Per row it has `(windows * (degree + 1) + windows - 1) << index_bits` words:
+/// coefficients `[window][power][entry]`, then the low-range flags `[window < windows - 1][entry]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowTable {
+    /// k: ring width of the masked argument.
+    pub ring_bits: u8,
+    /// n: log2 of the entries per window.
+    pub index_bits: u8,
+    /// W: number of windows.
+    pub windows: u8,
+    /// p: degree of the pieces.
+    pub degree: u8,
+    /// g: bits of the position inside a bucket.
+    pub tau_bits: u8,
+    /// f_y: fraction bits of the coefficients; the result has `fraction + tau_bits`.
+    pub fraction: u8,
+    /// What is tabulated.
+    pub function: RowFunction,
+}
+
+impl RowTable {
+    /// Words per row.
+    pub fn words_per_row(&self) -> usize {
+        (usize::from(self.windows) * (usize::from(self.degree) + 1) + usize::from(self.windows) - 1)
+            << self.index_bits
+    }
+}
+
+/// One instruction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Instr {
+    /// Fills `dst` from the role's own data.
+    Load {
+        /// Written buffer.
+        dst: Buf,
+        /// Which data.
+        source: Source,
+    },
+    /// Fills `dst` with words of a pseudo-random stream, each reduced modulo 2^bits.
+    Draw {
+        /// Written buffer.
+        dst: Buf,
+        /// Whose seed.
+        seed: SeedOwner,
+        /// Which of the owner's seeds: the session's or the inference's.
+        stage: Stage,
+        /// Stream number; every stream is drawn by exactly one instruction of a role.
+        stream: u64,
+        /// Width of the words.
+        bits: u8,
+    },
+    /// Data owner: takes the dealer's next correction, packed at `bits` per word, in program order.
+    Receive {
+        /// Written buffer.
+        dst: Buf,
+        /// Width of the words.
+        bits: u8,
+    },
+    /// Dealer: sends the data owner its next correction, in program order.
+    Deal {
+        /// Buffer to send.
+        src: Buf,
+        /// Width of the words.
+        bits: u8,
+    },
+    /// A loop of word operations.
+    Map(Map),
+    /// Zero-filled `dst` of the buffer's length; used before partial copies.
+    Zero {
+        /// Written buffer.
+        dst: Buf,
+    },
+    /// A strided copy; several may write disjoint parts of one buffer.
+    Copy(Copy),
+    /// `dst[r] = Σ_c src[r * cols + c]`.
+    SumRows {
+        /// Written buffer.
+        dst: Buf,
+        /// Read buffer.
+        src: Buf,
+        /// Words per row.
+        cols: usize,
+    },
+    /// `dst = left · right` for each of `batch` row-major matrices, wrapping. `shared_right`: one right matrix serves every batch entry.
+    MatMul {
+        /// `[batch, m, n]`
+        dst: Buf,
+        /// `[batch, m, k]`
+        left: Buf,
+        /// `[batch, k, n]`, or `[k, n]` if shared.
+        right: Buf,
+        /// Number of products.
+        batch: usize,
+        /// Rows.
+        m: usize,
+        /// Inner extent.
+        k: usize,
+        /// Columns.
+        n: usize,
+        /// One right matrix for all.
+        shared_right: bool,
+    },
+    /// For j = 1..=count: `cos[(j-1) * len + i] = round(cos(2π j src[i] / 2^period_bits) 2^fraction)`, `sin` likewise (gates.md G11, S4).
+    Harmonics {
+        /// Written buffer, `count * len(src)` words.
+        cos: Buf,
+        /// Written buffer, `count * len(src)` words.
+        sin: Buf,
+        /// Angles.
+        src: Buf,
+        /// log2 of the period in ring units.
+        period_bits: u8,
+        /// Fraction bits of the factors.
+        fraction: u8,
+        /// Number of harmonics.
+        count: usize,
+    },
+    /// Dealer: row tables fitted at the masks `src` (one word per row), `words_per_row` words each (gates.md G10).
+    RowFit {
+        /// Written buffer.
+        dst: Buf,
+        /// Masks modulo 2^ring_bits.
+        src: Buf,
+        /// Parameters.
+        table: RowTable,
+    },
+}
+
+/// Words of a buffer on the wire, `bits` each, packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Packed {
+    /// The buffer.
+    pub buf: Buf,
+    /// Width of the words.
+    pub bits: u8,
+}
+
+/// One simultaneous exchange with the peer. All sends travel as one message, in order; so do all receives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// To the peer.
+    pub send: Vec<Packed>,
+    /// From the peer.
+    pub receive: Vec<Packed>,
+}
+
+/// Local work, then an exchange.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Instructions before the exchange.
+    pub local: Vec<Instr>,
+    /// The exchange; empty in the last step.
+    pub exchange: Exchange,
+}
+
+/// A buffer handed out at the end: words of an output, to be read as signed integers of `bits` bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputBuffer {
+    /// Index of the output in the program.
+    pub output: u32,
+    /// The buffer.
+    pub buf: Buf,
+    /// Width of its words.
+    pub bits: u8,
+}
+
+/// Everything one role executes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleCode {
+    /// Whose code.
+    pub role: Role,
+    /// Length of every buffer in words.
+    pub lengths: Vec<usize>,
+    /// Once per session. Buffers written here stay until the session ends.
+    pub setup: Step,
+    /// After the exchange of the setup, still once per session.
+    pub setup_after: Vec<Instr>,
+    /// Per inference, before the input is known.
+    pub offline: Vec<Instr>,
+    /// Per inference, from the input to the output. `steps.len()` is the number of hops plus one.
+    pub steps: Vec<Step>,
+    /// Outputs; only the data owner has any.
+    pub outputs: Vec<OutputBuffer>,
+}
+
+impl Instr {
+    /// Buffers written.
+    pub fn writes(&self) -> Vec<Buf> {
+        match self {
+            Instr::Load { dst, .. }
+            | Instr::Draw { dst, .. }
+            | Instr::Receive { dst, .. }
+            | Instr::Zero { dst }
+            | Instr::SumRows { dst, .. }
+            | Instr::MatMul { dst, .. }
+            | Instr::RowFit { dst, .. } => vec![*dst],
+            Instr::Copy(c) => vec![c.dst],
+            Instr::Deal { .. } => vec![],
+            Instr::Map(m) => m.stores.iter().map(|s| s.0).collect(),
+            Instr::Harmonics { cos, sin, .. } => vec![*cos, *sin],
+        }
+    }
+
+    /// Buffers read, possibly with repetitions.
+    pub fn reads(&self) -> Vec<Buf> {
+        match self {
+            Instr::Load { .. } | Instr::Draw { .. } | Instr::Receive { .. } | Instr::Zero { .. } => vec![],
+            Instr::Deal { src, .. }
+            | Instr::SumRows { src, .. }
+            | Instr::Harmonics { src, .. }
+            | Instr::RowFit { src, .. } => vec![*src],
+            Instr::Copy(c) => vec![c.src],
+            Instr::MatMul { left, right, .. } => vec![*left, *right],
+            Instr::Map(m) => m
+                .ops
+                .iter()
+                .filter_map(|op| match op {
+                    MapOp::Load(b, _) | MapOp::LoadAt(b, _) => Some(*b),
+                    _ => None,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Executes maps: an interpreter or compiled code, bit-equal by test.
+pub trait MapExecutor: Send + Sync {
+    /// Runs one map over `buffers`, indexed by [`Buf`]. Buffers read are filled; buffers written have their full length.
+    /// `id` is the map's position in [`maps`].
+    fn run(&self, id: usize, map: &Map, buffers: &mut [Vec<u64>]);
+}
+
+/// Every map of a role's code in the order setup, after setup, offline, steps: the position is the `id` of [`MapExecutor::run`].
+pub fn maps(code: &RoleCode) -> impl Iterator<Item = &Map> {
+    code.setup
+        .local
+        .iter()
+        .chain(&code.setup_after)
+        .chain(&code.offline)
+        .chain(code.steps.iter().flat_map(|s| &s.local))
+        .filter_map(|i| match i {
+            Instr::Map(m) => Some(m),
+            _ => None,
+        })
+}

@@ -1,0 +1,405 @@
+//! The share program at the level of gates: shares, masked wires, openings, and the hop each happens in.
+//!
+//! Values are in topological order. Three kinds exist. A **share**: party i holds x_i, x = x_0 + x_1 modulo 2^ring.
+//! A **wire**: everybody knows x^ = x + r modulo 2^ring, party i holds r_i, the dealer knows r_0 and r_1.
+//! A **bit word**: opened one-time-padded predicate bits with dealer-shared masks.
+//! `ring` is the width in which a value is valid (at most 64), `fraction` its fraction bits (an integer v stands for
+//! v / 2^fraction), and `bound` a proved or declared bound: the integer satisfies |v| < 2^bound.
+//! Gate numbers G1–G15 are those of SECURITY.md and ARCHITECTURE.md.
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::code::RowTable;
+
+/// Extents of a value, outermost first.
+pub type Shape = SmallVec<[usize; 4]>;
+
+/// Index of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ValueId(pub u32);
+
+/// Index of an encoded weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WeightId(pub u32);
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// Additive shares.
+    Share,
+    /// A masked wire.
+    Wire,
+    /// An opened word of masked bits per element.
+    Bits,
+}
+
+/// How an opening rounds while it truncates (gates.md G1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Rounding {
+    /// `floor(x / 2^t) + [x mod 2^t > x^ mod 2^t]`: keeps zero and sign, costs a correction.
+    Exact,
+    /// `floor((x - 2^(t-1) + r_0 mod 2^t + r_1 mod 2^t) / 2^t)`: free.
+    Dithered,
+}
+
+/// A rearrangement that moves no information.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum View {
+    /// Same entries in row-major order, the shape of the result.
+    Reshape,
+    /// Axes in a new order.
+    Permute(SmallVec<[usize; 4]>),
+    /// Entries `start..start + extent of the result` along `axis`.
+    Slice {
+        /// Axis.
+        axis: usize,
+        /// First entry.
+        start: usize,
+    },
+    /// Entries `index` along `axis`.
+    Gather {
+        /// Axis.
+        axis: usize,
+        /// Positions.
+        index: Vec<usize>,
+    },
+}
+
+/// A term of a linear combination of shares: the integer is multiplied by 2^shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Term {
+    /// The share.
+    pub value: ValueId,
+    /// Left shift.
+    pub shift: u8,
+}
+
+/// What produces a value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Gate {
+    /// The data owner's encoded input as a wire with r_0 = 0; one one-way hop.
+    Input {
+        /// Index of the program's input.
+        input: u32,
+    },
+    /// The model owner's encoded weight as a share; the data owner's share is 0.
+    ServerShare {
+        /// The weight, of the value's shape.
+        weight: WeightId,
+    },
+    /// G1: opens `source` in ring `ring + truncate` and drops `truncate` bits. One hop.
+    Open {
+        /// A share valid in ring `ring + truncate`.
+        source: ValueId,
+        /// Bits dropped.
+        truncate: u8,
+        /// How it rounds.
+        rounding: Rounding,
+    },
+    /// A rearranged wire or share.
+    View {
+        /// Wire or share.
+        source: ValueId,
+        /// The rearrangement.
+        view: View,
+    },
+    /// Wire of `d·x − Σ_row x` with `truncate` = ⌈log2 d⌉ bits dropped (dithered): κ (x − mean), κ = d / 2^truncate.
+    Centre {
+        /// Wire, row length d.
+        source: ValueId,
+        /// Bits dropped.
+        truncate: u8,
+    },
+    /// Σ of shares of one shape, each shifted left.
+    Add {
+        /// Terms.
+        terms: Vec<Term>,
+    },
+    /// Difference `left·2^l − right·2^r` of shares.
+    Sub {
+        /// Minuend.
+        left: Term,
+        /// Subtrahend.
+        right: Term,
+    },
+    /// Shares joined along `axis`, each shifted left.
+    Concat {
+        /// Parts.
+        parts: Vec<Term>,
+        /// Axis.
+        axis: usize,
+    },
+    /// Row sums of a share; the last axis becomes 1.
+    SumRow {
+        /// Share.
+        source: ValueId,
+    },
+    /// A share times a public integer.
+    MulPublic {
+        /// Share.
+        source: ValueId,
+        /// Factor.
+        factor: i64,
+    },
+    /// A share plus a public integer at every entry; the model owner adds it.
+    AddPublic {
+        /// Share.
+        source: ValueId,
+        /// Term.
+        term: i64,
+    },
+    /// A share plus an encoded weight of the share's last axes (`[n]`, or the full shape); the model owner adds it.
+    AddServer {
+        /// Share.
+        source: ValueId,
+        /// The weight.
+        weight: WeightId,
+    },
+    /// G4: wire `[.., k]` times weight `[k, n]`.
+    MatMulServer {
+        /// Wire.
+        source: ValueId,
+        /// The weight.
+        weight: WeightId,
+    },
+    /// G4 entry by entry: wire `[.., n]` times weight `[n]`.
+    MulServer {
+        /// Wire.
+        source: ValueId,
+        /// The weight.
+        weight: WeightId,
+    },
+    /// G3: wires `[.., m, k]` and `[.., k, n]` with equal leading axes.
+    MatMul {
+        /// Left wire.
+        left: ValueId,
+        /// Right wire.
+        right: ValueId,
+    },
+    /// G2: a wire with |x| ≤ 2^(its ring − 2) as shares in a wider ring.
+    Extend {
+        /// Wire.
+        source: ValueId,
+    },
+    /// G6: row sums of squares of an extended wire; the last axis becomes 1.
+    RowSquares {
+        /// Wire, precondition of G2.
+        source: ValueId,
+    },
+    /// G7: an extended wire `[.., n]` times a row wire `[.., 1]` of ring at least the result's.
+    RowScale {
+        /// Wire, precondition of G2.
+        source: ValueId,
+        /// Row wire.
+        row: ValueId,
+    },
+    /// G8, hop 1: opened digit predicates of the sign of `x + offset`, `2·digits − 1` bits a word. One hop.
+    SignDigits {
+        /// Wire; its ring is the width compared.
+        source: ValueId,
+        /// Public integer added before the comparison.
+        offset: i64,
+        /// Digit widths, low to high, each at most 6.
+        digits: SmallVec<[u8; 8]>,
+    },
+    /// G8/G9, hop 2: opens the masked bit `b ⊕ ε`, b = ⊕ of the signs ⊕ `negate`. One hop.
+    OpenSign {
+        /// `SignDigits` values.
+        signs: SmallVec<[ValueId; 2]>,
+        /// Complements the bit.
+        negate: bool,
+    },
+    /// G8/G9, last part: shares of b·x in a wider ring, b from `OpenSign`.
+    /// `nonnegative`: x ≥ 0 whenever b = 1 (ReLU; any x of the ring); otherwise the precondition of G2.
+    Select {
+        /// `OpenSign` value.
+        bit: ValueId,
+        /// Wire.
+        source: ValueId,
+        /// Which offset rule.
+        nonnegative: bool,
+    },
+    /// G10: the row tables at the opened argument. Result `[.., 2·windows − 1]`: T_0..T_{W−1}, L_0..L_{W−2}; fraction f_y + g.
+    RowTable {
+        /// Wire `[.., 1]` of ring `table.ring_bits`.
+        source: ValueId,
+        /// Parameters.
+        table: RowTable,
+    },
+    /// G10, windows: `T_0 + L_0 (T_1 + L_1 (…))` of the opened tables.
+    WindowChain {
+        /// Wire `[.., 2·windows − 1]`.
+        source: ValueId,
+        /// W.
+        windows: u8,
+    },
+    /// G11: `Σ_j A_j cos(2π j x / 2^period_bits)`, result fraction 2·table_fraction; A_j are integers at scale table_fraction.
+    CosineSeries {
+        /// Wire of ring at least `period_bits`.
+        source: ValueId,
+        /// log2 of the period in ring units.
+        period_bits: u8,
+        /// Fraction bits of the factors.
+        table_fraction: u8,
+        /// A_0, A_1, …
+        coefficients: Vec<i64>,
+    },
+    /// G15: reveals a share to the data owner with `truncate` low bits dropped. One one-way hop.
+    Reveal {
+        /// Share valid in ring `ring + truncate`.
+        source: ValueId,
+        /// Bits dropped.
+        truncate: u8,
+        /// Index of the program's output.
+        output: u32,
+    },
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Value {
+    /// What produces it.
+    pub gate: Gate,
+    /// Kind.
+    pub kind: Kind,
+    /// Shape.
+    pub shape: Shape,
+    /// Ring width in bits, 1..=64; for `Bits`, bits per word.
+    pub ring: u8,
+    /// Fraction bits.
+    pub fraction: i16,
+    /// |integer| < 2^bound.
+    pub bound: u8,
+    /// Number of hops done before it is known: 0 for material and server shares.
+    pub level: u16,
+    /// Where it comes from in the source.
+    pub path: String,
+}
+
+/// How an encoded weight is rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WeightRounding {
+    /// To nearest.
+    Nearest,
+    /// Columns of a `[k, n]` weight sum to exactly zero, by largest remainder (gates.md C8).
+    ZeroColumnSums,
+}
+
+/// A weight as the share program uses it: a server-only node of the graph, encoded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Weight {
+    /// Index of the node in the rewritten graph.
+    pub node: u32,
+    /// Shape as used, `[k, n]` or `[n]` or full.
+    pub shape: Shape,
+    /// The node's value is transposed (`[n, k]`) before use.
+    pub transposed: bool,
+    /// Fraction bits.
+    pub fraction: i16,
+    /// |integer| < 2^bound; refused otherwise when the model owner loads it.
+    pub bound: u8,
+    /// Rounding.
+    pub rounding: WeightRounding,
+    /// Where it comes from.
+    pub path: String,
+}
+
+/// An input as the share program takes it: a client-only node of the graph, encoded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Index of the node in the rewritten graph that the data owner evaluates in the clear.
+    pub node: u32,
+    /// Shape.
+    pub shape: Shape,
+    /// Fraction bits.
+    pub fraction: i16,
+    /// |integer| < 2^bound; refused otherwise.
+    pub bound: u8,
+    /// Where it comes from.
+    pub path: String,
+}
+
+/// A revealed output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// Shape.
+    pub shape: Shape,
+    /// Fraction bits.
+    pub fraction: i16,
+    /// Names along the last axis.
+    pub labels: Vec<String>,
+}
+
+/// A share program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// The model's name.
+    pub name: String,
+    /// Encoded weights.
+    pub weights: Vec<Weight>,
+    /// Inputs.
+    pub inputs: Vec<Input>,
+    /// Outputs.
+    pub outputs: Vec<Output>,
+    /// Values in topological order.
+    pub values: Vec<Value>,
+    /// Number of hops.
+    pub hops: u16,
+}
+
+impl Program {
+    /// The value behind an id.
+    pub fn value(&self, id: ValueId) -> &Value {
+        &self.values[id.0 as usize]
+    }
+}
+
+impl Gate {
+    /// Operands in a fixed order.
+    pub fn operands(&self) -> SmallVec<[ValueId; 4]> {
+        match self {
+            Gate::Input { .. } | Gate::ServerShare { .. } => SmallVec::new(),
+            Gate::Open { source, .. }
+            | Gate::View { source, .. }
+            | Gate::Centre { source, .. }
+            | Gate::SumRow { source }
+            | Gate::MulPublic { source, .. }
+            | Gate::AddPublic { source, .. }
+            | Gate::AddServer { source, .. }
+            | Gate::MatMulServer { source, .. }
+            | Gate::MulServer { source, .. }
+            | Gate::Extend { source }
+            | Gate::RowSquares { source }
+            | Gate::SignDigits { source, .. }
+            | Gate::RowTable { source, .. }
+            | Gate::WindowChain { source, .. }
+            | Gate::CosineSeries { source, .. }
+            | Gate::Reveal { source, .. } => SmallVec::from_slice(&[*source]),
+            Gate::Add { terms } => terms.iter().map(|t| t.value).collect(),
+            Gate::Concat { parts, .. } => parts.iter().map(|t| t.value).collect(),
+            Gate::Sub { left, right } => SmallVec::from_slice(&[left.value, right.value]),
+            Gate::MatMul { left, right } => SmallVec::from_slice(&[*left, *right]),
+            Gate::RowScale { source, row } => SmallVec::from_slice(&[*source, *row]),
+            Gate::OpenSign { signs, .. } => signs.iter().copied().collect(),
+            Gate::Select { bit, source, .. } => SmallVec::from_slice(&[*bit, *source]),
+        }
+    }
+
+    /// Whether the value becomes known one hop after its operands.
+    pub fn takes_a_hop(&self) -> bool {
+        matches!(
+            self,
+            Gate::Input { .. } | Gate::Open { .. } | Gate::SignDigits { .. } | Gate::OpenSign { .. } | Gate::Reveal { .. }
+        )
+    }
+}
+
+/// The stream a gate's material item is drawn from: one per (value, item), so that no stream serves twice.
+///
+/// Item 0 is a wire's own mask (`Input`, `Open`, `Reveal`): both parties draw it, each from its own seed.
+pub fn stream(value: ValueId, item: u16) -> u64 {
+    (u64::from(value.0) << 16) | u64::from(item)
+}
