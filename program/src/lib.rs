@@ -4,4 +4,5 @@
 //! turns it into [`code::RoleCode`]. Neither holds a weight or an input, so both are public.
 
 pub mod code;
+pub mod interpret;
 pub mod program;

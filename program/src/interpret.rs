@@ -1,0 +1,497 @@
+//! Interpreted maps: the reference for every other [`MapExecutor`], and the check all of them rely on.
+//!
+//! A map is evaluated operation by operation over blocks of positions, so the cost of decoding an operation
+//! is shared by a whole block. [`check_map`] says whether a map fits the lengths of its buffers; a map that
+//! passes cannot reach outside them, whatever the words are.
+
+use thiserror::Error;
+
+use crate::code::{Access, Buf, Map, MapExecutor, MapOp, V};
+
+/// Positions evaluated together; a block of one value is 4 KiB.
+const BLOCK: usize = 512;
+
+/// Why a map cannot be executed on buffers of the given lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum MapError {
+    /// A row or column count of zero, or more positions than the address space holds.
+    #[error(
+        "the index space {rows} × {cols} is empty or too large; a map needs at least one position"
+    )]
+    IndexSpace {
+        /// Rows of the map.
+        rows: usize,
+        /// Columns of the map.
+        cols: usize,
+    },
+    /// An operand is not the result of an earlier operation.
+    #[error("operation {op} uses value {operand}; operands must come from earlier operations")]
+    Operand {
+        /// Position of the operation.
+        op: usize,
+        /// What it names.
+        operand: u32,
+    },
+    /// A shift by a constant of 64 or more.
+    #[error("operation {op} shifts by {amount}; constant shifts must be below 64")]
+    Shift {
+        /// Position of the operation.
+        op: usize,
+        /// Constant of the shift.
+        amount: u8,
+    },
+    /// A buffer that the role code does not have.
+    #[error("buffer {buf} does not exist; the code has {count} buffers")]
+    NoBuffer {
+        /// Index of the buffer.
+        buf: u32,
+        /// Number of buffers.
+        count: usize,
+    },
+    /// A buffer whose length does not fit how the map accesses it.
+    #[error("buffer {buf} has {actual} words, but the map accesses {expected}")]
+    Length {
+        /// Index of the buffer.
+        buf: u32,
+        /// Words the access needs, exactly.
+        expected: usize,
+        /// Words of the buffer.
+        actual: usize,
+    },
+    /// A computed index into a buffer without a last word to clamp to.
+    #[error("buffer {buf} is empty; a load at a computed index needs at least one word")]
+    EmptyTable {
+        /// Index of the buffer.
+        buf: u32,
+    },
+    /// A store of a value that no operation computes.
+    #[error("buffer {buf} is to hold value {value}, but the map has only {count} operations")]
+    StoredValue {
+        /// Index of the buffer.
+        buf: u32,
+        /// Stored value.
+        value: u32,
+        /// Number of operations.
+        count: usize,
+    },
+    /// Two stores to one buffer.
+    #[error("buffer {buf} is stored twice; give each stored value its own buffer")]
+    StoredTwice {
+        /// Index of the buffer.
+        buf: u32,
+    },
+    /// A buffer that is both read and written.
+    #[error("buffer {buf} is both read and written; positions would depend on each other")]
+    ReadAndWritten {
+        /// Index of the buffer.
+        buf: u32,
+    },
+}
+
+/// Operands of an operation.
+fn operands(op: &MapOp) -> impl Iterator<Item = V> {
+    let (a, b) = match *op {
+        MapOp::Load(..) | MapOp::Const(_) | MapOp::RowIndex => (None, None),
+        MapOp::LoadAt(_, a)
+        | MapOp::Shl(a, _)
+        | MapOp::Shr(a, _)
+        | MapOp::Sar(a, _)
+        | MapOp::Parity(a) => (Some(a), None),
+        MapOp::Add(a, b)
+        | MapOp::Sub(a, b)
+        | MapOp::Mul(a, b)
+        | MapOp::And(a, b)
+        | MapOp::Or(a, b)
+        | MapOp::Xor(a, b)
+        | MapOp::ShlBy(a, b)
+        | MapOp::ShrBy(a, b) => (Some(a), Some(b)),
+    };
+    a.into_iter().chain(b)
+}
+
+/// Checks everything an executor relies on: operands precede their use, constant shifts are below 64, every
+/// buffer has exactly the words its access covers, tables are not empty, and stores are distinct and not read.
+///
+/// `lengths` are the words of every buffer, as in [`crate::code::RoleCode::lengths`].
+///
+/// # Errors
+/// The first rule the map breaks.
+pub fn check_map(map: &Map, lengths: &[usize]) -> Result<(), MapError> {
+    let (rows, cols) = (map.rows, map.cols);
+    let positions = match rows.checked_mul(cols) {
+        Some(n) if n > 0 => n,
+        _ => return Err(MapError::IndexSpace { rows, cols }),
+    };
+    let length = |buf: Buf| {
+        lengths
+            .get(buf.0 as usize)
+            .copied()
+            .ok_or(MapError::NoBuffer {
+                buf: buf.0,
+                count: lengths.len(),
+            })
+    };
+    let exactly = |buf: Buf, expected: usize| match length(buf)? {
+        actual if actual == expected => Ok(()),
+        actual => Err(MapError::Length {
+            buf: buf.0,
+            expected,
+            actual,
+        }),
+    };
+    let mut read = Vec::new();
+    for (op, operation) in map.ops.iter().enumerate() {
+        if let Some(v) = operands(operation).find(|v| v.0 as usize >= op) {
+            return Err(MapError::Operand { op, operand: v.0 });
+        }
+        match *operation {
+            MapOp::Load(buf, access) => {
+                let expected = match access {
+                    Access::Full => positions,
+                    Access::Row => rows,
+                    Access::Col => cols,
+                };
+                exactly(buf, expected)?;
+                read.push(buf);
+            }
+            MapOp::LoadAt(buf, _) => {
+                if length(buf)? == 0 {
+                    return Err(MapError::EmptyTable { buf: buf.0 });
+                }
+                read.push(buf);
+            }
+            MapOp::Shl(_, amount) | MapOp::Shr(_, amount) | MapOp::Sar(_, amount)
+                if amount >= 64 =>
+            {
+                return Err(MapError::Shift { op, amount });
+            }
+            _ => {}
+        }
+    }
+    let mut written = Vec::with_capacity(map.stores.len());
+    for &(buf, value) in &map.stores {
+        exactly(buf, positions)?;
+        if value.0 as usize >= map.ops.len() {
+            return Err(MapError::StoredValue {
+                buf: buf.0,
+                value: value.0,
+                count: map.ops.len(),
+            });
+        }
+        if written.contains(&buf) {
+            return Err(MapError::StoredTwice { buf: buf.0 });
+        }
+        if read.contains(&buf) {
+            return Err(MapError::ReadAndWritten { buf: buf.0 });
+        }
+        written.push(buf);
+    }
+    Ok(())
+}
+
+/// Executes maps without compiling them.
+///
+/// Panics on a map that [`check_map`] refuses for the lengths of `buffers`, or leaves its result unspecified.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interpreter;
+
+impl MapExecutor for Interpreter {
+    fn run(&self, _id: usize, map: &Map, buffers: &mut [Vec<u64>]) {
+        let positions = map.rows * map.cols;
+        let block = BLOCK.min(positions);
+        let mut values = vec![0u64; map.ops.len() * block];
+        let mut start = 0;
+        while start < positions {
+            let len = block.min(positions - start);
+            for (i, op) in map.ops.iter().enumerate() {
+                let (earlier, rest) = values.split_at_mut(i * block);
+                let value = |v: V| &earlier[v.0 as usize * block..][..len];
+                evaluate(op, value, buffers, start, map.cols, &mut rest[..len]);
+            }
+            for &(buf, v) in &map.stores {
+                let value = &values[v.0 as usize * block..][..len];
+                buffers[buf.0 as usize][start..start + len].copy_from_slice(value);
+            }
+            start += len;
+        }
+    }
+}
+
+/// Writes the results of one operation at the positions from `start` on, row-major in rows of `cols`.
+fn evaluate<'a>(
+    op: &MapOp,
+    value: impl Fn(V) -> &'a [u64],
+    buffers: &[Vec<u64>],
+    start: usize,
+    cols: usize,
+    out: &mut [u64],
+) {
+    match *op {
+        MapOp::Load(buf, Access::Full) => {
+            out.copy_from_slice(&buffers[buf.0 as usize][start..start + out.len()]);
+        }
+        MapOp::Load(buf, Access::Row) => {
+            let words = &buffers[buf.0 as usize];
+            runs(start, cols, out, |row, _, run| run.fill(words[row]));
+        }
+        MapOp::Load(buf, Access::Col) => {
+            let words = &buffers[buf.0 as usize];
+            runs(start, cols, out, |_, col, run| {
+                run.copy_from_slice(&words[col..col + run.len()])
+            });
+        }
+        MapOp::LoadAt(buf, index) => {
+            let words = &buffers[buf.0 as usize];
+            let last = words.len() - 1;
+            unary(out, value(index), |i| {
+                words[usize::try_from(i).map_or(last, |i| i.min(last))]
+            });
+        }
+        MapOp::Const(c) => out.fill(c),
+        MapOp::RowIndex => runs(start, cols, out, |row, _, run| run.fill(row as u64)),
+        MapOp::Add(a, b) => binary(out, value(a), value(b), u64::wrapping_add),
+        MapOp::Sub(a, b) => binary(out, value(a), value(b), u64::wrapping_sub),
+        MapOp::Mul(a, b) => binary(out, value(a), value(b), u64::wrapping_mul),
+        MapOp::And(a, b) => binary(out, value(a), value(b), |a, b| a & b),
+        MapOp::Or(a, b) => binary(out, value(a), value(b), |a, b| a | b),
+        MapOp::Xor(a, b) => binary(out, value(a), value(b), |a, b| a ^ b),
+        MapOp::Shl(a, by) => unary(out, value(a), |a| a << by),
+        MapOp::Shr(a, by) => unary(out, value(a), |a| a >> by),
+        MapOp::Sar(a, by) => unary(out, value(a), |a| (a.cast_signed() >> by).cast_unsigned()),
+        MapOp::ShlBy(a, b) => binary(out, value(a), value(b), |a, b| a << (b & 63)),
+        MapOp::ShrBy(a, b) => binary(out, value(a), value(b), |a, b| a >> (b & 63)),
+        MapOp::Parity(a) => unary(out, value(a), |a| u64::from(a.count_ones() & 1)),
+    }
+}
+
+/// One word per position from one operand.
+fn unary(out: &mut [u64], a: &[u64], f: impl Fn(u64) -> u64) {
+    for (o, &a) in out.iter_mut().zip(a) {
+        *o = f(a);
+    }
+}
+
+/// One word per position from two operands.
+fn binary(out: &mut [u64], a: &[u64], b: &[u64], f: impl Fn(u64, u64) -> u64) {
+    for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *o = f(a, b);
+    }
+}
+
+/// Splits the positions from `start` on at row ends: `f(row, first column, the run's part of out)`.
+fn runs(
+    start: usize,
+    cols: usize,
+    mut out: &mut [u64],
+    mut f: impl FnMut(usize, usize, &mut [u64]),
+) {
+    let (mut row, mut col) = (start / cols, start % cols);
+    while !out.is_empty() {
+        let (run, rest) = out.split_at_mut(out.len().min(cols - col));
+        f(row, col, run);
+        out = rest;
+        row += 1;
+        col = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: Buf = Buf(0);
+    const ROW: Buf = Buf(1);
+    const COL: Buf = Buf(2);
+    const TABLE: Buf = Buf(3);
+    const OUT: Buf = Buf(4);
+
+    /// A map on buffers of 700 × 3, 700, 3, 4 and 700 × 3 words, so that blocks end inside rows.
+    fn map(ops: Vec<MapOp>) -> Map {
+        let last = V(u32::try_from(ops.len() - 1).expect("short list"));
+        Map {
+            rows: 700,
+            cols: 3,
+            ops,
+            stores: vec![(OUT, last)],
+        }
+    }
+
+    fn buffers() -> Vec<Vec<u64>> {
+        let words = |n: usize, salt: u64| {
+            (0..n as u64)
+                .map(|i| {
+                    (i + salt)
+                        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                        .rotate_left(17)
+                })
+                .collect::<Vec<_>>()
+        };
+        vec![
+            words(2100, 1),
+            words(700, 2),
+            words(3, 3),
+            words(4, 4),
+            vec![0; 2100],
+        ]
+    }
+
+    fn lengths() -> Vec<usize> {
+        buffers().iter().map(Vec::len).collect()
+    }
+
+    /// Runs `ops` and compares every position with `expected(buffers, row, col)`.
+    fn expect(ops: Vec<MapOp>, expected: impl Fn(&[Vec<u64>], usize, usize) -> u64) {
+        let map = map(ops);
+        check_map(&map, &lengths()).unwrap();
+        let mut buffers = buffers();
+        Interpreter.run(0, &map, &mut buffers);
+        for row in 0..map.rows {
+            for col in 0..map.cols {
+                let got = buffers[OUT.0 as usize][row * map.cols + col];
+                assert_eq!(got, expected(&buffers, row, col), "row {row}, column {col}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_access_reads_its_word() {
+        expect(vec![MapOp::Load(FULL, Access::Full)], |b, r, c| {
+            b[0][r * 3 + c]
+        });
+        expect(vec![MapOp::Load(ROW, Access::Row)], |b, r, _| b[1][r]);
+        expect(vec![MapOp::Load(COL, Access::Col)], |b, _, c| b[2][c]);
+        expect(vec![MapOp::RowIndex], |_, r, _| r as u64);
+        expect(
+            vec![MapOp::RowIndex, MapOp::LoadAt(TABLE, V(0))],
+            |b, r, _| b[3][r.min(3)],
+        );
+        expect(
+            vec![MapOp::Const(u64::MAX), MapOp::LoadAt(TABLE, V(0))],
+            |b, _, _| b[3][3],
+        );
+    }
+
+    #[test]
+    fn arithmetic_wraps_and_shifts_are_masked() {
+        let with = |op: MapOp| {
+            vec![
+                MapOp::Load(FULL, Access::Full),
+                MapOp::Load(ROW, Access::Row),
+                op,
+            ]
+        };
+        let (a, b) = (V(0), V(1));
+        expect(with(MapOp::Add(a, b)), |w, r, c| {
+            w[0][r * 3 + c].wrapping_add(w[1][r])
+        });
+        expect(with(MapOp::Sub(a, b)), |w, r, c| {
+            w[0][r * 3 + c].wrapping_sub(w[1][r])
+        });
+        expect(with(MapOp::Mul(a, b)), |w, r, c| {
+            w[0][r * 3 + c].wrapping_mul(w[1][r])
+        });
+        expect(with(MapOp::And(a, b)), |w, r, c| w[0][r * 3 + c] & w[1][r]);
+        expect(with(MapOp::Or(a, b)), |w, r, c| w[0][r * 3 + c] | w[1][r]);
+        expect(with(MapOp::Xor(a, b)), |w, r, c| w[0][r * 3 + c] ^ w[1][r]);
+        expect(with(MapOp::ShlBy(a, b)), |w, r, c| {
+            w[0][r * 3 + c] << (w[1][r] % 64)
+        });
+        expect(with(MapOp::ShrBy(a, b)), |w, r, c| {
+            w[0][r * 3 + c] >> (w[1][r] % 64)
+        });
+        expect(with(MapOp::Shl(a, 63)), |w, r, c| w[0][r * 3 + c] << 63);
+        expect(with(MapOp::Shr(a, 63)), |w, r, c| w[0][r * 3 + c] >> 63);
+        expect(with(MapOp::Sar(a, 63)), |w, r, c| {
+            if w[0][r * 3 + c] >> 63 == 1 {
+                u64::MAX
+            } else {
+                0
+            }
+        });
+        expect(with(MapOp::Parity(a)), |w, r, c| {
+            (0..64).fold(0, |p, i| p ^ (w[0][r * 3 + c] >> i & 1))
+        });
+    }
+
+    #[test]
+    fn maps_that_do_not_fit_are_refused() {
+        let refused = |map: &Map| check_map(map, &lengths()).unwrap_err();
+        let row = MapOp::Load(ROW, Access::Row);
+
+        let empty = Map {
+            cols: 0,
+            ..map(vec![row])
+        };
+        assert_eq!(refused(&empty), MapError::IndexSpace { rows: 700, cols: 0 });
+        let huge = Map {
+            cols: usize::MAX,
+            ..map(vec![row])
+        };
+        assert_eq!(
+            refused(&huge),
+            MapError::IndexSpace {
+                rows: 700,
+                cols: usize::MAX
+            }
+        );
+
+        let ahead = map(vec![row, MapOp::Add(V(0), V(1))]);
+        assert_eq!(refused(&ahead), MapError::Operand { op: 1, operand: 1 });
+        let shift = map(vec![row, MapOp::Sar(V(0), 64)]);
+        assert_eq!(refused(&shift), MapError::Shift { op: 1, amount: 64 });
+        let missing = map(vec![MapOp::Load(Buf(5), Access::Row)]);
+        assert_eq!(refused(&missing), MapError::NoBuffer { buf: 5, count: 5 });
+        let length = map(vec![MapOp::Load(ROW, Access::Full)]);
+        assert_eq!(
+            refused(&length),
+            MapError::Length {
+                buf: 1,
+                expected: 2100,
+                actual: 700
+            }
+        );
+
+        let value = Map {
+            stores: vec![(OUT, V(1))],
+            ..map(vec![row])
+        };
+        assert_eq!(
+            refused(&value),
+            MapError::StoredValue {
+                buf: 4,
+                value: 1,
+                count: 1
+            }
+        );
+        let twice = Map {
+            stores: vec![(OUT, V(0)), (OUT, V(0))],
+            ..map(vec![row])
+        };
+        assert_eq!(refused(&twice), MapError::StoredTwice { buf: 4 });
+        let both = Map {
+            stores: vec![(FULL, V(0))],
+            ..map(vec![MapOp::Load(FULL, Access::Full)])
+        };
+        assert_eq!(refused(&both), MapError::ReadAndWritten { buf: 0 });
+        let short = Map {
+            stores: vec![(ROW, V(0))],
+            ..map(vec![MapOp::RowIndex])
+        };
+        assert_eq!(
+            refused(&short),
+            MapError::Length {
+                buf: 1,
+                expected: 2100,
+                actual: 700
+            }
+        );
+
+        let table = map(vec![row, MapOp::LoadAt(TABLE, V(0))]);
+        let mut lengths = lengths();
+        lengths[TABLE.0 as usize] = 0;
+        assert_eq!(
+            check_map(&table, &lengths),
+            Err(MapError::EmptyTable { buf: 3 })
+        );
+    }
+}
