@@ -1,1 +1,151 @@
-//! Placeholder.
+//! The verifier of the typed graph; this header is its checklist.
+//!
+//! 1. An operand is an earlier node, so the arena is in topological order and has no cycle.
+//! 2. Every node's element, shape and visibility are what [`infer()`] derives from its operands
+//!    (`Input` and `Param` from the declarations, `Const` and `Reshape` keep their own shape).
+//! 3. Slices and gathers stay inside their operand, constants fill their shape, public numbers are finite,
+//!    normalisers are positive, an assumed range is an interval.
+//! 4. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis.
+//!
+//! A violation is a bug of the compiler, never of the model.
+
+mod infer;
+
+use std::fmt;
+
+use crate::graph::{Graph, NodeId, Op};
+
+pub use infer::{broadcast, build, build_shaped, infer};
+
+/// Proof that a graph passed the verifier.
+#[derive(Clone, Copy, Debug)]
+pub struct Verified<'g>(&'g Graph);
+
+impl<'g> Verified<'g> {
+    /// The graph that was verified.
+    pub fn graph(self) -> &'g Graph {
+        self.0
+    }
+}
+
+/// One broken rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The node at fault; `None` for the graph as a whole.
+    pub node: Option<NodeId>,
+    /// Path of that node, or the name of the declaration.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.node {
+            Some(id) => write!(f, "{id:?} ({}): {}", self.path, self.message),
+            None => write!(f, "{}: {}", self.path, self.message),
+        }
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Recomputes every derived fact of `graph`.
+///
+/// # Errors
+/// All violations found, in node order.
+pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
+    let mut violations = Vec::new();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let id = NodeId(index as u32);
+        let mut report = |message: String| {
+            violations.push(Violation {
+                node: Some(id),
+                path: node.path.clone(),
+                message,
+            });
+        };
+        if let Some(late) = node.op.operands().iter().find(|o| o.0 as usize >= index) {
+            report(format!("operand {late:?} is not an earlier node"));
+            continue;
+        }
+        match infer::derived_type(graph, &node.op, Some(&node.ty.shape)) {
+            Ok(ty) if ty == node.ty => {}
+            Ok(ty) => report(format!(
+                "has type {:?} where its operands give {ty:?}",
+                node.ty
+            )),
+            Err(message) => report(message),
+        }
+        if let Err(message) = numbers(&node.op) {
+            report(message);
+        }
+        if let Some((low, high)) = node.assumed
+            && !(low.is_finite() && high.is_finite() && low <= high)
+        {
+            report(format!(
+                "assumed range [{low:?}, {high:?}] is not an interval"
+            ));
+        }
+    }
+    for output in &graph.outputs {
+        let mut report = |message: String| {
+            violations.push(Violation {
+                node: None,
+                path: output.name.clone(),
+                message,
+            });
+        };
+        match graph.nodes.get(output.node.0 as usize) {
+            None => report(format!(
+                "output names {:?}, which does not exist",
+                output.node
+            )),
+            Some(node) => {
+                let last = node.ty.shape.last().copied().unwrap_or(0);
+                let index = matches!(node.op, Op::Argmax(_));
+                if !output.labels.is_empty() && !index && output.labels.len() != last {
+                    report(format!(
+                        "{} labels for a last axis of {last}",
+                        output.labels.len()
+                    ));
+                }
+            }
+        }
+    }
+    if violations.is_empty() {
+        Ok(Verified(graph))
+    } else {
+        Err(violations)
+    }
+}
+
+/// The public numbers inside an op.
+fn numbers(op: &Op) -> Result<(), String> {
+    let finite = |what: &str, values: &[f64]| match values.iter().find(|v| !v.is_finite()) {
+        Some(v) => Err(format!("{what} {v:?} is not a finite number")),
+        None => Ok(()),
+    };
+    match op {
+        Op::Const(values) => finite("constant", values),
+        Op::Scale(_, factor) => finite("factor", &[*factor]),
+        Op::Offset(_, term) => finite("term", &[*term]),
+        Op::LayerNorm { eps, .. } | Op::InvStd { eps, .. } => {
+            finite("eps", &[*eps])?;
+            if *eps < 0.0 {
+                Err(format!("eps {eps:?} is negative"))
+            } else {
+                Ok(())
+            }
+        }
+        Op::Normalize { mean, std, .. } => {
+            finite("mean", mean)?;
+            finite("standard deviation", std)?;
+            match std.iter().find(|s| **s <= 0.0) {
+                Some(s) => Err(format!("standard deviation {s:?} is not positive")),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
