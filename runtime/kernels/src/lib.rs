@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Arithmetic on ring words: products, pseudo-random streams, bit packing, public trigonometric tables and
+//! the dealer's row-function fit. Every routine takes slices and fills slices; nothing here knows parties,
+//! channels or programs. A word is a `u64` lane of the ring 2^k, k <= 64, and all ring arithmetic wraps.
+//!
+//! Each vectorised routine has a portable twin that gives the same bits; [`level`] chooses between them.
+
+pub mod level;
+pub mod matmul;
+pub mod pack;
+pub mod prg;
+pub mod rowfit;
+pub mod trig;
+
+pub use level::Level;
+pub use prg::{Prg, Seed};

@@ -1,0 +1,111 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn seed() -> Seed {
+    Seed::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
+}
+
+/// The definition, one block at a time.
+fn plain(seed: &Seed, stream: u64, word: u64) -> u64 {
+    let cipher = Aes128::new(&Array(seed.0));
+    let mut block = Array([0u8; 16]);
+    block[..8].copy_from_slice(&stream.to_le_bytes());
+    block[8..].copy_from_slice(&(word >> 1).to_le_bytes());
+    cipher.encrypt_block(&mut block);
+    let value = u128::from_le_bytes(block.0);
+    (value >> (64 * (word & 1))) as u64
+}
+
+#[test]
+fn the_block_cipher_is_aes_128() {
+    // FIPS 197, appendix C.1, with the plaintext as stream ‖ counter.
+    let plaintext = 0x00112233445566778899aabbccddeeff_u128.to_be_bytes();
+    let expected = 0x69c4e0d86a7b0430d8cdb78070b4c55a_u128.to_be_bytes();
+    let stream = u64::from_le_bytes(plaintext[..8].try_into().unwrap());
+    let block = u64::from_le_bytes(plaintext[8..].try_into().unwrap());
+    let words = Prg::new(&seed()).block(stream, block);
+    assert_eq!(words[0].to_le_bytes(), expected[..8]);
+    assert_eq!(words[1].to_le_bytes(), expected[8..]);
+}
+
+#[test]
+fn every_short_piece_agrees_with_the_definition() {
+    let seed = seed();
+    for len in 0..150usize {
+        for first in [0u64, 1, 2, 63, 64, 65, (1 << 40) + 1, u64::MAX - 150] {
+            let mut out = vec![0; len];
+            fill(&seed, 5, first, &mut out);
+            for (i, &word) in out.iter().enumerate() {
+                assert_eq!(
+                    word,
+                    plain(&seed, 5, first + i as u64),
+                    "{len} words from {first}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn masked_words_are_the_words_reduced() {
+    let seed = seed();
+    for bits in [1, 7, 31, 63, 64] {
+        let (mut full, mut masked) = (vec![0; 5000], vec![0; 5000]);
+        fill(&seed, 9, 3, &mut full);
+        fill_masked(&seed, 9, 3, bits, &mut masked);
+        for (full, masked) in full.iter().zip(&masked) {
+            assert_eq!(*masked, full & (u64::MAX >> (64 - bits)));
+        }
+    }
+}
+
+#[test]
+fn derived_seeds_differ_from_one_another_and_from_streams() {
+    let seed = seed();
+    let mut seen = std::collections::HashSet::new();
+    for domain in 0..20 {
+        for index in 0..20 {
+            assert!(seen.insert(*derive(&seed, domain, index).expose()));
+        }
+    }
+    let mut words = vec![0; 4000];
+    for stream in 0..20 {
+        fill(&seed, stream, 0, &mut words);
+        for pair in words.chunks(2) {
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&pair[0].to_le_bytes());
+            bytes[8..].copy_from_slice(&pair[1].to_le_bytes());
+            assert!(!seen.contains(&bytes));
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "reserved")]
+fn reserved_streams_are_refused() {
+    fill(&seed(), RESERVED, 0, &mut [0]);
+}
+
+#[test]
+fn debug_forms_show_nothing() {
+    let seed = Seed::from_bytes([0xab; 16]);
+    let text = format!("{:?} {:?}", seed, Prg::new(&seed));
+    assert_eq!(text, "Seed(..) Prg(..)");
+}
+
+proptest! {
+    #[test]
+    fn pieces_join_to_the_whole(cut in 0usize..700, len in 700usize..1400, first in 0u64..1 << 50) {
+        let seed = seed();
+        let mut whole = vec![0; len];
+        fill(&seed, 1, first, &mut whole);
+        let mut pieces = vec![0; len];
+        let (head, tail) = pieces.split_at_mut(cut);
+        let prg = Prg::new(&seed);
+        prg.fill(1, first, head);
+        prg.fill(1, first + cut as u64, tail);
+        prop_assert_eq!(&whole, &pieces);
+        prop_assert_eq!(prg.word(1, first + cut as u64), whole[cut]);
+    }
+}

@@ -1,0 +1,281 @@
+//! Row functions of one positive scalar, the dealer's part and its plain meaning.
+//!
+//! A row holds, for every bucket of a *masked* value, a cubic in the position within the bucket. Because the
+//! knots are multiples of the bucket width in the masked domain, the bucket is public, and the dealer, who
+//! knows the mask, fits the function on the interval that the bucket stands for. Windows of decreasing width
+//! extend the range downwards; a bucket of a wide window that reaches too low hands over to the next.
+//!
+//! Coefficients use IEEE addition, multiplication, division and square root only, each rounded once, so that
+//! every machine deals the same row; parties work on integers alone.
+
+mod choose;
+mod evaluate;
+
+pub use choose::{Choice, choose_table};
+pub use evaluate::{Bucket, bucket, combine, eval_plain, eval_row, window_value};
+
+/// Degree of the fitted polynomials.
+pub const DEGREE: u32 = 3;
+const NODES: usize = DEGREE as usize + 1;
+
+/// The Chebyshev nodes (1 − cos(π(i + ½)/4))/2 on [0, 1).
+const NODE: [f64; NODES] = [
+    0.038_060_233_744_356_63,
+    0.308_658_283_817_455_1,
+    0.691_341_716_182_544_8,
+    0.961_939_766_255_643_4,
+];
+
+/// What a row computes of the integer v.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RowFunction {
+    /// 1/√(v·scale + eps).
+    Rsqrt {
+        /// Real value of one integer unit.
+        scale: f64,
+        /// Added to the scaled value.
+        eps: f64,
+    },
+    /// 1/(v·scale + eps).
+    Recip {
+        /// Real value of one integer unit.
+        scale: f64,
+        /// Added to the scaled value.
+        eps: f64,
+    },
+}
+
+impl RowFunction {
+    /// The function's value at v > 0.
+    pub fn value(self, v: f64) -> f64 {
+        match self {
+            RowFunction::Rsqrt { scale, eps } => 1.0 / (v * scale + eps).sqrt(),
+            RowFunction::Recip { scale, eps } => 1.0 / (v * scale + eps),
+        }
+    }
+}
+
+/// Why a row table is refused.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum RowError {
+    /// The range is empty, negative or not finite.
+    #[error("a row function needs 0 < lo <= hi, both finite; got lo = {lo}, hi = {hi}")]
+    Range {
+        /// Declared smallest value.
+        lo: f64,
+        /// Declared largest value.
+        hi: f64,
+    },
+    /// No window layout reaches from the smallest to the largest value.
+    #[error(
+        "no row table covers {lo} to {hi} with a factor two of margin at either end; narrow the calibrated range or keep more fraction bits"
+    )]
+    Uncovered {
+        /// Declared smallest value.
+        lo: f64,
+        /// Declared largest value.
+        hi: f64,
+    },
+    /// A parameter is out of bounds.
+    #[error("row table parameter {name} = {value} is not allowed: {rule}")]
+    Parameter {
+        /// Field of [`RowTable`].
+        name: &'static str,
+        /// Its value.
+        value: u32,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+}
+
+/// The public shape of a row function's table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowTable {
+    /// Ring bits k of the opened value, which lies in [0, 2^k).
+    pub ring_bits: u32,
+    /// Bits n of a bucket index; a window has 2^n buckets.
+    pub index_bits: u32,
+    /// Number W of windows.
+    pub windows: u32,
+    /// Degree p of a bucket's polynomial; must be 3.
+    pub degree: u32,
+    /// Fraction bits g of the position within a bucket.
+    pub tau_bits: u32,
+    /// Fraction bits f_y of a coefficient.
+    pub fraction: u32,
+    /// The function.
+    pub function: RowFunction,
+}
+
+impl RowTable {
+    /// Checks the parameters: 2 ≤ n ≤ 16, every window at least n bits wide, n ≥ 5 if there is a hand-over
+    /// (else the lower window's domain ends below the upper one's start), k ≤ 62, g ≤ 31, degree 3.
+    ///
+    /// # Errors
+    /// [`RowError::Parameter`] naming the first field that breaks a rule.
+    pub fn check(&self) -> Result<(), RowError> {
+        let refuse = |name, value, rule| Err(RowError::Parameter { name, value, rule });
+        if self.degree != DEGREE {
+            return refuse("degree", self.degree, "fits are cubic");
+        }
+        if self.windows == 0 {
+            return refuse("windows", self.windows, "at least one window");
+        }
+        if self.ring_bits > 62 {
+            return refuse("ring_bits", self.ring_bits, "at most 62");
+        }
+        let least = if self.windows > 1 { 5 } else { 2 };
+        if self.index_bits < least || self.index_bits > 16 {
+            return refuse(
+                "index_bits",
+                self.index_bits,
+                "2 to 16, and at least 5 with several windows",
+            );
+        }
+        let narrowest = u64::from(self.windows - 1) * u64::from(self.index_bits - 2)
+            + u64::from(self.index_bits);
+        if u64::from(self.ring_bits) < narrowest {
+            return refuse(
+                "ring_bits",
+                self.ring_bits,
+                "the narrowest window holds whole units",
+            );
+        }
+        if self.tau_bits == 0 || self.tau_bits > 31 {
+            return refuse("tau_bits", self.tau_bits, "1 to 31");
+        }
+        Ok(())
+    }
+
+    /// Buckets per window, 2^n.
+    pub fn entries(&self) -> usize {
+        1 << self.index_bits
+    }
+
+    /// Words of a row: (W(p + 1) + W − 1)·2^n.
+    pub fn words_per_row(&self) -> usize {
+        let windows = self.windows as usize;
+        (windows * (self.degree as usize + 1) + windows - 1) << self.index_bits
+    }
+
+    /// Position of coefficient `q` of bucket `j` of window `w` in a row.
+    pub fn coefficient_at(&self, w: u32, q: u32, j: usize) -> usize {
+        (((w * (self.degree + 1) + q) as usize) << self.index_bits) + j
+    }
+
+    /// Position of the hand-over flag of bucket `j` of window `w` < W − 1 in a row.
+    pub fn flag_at(&self, w: u32, j: usize) -> usize {
+        (((self.windows * (self.degree + 1) + w) as usize) << self.index_bits) + j
+    }
+
+    /// Bits k_w of window `w`.
+    pub fn window_bits(&self, w: u32) -> u32 {
+        self.ring_bits - w * (self.index_bits - 2)
+    }
+
+    /// Bits s_w of a position within a bucket of window `w`; a bucket is Δ_w = 2^(s_w) wide.
+    pub fn bucket_bits(&self, w: u32) -> u32 {
+        self.window_bits(w) - self.index_bits
+    }
+
+    /// The values on which the table meets its error bound: [⌈lo⌉, 2^k − Δ_0) with lo = 2.75 Δ of the last
+    /// window. Below, the result saturates near f(lo − Δ); above, it is undefined.
+    pub fn domain(&self) -> std::ops::Range<u64> {
+        let lo = (11u64 << self.bucket_bits(self.windows - 1)).div_ceil(4);
+        lo..(1 << self.ring_bits) - (1 << self.bucket_bits(0))
+    }
+}
+
+/// One bucket of a dealt row: coefficients and, below the last window, the hand-over flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Coefficients of τ^0 .. τ^3 at scale 2^fraction, two's complement.
+    pub coefficients: [u64; NODES],
+    /// 1 if the next window decides; the coefficients are then zero.
+    pub low: u64,
+}
+
+/// The dealer's bucket `j` of window `w` for the mask `mask` (counted mod 2^k_w).
+///
+/// The bucket stands for v in [a, a + Δ), a = jΔ − mask mod 2^k_w, taken as negative if it would pass the
+/// window's end. Above the last window a bucket with a < 2.75Δ hands over. Otherwise the coefficients are
+/// those of the cubic through f(max(v, 1.75Δ)) at the four Chebyshev nodes, times 2^fraction and rounded to
+/// the nearest integer, halves to even.
+pub fn fit_entry(table: &RowTable, mask: u64, w: u32, j: usize) -> Entry {
+    let (bits, shift) = (table.window_bits(w), table.bucket_bits(w));
+    let period = 1u64 << bits;
+    let width = 1u64 << shift;
+    let start = ((j as u64) << shift).wrapping_sub(mask) & (period - 1);
+    let start = if start > period - width {
+        start as i64 - period as i64
+    } else {
+        start as i64
+    };
+    if w + 1 < table.windows && 4 * i128::from(start) < 11 * i128::from(width) {
+        return Entry {
+            coefficients: [0; NODES],
+            low: 1,
+        };
+    }
+    let (start, width) = (start as f64, width as f64);
+    let floor = 1.75 * width;
+    let values = NODE.map(|node| {
+        let v = start + width * node;
+        table.function.value(if v < floor { floor } else { v })
+    });
+    let scale = (1u64 << table.fraction) as f64;
+    let coefficients = interpolate(values).map(|c| (c * scale).round_ties_even() as i64 as u64);
+    Entry {
+        coefficients,
+        low: 0,
+    }
+}
+
+/// Monomial coefficients of the cubic through (NODE[i], values[i]), by divided differences.
+fn interpolate(mut values: [f64; NODES]) -> [f64; NODES] {
+    for j in 1..NODES {
+        for i in (j..NODES).rev() {
+            values[i] = (values[i] - values[i - 1]) / (NODE[i] - NODE[i - j]);
+        }
+    }
+    let mut poly = [0.0; NODES];
+    for i in (0..NODES).rev() {
+        for q in (1..NODES).rev() {
+            poly[q] = poly[q - 1] - NODE[i] * poly[q];
+        }
+        poly[0] = values[i] - NODE[i] * poly[0];
+    }
+    poly
+}
+
+/// Writes the dealer's whole row for `mask` into `out`: coefficients `[w][q][j]`, then flags `[w][j]` for all
+/// windows but the last. Words are integers in two's complement, to be reduced to the ring of the shares.
+///
+/// # Errors
+/// [`RowError::Parameter`] from [`RowTable::check`].
+///
+/// # Panics
+/// If `out` is not [`RowTable::words_per_row`] long.
+pub fn fit_row(table: &RowTable, mask: u64, out: &mut [u64]) -> Result<(), RowError> {
+    table.check()?;
+    assert_eq!(
+        out.len(),
+        table.words_per_row(),
+        "a row of the table's shape"
+    );
+    for w in 0..table.windows {
+        for j in 0..table.entries() {
+            let entry = fit_entry(table, mask, w, j);
+            for (q, coefficient) in (0..).zip(entry.coefficients) {
+                out[table.coefficient_at(w, q, j)] = coefficient;
+            }
+            if w + 1 < table.windows {
+                out[table.flag_at(w, j)] = entry.low;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

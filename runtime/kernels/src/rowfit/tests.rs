@@ -1,0 +1,375 @@
+use super::*;
+
+fn random(stream: u64) -> impl FnMut() -> u64 {
+    let prg = crate::Prg::new(&crate::Seed::from_bytes([11; 16]));
+    let mut at = 0;
+    move || {
+        at += 1;
+        prg.word(stream, at)
+    }
+}
+
+fn rsqrt(ring_bits: u32, index_bits: u32, windows: u32, fraction: u32) -> RowTable {
+    let function = RowFunction::Rsqrt {
+        scale: 2f64.powi(-32),
+        eps: 1e-5,
+    };
+    RowTable {
+        ring_bits,
+        index_bits,
+        windows,
+        degree: 3,
+        tau_bits: 14,
+        fraction,
+        function,
+    }
+}
+
+fn recip(ring_bits: u32, index_bits: u32, windows: u32, fraction: u32) -> RowTable {
+    let function = RowFunction::Recip {
+        scale: 2f64.powi(-12),
+        eps: 1e-5,
+    };
+    RowTable {
+        ring_bits,
+        index_bits,
+        windows,
+        degree: 3,
+        tau_bits: 14,
+        fraction,
+        function,
+    }
+}
+
+fn relative_error(table: &RowTable, v: u64, mask: u64) -> f64 {
+    let y = eval_plain(table, v, mask) as f64 / 2f64.powi((table.fraction + table.tau_bits) as i32);
+    (y / table.function.value(v as f64) - 1.0).abs()
+}
+
+/// Largest relative error over log-uniform values of the domain under random masks, as −log2.
+fn accuracy(table: &RowTable) -> f64 {
+    table.check().unwrap();
+    let mut next = random(u64::from(table.ring_bits * 100 + table.index_bits));
+    let domain = table.domain();
+    let octaves = (domain.end as f64 / domain.start as f64).log2();
+    let mut worst = 0f64;
+    for _ in 0..60_000 {
+        let u = (next() >> 11) as f64 / (1u64 << 53) as f64;
+        let v = (domain.start as f64 * 2f64.powf(u * octaves)) as u64;
+        let v = v.clamp(domain.start, domain.end - 1);
+        worst = worst.max(relative_error(table, v, next()));
+    }
+    -worst.log2()
+}
+
+#[test]
+fn inverse_square_roots_meet_their_bounds() {
+    for (table, bits) in [
+        (rsqrt(36, 8, 1, 18), 13.3),
+        (rsqrt(36, 9, 1, 20), 13.3),
+        (rsqrt(41, 6, 4, 20), 13.3),
+        (rsqrt(41, 6, 4, 18), 13.0),
+        (rsqrt(41, 5, 5, 22), 13.3),
+    ] {
+        let found = accuracy(&table);
+        assert!(
+            found > bits,
+            "2^-{found:.2} is not below 2^-{bits}: {table:?}"
+        );
+        assert!(
+            found < 17.0,
+            "2^-{found:.2} is too good to be measured right: {table:?}"
+        );
+    }
+}
+
+#[test]
+fn reciprocals_meet_their_bounds() {
+    for (table, bits) in [
+        (recip(25, 8, 1, 28), 11.5),
+        (recip(25, 6, 4, 26), 11.5),
+        (recip(30, 6, 5, 30), 11.5),
+    ] {
+        let found = accuracy(&table);
+        assert!(
+            found > bits,
+            "2^-{found:.2} is not below 2^-{bits}: {table:?}"
+        );
+        assert!(
+            found < 15.0,
+            "2^-{found:.2} is too good to be measured right: {table:?}"
+        );
+    }
+}
+
+#[test]
+fn seams_between_buckets_and_windows_are_accurate() {
+    for table in [
+        rsqrt(36, 8, 1, 20),
+        rsqrt(41, 6, 4, 20),
+        recip(25, 6, 4, 26),
+    ] {
+        let k = table.ring_bits;
+        let domain = table.domain();
+        let mut next = random(7);
+        let mut values = vec![domain.start, domain.start + 1, domain.end - 1];
+        for w in 0..table.windows {
+            let width = 1u64 << table.bucket_bits(w);
+            let lo = 11 * width / 4;
+            values.extend([lo - 1, lo, lo + 1, lo + width - 1, lo + width]);
+        }
+        values.retain(|v| domain.contains(v));
+        for &v in &values {
+            for _ in 0..2000 {
+                let r = next();
+                let w = (r >> 60) as u32 % table.windows;
+                let width = 1u64 << table.bucket_bits(w);
+                for mask in [
+                    r,
+                    r & !(width - 1),
+                    (r & !(width - 1)).wrapping_sub(1),
+                    0,
+                    !0,
+                ] {
+                    let error = relative_error(&table, v, mask);
+                    assert!(
+                        error < 2f64.powf(-11.5),
+                        "v = {v}, mask {:#x}: {error}",
+                        mask & ((1 << k) - 1)
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn values_below_the_domain_saturate() {
+    for (table, margin) in [
+        (rsqrt(36, 8, 1, 20), 1.27),
+        (rsqrt(41, 6, 4, 20), 1.27),
+        (recip(25, 6, 4, 26), 1.6),
+    ] {
+        let lo = table.domain().start;
+        let at_lo = table.function.value(lo as f64);
+        let mut next = random(8);
+        for v in [0, 1, lo / 4, lo / 2, lo - 1] {
+            for _ in 0..5000 {
+                let y = eval_plain(&table, v, next()) as f64
+                    / 2f64.powi((table.fraction + table.tau_bits) as i32);
+                assert!(
+                    (0.99 * at_lo..margin * at_lo).contains(&y),
+                    "v = {v}: {y} against {at_lo}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_whole_row_holds_the_same_entries() {
+    for table in [rsqrt(36, 8, 1, 18), rsqrt(41, 6, 4, 20)] {
+        let mut next = random(9);
+        let mut row = vec![0; table.words_per_row()];
+        for _ in 0..20 {
+            let mask = next();
+            fit_row(&table, mask, &mut row).unwrap();
+            for _ in 0..200 {
+                let v = next() & ((1 << table.ring_bits) - 1);
+                assert_eq!(
+                    eval_row(&table, |at| row[at], v.wrapping_add(mask)),
+                    eval_plain(&table, v, mask)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn shares_of_a_row_give_shares_of_the_value() {
+    let table = rsqrt(41, 6, 4, 20);
+    let mut next = random(10);
+    let mask = next();
+    let mut row = vec![0; table.words_per_row()];
+    fit_row(&table, mask, &mut row).unwrap();
+    let first: Vec<u64> = row.iter().map(|_| next()).collect();
+    for _ in 0..200 {
+        let masked = next();
+        for w in 0..table.windows {
+            let whole = window_value(&table, |at| row[at], w, masked);
+            let zero = window_value(&table, |at| first[at], w, masked);
+            let one = window_value(&table, |at| row[at].wrapping_sub(first[at]), w, masked);
+            assert_eq!(zero.0.wrapping_add(one.0), whole.0);
+            assert_eq!(zero.1.wrapping_add(one.1), whole.1);
+        }
+    }
+}
+
+#[test]
+fn positions_tile_the_row() {
+    let table = rsqrt(41, 6, 4, 20);
+    let mut seen = vec![false; table.words_per_row()];
+    assert_eq!(seen.len(), 1216);
+    for j in 0..table.entries() {
+        for w in 0..4 {
+            for q in 0..4 {
+                assert!(!std::mem::replace(
+                    &mut seen[table.coefficient_at(w, q, j)],
+                    true
+                ));
+            }
+            if w < 3 {
+                assert!(!std::mem::replace(&mut seen[table.flag_at(w, j)], true));
+            }
+        }
+    }
+    assert!(seen.into_iter().all(|seen| seen));
+    assert_eq!(rsqrt(36, 8, 1, 18).words_per_row(), 1024);
+}
+
+#[test]
+fn entries_equal_the_known_ones() {
+    let mut count = 0;
+    for line in include_str!("coefficients.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+    {
+        let (shape, entry) = line.split_once(" : ").unwrap();
+        let shape: Vec<&str> = shape.split(' ').collect();
+        let number = |i: usize| shape[i].parse::<u32>().unwrap();
+        let scale = 2f64.powi(-(number(5) as i32));
+        let eps: f64 = shape[6].parse().unwrap();
+        let function = match shape[0] {
+            "rsqrt" => RowFunction::Rsqrt { scale, eps },
+            _ => RowFunction::Recip { scale, eps },
+        };
+        let table = RowTable {
+            function,
+            ..rsqrt(number(1), number(2), number(3), number(4))
+        };
+        let mask: u64 = shape[7].parse().unwrap();
+        let entry: Vec<i64> = entry.split(' ').map(|word| word.parse().unwrap()).collect();
+        let found = fit_entry(&table, mask, entry[0] as u32, entry[1] as usize);
+        assert_eq!(found.low, entry[2] as u64, "{line}");
+        assert_eq!(
+            found.coefficients.map(|c| c as i64)[..],
+            entry[3..],
+            "{line}"
+        );
+        count += 1;
+    }
+    assert!(count > 300);
+}
+
+#[test]
+fn impossible_tables_are_refused() {
+    let good = rsqrt(41, 6, 4, 20);
+    assert_eq!(good.check(), Ok(()));
+    for (name, bad) in [
+        ("degree", RowTable { degree: 2, ..good }),
+        ("windows", RowTable { windows: 0, ..good }),
+        (
+            "ring_bits",
+            RowTable {
+                ring_bits: 17,
+                ..good
+            },
+        ),
+        (
+            "ring_bits",
+            RowTable {
+                ring_bits: 63,
+                ..good
+            },
+        ),
+        (
+            "index_bits",
+            RowTable {
+                index_bits: 4,
+                ..good
+            },
+        ),
+        (
+            "tau_bits",
+            RowTable {
+                tau_bits: 0,
+                ..good
+            },
+        ),
+    ] {
+        match bad.check() {
+            Err(RowError::Parameter { name: found, .. }) => assert_eq!(found, name),
+            other => panic!("{bad:?} gave {other:?}"),
+        }
+    }
+    assert_eq!(
+        RowTable {
+            ring_bits: 18,
+            ..good
+        }
+        .check(),
+        Ok(())
+    );
+}
+
+#[test]
+fn the_narrowest_ring_works() {
+    let table = recip(18, 6, 4, 26);
+    table.check().unwrap();
+    let mut next = random(12);
+    for v in table.domain().step_by(97) {
+        assert!(relative_error(&table, v, next()) < 2f64.powf(-11.5));
+    }
+}
+
+#[test]
+fn the_choice_covers_twice_the_range_with_the_fewest_hops() {
+    let mut next = random(13);
+    for _ in 0..2000 {
+        let lo = 2f64.powf(12.0 + (next() % 2500) as f64 / 100.0);
+        let hi = lo * 2f64.powf((next() % 2000) as f64 / 100.0);
+        match choose_table(lo, hi) {
+            Ok(Choice {
+                ring_bits,
+                index_bits,
+                windows,
+            }) => {
+                let table = RowTable {
+                    ring_bits,
+                    index_bits,
+                    windows,
+                    ..rsqrt(41, 6, 4, 20)
+                };
+                table.check().unwrap();
+                let domain = table.domain();
+                assert!(domain.start as f64 <= lo / 2.0 + 1.0 && 2.0 * hi < domain.end as f64);
+                assert!(4.1 * hi * 1.02 >= (1u64 << (ring_bits - 1)) as f64);
+            }
+            Err(RowError::Uncovered { .. }) => {
+                assert!(hi / lo > 2f64.powi(17), "{lo} {hi}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let layout = |octaves: f64| {
+        let choice = choose_table(2f64.powi(20), 2f64.powf(19.99 + octaves)).unwrap();
+        (choice.windows, choice.index_bits)
+    };
+    assert_eq!(layout(3.0), (1, 8));
+    assert_eq!(layout(5.0), (1, 9));
+    assert_eq!(layout(6.0), (1, 10));
+    assert_eq!(layout(8.0), (4, 6));
+    assert_eq!(layout(17.0), (5, 6));
+    assert!(matches!(
+        choose_table(2f64.powi(20), 2f64.powi(45)),
+        Err(RowError::Uncovered { .. })
+    ));
+    for (lo, hi) in [
+        (0.0, 1.0),
+        (2.0, 1.0),
+        (f64::NAN, 1.0),
+        (1.0, f64::INFINITY),
+    ] {
+        assert!(matches!(choose_table(lo, hi), Err(RowError::Range { .. })));
+    }
+}
