@@ -177,8 +177,7 @@ pub struct RowTable {
 impl RowTable {
     /// Words per row.
     pub fn words_per_row(&self) -> usize {
-        (usize::from(self.windows) * (usize::from(self.degree) + 1) + usize::from(self.windows) - 1)
-            << self.index_bits
+        (usize::from(self.windows) * (usize::from(self.degree) + 1) + usize::from(self.windows) - 1) << self.index_bits
     }
 }
 

@@ -15,9 +15,7 @@ const BLOCK: usize = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MapError {
     /// A row or column count of zero, or more positions than the address space holds.
-    #[error(
-        "the index space {rows} × {cols} is empty or too large; a map needs at least one position"
-    )]
+    #[error("the index space {rows} × {cols} is empty or too large; a map needs at least one position")]
     IndexSpace {
         /// Rows of the map.
         rows: usize,
@@ -92,11 +90,9 @@ pub enum MapError {
 fn operands(op: &MapOp) -> impl Iterator<Item = V> {
     let (a, b) = match *op {
         MapOp::Load(..) | MapOp::Const(_) | MapOp::RowIndex => (None, None),
-        MapOp::LoadAt(_, a)
-        | MapOp::Shl(a, _)
-        | MapOp::Shr(a, _)
-        | MapOp::Sar(a, _)
-        | MapOp::Parity(a) => (Some(a), None),
+        MapOp::LoadAt(_, a) | MapOp::Shl(a, _) | MapOp::Shr(a, _) | MapOp::Sar(a, _) | MapOp::Parity(a) => {
+            (Some(a), None)
+        }
         MapOp::Add(a, b)
         | MapOp::Sub(a, b)
         | MapOp::Mul(a, b)
@@ -122,22 +118,11 @@ pub fn check_map(map: &Map, lengths: &[usize]) -> Result<(), MapError> {
         Some(n) if n > 0 => n,
         _ => return Err(MapError::IndexSpace { rows, cols }),
     };
-    let length = |buf: Buf| {
-        lengths
-            .get(buf.0 as usize)
-            .copied()
-            .ok_or(MapError::NoBuffer {
-                buf: buf.0,
-                count: lengths.len(),
-            })
-    };
+    let length =
+        |buf: Buf| lengths.get(buf.0 as usize).copied().ok_or(MapError::NoBuffer { buf: buf.0, count: lengths.len() });
     let exactly = |buf: Buf, expected: usize| match length(buf)? {
         actual if actual == expected => Ok(()),
-        actual => Err(MapError::Length {
-            buf: buf.0,
-            expected,
-            actual,
-        }),
+        actual => Err(MapError::Length { buf: buf.0, expected, actual }),
     };
     let mut read = Vec::new();
     for (op, operation) in map.ops.iter().enumerate() {
@@ -160,9 +145,7 @@ pub fn check_map(map: &Map, lengths: &[usize]) -> Result<(), MapError> {
                 }
                 read.push(buf);
             }
-            MapOp::Shl(_, amount) | MapOp::Shr(_, amount) | MapOp::Sar(_, amount)
-                if amount >= 64 =>
-            {
+            MapOp::Shl(_, amount) | MapOp::Shr(_, amount) | MapOp::Sar(_, amount) if amount >= 64 => {
                 return Err(MapError::Shift { op, amount });
             }
             _ => {}
@@ -172,11 +155,7 @@ pub fn check_map(map: &Map, lengths: &[usize]) -> Result<(), MapError> {
     for &(buf, value) in &map.stores {
         exactly(buf, positions)?;
         if value.0 as usize >= map.ops.len() {
-            return Err(MapError::StoredValue {
-                buf: buf.0,
-                value: value.0,
-                count: map.ops.len(),
-            });
+            return Err(MapError::StoredValue { buf: buf.0, value: value.0, count: map.ops.len() });
         }
         if written.contains(&buf) {
             return Err(MapError::StoredTwice { buf: buf.0 });
@@ -236,16 +215,12 @@ fn evaluate<'a>(
         }
         MapOp::Load(buf, Access::Col) => {
             let words = &buffers[buf.0 as usize];
-            runs(start, cols, out, |_, col, run| {
-                run.copy_from_slice(&words[col..col + run.len()])
-            });
+            runs(start, cols, out, |_, col, run| run.copy_from_slice(&words[col..col + run.len()]));
         }
         MapOp::LoadAt(buf, index) => {
             let words = &buffers[buf.0 as usize];
             let last = words.len() - 1;
-            unary(out, value(index), |i| {
-                words[usize::try_from(i).map_or(last, |i| i.min(last))]
-            });
+            unary(out, value(index), |i| words[usize::try_from(i).map_or(last, |i| i.min(last))]);
         }
         MapOp::Const(c) => out.fill(c),
         MapOp::RowIndex => runs(start, cols, out, |row, _, run| run.fill(row as u64)),
@@ -279,12 +254,7 @@ fn binary(out: &mut [u64], a: &[u64], b: &[u64], f: impl Fn(u64, u64) -> u64) {
 }
 
 /// Splits the positions from `start` on at row ends: `f(row, first column, the run's part of out)`.
-fn runs(
-    start: usize,
-    cols: usize,
-    mut out: &mut [u64],
-    mut f: impl FnMut(usize, usize, &mut [u64]),
-) {
+fn runs(start: usize, cols: usize, mut out: &mut [u64], mut f: impl FnMut(usize, usize, &mut [u64])) {
     let (mut row, mut col) = (start / cols, start % cols);
     while !out.is_empty() {
         let (run, rest) = out.split_at_mut(out.len().min(cols - col));
@@ -308,31 +278,14 @@ mod tests {
     /// A map on buffers of 700 × 3, 700, 3, 4 and 700 × 3 words, so that blocks end inside rows.
     fn map(ops: Vec<MapOp>) -> Map {
         let last = V(u32::try_from(ops.len() - 1).expect("short list"));
-        Map {
-            rows: 700,
-            cols: 3,
-            ops,
-            stores: vec![(OUT, last)],
-        }
+        Map { rows: 700, cols: 3, ops, stores: vec![(OUT, last)] }
     }
 
     fn buffers() -> Vec<Vec<u64>> {
         let words = |n: usize, salt: u64| {
-            (0..n as u64)
-                .map(|i| {
-                    (i + salt)
-                        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                        .rotate_left(17)
-                })
-                .collect::<Vec<_>>()
+            (0..n as u64).map(|i| (i + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17)).collect::<Vec<_>>()
         };
-        vec![
-            words(2100, 1),
-            words(700, 2),
-            words(3, 3),
-            words(4, 4),
-            vec![0; 2100],
-        ]
+        vec![words(2100, 1), words(700, 2), words(3, 3), words(4, 4), vec![0; 2100]]
     }
 
     fn lengths() -> Vec<usize> {
@@ -355,62 +308,30 @@ mod tests {
 
     #[test]
     fn every_access_reads_its_word() {
-        expect(vec![MapOp::Load(FULL, Access::Full)], |b, r, c| {
-            b[0][r * 3 + c]
-        });
+        expect(vec![MapOp::Load(FULL, Access::Full)], |b, r, c| b[0][r * 3 + c]);
         expect(vec![MapOp::Load(ROW, Access::Row)], |b, r, _| b[1][r]);
         expect(vec![MapOp::Load(COL, Access::Col)], |b, _, c| b[2][c]);
         expect(vec![MapOp::RowIndex], |_, r, _| r as u64);
-        expect(
-            vec![MapOp::RowIndex, MapOp::LoadAt(TABLE, V(0))],
-            |b, r, _| b[3][r.min(3)],
-        );
-        expect(
-            vec![MapOp::Const(u64::MAX), MapOp::LoadAt(TABLE, V(0))],
-            |b, _, _| b[3][3],
-        );
+        expect(vec![MapOp::RowIndex, MapOp::LoadAt(TABLE, V(0))], |b, r, _| b[3][r.min(3)]);
+        expect(vec![MapOp::Const(u64::MAX), MapOp::LoadAt(TABLE, V(0))], |b, _, _| b[3][3]);
     }
 
     #[test]
     fn arithmetic_wraps_and_shifts_are_masked() {
-        let with = |op: MapOp| {
-            vec![
-                MapOp::Load(FULL, Access::Full),
-                MapOp::Load(ROW, Access::Row),
-                op,
-            ]
-        };
+        let with = |op: MapOp| vec![MapOp::Load(FULL, Access::Full), MapOp::Load(ROW, Access::Row), op];
         let (a, b) = (V(0), V(1));
-        expect(with(MapOp::Add(a, b)), |w, r, c| {
-            w[0][r * 3 + c].wrapping_add(w[1][r])
-        });
-        expect(with(MapOp::Sub(a, b)), |w, r, c| {
-            w[0][r * 3 + c].wrapping_sub(w[1][r])
-        });
-        expect(with(MapOp::Mul(a, b)), |w, r, c| {
-            w[0][r * 3 + c].wrapping_mul(w[1][r])
-        });
+        expect(with(MapOp::Add(a, b)), |w, r, c| w[0][r * 3 + c].wrapping_add(w[1][r]));
+        expect(with(MapOp::Sub(a, b)), |w, r, c| w[0][r * 3 + c].wrapping_sub(w[1][r]));
+        expect(with(MapOp::Mul(a, b)), |w, r, c| w[0][r * 3 + c].wrapping_mul(w[1][r]));
         expect(with(MapOp::And(a, b)), |w, r, c| w[0][r * 3 + c] & w[1][r]);
         expect(with(MapOp::Or(a, b)), |w, r, c| w[0][r * 3 + c] | w[1][r]);
         expect(with(MapOp::Xor(a, b)), |w, r, c| w[0][r * 3 + c] ^ w[1][r]);
-        expect(with(MapOp::ShlBy(a, b)), |w, r, c| {
-            w[0][r * 3 + c] << (w[1][r] % 64)
-        });
-        expect(with(MapOp::ShrBy(a, b)), |w, r, c| {
-            w[0][r * 3 + c] >> (w[1][r] % 64)
-        });
+        expect(with(MapOp::ShlBy(a, b)), |w, r, c| w[0][r * 3 + c] << (w[1][r] % 64));
+        expect(with(MapOp::ShrBy(a, b)), |w, r, c| w[0][r * 3 + c] >> (w[1][r] % 64));
         expect(with(MapOp::Shl(a, 63)), |w, r, c| w[0][r * 3 + c] << 63);
         expect(with(MapOp::Shr(a, 63)), |w, r, c| w[0][r * 3 + c] >> 63);
-        expect(with(MapOp::Sar(a, 63)), |w, r, c| {
-            if w[0][r * 3 + c] >> 63 == 1 {
-                u64::MAX
-            } else {
-                0
-            }
-        });
-        expect(with(MapOp::Parity(a)), |w, r, c| {
-            (0..64).fold(0, |p, i| p ^ (w[0][r * 3 + c] >> i & 1))
-        });
+        expect(with(MapOp::Sar(a, 63)), |w, r, c| if w[0][r * 3 + c] >> 63 == 1 { u64::MAX } else { 0 });
+        expect(with(MapOp::Parity(a)), |w, r, c| (0..64).fold(0, |p, i| p ^ (w[0][r * 3 + c] >> i & 1)));
     }
 
     #[test]
@@ -418,22 +339,10 @@ mod tests {
         let refused = |map: &Map| check_map(map, &lengths()).unwrap_err();
         let row = MapOp::Load(ROW, Access::Row);
 
-        let empty = Map {
-            cols: 0,
-            ..map(vec![row])
-        };
+        let empty = Map { cols: 0, ..map(vec![row]) };
         assert_eq!(refused(&empty), MapError::IndexSpace { rows: 700, cols: 0 });
-        let huge = Map {
-            cols: usize::MAX,
-            ..map(vec![row])
-        };
-        assert_eq!(
-            refused(&huge),
-            MapError::IndexSpace {
-                rows: 700,
-                cols: usize::MAX
-            }
-        );
+        let huge = Map { cols: usize::MAX, ..map(vec![row]) };
+        assert_eq!(refused(&huge), MapError::IndexSpace { rows: 700, cols: usize::MAX });
 
         let ahead = map(vec![row, MapOp::Add(V(0), V(1))]);
         assert_eq!(refused(&ahead), MapError::Operand { op: 1, operand: 1 });
@@ -442,56 +351,20 @@ mod tests {
         let missing = map(vec![MapOp::Load(Buf(5), Access::Row)]);
         assert_eq!(refused(&missing), MapError::NoBuffer { buf: 5, count: 5 });
         let length = map(vec![MapOp::Load(ROW, Access::Full)]);
-        assert_eq!(
-            refused(&length),
-            MapError::Length {
-                buf: 1,
-                expected: 2100,
-                actual: 700
-            }
-        );
+        assert_eq!(refused(&length), MapError::Length { buf: 1, expected: 2100, actual: 700 });
 
-        let value = Map {
-            stores: vec![(OUT, V(1))],
-            ..map(vec![row])
-        };
-        assert_eq!(
-            refused(&value),
-            MapError::StoredValue {
-                buf: 4,
-                value: 1,
-                count: 1
-            }
-        );
-        let twice = Map {
-            stores: vec![(OUT, V(0)), (OUT, V(0))],
-            ..map(vec![row])
-        };
+        let value = Map { stores: vec![(OUT, V(1))], ..map(vec![row]) };
+        assert_eq!(refused(&value), MapError::StoredValue { buf: 4, value: 1, count: 1 });
+        let twice = Map { stores: vec![(OUT, V(0)), (OUT, V(0))], ..map(vec![row]) };
         assert_eq!(refused(&twice), MapError::StoredTwice { buf: 4 });
-        let both = Map {
-            stores: vec![(FULL, V(0))],
-            ..map(vec![MapOp::Load(FULL, Access::Full)])
-        };
+        let both = Map { stores: vec![(FULL, V(0))], ..map(vec![MapOp::Load(FULL, Access::Full)]) };
         assert_eq!(refused(&both), MapError::ReadAndWritten { buf: 0 });
-        let short = Map {
-            stores: vec![(ROW, V(0))],
-            ..map(vec![MapOp::RowIndex])
-        };
-        assert_eq!(
-            refused(&short),
-            MapError::Length {
-                buf: 1,
-                expected: 2100,
-                actual: 700
-            }
-        );
+        let short = Map { stores: vec![(ROW, V(0))], ..map(vec![MapOp::RowIndex]) };
+        assert_eq!(refused(&short), MapError::Length { buf: 1, expected: 2100, actual: 700 });
 
         let table = map(vec![row, MapOp::LoadAt(TABLE, V(0))]);
         let mut lengths = lengths();
         lengths[TABLE.0 as usize] = 0;
-        assert_eq!(
-            check_map(&table, &lengths),
-            Err(MapError::EmptyTable { buf: 3 })
-        );
+        assert_eq!(check_map(&table, &lengths), Err(MapError::EmptyTable { buf: 3 }));
     }
 }

@@ -4,5 +4,6 @@
 //! turns it into [`code::RoleCode`]. Neither holds a weight or an input, so both are public.
 
 pub mod code;
+pub mod gates;
 pub mod interpret;
 pub mod program;

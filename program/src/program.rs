@@ -104,6 +104,13 @@ pub enum Gate {
         /// The rearrangement.
         view: View,
     },
+    /// The same integers read at another scale: the value times 2^−shift, so `fraction` grows by `shift`. Wire or share.
+    Rescale {
+        /// Wire or share.
+        source: ValueId,
+        /// Added to the fraction bits.
+        shift: i16,
+    },
     /// Wire of `d·x − Σ_row x` with `truncate` = ⌈log2 d⌉ bits dropped (dithered): κ (x − mean), κ = d / 2^truncate.
     Centre {
         /// Wire, row length d.
@@ -364,6 +371,7 @@ impl Gate {
             Gate::Input { .. } | Gate::ServerShare { .. } => SmallVec::new(),
             Gate::Open { source, .. }
             | Gate::View { source, .. }
+            | Gate::Rescale { source, .. }
             | Gate::Centre { source, .. }
             | Gate::SumRow { source }
             | Gate::MulPublic { source, .. }
@@ -392,7 +400,11 @@ impl Gate {
     pub fn takes_a_hop(&self) -> bool {
         matches!(
             self,
-            Gate::Input { .. } | Gate::Open { .. } | Gate::SignDigits { .. } | Gate::OpenSign { .. } | Gate::Reveal { .. }
+            Gate::Input { .. }
+                | Gate::Open { .. }
+                | Gate::SignDigits { .. }
+                | Gate::OpenSign { .. }
+                | Gate::Reveal { .. }
         )
     }
 }

@@ -1,0 +1,68 @@
+//! From gates to instructions: what each role does for each gate.
+//!
+//! A gate is written once, for all three roles: its material is declared with the dealer's formula beside it,
+//! so that what the dealer sends and what the parties expect cannot drift apart, and every party formula stands
+//! below the material it uses. The formulas are those of G1–G15; the same program gives the same code everywhere.
+//! An instruction is placed at the earliest point its operands are known: what depends on no opened value and no
+//! input becomes offline work, everything else belongs to the step of the latest hop it needs.
+
+mod comparison;
+mod emit;
+mod expr;
+mod extension;
+mod linear;
+mod opening;
+mod products;
+mod rows;
+mod series;
+
+use emit::Emit;
+
+use crate::code::{Role, RoleCode};
+use crate::program::{Gate, Program, ValueId};
+
+pub use comparison::digits;
+
+/// The code of one role. The program must have passed [`crate::verify::verify`].
+pub fn lower(program: &Program, role: Role) -> RoleCode {
+    let mut e = Emit::new(program, role);
+    for index in 0..program.values.len() {
+        let id = ValueId(u32::try_from(index).expect("fewer than 2^32 values"));
+        let lowered = gate(&mut e, id, &program.values[index].gate);
+        e.values.push(lowered);
+    }
+    e.finish()
+}
+
+fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
+    match gate {
+        Gate::Input { input } => opening::input(e, id, *input),
+        Gate::Open { source, truncate, rounding } => opening::open(e, id, *source, *truncate, *rounding),
+        Gate::Reveal { source, truncate, output } => opening::reveal(e, id, *source, *truncate, *output),
+        Gate::ServerShare { weight } => linear::server_share(e, *weight),
+        Gate::View { source, view } => linear::view(e, id, *source, view),
+        Gate::Rescale { source, .. } => e.values[source.0 as usize].clone(),
+        Gate::Centre { source, truncate } => linear::centre(e, *source, *truncate),
+        Gate::Add { terms } => linear::add(e, id, terms),
+        Gate::Sub { left, right } => linear::sub(e, id, *left, *right),
+        Gate::Concat { parts, axis } => linear::concat(e, id, parts, *axis),
+        Gate::SumRow { source } => linear::sum_row(e, *source),
+        Gate::MulPublic { source, factor } => linear::mul_public(e, *source, *factor),
+        Gate::AddPublic { source, term } => linear::add_public(e, *source, *term),
+        Gate::AddServer { source, weight } => linear::add_server(e, *source, *weight),
+        Gate::MatMulServer { source, weight } => products::matmul_server(e, id, *source, *weight),
+        Gate::MulServer { source, weight } => products::mul_server(e, id, *source, *weight),
+        Gate::MatMul { left, right } => products::matmul(e, id, *left, *right),
+        Gate::Extend { source } => extension::extend(e, id, *source),
+        Gate::RowSquares { source } => extension::row_squares(e, id, *source),
+        Gate::RowScale { source, row } => extension::row_scale(e, id, *source, *row),
+        Gate::SignDigits { source, offset, digits } => comparison::sign_digits(e, id, *source, *offset, digits),
+        Gate::OpenSign { signs, negate } => comparison::open_sign(e, id, signs, *negate),
+        Gate::Select { bit, source, nonnegative } => comparison::select(e, id, *bit, *source, *nonnegative),
+        Gate::RowTable { source, table } => rows::row_table(e, id, *source, *table),
+        Gate::WindowChain { source, windows } => rows::window_chain(e, id, *source, *windows),
+        Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => {
+            series::cosine_series(e, id, *source, *period_bits, *table_fraction, coefficients)
+        }
+    }
+}

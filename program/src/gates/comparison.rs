@@ -1,0 +1,300 @@
+//! G8 sign by public-digit truth tables, G9 selection by the sign.
+//!
+//! The dealer deals XOR shares of one-hot(digit of r); at the public digit of x^ a look-up gives shares of
+//! lt (x^ digit below r's) and eq. Each predicate bit is opened under a one-time pad of its own, and the sign is a
+//! polynomial in opened bits whose mask monomials are dealt.
+
+use smallvec::SmallVec;
+
+use crate::code::{Buf, V};
+use crate::program::{Gate, ValueId};
+
+use super::emit::{Bits, Emit, Lowered, Sharing};
+use super::expr::Expr;
+use super::extension::{Rule, carries, msb_times, parts};
+
+/// Digit widths of an n-bit comparison, low to high: six bits each, the rest on top (one word per one-hot).
+pub fn digits(n: u8) -> SmallVec<[u8; 8]> {
+    let mut out: SmallVec<[u8; 8]> = std::iter::repeat_n(6, usize::from(n / 6)).collect();
+    if !n.is_multiple_of(6) {
+        out.push(n % 6);
+    }
+    out
+}
+
+/// Positions of the predicate bits in a word of D digits: lt_0..lt_{D−2}, eq_1..eq_{D−2}, A, E (E only if D > 1).
+#[derive(Clone, Copy)]
+struct Layout {
+    digits: usize,
+}
+
+impl Layout {
+    fn lt(self, i: usize) -> u8 {
+        i as u8
+    }
+    fn eq(self, i: usize) -> u8 {
+        (self.digits - 1 + i - 1) as u8
+    }
+    fn a(self) -> u8 {
+        (2 * self.digits).saturating_sub(3) as u8
+    }
+    fn e(self) -> u8 {
+        (2 * self.digits - 2) as u8
+    }
+    fn bits(self) -> u8 {
+        (2 * self.digits - 1) as u8
+    }
+
+    /// The products whose sum is E·borrow: E·lt_i·∏_{j>i} eq_j, as lists of positions.
+    fn borrow(self) -> Vec<Vec<u8>> {
+        (0..self.digits.saturating_sub(1))
+            .map(|i| {
+                let mut f = vec![self.e(), self.lt(i)];
+                f.extend((i + 1..self.digits - 1).map(|j| self.eq(j)));
+                f
+            })
+            .collect()
+    }
+
+    /// Every product of at least two masks that the polynomial needs, as bit sets of positions, sorted.
+    fn monomials(self) -> Vec<u32> {
+        let mut out: Vec<u32> = self.borrow().iter().flat_map(|f| subsets(f)).filter(|s| s.count_ones() >= 2).collect();
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+}
+
+fn subsets(factors: &[u8]) -> Vec<u32> {
+    (0..1u32 << factors.len())
+        .map(|t| factors.iter().enumerate().filter(|(i, _)| t >> i & 1 == 1).fold(0, |s, (_, f)| s | 1 << f))
+        .collect()
+}
+
+/// Product of the bits of `word` at the positions in `set`: 1 if it is empty.
+fn product(x: &mut Expr, word: V, set: u32) -> V {
+    let mut out = x.int(1);
+    for position in (0..32).filter(|p| set >> p & 1 == 1) {
+        let b = x.bit(word, position);
+        out = x.and(out, b);
+    }
+    out
+}
+
+/// Opens the predicate bits of the sign of x + offset.
+pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset: i64, widths: &[u8]) -> Lowered {
+    let (len, n) = (e.len(id), e.value(source).ring);
+    let layout = Layout { digits: widths.len() };
+    let wire = e.wire(source);
+    let lows: Vec<u8> = widths
+        .iter()
+        .scan(0, |at, w| {
+            let low = *at;
+            *at += w;
+            Some(low)
+        })
+        .collect();
+    let mut tables = vec![];
+    for (q, (&w, &low)) in widths.iter().zip(&lows).enumerate() {
+        let item = 1 + q as u16;
+        tables.push(e.correlated(id, item, 1 << w, len, Sharing::Xor, |e| {
+            let r = e.total(wire.mask, n, len);
+            e.map(1, len, |x| {
+                let (r, one) = (x.full(r), x.int(1));
+                let d = x.shr(r, low);
+                let d = x.low(d, w);
+                x.shl_by(one, d)
+            })
+        }));
+    }
+    let mask = e.mask(id, 0, layout.bits(), len, [true, true]);
+    let sets = layout.monomials();
+    let monomials = if sets.is_empty() {
+        [None; 2]
+    } else {
+        e.correlated(id, 40, sets.len() as u8, len, Sharing::Xor, |e| {
+            let [m0, m1] = mask.map(|m| m.expect("the dealer knows both masks"));
+            e.map(1, len, |x| {
+                let (a, b) = (x.full(m0), x.full(m1));
+                let word = x.xor(a, b);
+                let mut out = x.int(0);
+                for (position, set) in sets.iter().enumerate() {
+                    let p = product(x, word, *set);
+                    let p = x.shl(p, position as u8);
+                    out = x.or(out, p);
+                }
+                out
+            })
+        })
+        .0
+    };
+    let Some(party) = e.party() else { return Lowered::Bits(Bits { opened: None, mask, monomials }) };
+    let hat = wire.hat.expect("opened");
+    let tables: Vec<Buf> = tables.into_iter().map(|t| e.own(t)).collect();
+    let own = mask[party].expect("own mask");
+    let message = e.map(1, len, |x| {
+        let hat = x.full(hat);
+        let off = x.int(offset as u64);
+        let hat = x.add(hat, off);
+        let mut word = x.full(own);
+        let place = |x: &mut Expr, word: V, bit: V, position: u8| {
+            let b = x.shl(bit, position);
+            x.xor(word, b)
+        };
+        for (q, (&w, &low)) in widths.iter().zip(&lows).enumerate() {
+            let h = x.shr(hat, low);
+            let h = x.low(h, w);
+            let table = x.full(tables[q]);
+            let at = x.shr_by(table, h);
+            if q + 1 < widths.len() {
+                let above = x.shr(at, 1);
+                let lt = x.parity(above);
+                word = place(x, word, lt, layout.lt(q));
+                if q > 0 {
+                    let eq = x.low(at, 1);
+                    word = place(x, word, eq, layout.eq(q));
+                }
+                continue;
+            }
+            // A: parity over the digits R with msb((H − R) mod 2^w) = 1, the half ring above H.
+            let size = 1u64 << w;
+            let base = x.int((1 << (size / 2)) - 1);
+            let one = x.int(1);
+            let s = x.add(h, one);
+            let left = x.shl_by(base, s);
+            let total = x.int(size);
+            let back = x.sub(total, s);
+            let right = x.shr_by(base, back);
+            let half = x.or(left, right);
+            let half = x.low(half, size as u8);
+            let selected = x.and(table, half);
+            let a = x.parity(selected);
+            word = place(x, word, a, layout.a());
+            if widths.len() > 1 {
+                let flip = x.int(size / 2);
+                let other = x.xor(h, flip);
+                let other = x.shr_by(table, other);
+                let both = x.xor(at, other);
+                let both = x.low(both, 1);
+                word = place(x, word, both, layout.e());
+            }
+        }
+        word
+    });
+    e.send(id, message, layout.bits());
+    let peer = e.receive(id, len, layout.bits());
+    let opened = e.map(1, len, |x| {
+        let (a, b) = (x.full(message), x.full(peer));
+        let w = x.xor(a, b);
+        x.low(w, layout.bits())
+    });
+    Lowered::Bits(Bits { opened: Some(opened), mask, monomials })
+}
+
+/// Opens (⊕ signs ⊕ negate) ⊕ ε.
+pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate: bool) -> Lowered {
+    let len = e.len(id);
+    let mask = e.mask(id, 0, 1, len, [true, true]);
+    let Some(party) = e.party() else {
+        return Lowered::Bits(Bits { opened: None, mask, monomials: [None; 2] });
+    };
+    let operands: Vec<(Buf, Buf, Option<Buf>, Layout)> = signs
+        .iter()
+        .map(|s| {
+            let b = e.bits(*s);
+            let Gate::SignDigits { digits, .. } = &e.value(*s).gate else { unreachable!("verified") };
+            let layout = Layout { digits: digits.len() };
+            (b.opened.expect("opened"), b.mask[party].expect("own"), b.monomials[party], layout)
+        })
+        .collect();
+    let own = mask[party].expect("own mask");
+    let message = e.map(1, len, |x| {
+        let mut bit = x.full(own);
+        if negate && party == 0 {
+            let one = x.int(1);
+            bit = x.xor(bit, one);
+        }
+        for (opened, mask, monomials, layout) in &operands {
+            let (o, m) = (x.full(*opened), x.full(*mask));
+            let mono = monomials.map(|b| x.full(b));
+            let sets = layout.monomials();
+            let mut products = vec![vec![layout.a()]];
+            products.extend(layout.borrow());
+            for factors in products {
+                let all = factors.iter().fold(0u32, |s, f| s | 1 << f);
+                for set in subsets(&factors) {
+                    if set == 0 && party != 0 {
+                        continue;
+                    }
+                    let public = product(x, o, all & !set);
+                    let secret = match (set.count_ones(), mono) {
+                        (0, _) => x.int(1),
+                        (1, _) => x.bit(m, set.trailing_zeros() as u8),
+                        (_, Some(mono)) => {
+                            let position = sets.binary_search(&set).expect("listed");
+                            x.bit(mono, position as u8)
+                        }
+                        (_, None) => unreachable!("products of masks come with monomials"),
+                    };
+                    let term = x.and(public, secret);
+                    bit = x.xor(bit, term);
+                }
+            }
+        }
+        bit
+    });
+    e.send(id, message, 1);
+    let peer = e.receive(id, len, 1);
+    let opened = e.map(1, len, |x| {
+        let (a, b) = (x.full(message), x.full(peer));
+        let w = x.xor(a, b);
+        x.low(w, 1)
+    });
+    Lowered::Bits(Bits { opened: Some(opened), mask, monomials: [None; 2] })
+}
+
+/// ⟨b·x⟩_K with b = m^ ⊕ ε: m^·(P − ρ_c) + (1 − 2m^)(P·ε_i − ⟨ε ρ_c⟩_i).
+pub(super) fn select(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueId, nonnegative: bool) -> Lowered {
+    let (len, n, ring) = (e.len(id), e.value(source).ring, e.value(id).ring);
+    let (bits, wire) = (e.bits(bit), e.wire(source));
+    let epsilon = |e: &mut Emit<'_>| {
+        let [a, b] = bits.mask.map(|m| m.expect("the dealer knows both masks"));
+        e.map(1, len, |x| {
+            let (a, b) = (x.full(a), x.full(b));
+            x.xor(a, b)
+        })
+    };
+    let eps = e.correlated(id, 1, ring, len, Sharing::Additive, epsilon);
+    let carries = carries(e, id, 2, wire, n, len);
+    let eps_r = e.correlated(id, 4, ring, len, Sharing::Additive, |e| {
+        let (eps, r) = (epsilon(e), e.total(wire.mask, n, len));
+        e.map(1, len, |x| {
+            let (a, b) = (x.full(eps), x.full(r));
+            x.mul(a, b)
+        })
+    });
+    let eps_top = e.correlated(id, 5, ring - n, len, Sharing::Additive, |e| {
+        let (eps, r) = (epsilon(e), e.total(wire.mask, n, len));
+        msb_times(e, r, eps, n, 1, len, false)
+    });
+    let Some(party) = e.party() else { return Lowered::Share(None) };
+    let rule = if nonnegative { Rule::Nonnegative } else { Rule::Slack };
+    let p = parts(e, wire, carries, n, rule);
+    let (eps, eps_r, eps_top) = (e.own(eps), e.own(eps_r), e.own(eps_top));
+    let opened = bits.opened.expect("opened");
+    Lowered::Share(Some(e.map(1, len, |x| {
+        let t = p.expr(x);
+        let (m, eps, er, et) = (x.full(opened), x.full(eps), x.full(eps_r), x.full(eps_top));
+        let d = x.mul(t.c, et);
+        let d = x.shl(d, n);
+        let er = x.sub(er, d);
+        let own = if party == 0 { x.sub(t.public, t.rho) } else { x.neg(t.rho) };
+        let first = x.mul(m, own);
+        let (one, twice) = (x.int(1), x.shl(m, 1));
+        let sign = x.sub(one, twice);
+        let pe = x.mul(t.public, eps);
+        let pe = x.sub(pe, er);
+        let second = x.mul(sign, pe);
+        x.add(first, second)
+    })))
+}

@@ -1,0 +1,388 @@
+//! The state of lowering one role: buffers, when each is known, and what a value became.
+
+use crate::code::OutputBuffer;
+use crate::code::{Buf, Exchange, Instr, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
+use crate::program::{Gate, Program, Value, ValueId, WeightId, stream};
+
+use super::expr::Expr;
+
+/// What is known when: the setup, the offline phase, or step `n` of the online phase.
+const SETUP: i32 = -2;
+const OFFLINE: i32 = -1;
+
+/// What a value became for the role.
+#[derive(Clone)]
+pub(super) enum Lowered {
+    /// The party's share; nothing at the dealer.
+    Share(Option<Buf>),
+    /// A masked wire.
+    Wire(Wire),
+    /// Opened masked bits.
+    Bits(Bits),
+    /// A revealed output.
+    Revealed,
+}
+
+/// A wire as one role sees it.
+#[derive(Clone, Copy)]
+pub(super) struct Wire {
+    /// x^, at the parties.
+    pub(super) hat: Option<Buf>,
+    /// Mask shares of the two parties, as far as the role knows them.
+    pub(super) mask: [Option<Buf>; 2],
+}
+
+/// An opened word of masked bits.
+#[derive(Clone, Copy)]
+pub(super) struct Bits {
+    /// The opened word, at the parties.
+    pub(super) opened: Option<Buf>,
+    /// XOR shares of the masks.
+    pub(super) mask: [Option<Buf>; 2],
+    /// XOR shares of the products of masks.
+    pub(super) monomials: [Option<Buf>; 2],
+}
+
+/// How a correlated value is shared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    Additive,
+    Xor,
+}
+
+/// Shares of a correlated value, as far as the role knows them.
+#[derive(Clone, Copy)]
+pub(super) struct Shares(pub(super) [Option<Buf>; 2]);
+
+pub(super) struct Emit<'p> {
+    pub(super) program: &'p Program,
+    pub(super) role: Role,
+    pub(super) values: Vec<Lowered>,
+    lengths: Vec<usize>,
+    known: Vec<i32>,
+    setup: Step,
+    setup_after: Vec<Instr>,
+    offline: Vec<Instr>,
+    steps: Vec<Step>,
+    weights: Vec<Option<Buf>>,
+    masked_weights: Vec<Option<Buf>>,
+    outputs: Vec<OutputBuffer>,
+}
+
+impl<'p> Emit<'p> {
+    pub(super) fn new(program: &'p Program, role: Role) -> Self {
+        let steps = match role {
+            Role::Dealer => vec![],
+            _ => vec![Step::default(); usize::from(program.hops) + 1],
+        };
+        let count = program.weights.len();
+        let mut e = Self {
+            program,
+            role,
+            values: Vec::with_capacity(program.values.len()),
+            lengths: vec![],
+            known: vec![],
+            setup: Step::default(),
+            setup_after: vec![],
+            offline: vec![],
+            steps,
+            weights: vec![None; count],
+            masked_weights: vec![None; count],
+            outputs: vec![],
+        };
+        e.load_weights();
+        e
+    }
+
+    pub(super) fn finish(self) -> RoleCode {
+        RoleCode {
+            role: self.role,
+            lengths: self.lengths,
+            setup: self.setup,
+            setup_after: self.setup_after,
+            offline: self.offline,
+            steps: self.steps,
+            outputs: self.outputs,
+        }
+    }
+
+    /// 0 for the model owner, 1 for the data owner, nothing for the dealer.
+    pub(super) fn party(&self) -> Option<usize> {
+        match self.role {
+            Role::ModelOwner => Some(0),
+            Role::DataOwner => Some(1),
+            Role::Dealer => None,
+        }
+    }
+
+    pub(super) fn value(&self, id: ValueId) -> &'p Value {
+        self.program.value(id)
+    }
+
+    pub(super) fn len(&self, id: ValueId) -> usize {
+        self.value(id).shape.iter().product()
+    }
+
+    pub(super) fn last(&self, id: ValueId) -> usize {
+        self.value(id).shape.last().copied().unwrap_or(1)
+    }
+
+    pub(super) fn share(&self, id: ValueId) -> Option<Buf> {
+        match &self.values[id.0 as usize] {
+            Lowered::Share(buf) => *buf,
+            _ => unreachable!("verified: operand is a share"),
+        }
+    }
+
+    pub(super) fn wire(&self, id: ValueId) -> Wire {
+        match &self.values[id.0 as usize] {
+            Lowered::Wire(w) => *w,
+            _ => unreachable!("verified: operand is a wire"),
+        }
+    }
+
+    pub(super) fn bits(&self, id: ValueId) -> Bits {
+        match &self.values[id.0 as usize] {
+            Lowered::Bits(b) => *b,
+            _ => unreachable!("verified: operand is a bit word"),
+        }
+    }
+
+    // --- weights -------------------------------------------------------------------------------------------------
+
+    /// Width in which a weight is masked: the widest ring of a product it enters; 0 if it is only added.
+    pub(super) fn mask_width(program: &Program, weight: WeightId) -> u8 {
+        program
+            .values
+            .iter()
+            .filter_map(|v| match v.gate {
+                Gate::MatMulServer { weight: w, .. } | Gate::MulServer { weight: w, .. } if w == weight => Some(v.ring),
+                _ => None,
+            })
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn load_weights(&mut self) {
+        for (index, weight) in self.program.weights.iter().enumerate() {
+            let id = WeightId(index as u32);
+            let len: usize = weight.shape.iter().product();
+            let bits = Self::mask_width(self.program, id);
+            let plain = (self.role == Role::ModelOwner).then(|| {
+                let dst = self.buffer(len, SETUP);
+                self.setup.local.push(Instr::Load { dst, source: Source::Weight(id.0) });
+                dst
+            });
+            self.weights[index] = plain;
+            if bits == 0 {
+                continue;
+            }
+            let masked = match (self.role, plain) {
+                (Role::ModelOwner, Some(plain)) => {
+                    let mask = self.draw_setup(id, len, bits);
+                    let dst = self.buffer(len, SETUP);
+                    let mut x = Expr::default();
+                    let (w, s) = (x.full(plain), x.full(mask));
+                    let sum = x.add(w, s);
+                    self.setup.local.push(Instr::Map(Map { rows: 1, cols: len, ops: x.ops, stores: vec![(dst, sum)] }));
+                    self.setup.exchange.send.push(Packed { buf: dst, bits });
+                    dst
+                }
+                (Role::DataOwner, _) => {
+                    let dst = self.buffer(len, SETUP);
+                    self.setup.exchange.receive.push(Packed { buf: dst, bits });
+                    dst
+                }
+                _ => self.draw_setup(id, len, bits),
+            };
+            self.masked_weights[index] = Some(masked);
+        }
+    }
+
+    fn draw_setup(&mut self, id: WeightId, len: usize, bits: u8) -> Buf {
+        let dst = self.buffer(len, SETUP);
+        self.setup.local.push(Instr::Draw {
+            dst,
+            seed: SeedOwner::ModelOwner,
+            stage: Stage::Setup,
+            stream: u64::from(id.0),
+            bits,
+        });
+        dst
+    }
+
+    /// The encoded weight, at the model owner.
+    pub(super) fn weight(&self, id: WeightId) -> Option<Buf> {
+        self.weights[id.0 as usize]
+    }
+
+    /// W + s at the data owner, s at the dealer.
+    pub(super) fn masked_weight(&self, id: WeightId) -> Buf {
+        self.masked_weights[id.0 as usize].expect("verified: the weight enters a product")
+    }
+
+    // --- instructions --------------------------------------------------------------------------------------------
+
+    fn buffer(&mut self, len: usize, known: i32) -> Buf {
+        self.lengths.push(len);
+        self.known.push(known);
+        Buf((self.lengths.len() - 1) as u32)
+    }
+
+    /// A new buffer of `len` words.
+    pub(super) fn new_buffer(&mut self, len: usize) -> Buf {
+        self.buffer(len, OFFLINE)
+    }
+
+    /// Appends an instruction at the earliest place its operands allow, not before `earliest`.
+    fn place(&mut self, instr: Instr, earliest: i32) {
+        let at =
+            instr.reads().iter().map(|b| self.known[b.0 as usize]).max().unwrap_or(OFFLINE).max(earliest).max(OFFLINE);
+        for b in instr.writes() {
+            let known = &mut self.known[b.0 as usize];
+            *known = (*known).max(at);
+        }
+        match usize::try_from(at) {
+            Ok(step) if self.role != Role::Dealer => self.steps[step].local.push(instr),
+            _ => self.offline.push(instr),
+        }
+    }
+
+    pub(super) fn push(&mut self, instr: Instr) {
+        self.place(instr, OFFLINE);
+    }
+
+    /// A map with several results.
+    pub(super) fn maps<const N: usize>(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        body: impl FnOnce(&mut Expr) -> [V; N],
+    ) -> [Buf; N] {
+        let mut x = Expr::default();
+        let results = body(&mut x);
+        let bufs = results.map(|_| self.new_buffer(rows * cols));
+        let stores = bufs.iter().copied().zip(results).collect();
+        self.push(Instr::Map(Map { rows, cols, ops: x.ops, stores }));
+        bufs
+    }
+
+    /// A map over `rows × cols` with one result.
+    pub(super) fn map(&mut self, rows: usize, cols: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
+        let [buf] = self.maps(rows, cols, |x| [body(x)]);
+        buf
+    }
+
+    pub(super) fn zeros(&mut self, len: usize) -> Buf {
+        let dst = self.new_buffer(len);
+        self.push(Instr::Zero { dst });
+        dst
+    }
+
+    /// The data owner's own data, known from the first online step on.
+    pub(super) fn load_input(&mut self, input: u32, len: usize) -> Buf {
+        let dst = self.new_buffer(len);
+        self.place(Instr::Load { dst, source: Source::Input(input) }, 0);
+        dst
+    }
+
+    pub(super) fn sum_rows(&mut self, src: Buf, rows: usize, cols: usize) -> Buf {
+        let dst = self.new_buffer(rows);
+        self.push(Instr::SumRows { dst, src, cols });
+        dst
+    }
+
+    // --- randomness ----------------------------------------------------------------------------------------------
+
+    fn draw(&mut self, owner: usize, id: ValueId, item: u16, bits: u8, len: usize) -> Buf {
+        let dst = self.new_buffer(len);
+        let seed = if owner == 0 { SeedOwner::ModelOwner } else { SeedOwner::DataOwner };
+        self.push(Instr::Draw { dst, seed, stage: Stage::Inference, stream: stream(id, item), bits });
+        dst
+    }
+
+    /// A fresh mask: each party draws its share, the dealer both. `owners` says which parties have one.
+    pub(super) fn mask(&mut self, id: ValueId, item: u16, bits: u8, len: usize, owners: [bool; 2]) -> [Option<Buf>; 2] {
+        let mut out = [None; 2];
+        for (i, slot) in out.iter_mut().enumerate() {
+            if owners[i] && self.party().is_none_or(|p| p == i) {
+                *slot = Some(self.draw(i, id, item, bits, len));
+            }
+        }
+        out
+    }
+
+    /// Shares of a value the dealer knows: the model owner's from its seed, the data owner's as a correction of `bits` a word.
+    pub(super) fn correlated(
+        &mut self,
+        id: ValueId,
+        item: u16,
+        bits: u8,
+        len: usize,
+        sharing: Sharing,
+        dealer: impl FnOnce(&mut Self) -> Buf,
+    ) -> Shares {
+        match self.role {
+            Role::ModelOwner => Shares([Some(self.draw(0, id, item, bits, len)), None]),
+            Role::DataOwner => {
+                let dst = self.new_buffer(len);
+                self.push(Instr::Receive { dst, bits });
+                Shares([None, Some(dst)])
+            }
+            Role::Dealer => {
+                let value = dealer(self);
+                let share0 = self.draw(0, id, item, bits, len);
+                let share1 = self.map(1, len, |x| {
+                    let (v, s) = (x.full(value), x.full(share0));
+                    let d = if sharing == Sharing::Xor { x.xor(v, s) } else { x.sub(v, s) };
+                    x.low(d, bits)
+                });
+                self.push(Instr::Deal { src: share1, bits });
+                Shares([Some(share0), Some(share1)])
+            }
+        }
+    }
+
+    /// The role's own share; at the parties only.
+    pub(super) fn own(&self, shares: Shares) -> Buf {
+        let party = self.party().expect("a party");
+        shares.0[party].expect("a party has its own share")
+    }
+
+    /// The dealer's view of a mask: its sum modulo 2^bits.
+    pub(super) fn total(&mut self, mask: [Option<Buf>; 2], bits: u8, len: usize) -> Buf {
+        self.map(1, len, |x| {
+            let terms: Vec<V> = mask.iter().flatten().map(|b| x.full(*b)).collect();
+            let sum = x.sum(&terms);
+            x.low(sum, bits)
+        })
+    }
+
+    // --- exchange ------------------------------------------------------------------------------------------------
+
+    fn exchange(&mut self, id: ValueId) -> &mut Exchange {
+        let hop = usize::from(self.value(id).level) - 1;
+        &mut self.steps[hop].exchange
+    }
+
+    pub(super) fn send(&mut self, id: ValueId, buf: Buf, bits: u8) {
+        self.exchange(id).send.push(Packed { buf, bits });
+    }
+
+    pub(super) fn receive(&mut self, id: ValueId, len: usize, bits: u8) -> Buf {
+        let buf = self.buffer(len, i32::from(self.value(id).level));
+        self.exchange(id).receive.push(Packed { buf, bits });
+        buf
+    }
+
+    /// The data owner takes a correction that is no share (G15).
+    pub(super) fn receive_clear(&mut self, len: usize, bits: u8) -> Buf {
+        let dst = self.new_buffer(len);
+        self.push(Instr::Receive { dst, bits });
+        dst
+    }
+
+    pub(super) fn output(&mut self, output: u32, buf: Buf, bits: u8) {
+        self.outputs.push(OutputBuffer { output, buf, bits });
+    }
+}

@@ -1,0 +1,104 @@
+//! Building the body of a map.
+
+use crate::code::{Access, Buf, MapOp, V};
+
+/// Operations of one map under construction. Repeated loads and constants are shared.
+#[derive(Default)]
+pub(super) struct Expr {
+    pub(super) ops: Vec<MapOp>,
+}
+
+macro_rules! binary {
+    ($($name:ident $op:ident),*) => {
+        $(pub(super) fn $name(&mut self, a: V, b: V) -> V {
+            self.push(MapOp::$op(a, b))
+        })*
+    };
+}
+
+impl Expr {
+    fn push(&mut self, op: MapOp) -> V {
+        if let Some(seen) = self.ops.iter().position(|o| *o == op) {
+            return V(seen as u32);
+        }
+        self.ops.push(op);
+        V((self.ops.len() - 1) as u32)
+    }
+
+    binary!(add Add, sub Sub, mul Mul, and And, or Or, xor Xor, shl_by ShlBy, shr_by ShrBy);
+
+    pub(super) fn full(&mut self, buf: Buf) -> V {
+        self.push(MapOp::Load(buf, Access::Full))
+    }
+
+    pub(super) fn row(&mut self, buf: Buf) -> V {
+        self.push(MapOp::Load(buf, Access::Row))
+    }
+
+    pub(super) fn col(&mut self, buf: Buf) -> V {
+        self.push(MapOp::Load(buf, Access::Col))
+    }
+
+    pub(super) fn at(&mut self, buf: Buf, index: V) -> V {
+        self.push(MapOp::LoadAt(buf, index))
+    }
+
+    pub(super) fn row_index(&mut self) -> V {
+        self.push(MapOp::RowIndex)
+    }
+
+    pub(super) fn int(&mut self, value: u64) -> V {
+        self.push(MapOp::Const(value))
+    }
+
+    pub(super) fn parity(&mut self, a: V) -> V {
+        self.push(MapOp::Parity(a))
+    }
+
+    /// `a << by`; 0 from 64 on.
+    pub(super) fn shl(&mut self, a: V, by: u8) -> V {
+        match by {
+            0 => a,
+            1..=63 => self.push(MapOp::Shl(a, by)),
+            _ => self.int(0),
+        }
+    }
+
+    /// `a >> by`, logical, `by < 64`.
+    pub(super) fn shr(&mut self, a: V, by: u8) -> V {
+        if by == 0 { a } else { self.push(MapOp::Shr(a, by)) }
+    }
+
+    /// `a >> by`, arithmetic, `by < 64`.
+    pub(super) fn sar(&mut self, a: V, by: u8) -> V {
+        if by == 0 { a } else { self.push(MapOp::Sar(a, by)) }
+    }
+
+    /// `a mod 2^bits`.
+    pub(super) fn low(&mut self, a: V, bits: u8) -> V {
+        if bits >= 64 {
+            return a;
+        }
+        let m = self.int((1 << bits) - 1);
+        self.and(a, m)
+    }
+
+    /// Bit `position` of `a`.
+    pub(super) fn bit(&mut self, a: V, position: u8) -> V {
+        let s = self.shr(a, position);
+        self.low(s, 1)
+    }
+
+    pub(super) fn neg(&mut self, a: V) -> V {
+        let z = self.int(0);
+        self.sub(z, a)
+    }
+
+    /// Sum of a list; 0 if empty.
+    pub(super) fn sum(&mut self, terms: &[V]) -> V {
+        match terms.split_first() {
+            None => self.int(0),
+            Some((first, rest)) => rest.iter().fold(*first, |acc, t| self.add(acc, *t)),
+        }
+    }
+}
