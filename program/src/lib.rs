@@ -7,3 +7,8 @@ pub mod code;
 pub mod gates;
 pub mod interpret;
 pub mod program;
+pub mod text;
+pub mod verify;
+
+#[cfg(test)]
+mod sample;

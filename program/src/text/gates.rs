@@ -1,0 +1,128 @@
+//! Text of one gate of a share program.
+
+use super::{list, positions};
+use crate::code::{RowFunction, RowTable};
+use crate::program::{Gate, Rounding, Term, ValueId, View};
+
+pub(super) fn gate(gate: &Gate) -> String {
+    match gate {
+        Gate::Input { input } => format!("input {input}"),
+        Gate::ServerShare { weight } => format!("server ${}", weight.0),
+        Gate::Open {
+            source,
+            truncate,
+            rounding,
+        } => {
+            let rounding = match rounding {
+                Rounding::Exact => "exact",
+                Rounding::Dithered => "dithered",
+            };
+            format!("open {} truncate {truncate} {rounding}", id(*source))
+        }
+        Gate::View { source, view: v } => format!("{} {}", view(v), id(*source)),
+        Gate::Centre { source, truncate } => format!("centre {} truncate {truncate}", id(*source)),
+        Gate::Add { terms } => format!("add {}", join(terms, term)),
+        Gate::Sub { left, right } => format!("sub {}, {}", term(left), term(right)),
+        Gate::Concat { parts, axis } => format!("concat axis {axis} {}", join(parts, term)),
+        Gate::SumRow { source } => format!("sum-row {}", id(*source)),
+        Gate::MulPublic { source, factor } => format!("mul-public {} by {factor}", id(*source)),
+        Gate::AddPublic { source, term } => format!("add-public {} plus {term}", id(*source)),
+        Gate::AddServer { source, weight } => format!("add-server {}, ${}", id(*source), weight.0),
+        Gate::MatMulServer { source, weight } => {
+            format!("matmul-server {}, ${}", id(*source), weight.0)
+        }
+        Gate::MulServer { source, weight } => format!("mul-server {}, ${}", id(*source), weight.0),
+        Gate::MatMul { left, right } => format!("matmul {}, {}", id(*left), id(*right)),
+        Gate::Extend { source } => format!("extend {}", id(*source)),
+        Gate::RowSquares { source } => format!("row-squares {}", id(*source)),
+        Gate::RowScale { source, row } => format!("row-scale {}, {}", id(*source), id(*row)),
+        Gate::SignDigits {
+            source,
+            offset,
+            digits,
+        } => {
+            format!(
+                "sign-digits {} offset {offset} digits {}",
+                id(*source),
+                list(digits)
+            )
+        }
+        Gate::OpenSign { signs, negate } => {
+            let negate = if *negate { " negated" } else { "" };
+            format!("open-sign {}{negate}", join(signs, |s| id(*s)))
+        }
+        Gate::Select {
+            bit,
+            source,
+            nonnegative,
+        } => {
+            let nonnegative = if *nonnegative { " nonnegative" } else { "" };
+            format!("select {}, {}{nonnegative}", id(*bit), id(*source))
+        }
+        Gate::RowTable { source, table } => {
+            format!("row-table {} {}", id(*source), row_table(table))
+        }
+        Gate::WindowChain { source, windows } => {
+            format!("window-chain {} windows {windows}", id(*source))
+        }
+        Gate::CosineSeries {
+            source,
+            period_bits,
+            table_fraction,
+            coefficients,
+        } => format!(
+            "cosine-series {} period {period_bits} frac {table_fraction} coefficients {}",
+            id(*source),
+            list(coefficients)
+        ),
+        Gate::Reveal {
+            source,
+            truncate,
+            output,
+        } => {
+            format!("reveal {} truncate {truncate} as {output}", id(*source))
+        }
+    }
+}
+
+/// Parameters of a row table on one line.
+pub(super) fn row_table(table: &RowTable) -> String {
+    let function = match table.function {
+        RowFunction::Rsqrt { scale, eps } => format!("rsqrt scale {scale:e} eps {eps:e}"),
+        RowFunction::Recip { scale, eps } => format!("recip scale {scale:e} eps {eps:e}"),
+    };
+    format!(
+        "{function} ring {} index {} windows {} degree {} tau {} frac {}",
+        table.ring_bits,
+        table.index_bits,
+        table.windows,
+        table.degree,
+        table.tau_bits,
+        table.fraction
+    )
+}
+
+fn id(id: ValueId) -> String {
+    format!("%{}", id.0)
+}
+
+fn term(term: &Term) -> String {
+    if term.shift == 0 {
+        id(term.value)
+    } else {
+        format!("{} << {}", id(term.value), term.shift)
+    }
+}
+
+fn join<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
+    items.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn view(view: &View) -> String {
+    match view {
+        View::Reshape => "reshape".to_owned(),
+        View::Permute(axes) => format!("permute {}", list(axes)),
+        View::Slice { axis, start } => format!("slice axis {axis} from {start}"),
+        View::Gather { axis, index } => format!("gather axis {axis} at {}", positions(index)),
+    }
+}

@@ -1,0 +1,175 @@
+use smallvec::smallvec;
+
+use crate::code::*;
+use crate::program::{ValueId, stream};
+use crate::sample;
+
+#[test]
+fn a_share_program_reads_by_level() {
+    insta::assert_snapshot!(super::program(&sample::program()));
+}
+
+#[test]
+fn positions_shorten_runs() {
+    assert_eq!(super::positions(&[]), "");
+    assert_eq!(super::positions(&[3]), "3");
+    assert_eq!(super::positions(&[3, 4, 9, 0, 1, 2, 2]), "3,4,9,0..3,2");
+}
+
+#[test]
+fn role_code_names_every_instruction() {
+    let (b, v) = (Buf, V);
+    let table = RowTable {
+        ring_bits: 30,
+        index_bits: 5,
+        windows: 2,
+        degree: 3,
+        tau_bits: 14,
+        fraction: 14,
+        function: RowFunction::Recip {
+            scale: 0.5,
+            eps: 1e-6,
+        },
+    };
+    let ops = vec![
+        MapOp::Load(b(0), Access::Full),
+        MapOp::Load(b(1), Access::Row),
+        MapOp::Load(b(2), Access::Col),
+        MapOp::Const(255),
+        MapOp::RowIndex,
+        MapOp::LoadAt(b(0), v(4)),
+        MapOp::Add(v(0), v(1)),
+        MapOp::Sub(v(0), v(1)),
+        MapOp::Mul(v(0), v(1)),
+        MapOp::And(v(0), v(3)),
+        MapOp::Or(v(0), v(3)),
+        MapOp::Xor(v(0), v(2)),
+        MapOp::Shl(v(0), 3),
+        MapOp::Shr(v(0), 3),
+        MapOp::Sar(v(0), 3),
+        MapOp::ShlBy(v(0), v(1)),
+        MapOp::ShrBy(v(0), v(1)),
+        MapOp::Parity(v(0)),
+    ];
+    let code = RoleCode {
+        role: Role::DataOwner,
+        lengths: (1..=9).map(|n| n * 4).collect(),
+        setup: Step {
+            local: vec![Instr::Load {
+                dst: b(0),
+                source: Source::Weight(3),
+            }],
+            exchange: Exchange {
+                send: vec![Packed {
+                    buf: b(0),
+                    bits: 64,
+                }],
+                receive: vec![Packed { buf: b(1), bits: 9 }],
+            },
+        },
+        setup_after: vec![Instr::Zero { dst: b(2) }],
+        offline: vec![
+            Instr::Draw {
+                dst: b(3),
+                seed: SeedOwner::DataOwner,
+                stage: Stage::Inference,
+                stream: stream(ValueId(7), 2),
+                bits: 37,
+            },
+            Instr::Receive {
+                dst: b(4),
+                bits: 12,
+            },
+            Instr::Deal {
+                src: b(4),
+                bits: 12,
+            },
+            Instr::RowFit {
+                dst: b(4),
+                src: b(3),
+                table,
+            },
+        ],
+        steps: vec![
+            Step {
+                local: vec![
+                    Instr::Load {
+                        dst: b(5),
+                        source: Source::Input(0),
+                    },
+                    Instr::Map(Map {
+                        rows: 2,
+                        cols: 3,
+                        ops,
+                        stores: vec![(b(6), v(8)), (b(7), v(17))],
+                    }),
+                ],
+                exchange: Exchange {
+                    send: vec![
+                        Packed {
+                            buf: b(6),
+                            bits: 37,
+                        },
+                        Packed { buf: b(7), bits: 1 },
+                    ],
+                    receive: vec![],
+                },
+            },
+            Step {
+                local: vec![
+                    Instr::Copy(Copy {
+                        dst: b(8),
+                        src: b(6),
+                        dims: [1, 1, 2, 3],
+                        dst_strides: [0, 0, 1, 2],
+                        src_strides: [0, 0, 3, 1],
+                        dst_offset: 4,
+                        src_offset: 0,
+                    }),
+                    Instr::SumRows {
+                        dst: b(8),
+                        src: b(7),
+                        cols: 4,
+                    },
+                    Instr::MatMul {
+                        dst: b(8),
+                        left: b(6),
+                        right: b(7),
+                        batch: 2,
+                        m: 3,
+                        k: 4,
+                        n: 5,
+                        shared_right: true,
+                    },
+                    Instr::Harmonics {
+                        cos: b(7),
+                        sin: b(8),
+                        src: b(6),
+                        period_bits: 16,
+                        fraction: 14,
+                        count: 5,
+                    },
+                ],
+                exchange: Exchange::default(),
+            },
+        ],
+        outputs: vec![OutputBuffer {
+            output: 0,
+            buf: b(8),
+            bits: 22,
+        }],
+    };
+    insta::assert_snapshot!(super::role_code(&code));
+}
+
+#[test]
+fn paths_stay_on_their_line() {
+    let mut program = sample::program();
+    program.values[0].path = "a\nb".to_owned();
+    program.values[0].shape = smallvec![];
+    let text = super::program(&program);
+    assert!(
+        text.contains("%0 wire[] ring 50 frac 10 bound 12 level 1 = input 0  // a\\nb\n"),
+        "{text}"
+    );
+}
