@@ -4,8 +4,7 @@ use smallvec::smallvec;
 
 use crate::code::{RowFunction, RowTable};
 use crate::program::{
-    Gate, Input, Kind, Output, Program, Rounding, Term, Value, ValueId, View, Weight, WeightId,
-    WeightRounding,
+    Gate, Input, Kind, Output, Program, Rounding, Term, Value, ValueId, View, Weight, WeightId, WeightRounding,
 };
 
 /// Appends a value; its level follows from its gate.
@@ -16,34 +15,14 @@ pub(crate) fn push(
     (ring, fraction, bound): (u8, i16, u8),
     gate: Gate,
 ) -> ValueId {
-    let known = gate
-        .operands()
-        .iter()
-        .map(|&o| program.value(o).level)
-        .max()
-        .unwrap_or(0);
+    let known = gate.operands().iter().map(|&o| program.value(o).level).max().unwrap_or(0);
     let level = known + u16::from(gate.takes_a_hop());
     program.hops = program.hops.max(level);
-    program.values.push(Value {
-        gate,
-        kind,
-        shape: shape.into(),
-        ring,
-        fraction,
-        bound,
-        level,
-        path: path.to_owned(),
-    });
+    program.values.push(Value { gate, kind, shape: shape.into(), ring, fraction, bound, level, path: path.to_owned() });
     ValueId(program.values.len() as u32 - 1)
 }
 
-fn weight(
-    shape: &[usize],
-    fraction: i16,
-    bound: u8,
-    rounding: WeightRounding,
-    path: &str,
-) -> Weight {
+fn weight(shape: &[usize], fraction: i16, bound: u8, rounding: WeightRounding, path: &str) -> Weight {
     Weight {
         node: 0,
         shape: shape.into(),
@@ -59,23 +38,14 @@ fn weight(
 pub(crate) fn program() -> Program {
     use Kind::{Bits, Share, Wire};
     let term = |value, shift| Term { value, shift };
-    let mut p = Program {
-        name: "every gate".to_owned(),
-        ..Program::default()
-    };
+    let mut p = Program { name: "every gate".to_owned(), ..Program::default() };
     p.weights = vec![
         weight(&[4, 3], 10, 12, WeightRounding::ZeroColumnSums, "w"),
         weight(&[3], 20, 21, WeightRounding::Nearest, "bias"),
         weight(&[2, 3], 20, 21, WeightRounding::Nearest, "position"),
         weight(&[3], 8, 9, WeightRounding::Nearest, "gain"),
     ];
-    p.inputs = vec![Input {
-        node: 1,
-        shape: smallvec![2, 4],
-        fraction: 10,
-        bound: 12,
-        path: "image".to_owned(),
-    }];
+    p.inputs = vec![Input { node: 1, shape: smallvec![2, 4], fraction: 10, bound: 12, path: "image".to_owned() }];
     p.outputs = vec![
         Output {
             name: "logits".to_owned(),
@@ -83,278 +53,74 @@ pub(crate) fn program() -> Program {
             fraction: 8,
             labels: vec!["cat".into(), "dog".into(), "eel".into()],
         },
-        Output {
-            name: "score".to_owned(),
-            shape: smallvec![2, 6],
-            fraction: 20,
-            labels: vec![],
-        },
+        Output { name: "score".to_owned(), shape: smallvec![2, 6], fraction: 20, labels: vec![] },
     ];
-    let image = push(
-        &mut p,
-        "image",
-        (Wire, &[2, 4]),
-        (50, 10, 12),
-        Gate::Input { input: 0 },
-    );
-    let table = push(
-        &mut p,
-        "position",
-        (Share, &[2, 3]),
-        (64, 20, 21),
-        Gate::ServerShare {
-            weight: WeightId(2),
-        },
-    );
-    let gate = Gate::MatMulServer {
-        source: image,
-        weight: WeightId(0),
-    };
+    let image = push(&mut p, "image", (Wire, &[2, 4]), (50, 10, 12), Gate::Input { input: 0 });
+    let table = push(&mut p, "position", (Share, &[2, 3]), (64, 20, 21), Gate::ServerShare { weight: WeightId(2) });
+    let gate = Gate::MatMulServer { source: image, weight: WeightId(0) };
     let product = push(&mut p, "embed", (Share, &[2, 3]), (50, 20, 26), gate);
-    let gate = Gate::AddServer {
-        source: product,
-        weight: WeightId(1),
-    };
+    let gate = Gate::AddServer { source: product, weight: WeightId(1) };
     let biased = push(&mut p, "embed", (Share, &[2, 3]), (50, 20, 27), gate);
-    let gate = Gate::Add {
-        terms: vec![term(biased, 0), term(table, 0)],
-    };
+    let gate = Gate::Add { terms: vec![term(biased, 0), term(table, 0)] };
     let x = push(&mut p, "embed", (Share, &[2, 3]), (50, 20, 28), gate);
-    let gate = Gate::Open {
-        source: x,
-        truncate: 10,
-        rounding: Rounding::Dithered,
-    };
+    let gate = Gate::Open { source: x, truncate: 10, rounding: Rounding::Dithered };
     let wire = push(&mut p, "norm/x", (Wire, &[2, 3]), (40, 10, 18), gate);
-    let gate = Gate::Centre {
-        source: wire,
-        truncate: 2,
-    };
+    let gate = Gate::Centre { source: wire, truncate: 2 };
     let z = push(&mut p, "norm/z", (Wire, &[2, 3]), (38, 10, 19), gate);
-    let v = push(
-        &mut p,
-        "norm/v",
-        (Share, &[2, 1]),
-        (44, 20, 28),
-        Gate::RowSquares { source: z },
-    );
-    let gate = Gate::Open {
-        source: v,
-        truncate: 0,
-        rounding: Rounding::Exact,
-    };
+    let v = push(&mut p, "norm/v", (Share, &[2, 1]), (44, 20, 28), Gate::RowSquares { source: z });
+    let gate = Gate::Open { source: v, truncate: 0, rounding: Rounding::Exact };
     let v = push(&mut p, "norm/v", (Wire, &[2, 1]), (30, 20, 28), gate);
-    let function = RowFunction::Rsqrt {
-        scale: 2f64.powi(-20),
-        eps: 1e-6,
-    };
-    let rows = RowTable {
-        ring_bits: 30,
-        index_bits: 5,
-        windows: 2,
-        degree: 3,
-        tau_bits: 14,
-        fraction: 14,
-        function,
-    };
-    let tables = push(
-        &mut p,
-        "norm/y",
-        (Share, &[2, 3]),
-        (60, 28, 40),
-        Gate::RowTable {
-            source: v,
-            table: rows,
-        },
-    );
-    let gate = Gate::Open {
-        source: tables,
-        truncate: 0,
-        rounding: Rounding::Exact,
-    };
+    let function = RowFunction::Rsqrt { scale: 2f64.powi(-20), eps: 1e-6 };
+    let rows = RowTable { ring_bits: 30, index_bits: 5, windows: 2, degree: 3, tau_bits: 14, fraction: 14, function };
+    let tables = push(&mut p, "norm/y", (Share, &[2, 3]), (60, 28, 40), Gate::RowTable { source: v, table: rows });
+    let gate = Gate::Open { source: tables, truncate: 0, rounding: Rounding::Exact };
     let tables = push(&mut p, "norm/y", (Wire, &[2, 3]), (60, 28, 40), gate);
-    let y = push(
-        &mut p,
-        "norm/y",
-        (Share, &[2, 1]),
-        (60, 28, 40),
-        Gate::WindowChain {
-            source: tables,
-            windows: 2,
-        },
-    );
-    let gate = Gate::Open {
-        source: y,
-        truncate: 14,
-        rounding: Rounding::Dithered,
-    };
+    let y = push(&mut p, "norm/y", (Share, &[2, 1]), (60, 28, 40), Gate::WindowChain { source: tables, windows: 2 });
+    let gate = Gate::Open { source: y, truncate: 14, rounding: Rounding::Dithered };
     let y = push(&mut p, "norm/y", (Wire, &[2, 1]), (46, 14, 26), gate);
-    let n = push(
-        &mut p,
-        "norm",
-        (Share, &[2, 3]),
-        (44, 24, 36),
-        Gate::RowScale { source: z, row: y },
-    );
-    let gate = Gate::Open {
-        source: n,
-        truncate: 14,
-        rounding: Rounding::Exact,
-    };
+    let n = push(&mut p, "norm", (Share, &[2, 3]), (44, 24, 36), Gate::RowScale { source: z, row: y });
+    let gate = Gate::Open { source: n, truncate: 14, rounding: Rounding::Exact };
     let n = push(&mut p, "norm", (Wire, &[2, 3]), (28, 10, 16), gate);
     let view = View::Permute(smallvec![1, 0]);
-    let nt = push(
-        &mut p,
-        "scores",
-        (Wire, &[3, 2]),
-        (28, 10, 16),
-        Gate::View { source: n, view },
-    );
-    let s = push(
-        &mut p,
-        "scores",
-        (Share, &[2, 2]),
-        (28, 20, 26),
-        Gate::MatMul { left: n, right: nt },
-    );
-    let gate = Gate::Open {
-        source: s,
-        truncate: 10,
-        rounding: Rounding::Exact,
-    };
+    let nt = push(&mut p, "scores", (Wire, &[3, 2]), (28, 10, 16), Gate::View { source: n, view });
+    let s = push(&mut p, "scores", (Share, &[2, 2]), (28, 20, 26), Gate::MatMul { left: n, right: nt });
+    let gate = Gate::Open { source: s, truncate: 10, rounding: Rounding::Exact };
     let s = push(&mut p, "scores", (Wire, &[2, 2]), (18, 10, 16), gate);
-    let gate = Gate::SignDigits {
-        source: s,
-        offset: 0,
-        digits: smallvec![6, 6, 6],
-    };
+    let gate = Gate::SignDigits { source: s, offset: 0, digits: smallvec![6, 6, 6] };
     let digits = push(&mut p, "relu", (Bits, &[2, 2]), (5, 0, 0), gate);
-    let gate = Gate::OpenSign {
-        signs: smallvec![digits],
-        negate: true,
-    };
+    let gate = Gate::OpenSign { signs: smallvec![digits], negate: true };
     let bit = push(&mut p, "relu", (Bits, &[2, 2]), (1, 0, 0), gate);
-    let gate = Gate::Select {
-        bit,
-        source: s,
-        nonnegative: true,
-    };
+    let gate = Gate::Select { bit, source: s, nonnegative: true };
     let relu = push(&mut p, "relu", (Share, &[2, 2]), (40, 10, 16), gate);
-    let sum = push(
-        &mut p,
-        "sum",
-        (Share, &[2, 1]),
-        (40, 10, 17),
-        Gate::SumRow { source: relu },
-    );
-    let gate = Gate::MulPublic {
-        source: relu,
-        factor: 3,
-    };
+    let sum = push(&mut p, "sum", (Share, &[2, 1]), (40, 10, 17), Gate::SumRow { source: relu });
+    let gate = Gate::MulPublic { source: relu, factor: 3 };
     let thrice = push(&mut p, "thrice", (Share, &[2, 2]), (40, 12, 18), gate);
-    let wide = push(
-        &mut p,
-        "wide",
-        (Share, &[2, 2]),
-        (40, 10, 16),
-        Gate::Extend { source: s },
-    );
-    let gate = Gate::AddPublic {
-        source: wide,
-        term: -5,
-    };
+    let wide = push(&mut p, "wide", (Share, &[2, 2]), (40, 10, 16), Gate::Extend { source: s });
+    let gate = Gate::AddPublic { source: wide, term: -5 };
     let wide = push(&mut p, "wide", (Share, &[2, 2]), (40, 10, 17), gate);
-    let gate = Gate::Sub {
-        left: term(wide, 2),
-        right: term(thrice, 0),
-    };
+    let gate = Gate::Sub { left: term(wide, 2), right: term(thrice, 0) };
     let difference = push(&mut p, "difference", (Share, &[2, 2]), (40, 12, 20), gate);
-    let gate = Gate::CosineSeries {
-        source: s,
-        period_bits: 14,
-        table_fraction: 10,
-        coefficients: vec![512, -300, 20],
-    };
+    let gate = Gate::CosineSeries { source: s, period_bits: 14, table_fraction: 10, coefficients: vec![512, -300, 20] };
     let series = push(&mut p, "series", (Share, &[2, 2]), (40, 20, 21), gate);
     let view = View::Slice { axis: 1, start: 0 };
-    let first = push(
-        &mut p,
-        "first",
-        (Share, &[2, 1]),
-        (40, 20, 21),
-        Gate::View {
-            source: series,
-            view,
-        },
-    );
-    let view = View::Gather {
-        axis: 1,
-        index: vec![1],
-    };
-    let last = push(
-        &mut p,
-        "last",
-        (Share, &[2, 1]),
-        (40, 20, 21),
-        Gate::View {
-            source: series,
-            view,
-        },
-    );
-    let parts = vec![
-        term(sum, 10),
-        term(first, 0),
-        term(last, 0),
-        term(difference, 8),
-        term(s_of(&mut p, series), 0),
-    ];
-    let joined = push(
-        &mut p,
-        "joined",
-        (Share, &[2, 6]),
-        (40, 20, 30),
-        Gate::Concat { parts, axis: 1 },
-    );
-    let gate = Gate::MulServer {
-        source: n,
-        weight: WeightId(3),
-    };
+    let first = push(&mut p, "first", (Share, &[2, 1]), (40, 20, 21), Gate::View { source: series, view });
+    let view = View::Gather { axis: 1, index: vec![1] };
+    let last = push(&mut p, "last", (Share, &[2, 1]), (40, 20, 21), Gate::View { source: series, view });
+    let parts = vec![term(sum, 10), term(first, 0), term(last, 0), term(difference, 8), term(s_of(&mut p, series), 2)];
+    let joined = push(&mut p, "joined", (Share, &[2, 6]), (40, 20, 30), Gate::Concat { parts, axis: 1 });
+    let gate = Gate::MulServer { source: n, weight: WeightId(3) };
     let scaled = push(&mut p, "logits", (Share, &[2, 3]), (28, 18, 24), gate);
-    push(
-        &mut p,
-        "logits",
-        (Share, &[2, 3]),
-        (16, 8, 14),
-        Gate::Reveal {
-            source: scaled,
-            truncate: 10,
-            output: 0,
-        },
-    );
-    push(
-        &mut p,
-        "score",
-        (Share, &[2, 6]),
-        (40, 20, 30),
-        Gate::Reveal {
-            source: joined,
-            truncate: 0,
-            output: 1,
-        },
-    );
+    push(&mut p, "logits", (Share, &[2, 3]), (16, 8, 14), Gate::Reveal { source: scaled, truncate: 10, output: 0 });
+    push(&mut p, "score", (Share, &[2, 6]), (40, 20, 30), Gate::Reveal { source: joined, truncate: 0, output: 1 });
     p
 }
 
-/// The series flattened and cut to one column.
+/// The series flattened, quartered and cut to one column.
 fn s_of(p: &mut Program, series: ValueId) -> ValueId {
-    let gate = Gate::View {
-        source: series,
-        view: View::Reshape,
-    };
+    let gate = Gate::View { source: series, view: View::Reshape };
     let flat = push(p, "flat", (Kind::Share, &[4, 1]), (40, 20, 21), gate);
-    let gate = Gate::View {
-        source: flat,
-        view: View::Slice { axis: 0, start: 1 },
-    };
-    push(p, "flat", (Kind::Share, &[2, 1]), (40, 20, 21), gate)
+    let gate = Gate::Rescale { source: flat, shift: -2 };
+    let flat = push(p, "flat", (Kind::Share, &[4, 1]), (40, 18, 21), gate);
+    let gate = Gate::View { source: flat, view: View::Slice { axis: 0, start: 1 } };
+    push(p, "flat", (Kind::Share, &[2, 1]), (40, 18, 21), gate)
 }

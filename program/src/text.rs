@@ -17,12 +17,7 @@ pub fn program(program: &Program) -> String {
     line(
         &mut out,
         0,
-        format_args!(
-            "program {:?}: {} values, {} hops",
-            program.name,
-            program.values.len(),
-            program.hops
-        ),
+        format_args!("program {:?}: {} values, {} hops", program.name, program.values.len(), program.hops),
     );
     if !program.weights.is_empty() {
         line(&mut out, 0, "weights");
@@ -67,20 +62,11 @@ pub fn program(program: &Program) -> String {
         line(&mut out, 0, "outputs");
     }
     for (index, output) in program.outputs.iter().enumerate() {
-        let labels = if output.labels.is_empty() {
-            String::new()
-        } else {
-            format!(" labels {:?}", output.labels)
-        };
+        let labels = if output.labels.is_empty() { String::new() } else { format!(" labels {:?}", output.labels) };
         line(
             &mut out,
             1,
-            format_args!(
-                "{index} {:?} [{}] frac {}{labels}",
-                output.name,
-                list(&output.shape),
-                output.fraction
-            ),
+            format_args!("{index} {:?} [{}] frac {}{labels}", output.name, list(&output.shape), output.fraction),
         );
     }
     let mut order: Vec<usize> = (0..program.values.len()).collect();
@@ -121,8 +107,7 @@ fn value_line(index: usize, value: &Value) -> String {
 }
 
 fn line(out: &mut String, indent: usize, text: impl Display) {
-    writeln!(out, "{:width$}{text}", "", width = 2 * indent)
-        .expect("writing to a String cannot fail");
+    writeln!(out, "{:width$}{text}", "", width = 2 * indent).expect("writing to a String cannot fail");
 }
 
 fn list<T: Display>(items: &[T]) -> String {
@@ -130,11 +115,7 @@ fn list<T: Display>(items: &[T]) -> String {
 }
 
 fn comment(path: &str) -> String {
-    if path.is_empty() {
-        String::new()
-    } else {
-        format!("  // {}", path.escape_debug())
-    }
+    if path.is_empty() { String::new() } else { format!("  // {}", path.escape_debug()) }
 }
 
 /// A list of positions with runs of at least three consecutive ones as `first..end`.

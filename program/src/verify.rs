@@ -72,11 +72,7 @@ pub fn verify(program: &Program) -> Result<(), Vec<Violation>> {
         }
     }
     whole(&mut Check::new(program, None, &mut violations));
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations)
-    }
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
 /// The value under examination and where its violations go.
@@ -88,11 +84,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn new(program: &'a Program, index: Option<usize>, violations: &'a mut Vec<Violation>) -> Self {
-        Check {
-            program,
-            index,
-            violations,
-        }
+        Check { program, index, violations }
     }
 
     fn require(&mut self, rule: Rule, holds: bool, message: impl FnOnce() -> String) {
@@ -118,11 +110,8 @@ impl<'a> Check<'a> {
                 format!("operand %{} does not come earlier", operand.0)
             });
         }
-        let (weights, inputs, outputs) = (
-            self.program.weights.len(),
-            self.program.inputs.len(),
-            self.program.outputs.len(),
-        );
+        let (weights, inputs, outputs) =
+            (self.program.weights.len(), self.program.inputs.len(), self.program.outputs.len());
         let (what, number, count) = match gate {
             Gate::ServerShare { weight }
             | Gate::AddServer { weight, .. }
@@ -138,10 +127,7 @@ impl<'a> Check<'a> {
         for operand in gate.operands().iter().filter(|o| (o.0 as usize) < index) {
             let revealed = matches!(self.program.value(*operand).gate, Gate::Reveal { .. });
             self.require(Rule::Reference, !revealed, || {
-                format!(
-                    "operand %{} is revealed to the data owner and cannot be computed with",
-                    operand.0
-                )
+                format!("operand %{} is revealed to the data owner and cannot be computed with", operand.0)
             });
         }
         self.violations.len() == before
@@ -153,14 +139,15 @@ impl<'a> Check<'a> {
             return;
         };
         let (ring, bound) = (value.ring, value.bound);
-        self.require(Rule::Ring, (1..=64).contains(&ring), || {
-            format!("ring of {ring} bits; rings have 1 to 64")
-        });
+        self.require(Rule::Ring, (1..=64).contains(&ring), || format!("ring of {ring} bits; rings have 1 to 64"));
         self.require(Rule::Bound, value.kind == Kind::Bits || u16::from(bound) < u16::from(ring), || {
             format!("values below 2^{bound} in size do not fit a ring of {ring} bits with their sign")
         });
         self.require(Rule::Shape, value.shape.iter().all(|&n| n > 0), || {
             format!("shape {:?} has an extent of zero", value.shape.as_slice())
+        });
+        self.require(Rule::Shape, value.shape.len() <= 4, || {
+            format!("shape {:?} has more than 4 axes", value.shape.as_slice())
         });
     }
 
@@ -169,11 +156,7 @@ impl<'a> Check<'a> {
             return;
         };
         let operands = value.gate.operands();
-        let known = operands
-            .iter()
-            .map(|&o| u32::from(self.program.value(o).level))
-            .max()
-            .unwrap_or(0);
+        let known = operands.iter().map(|&o| u32::from(self.program.value(o).level)).max().unwrap_or(0);
         let want = known + u32::from(value.gate.takes_a_hop());
         self.require(Rule::Level, u32::from(value.level) == want, || {
             format!("level {} but its operands put it at {want}", value.level)
@@ -186,10 +169,7 @@ fn whole(check: &mut Check<'_>) {
     let program = check.program;
     let last = program.values.iter().map(|v| v.level).max().unwrap_or(0);
     check.require(Rule::Level, program.hops == last, || {
-        format!(
-            "{} hops declared but the last value stands at level {last}",
-            program.hops
-        )
+        format!("{} hops declared but the last value stands at level {last}", program.hops)
     });
     let mut used_weights = BTreeSet::new();
     let mut used_inputs = BTreeSet::new();
@@ -218,10 +198,7 @@ fn whole(check: &mut Check<'_>) {
             format!("weight {index} ({}) is never used", weight.path)
         });
         check.require(Rule::Bound, weight.bound <= 63, || {
-            format!(
-                "weight {index} ({}) has bound 2^{}; encodings have at most 63 bits",
-                weight.path, weight.bound
-            )
+            format!("weight {index} ({}) has bound 2^{}; encodings have at most 63 bits", weight.path, weight.bound)
         });
     }
     for (index, input) in program.inputs.iter().enumerate() {
@@ -231,10 +208,7 @@ fn whole(check: &mut Check<'_>) {
     }
     for (index, count) in revealed.iter().enumerate() {
         check.require(Rule::Reference, *count == 1, || {
-            format!(
-                "output {index} ({}) is revealed {count} times; once is right",
-                program.outputs[index].name
-            )
+            format!("output {index} ({}) is revealed {count} times; once is right", program.outputs[index].name)
         });
     }
 }

@@ -3,8 +3,7 @@
 use super::gates::row_table;
 use super::{line, list};
 use crate::code::{
-    Access, Buf, Exchange, Instr, Map, MapOp, OutputBuffer, Packed, Role, RoleCode, SeedOwner,
-    Source, Stage, V,
+    Access, Buf, Exchange, Instr, Map, MapOp, OutputBuffer, Packed, Role, RoleCode, SeedOwner, Source, Stage, V,
 };
 
 pub(super) fn role_code(code: &RoleCode) -> String {
@@ -38,11 +37,7 @@ pub(super) fn role_code(code: &RoleCode) -> String {
         text.exchange(&mut out, &step.exchange);
     }
     for OutputBuffer { output, buf, bits } in &code.outputs {
-        line(
-            &mut out,
-            0,
-            format_args!("output {output} = b{}:{bits}", buf.0),
-        );
+        line(&mut out, 0, format_args!("output {output} = b{}:{bits}", buf.0));
     }
     out
 }
@@ -60,11 +55,7 @@ impl Text<'_> {
                     line(out, 2, format_args!("v{index} = {}", map_op(*op)));
                 }
                 for (buf, value) in &map.stores {
-                    line(
-                        out,
-                        2,
-                        format_args!("{} = v{}", self.written(*buf), value.0),
-                    );
+                    line(out, 2, format_args!("{} = v{}", self.written(*buf), value.0));
                 }
             }
         }
@@ -79,9 +70,7 @@ impl Text<'_> {
             line(out, 1, format_args!("send {send}"));
         }
         if !exchange.receive.is_empty() {
-            let receive = side(&exchange.receive, &|p| {
-                format!("{}:{}", self.written(p.buf), p.bits)
-            });
+            let receive = side(&exchange.receive, &|p| format!("{}:{}", self.written(p.buf), p.bits));
             line(out, 1, format_args!("receive {receive}"));
         }
     }
@@ -102,13 +91,7 @@ impl Text<'_> {
                 };
                 format!("{} = load {source}", self.written(*dst))
             }
-            Instr::Draw {
-                dst,
-                seed,
-                stage,
-                stream,
-                bits,
-            } => {
+            Instr::Draw { dst, seed, stage, stream, bits } => {
                 let seed = match seed {
                     SeedOwner::ModelOwner => "model-owner",
                     SeedOwner::DataOwner => "data-owner",
@@ -118,10 +101,7 @@ impl Text<'_> {
                     Stage::Inference => "inference",
                 };
                 let (value, item) = (stream >> 16, stream & 0xffff);
-                format!(
-                    "{} = draw {seed} {stage} stream {value}.{item} bits {bits}",
-                    self.written(*dst)
-                )
+                format!("{} = draw {seed} {stage} stream {value}.{item} bits {bits}", self.written(*dst))
             }
             Instr::Receive { dst, bits } => format!("{} = receive bits {bits}", self.written(*dst)),
             Instr::Deal { src, bits } => format!("deal b{}:{bits}", src.0),
@@ -140,44 +120,18 @@ impl Text<'_> {
             Instr::SumRows { dst, src, cols } => {
                 format!("{} = sum-rows b{} cols {cols}", self.written(*dst), src.0)
             }
-            Instr::MatMul {
-                dst,
-                left,
-                right,
-                batch,
-                m,
-                k,
-                n,
-                shared_right,
-            } => {
+            Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
                 let shared = if *shared_right { " shared-right" } else { "" };
-                format!(
-                    "{} = matmul b{}, b{} batch {batch} {m}x{k}x{n}{shared}",
-                    self.written(*dst),
-                    left.0,
-                    right.0
-                )
+                format!("{} = matmul b{}, b{} batch {batch} {m}x{k}x{n}{shared}", self.written(*dst), left.0, right.0)
             }
-            Instr::Harmonics {
-                cos,
-                sin,
-                src,
-                period_bits,
-                fraction,
-                count,
-            } => format!(
+            Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => format!(
                 "{}, {} = harmonics b{} period {period_bits} frac {fraction} count {count}",
                 self.written(*cos),
                 self.written(*sin),
                 src.0
             ),
             Instr::RowFit { dst, src, table } => {
-                format!(
-                    "{} = row-fit b{} {}",
-                    self.written(*dst),
-                    src.0,
-                    row_table(table)
-                )
+                format!("{} = row-fit b{} {}", self.written(*dst), src.0, row_table(table))
             }
         }
     }

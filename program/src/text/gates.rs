@@ -8,11 +8,7 @@ pub(super) fn gate(gate: &Gate) -> String {
     match gate {
         Gate::Input { input } => format!("input {input}"),
         Gate::ServerShare { weight } => format!("server ${}", weight.0),
-        Gate::Open {
-            source,
-            truncate,
-            rounding,
-        } => {
+        Gate::Open { source, truncate, rounding } => {
             let rounding = match rounding {
                 Rounding::Exact => "exact",
                 Rounding::Dithered => "dithered",
@@ -20,6 +16,7 @@ pub(super) fn gate(gate: &Gate) -> String {
             format!("open {} truncate {truncate} {rounding}", id(*source))
         }
         Gate::View { source, view: v } => format!("{} {}", view(v), id(*source)),
+        Gate::Rescale { source, shift } => format!("rescale {} by {shift}", id(*source)),
         Gate::Centre { source, truncate } => format!("centre {} truncate {truncate}", id(*source)),
         Gate::Add { terms } => format!("add {}", join(terms, term)),
         Gate::Sub { left, right } => format!("sub {}, {}", term(left), term(right)),
@@ -36,26 +33,14 @@ pub(super) fn gate(gate: &Gate) -> String {
         Gate::Extend { source } => format!("extend {}", id(*source)),
         Gate::RowSquares { source } => format!("row-squares {}", id(*source)),
         Gate::RowScale { source, row } => format!("row-scale {}, {}", id(*source), id(*row)),
-        Gate::SignDigits {
-            source,
-            offset,
-            digits,
-        } => {
-            format!(
-                "sign-digits {} offset {offset} digits {}",
-                id(*source),
-                list(digits)
-            )
+        Gate::SignDigits { source, offset, digits } => {
+            format!("sign-digits {} offset {offset} digits {}", id(*source), list(digits))
         }
         Gate::OpenSign { signs, negate } => {
             let negate = if *negate { " negated" } else { "" };
             format!("open-sign {}{negate}", join(signs, |s| id(*s)))
         }
-        Gate::Select {
-            bit,
-            source,
-            nonnegative,
-        } => {
+        Gate::Select { bit, source, nonnegative } => {
             let nonnegative = if *nonnegative { " nonnegative" } else { "" };
             format!("select {}, {}{nonnegative}", id(*bit), id(*source))
         }
@@ -65,21 +50,12 @@ pub(super) fn gate(gate: &Gate) -> String {
         Gate::WindowChain { source, windows } => {
             format!("window-chain {} windows {windows}", id(*source))
         }
-        Gate::CosineSeries {
-            source,
-            period_bits,
-            table_fraction,
-            coefficients,
-        } => format!(
+        Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => format!(
             "cosine-series {} period {period_bits} frac {table_fraction} coefficients {}",
             id(*source),
             list(coefficients)
         ),
-        Gate::Reveal {
-            source,
-            truncate,
-            output,
-        } => {
+        Gate::Reveal { source, truncate, output } => {
             format!("reveal {} truncate {truncate} as {output}", id(*source))
         }
     }
@@ -93,12 +69,7 @@ pub(super) fn row_table(table: &RowTable) -> String {
     };
     format!(
         "{function} ring {} index {} windows {} degree {} tau {} frac {}",
-        table.ring_bits,
-        table.index_bits,
-        table.windows,
-        table.degree,
-        table.tau_bits,
-        table.fraction
+        table.ring_bits, table.index_bits, table.windows, table.degree, table.tau_bits, table.fraction
     )
 }
 
@@ -107,11 +78,7 @@ fn id(id: ValueId) -> String {
 }
 
 fn term(term: &Term) -> String {
-    if term.shift == 0 {
-        id(term.value)
-    } else {
-        format!("{} << {}", id(term.value), term.shift)
-    }
+    if term.shift == 0 { id(term.value) } else { format!("{} << {}", id(term.value), term.shift) }
 }
 
 fn join<T>(items: &[T], text: impl Fn(&T) -> String) -> String {

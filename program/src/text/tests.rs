@@ -26,10 +26,7 @@ fn role_code_names_every_instruction() {
         degree: 3,
         tau_bits: 14,
         fraction: 14,
-        function: RowFunction::Recip {
-            scale: 0.5,
-            eps: 1e-6,
-        },
+        function: RowFunction::Recip { scale: 0.5, eps: 1e-6 },
     };
     let ops = vec![
         MapOp::Load(b(0), Access::Full),
@@ -55,15 +52,9 @@ fn role_code_names_every_instruction() {
         role: Role::DataOwner,
         lengths: (1..=9).map(|n| n * 4).collect(),
         setup: Step {
-            local: vec![Instr::Load {
-                dst: b(0),
-                source: Source::Weight(3),
-            }],
+            local: vec![Instr::Load { dst: b(0), source: Source::Weight(3) }],
             exchange: Exchange {
-                send: vec![Packed {
-                    buf: b(0),
-                    bits: 64,
-                }],
+                send: vec![Packed { buf: b(0), bits: 64 }],
                 receive: vec![Packed { buf: b(1), bits: 9 }],
             },
         },
@@ -76,42 +67,18 @@ fn role_code_names_every_instruction() {
                 stream: stream(ValueId(7), 2),
                 bits: 37,
             },
-            Instr::Receive {
-                dst: b(4),
-                bits: 12,
-            },
-            Instr::Deal {
-                src: b(4),
-                bits: 12,
-            },
-            Instr::RowFit {
-                dst: b(4),
-                src: b(3),
-                table,
-            },
+            Instr::Receive { dst: b(4), bits: 12 },
+            Instr::Deal { src: b(4), bits: 12 },
+            Instr::RowFit { dst: b(4), src: b(3), table },
         ],
         steps: vec![
             Step {
                 local: vec![
-                    Instr::Load {
-                        dst: b(5),
-                        source: Source::Input(0),
-                    },
-                    Instr::Map(Map {
-                        rows: 2,
-                        cols: 3,
-                        ops,
-                        stores: vec![(b(6), v(8)), (b(7), v(17))],
-                    }),
+                    Instr::Load { dst: b(5), source: Source::Input(0) },
+                    Instr::Map(Map { rows: 2, cols: 3, ops, stores: vec![(b(6), v(8)), (b(7), v(17))] }),
                 ],
                 exchange: Exchange {
-                    send: vec![
-                        Packed {
-                            buf: b(6),
-                            bits: 37,
-                        },
-                        Packed { buf: b(7), bits: 1 },
-                    ],
+                    send: vec![Packed { buf: b(6), bits: 37 }, Packed { buf: b(7), bits: 1 }],
                     receive: vec![],
                 },
             },
@@ -126,11 +93,7 @@ fn role_code_names_every_instruction() {
                         dst_offset: 4,
                         src_offset: 0,
                     }),
-                    Instr::SumRows {
-                        dst: b(8),
-                        src: b(7),
-                        cols: 4,
-                    },
+                    Instr::SumRows { dst: b(8), src: b(7), cols: 4 },
                     Instr::MatMul {
                         dst: b(8),
                         left: b(6),
@@ -141,23 +104,12 @@ fn role_code_names_every_instruction() {
                         n: 5,
                         shared_right: true,
                     },
-                    Instr::Harmonics {
-                        cos: b(7),
-                        sin: b(8),
-                        src: b(6),
-                        period_bits: 16,
-                        fraction: 14,
-                        count: 5,
-                    },
+                    Instr::Harmonics { cos: b(7), sin: b(8), src: b(6), period_bits: 16, fraction: 14, count: 5 },
                 ],
                 exchange: Exchange::default(),
             },
         ],
-        outputs: vec![OutputBuffer {
-            output: 0,
-            buf: b(8),
-            bits: 22,
-        }],
+        outputs: vec![OutputBuffer { output: 0, buf: b(8), bits: 22 }],
     };
     insta::assert_snapshot!(super::role_code(&code));
 }
@@ -168,8 +120,5 @@ fn paths_stay_on_their_line() {
     program.values[0].path = "a\nb".to_owned();
     program.values[0].shape = smallvec![];
     let text = super::program(&program);
-    assert!(
-        text.contains("%0 wire[] ring 50 frac 10 bound 12 level 1 = input 0  // a\\nb\n"),
-        "{text}"
-    );
+    assert!(text.contains("%0 wire[] ring 50 frac 10 bound 12 level 1 = input 0  // a\\nb\n"), "{text}");
 }

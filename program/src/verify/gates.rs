@@ -2,9 +2,9 @@
 
 use super::{Check, Rule};
 use crate::code::{RowFunction, RowTable};
-use crate::program::{Gate, Kind, Program, Rounding, Shape, Term, Value, ValueId, View, WeightId};
+use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, WeightId};
 
-/// Widest ring in which a value computed from its operands is determined, with the reason for messages.
+/// Bits of a machine word, the widest ring.
 const FULL: u8 = 64;
 
 pub(super) fn check(check: &mut Check<'_>) {
@@ -23,27 +23,12 @@ pub(super) fn check(check: &mut Check<'_>) {
             kind(check, out, Kind::Share);
             source(check, out, &given.shape, given.fraction, given.bound);
         }
-        Gate::Open {
-            source,
-            truncate,
-            rounding,
-        } => {
+        Gate::Open { source, truncate, .. } => {
             kind(check, out, Kind::Wire);
-            check.require(
-                Rule::Parameter,
-                *truncate > 0 || *rounding == Rounding::Exact,
-                || "an opening that drops no bits rounds exactly".to_owned(),
-            );
             opened(check, out, get(*source), *truncate);
         }
-        Gate::Reveal {
-            source,
-            truncate,
-            output,
-        } => {
-            check.require(Rule::Kind, out.kind != Kind::Bits, || {
-                "a reveal gives no bits".to_owned()
-            });
+        Gate::Reveal { source, truncate, output } => {
+            check.require(Rule::Kind, out.kind != Kind::Bits, || "a reveal gives no bits".to_owned());
             let declared = &program.outputs[*output as usize];
             shape(check, out, &declared.shape);
             fraction(check, out, declared.fraction.into());
@@ -51,26 +36,24 @@ pub(super) fn check(check: &mut Check<'_>) {
         }
         Gate::View { source, view } => {
             let source = get(*source);
-            check.require(Rule::Kind, source.kind != Kind::Bits, || {
-                "bits cannot be rearranged".to_owned()
-            });
-            kind(check, out, source.kind);
+            same_entries(check, out, source);
             fraction(check, out, source.fraction.into());
-            ring(check, out, source.ring);
             rearranged(check, out, source, view);
+        }
+        Gate::Rescale { source, shift } => {
+            let source = get(*source);
+            same_entries(check, out, source);
+            shape(check, out, &source.shape);
+            fraction(check, out, i32::from(source.fraction) + i32::from(*shift));
         }
         Gate::Centre { source, truncate } => centre(check, out, get(*source), *truncate),
         Gate::Add { terms } => {
-            check.require(Rule::Parameter, !terms.is_empty(), || {
-                "a sum of no terms".to_owned()
-            });
+            check.require(Rule::Parameter, !terms.is_empty(), || "a sum of no terms".to_owned());
             sum(check, out, terms, None);
         }
         Gate::Sub { left, right } => sum(check, out, &[*left, *right], None),
         Gate::Concat { parts, axis } => {
-            check.require(Rule::Parameter, !parts.is_empty(), || {
-                "nothing is joined".to_owned()
-            });
+            check.require(Rule::Parameter, !parts.is_empty(), || "nothing is joined".to_owned());
             sum(check, out, parts, Some(*axis));
         }
         Gate::SumRow { source } => {
@@ -105,74 +88,44 @@ pub(super) fn check(check: &mut Check<'_>) {
                 )
             });
         }
-        Gate::MatMulServer { source, weight } => {
-            server_product(check, out, get(*source), *weight, true)
-        }
-        Gate::MulServer { source, weight } => {
-            server_product(check, out, get(*source), *weight, false)
-        }
+        Gate::MatMulServer { source, weight } => server_product(check, out, get(*source), *weight, true),
+        Gate::MulServer { source, weight } => server_product(check, out, get(*source), *weight, false),
         Gate::MatMul { left, right } => matmul(check, out, get(*left), get(*right)),
         Gate::Extend { source } => {
             let source = get(*source);
-            extended(check, out, source, Kind::Wire);
+            extended(check, out, source, 1);
             shape(check, out, &source.shape);
             fraction(check, out, source.fraction.into());
         }
         Gate::RowSquares { source } => {
             let source = get(*source);
-            extended(check, out, source, Kind::Wire);
+            extended(check, out, source, 2);
             row_of(check, out, source, 1);
             fraction(check, out, 2 * i32::from(source.fraction));
         }
         Gate::RowScale { source, row } => {
             let (source, row) = (get(*source), get(*row));
-            extended(check, out, source, Kind::Wire);
+            extended(check, out, source, 1);
             operand(check, row, Kind::Wire);
             shape(check, out, &source.shape);
-            fraction(
-                check,
-                out,
-                i32::from(source.fraction) + i32::from(row.fraction),
-            );
+            fraction(check, out, i32::from(source.fraction) + i32::from(row.fraction));
             ring(check, out, row.ring);
-            check.require(
-                Rule::Shape,
-                with_last(&source.shape, 1).as_ref() == Some(&row.shape),
-                || {
-                    format!(
-                        "a row wire of shape {} for rows of shape {}",
-                        text(&row.shape),
-                        text(&source.shape)
-                    )
-                },
-            );
+            check.require(Rule::Shape, with_last(&source.shape, 1).as_ref() == Some(&row.shape), || {
+                format!("a row wire of shape {} for rows of shape {}", text(&row.shape), text(&source.shape))
+            });
         }
-        Gate::SignDigits {
-            source,
-            offset,
-            digits,
-        } => sign_digits(check, out, get(*source), *offset, digits),
+        Gate::SignDigits { source, offset, digits } => sign_digits(check, out, get(*source), *offset, digits),
         Gate::OpenSign { signs, .. } => {
             kind(check, out, Kind::Bits);
-            check.require(Rule::Ring, out.ring == 1, || {
-                format!("one bit is opened, not {}", out.ring)
-            });
-            check.require(Rule::Parameter, !signs.is_empty(), || {
-                "no sign to open".to_owned()
-            });
+            check.require(Rule::Ring, out.ring == 1, || format!("one bit is opened, not {}", out.ring));
+            check.require(Rule::Parameter, !signs.is_empty(), || "no sign to open".to_owned());
             for sign in signs.iter().map(|&s| get(s)) {
                 let digits = matches!(sign.gate, Gate::SignDigits { .. });
-                check.require(Rule::Kind, digits, || {
-                    "only digit predicates can become a sign".to_owned()
-                });
+                check.require(Rule::Kind, digits, || "only digit predicates can become a sign".to_owned());
                 shape(check, out, &sign.shape);
             }
         }
-        Gate::Select {
-            bit,
-            source,
-            nonnegative,
-        } => select(check, out, get(*bit), *source, *nonnegative),
+        Gate::Select { bit, source, nonnegative } => select(check, out, get(*bit), *source, *nonnegative),
         Gate::RowTable { source, table } => row_table(check, out, get(*source), table),
         Gate::WindowChain { source, windows } => {
             let source = get(*source);
@@ -183,40 +136,21 @@ pub(super) fn check(check: &mut Check<'_>) {
             ring(check, out, source.ring);
             tables_of(check, source, *windows);
         }
-        Gate::CosineSeries {
-            source,
-            period_bits,
-            table_fraction,
-            coefficients,
-        } => {
+        Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => {
             let source = get(*source);
             kind(check, out, Kind::Share);
             operand(check, source, Kind::Wire);
             shape(check, out, &source.shape);
             fraction(check, out, 2 * i32::from(*table_fraction));
-            check.require(
-                Rule::Ring,
-                (1..=source.ring.min(40)).contains(period_bits),
-                || {
-                    format!(
-                        "a period of 2^{period_bits} on a wire of ring {}",
-                        source.ring
-                    )
-                },
-            );
-            check.require(Rule::Parameter, !coefficients.is_empty(), || {
-                "a series without coefficients".to_owned()
+            check.require(Rule::Ring, (1..=source.ring.min(40)).contains(period_bits), || {
+                format!("a period of 2^{period_bits} on a wire of ring {}", source.ring)
             });
+            check.require(Rule::Parameter, coefficients.len() > 1, || "a series without a frequency".to_owned());
             // A coefficient times a factor of size 2^table_fraction stays below 2^63, as does A_0 shifted.
-            let limit = 62u8
-                .checked_sub(*table_fraction)
-                .filter(|_| (1..=24).contains(table_fraction));
-            let fits =
-                limit.is_some_and(|l| coefficients.iter().all(|a| a.unsigned_abs() < 1 << l));
+            let limit = 62u8.checked_sub(*table_fraction).filter(|_| (1..=24).contains(table_fraction));
+            let fits = limit.is_some_and(|l| coefficients.iter().all(|a| a.unsigned_abs() < 1 << l));
             check.require(Rule::Parameter, fits, || {
-                format!(
-                    "coefficients and {table_fraction} fraction bits do not fit 62-bit products"
-                )
+                format!("coefficients and {table_fraction} fraction bits do not fit 62-bit products")
             });
         }
     }
@@ -227,24 +161,16 @@ fn text(shape: &Shape) -> String {
 }
 
 fn kind(check: &mut Check<'_>, out: &Value, want: Kind) {
-    check.require(Rule::Kind, out.kind == want, || {
-        format!("gives a {want:?}, not a {:?}", out.kind)
-    });
+    check.require(Rule::Kind, out.kind == want, || format!("gives a {want:?}, not a {:?}", out.kind));
 }
 
 fn operand(check: &mut Check<'_>, operand: &Value, want: Kind) {
-    check.require(Rule::Kind, operand.kind == want, || {
-        format!("takes a {want:?}, not a {:?}", operand.kind)
-    });
+    check.require(Rule::Kind, operand.kind == want, || format!("takes a {want:?}, not a {:?}", operand.kind));
 }
 
 fn shape(check: &mut Check<'_>, out: &Value, want: &Shape) {
     check.require(Rule::Shape, out.shape == *want, || {
-        format!(
-            "shape {} but its gate gives {}",
-            text(&out.shape),
-            text(want)
-        )
+        format!("shape {} but its gate gives {}", text(&out.shape), text(want))
     });
 }
 
@@ -256,11 +182,25 @@ fn fraction(check: &mut Check<'_>, out: &Value, want: i32) {
 
 fn ring(check: &mut Check<'_>, out: &Value, most: u8) {
     check.require(Rule::Ring, out.ring <= most, || {
-        format!(
-            "ring of {} bits but its operands determine {most}",
-            out.ring
-        )
+        format!("ring of {} bits but its operands determine {most}", out.ring)
     });
+}
+
+/// A derived wire keeps every bit that is public: gates that extend or compare it read all of them.
+fn whole(check: &mut Check<'_>, out: &Value, want: u8) {
+    check.require(Rule::Ring, out.ring == want, || {
+        format!("ring of {} bits but the wire has {want}, which it must keep", out.ring)
+    });
+}
+
+/// The entries of a wire or share, moved or read at another scale.
+fn same_entries(check: &mut Check<'_>, out: &Value, source: &Value) {
+    check.require(Rule::Kind, source.kind != Kind::Bits, || "bits cannot be rearranged or rescaled".to_owned());
+    kind(check, out, source.kind);
+    match source.kind {
+        Kind::Wire => whole(check, out, source.ring),
+        _ => ring(check, out, source.ring),
+    }
 }
 
 /// The shape with another last extent; none for a scalar.
@@ -273,11 +213,7 @@ fn with_last(shape: &Shape, last: usize) -> Option<Shape> {
 fn row_of(check: &mut Check<'_>, out: &Value, source: &Value, last: usize) {
     let want = with_last(&source.shape, last);
     check.require(Rule::Shape, want.as_ref() == Some(&out.shape), || {
-        format!(
-            "shape {} from rows of shape {}",
-            text(&out.shape),
-            text(&source.shape)
-        )
+        format!("shape {} from rows of shape {}", text(&out.shape), text(&source.shape))
     });
 }
 
@@ -292,10 +228,7 @@ fn source(check: &mut Check<'_>, out: &Value, given: &Shape, fraction_bits: i16,
     shape(check, out, given);
     fraction(check, out, fraction_bits.into());
     check.require(Rule::Bound, out.bound >= bound, || {
-        format!(
-            "bound 2^{} but what is loaded may reach 2^{bound}",
-            out.bound
-        )
+        format!("bound 2^{} but what is loaded may reach 2^{bound}", out.bound)
     });
 }
 
@@ -305,95 +238,63 @@ fn opened(check: &mut Check<'_>, out: &Value, source: &Value, truncate: u8) {
     shape(check, out, &source.shape);
     fraction(check, out, i32::from(source.fraction) - i32::from(truncate));
     let width = u16::from(out.ring) + u16::from(truncate);
-    check.require(
-        Rule::Ring,
-        width <= u16::from(source.ring.min(FULL)),
-        || {
-            format!(
-                "opened in a ring of {width} bits but the share is valid in {}",
-                source.ring
-            )
-        },
-    );
+    check.require(Rule::Ring, width <= u16::from(source.ring.min(FULL)), || {
+        format!("opened in a ring of {width} bits but the share is valid in {}", source.ring)
+    });
     check.require(Rule::Bound, u16::from(source.bound) < width, || {
-        format!(
-            "values below 2^{} in size do not fit the opened ring of {width} bits with their sign",
-            source.bound
-        )
+        format!("values below 2^{} in size do not fit the opened ring of {width} bits with their sign", source.bound)
     });
 }
 
-/// The precondition of G2 and the kinds of the gates that extend: |x| < 2^bound ≤ 2^(ring − 2), into a wider ring.
-fn extended(check: &mut Check<'_>, out: &Value, source: &Value, want: Kind) {
+/// The precondition of G2 and the kinds of the gates that extend: |x| < 2^bound ≤ 2^(ring − 2), into a ring wider by
+/// at least `more` bits.
+fn extended(check: &mut Check<'_>, out: &Value, source: &Value, more: u8) {
     kind(check, out, Kind::Share);
-    operand(check, source, want);
-    check.require(
-        Rule::Bound,
-        u16::from(source.bound) + 2 <= u16::from(source.ring),
-        || {
-            format!(
-                "extends values below 2^{} in size from a ring of {} bits, which takes {}",
-                source.bound,
-                source.ring,
-                u16::from(source.bound) + 2
-            )
-        },
-    );
-    wider(check, out, source);
+    operand(check, source, Kind::Wire);
+    check.require(Rule::Bound, u16::from(source.bound) + 2 <= u16::from(source.ring), || {
+        format!(
+            "extends values below 2^{} in size from a ring of {} bits, which takes {}",
+            source.bound,
+            source.ring,
+            u16::from(source.bound) + 2
+        )
+    });
+    wider(check, out, source, more);
 }
 
-fn wider(check: &mut Check<'_>, out: &Value, source: &Value) {
-    check.require(Rule::Ring, out.ring > source.ring, || {
-        format!(
-            "extends a ring of {} bits to {}, which is not wider",
-            source.ring, out.ring
-        )
+fn wider(check: &mut Check<'_>, out: &Value, source: &Value, more: u8) {
+    check.require(Rule::Ring, u16::from(out.ring) >= u16::from(source.ring) + u16::from(more), || {
+        format!("extends a ring of {} bits to {}; at least {more} more are needed", source.ring, out.ring)
     });
 }
 
 fn rearranged(check: &mut Check<'_>, out: &Value, source: &Value, view: &View) {
     let extents = &source.shape;
     let want: Option<Shape> = match view {
-        View::Reshape => (out.shape.iter().product::<usize>() == extents.iter().product())
-            .then(|| out.shape.clone()),
+        View::Reshape => (out.shape.iter().product::<usize>() == extents.iter().product()).then(|| out.shape.clone()),
         View::Permute(axes) => {
             let mut seen = axes.to_vec();
             seen.sort_unstable();
-            seen.iter()
-                .copied()
-                .eq(0..extents.len())
-                .then(|| axes.iter().map(|&a| extents[a]).collect())
+            seen.iter().copied().eq(0..extents.len()).then(|| axes.iter().map(|&a| extents[a]).collect())
         }
         View::Slice { axis, start } => match (extents.get(*axis), out.shape.get(*axis)) {
-            (Some(&extent), Some(&length))
-                if start.checked_add(length).is_some_and(|end| end <= extent) =>
-            {
+            (Some(&extent), Some(&length)) if start.checked_add(length).is_some_and(|end| end <= extent) => {
                 Some(with_axis(extents, *axis, length))
             }
             _ => None,
         },
         View::Gather { axis, index } => match extents.get(*axis) {
-            Some(&extent) if index.iter().all(|&i| i < extent) => {
-                Some(with_axis(extents, *axis, index.len()))
-            }
+            Some(&extent) if index.iter().all(|&i| i < extent) => Some(with_axis(extents, *axis, index.len())),
             _ => None,
         },
     };
     check.require(Rule::Shape, want.as_ref() == Some(&out.shape), || {
-        format!(
-            "shape {} is not this rearrangement of {}",
-            text(&out.shape),
-            text(extents)
-        )
+        format!("shape {} is not this rearrangement of {}", text(&out.shape), text(extents))
     });
 }
 
 fn with_axis(shape: &Shape, axis: usize, extent: usize) -> Shape {
-    shape
-        .iter()
-        .enumerate()
-        .map(|(a, &n)| if a == axis { extent } else { n })
-        .collect()
+    shape.iter().enumerate().map(|(a, &n)| if a == axis { extent } else { n }).collect()
 }
 
 /// Fractions and rings of shifted terms, and their shapes: equal, or joined along `axis`.
@@ -403,11 +304,7 @@ fn sum(check: &mut Check<'_>, out: &Value, terms: &[Term], axis: Option<usize>) 
     for term in terms {
         let value = check.program.value(term.value);
         operand(check, value, Kind::Share);
-        fraction(
-            check,
-            out,
-            i32::from(value.fraction) + i32::from(term.shift),
-        );
+        fraction(check, out, i32::from(value.fraction) + i32::from(term.shift));
         // A share known modulo 2^k is known modulo 2^(k + s) once it is shifted left by s.
         ring(check, out, value.ring.saturating_add(term.shift).min(FULL));
         match axis {
@@ -415,24 +312,13 @@ fn sum(check: &mut Check<'_>, out: &Value, terms: &[Term], axis: Option<usize>) 
             Some(axis) => {
                 let extent = value.shape.get(axis).copied().unwrap_or(0);
                 joined += extent;
-                shape(
-                    check,
-                    out,
-                    &with_axis(
-                        &value.shape,
-                        axis,
-                        out.shape.get(axis).copied().unwrap_or(0),
-                    ),
-                );
+                shape(check, out, &with_axis(&value.shape, axis, out.shape.get(axis).copied().unwrap_or(0)));
             }
         }
     }
     if let Some(axis) = axis {
         check.require(Rule::Shape, out.shape.get(axis) == Some(&joined), || {
-            format!(
-                "parts with {joined} entries along axis {axis} in shape {}",
-                text(&out.shape)
-            )
+            format!("parts with {joined} entries along axis {axis} in shape {}", text(&out.shape))
         });
     }
 }
@@ -444,45 +330,26 @@ fn centre(check: &mut Check<'_>, out: &Value, source: &Value, truncate: u8) {
     shape(check, out, &source.shape);
     fraction(check, out, source.fraction.into());
     let d = source.shape.last().copied().unwrap_or(0);
-    let want = d
-        .checked_next_power_of_two()
-        .map_or(0, usize::trailing_zeros);
-    check.require(
-        Rule::Parameter,
-        d > 1 && u32::from(truncate) == want,
-        || format!("drops {truncate} bits of rows of {d} entries, which take {want}"),
-    );
-    ring(check, out, source.ring.saturating_sub(truncate));
+    let want = d.checked_next_power_of_two().map_or(0, usize::trailing_zeros);
+    check.require(Rule::Parameter, d > 1 && u32::from(truncate) == want, || {
+        format!("drops {truncate} bits of rows of {d} entries, which take {want}")
+    });
+    whole(check, out, source.ring.saturating_sub(truncate));
 }
 
-fn server_product(
-    check: &mut Check<'_>,
-    out: &Value,
-    source: &Value,
-    weight: WeightId,
-    matrix: bool,
-) {
+fn server_product(check: &mut Check<'_>, out: &Value, source: &Value, weight: WeightId, matrix: bool) {
     let weight = &check.program.weights[weight.0 as usize];
     kind(check, out, Kind::Share);
     operand(check, source, Kind::Wire);
     ring(check, out, source.ring);
-    fraction(
-        check,
-        out,
-        i32::from(source.fraction) + i32::from(weight.fraction),
-    );
+    fraction(check, out, i32::from(source.fraction) + i32::from(weight.fraction));
     let want = match weight.shape[..] {
         [k, n] if matrix && source.shape.last() == Some(&k) => with_last(&source.shape, n),
         [n] if !matrix && source.shape.last() == Some(&n) => Some(source.shape.clone()),
         _ => None,
     };
     check.require(Rule::Shape, want.as_ref() == Some(&out.shape), || {
-        format!(
-            "shape {} from {} and a weight {}",
-            text(&out.shape),
-            text(&source.shape),
-            text(&weight.shape)
-        )
+        format!("shape {} from {} and a weight {}", text(&out.shape), text(&source.shape), text(&weight.shape))
     });
 }
 
@@ -491,24 +358,13 @@ fn matmul(check: &mut Check<'_>, out: &Value, left: &Value, right: &Value) {
     operand(check, left, Kind::Wire);
     operand(check, right, Kind::Wire);
     ring(check, out, left.ring.min(right.ring));
-    fraction(
-        check,
-        out,
-        i32::from(left.fraction) + i32::from(right.fraction),
-    );
+    fraction(check, out, i32::from(left.fraction) + i32::from(right.fraction));
     let want: Option<Shape> = match (&left.shape[..], &right.shape[..]) {
-        ([a @ .., m, k], [b @ .., l, n]) if a == b && k == l => {
-            Some(a.iter().copied().chain([*m, *n]).collect())
-        }
+        ([a @ .., m, k], [b @ .., l, n]) if a == b && k == l => Some(a.iter().copied().chain([*m, *n]).collect()),
         _ => None,
     };
     check.require(Rule::Shape, want.as_ref() == Some(&out.shape), || {
-        format!(
-            "shape {} from {} and {}",
-            text(&out.shape),
-            text(&left.shape),
-            text(&right.shape)
-        )
+        format!("shape {} from {} and {}", text(&out.shape), text(&left.shape), text(&right.shape))
     });
 }
 
@@ -520,78 +376,44 @@ fn sign_digits(check: &mut Check<'_>, out: &Value, source: &Value, offset: i64, 
     check.require(Rule::Parameter, total == usize::from(source.ring), || {
         format!("digits of {total} bits for a ring of {}", source.ring)
     });
-    check.require(
-        Rule::Parameter,
-        digits.iter().all(|d| (1..=6).contains(d)),
-        || format!("digit widths {digits:?} are not all between 1 and 6"),
-    );
-    check.require(
-        Rule::Ring,
-        usize::from(out.ring) + 1 == 2 * digits.len(),
-        || {
-            format!(
-                "{} digits open {} bits, not {}",
-                digits.len(),
-                2 * digits.len().max(1) - 1,
-                out.ring
-            )
-        },
-    );
+    // Six bits index a table of one word; the products of five digits' masks fit one word too.
+    check.require(Rule::Parameter, digits.iter().all(|d| (1..=6).contains(d)) && digits.len() <= 5, || {
+        format!("digit widths {digits:?}; at most 5 digits of 1 to 6 bits can be compared")
+    });
+    check.require(Rule::Ring, usize::from(out.ring) + 1 == 2 * digits.len(), || {
+        format!("{} digits open {} bits, not {}", digits.len(), 2 * digits.len().max(1) - 1, out.ring)
+    });
     let half = 1i128 << source.ring.saturating_sub(1);
-    check.require(
-        Rule::Bound,
-        (1i128 << source.bound.min(FULL)) + i128::from(offset).abs() <= half,
-        || {
-            format!(
-                "values below 2^{} in size plus {offset} do not fit a ring of {} bits",
-                source.bound, source.ring
-            )
-        },
-    );
+    check.require(Rule::Bound, (1i128 << source.bound.min(FULL)) + i128::from(offset).abs() <= half, || {
+        format!("values below 2^{} in size plus {offset} do not fit a ring of {} bits", source.bound, source.ring)
+    });
 }
 
 fn select(check: &mut Check<'_>, out: &Value, bit: &Value, source: ValueId, nonnegative: bool) {
     let value = check.program.value(source);
-    check.require(
-        Rule::Kind,
-        matches!(bit.gate, Gate::OpenSign { .. }),
-        || "selects by something that is not an opened sign".to_owned(),
-    );
+    check.require(Rule::Kind, matches!(bit.gate, Gate::OpenSign { .. }), || {
+        "selects by something that is not an opened sign".to_owned()
+    });
     shape(check, out, &value.shape);
     check.require(Rule::Shape, bit.shape == value.shape, || {
-        format!(
-            "bits of shape {} select from shape {}",
-            text(&bit.shape),
-            text(&value.shape)
-        )
+        format!("bits of shape {} select from shape {}", text(&bit.shape), text(&value.shape))
     });
     fraction(check, out, value.fraction.into());
     if !nonnegative {
-        extended(check, out, value, Kind::Wire);
+        extended(check, out, value, 1);
         return;
     }
     kind(check, out, Kind::Share);
     operand(check, value, Kind::Wire);
-    wider(check, out, value);
+    wider(check, out, value, 1);
     check.require(Rule::Bound, value.bound < value.ring, || {
-        format!(
-            "selects values below 2^{} in size from a ring of {} bits",
-            value.bound, value.ring
-        )
+        format!("selects values below 2^{} in size from a ring of {} bits", value.bound, value.ring)
     });
     let proved = match &bit.gate {
-        Gate::OpenSign {
-            signs,
-            negate: true,
-        } => signs.len() == 1 && is_sign_of(check.program, signs[0], source),
+        Gate::OpenSign { signs, negate: true } => signs.len() == 1 && is_sign_of(check.program, signs[0], source),
         _ => false,
     };
-    check.require(Rule::Parameter, proved, || {
-        format!(
-            "nothing proves %{} nonnegative where it is selected",
-            source.0
-        )
-    });
+    check.require(Rule::Parameter, proved, || format!("nothing proves %{} nonnegative where it is selected", source.0));
 }
 
 /// Whether a clear sign of `digits` means that `source` is not negative.
@@ -604,27 +426,12 @@ fn row_table(check: &mut Check<'_>, out: &Value, source: &Value, table: &RowTabl
     kind(check, out, Kind::Share);
     operand(check, source, Kind::Wire);
     check.require(Rule::Shape, source.shape.last() == Some(&1), || {
-        format!(
-            "tables at scalars of rows, not at shape {}",
-            text(&source.shape)
-        )
+        format!("tables at scalars of rows, not at shape {}", text(&source.shape))
     });
-    row_of(
-        check,
-        out,
-        source,
-        (2 * usize::from(table.windows)).saturating_sub(1),
-    );
-    fraction(
-        check,
-        out,
-        i32::from(table.fraction) + i32::from(table.tau_bits),
-    );
+    row_of(check, out, source, (2 * usize::from(table.windows)).saturating_sub(1));
+    fraction(check, out, i32::from(table.fraction) + i32::from(table.tau_bits));
     check.require(Rule::Ring, table.ring_bits == source.ring, || {
-        format!(
-            "tables over {} bits at a wire of {}",
-            table.ring_bits, source.ring
-        )
+        format!("tables over {} bits at a wire of {}", table.ring_bits, source.ring)
     });
     check.require(Rule::Parameter, table.ring_bits <= 62, || {
         format!("tables over {} bits; at most 62", table.ring_bits)
@@ -632,51 +439,28 @@ fn row_table(check: &mut Check<'_>, out: &Value, source: &Value, table: &RowTabl
     let (w, n) = (i32::from(table.windows), i32::from(table.index_bits));
     let lowest = i32::from(table.ring_bits) - (w - 1) * (n - 2) - n;
     let windows = w == 1 || n >= 5;
-    check.require(
-        Rule::Parameter,
-        w >= 1 && (2..=16).contains(&n) && lowest >= 0 && windows,
-        || {
-            format!(
-                "{w} windows of 2^{n} entries do not fit {} bits",
-                table.ring_bits
-            )
-        },
-    );
-    check.require(Rule::Parameter, table.degree == 3, || {
-        format!("fits are cubic, not of degree {}", table.degree)
+    check.require(Rule::Parameter, w >= 1 && (2..=16).contains(&n) && lowest >= 0 && windows, || {
+        format!("{w} windows of 2^{n} entries do not fit {} bits", table.ring_bits)
     });
+    check.require(Rule::Parameter, table.degree == 3, || format!("fits are cubic, not of degree {}", table.degree));
     check.require(Rule::Parameter, (1..=31).contains(&table.tau_bits), || {
-        format!(
-            "{} bits of position; powers of it fit up to 31",
-            table.tau_bits
-        )
+        format!("{} bits of position; powers of it fit up to 31", table.tau_bits)
     });
     let (RowFunction::Rsqrt { scale, eps } | RowFunction::Recip { scale, eps }) = table.function;
-    check.require(
-        Rule::Parameter,
-        scale > 0.0 && scale.is_finite() && eps >= 0.0 && eps.is_finite(),
-        || format!("scale {scale:e} and eps {eps:e} do not make a function of positive numbers"),
-    );
+    check.require(Rule::Parameter, scale > 0.0 && scale.is_finite() && eps >= 0.0 && eps.is_finite(), || {
+        format!("scale {scale:e} and eps {eps:e} do not make a function of positive numbers")
+    });
 }
 
 /// A chain reads the tables as they are: as many as its windows, opened whole.
 fn tables_of(check: &mut Check<'_>, source: &Value, windows: u8) {
     let width = 2 * usize::from(windows);
-    check.require(
-        Rule::Shape,
-        source.shape.last().is_some_and(|&n| n + 1 == width),
-        || {
-            format!(
-                "{windows} windows from rows of shape {}",
-                text(&source.shape)
-            )
-        },
-    );
+    check.require(Rule::Shape, source.shape.last().is_some_and(|&n| n + 1 == width), || {
+        format!("{windows} windows from rows of shape {}", text(&source.shape))
+    });
     check.require(Rule::Parameter, (2..=8).contains(&windows), || {
         format!("a chain of {windows} windows; 2 to 8 can be chained")
     });
     let truncated = matches!(source.gate, Gate::Open { truncate, .. } if truncate > 0);
-    check.require(Rule::Parameter, !truncated, || {
-        "the flags beside the tables would be truncated".to_owned()
-    });
+    check.require(Rule::Parameter, !truncated, || "the flags beside the tables would be truncated".to_owned());
 }
