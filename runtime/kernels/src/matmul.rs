@@ -8,6 +8,10 @@ use crate::level::{self, Level};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod scratch;
 
 /// What a product does to the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +115,9 @@ fn at_level(
     {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 | Level::Avx512 => avx2::product(update, shape, a, b, c),
+            Level::Avx512 => avx512::product(update, shape, a, b, c),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => avx2::product(update, shape, a, b, c),
             _ => portable(update, shape, a, b, c),
         }
     }
