@@ -8,6 +8,11 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::level::{self, Level};
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 /// First stream number that [`fill`] refuses; [`derive()`] works above it.
 pub const RESERVED: u64 = 1 << 63;
 
@@ -35,7 +40,26 @@ impl std::fmt::Debug for Seed {
 
 /// A seed with its key schedule, for callers that draw many short pieces.
 pub struct Prg {
-    cipher: Aes128,
+    cipher: Cipher,
+}
+
+/// The widest available implementation of the block cipher.
+enum Cipher {
+    Portable(Aes128),
+    #[cfg(target_arch = "x86_64")]
+    Native(x86::Cipher),
+}
+
+impl Cipher {
+    fn new(level: Level, key: &[u8; 16]) -> Cipher {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(cipher) = x86::Cipher::new(level, key) {
+            return Cipher::Native(cipher);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = level;
+        Cipher::Portable(Aes128::new(&Array(*key)))
+    }
 }
 
 impl std::fmt::Debug for Prg {
@@ -47,8 +71,12 @@ impl std::fmt::Debug for Prg {
 impl Prg {
     /// Expands the key.
     pub fn new(seed: &Seed) -> Prg {
+        Prg::at_level(level::current(), seed)
+    }
+
+    fn at_level(level: Level, seed: &Seed) -> Prg {
         Prg {
-            cipher: Aes128::new(&Array(seed.0)),
+            cipher: Cipher::new(level, &seed.0),
         }
     }
 
@@ -124,7 +152,11 @@ impl Prg {
 
     /// Words of consecutive blocks from `block` on; an odd length drops the last half.
     fn blocks(&self, stream: u64, block: u64, out: &mut [u64]) {
-        portable(&self.cipher, stream, block, out);
+        match &self.cipher {
+            Cipher::Portable(cipher) => portable(cipher, stream, block, out),
+            #[cfg(target_arch = "x86_64")]
+            Cipher::Native(cipher) => cipher.blocks(stream, block, out),
+        }
     }
 }
 

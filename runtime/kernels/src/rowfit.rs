@@ -231,7 +231,7 @@ pub fn fit_entry(table: &RowTable, mask: u64, w: u32, j: usize) -> Entry {
     }
 }
 
-/// Monomial coefficients of the cubic through (NODE[i], values[i]), by divided differences.
+/// Monomial coefficients of the cubic through the `values` at the nodes, by divided differences.
 fn interpolate(mut values: [f64; NODES]) -> [f64; NODES] {
     for j in 1..NODES {
         for i in (j..NODES).rev() {

@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 
 use crate::level::{self, Level};
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 /// Largest period, in bits, that an angle may have.
 pub const MAX_PERIOD_BITS: u32 = 40;
 /// Largest number of fraction bits of a result.
@@ -148,7 +151,7 @@ pub fn harmonics(
 }
 
 fn at_level(
-    _level: Level,
+    level: Level,
     src: &[u64],
     period_bits: u32,
     fraction: u32,
@@ -175,7 +178,12 @@ fn at_level(
         .chunks_exact_mut(src.len())
         .zip(sin_out.chunks_exact_mut(src.len()));
     for (j, (cos, sin)) in (1u64..).zip(rows) {
-        portable(table, src, j << (64 - period_bits), fraction, cos, sin);
+        let step = j << (64 - period_bits);
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => avx512::harmonic(table, src, step, fraction, cos, sin),
+            _ => portable(table, src, step, fraction, cos, sin),
+        }
     }
 }
 

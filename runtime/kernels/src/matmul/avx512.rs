@@ -142,7 +142,8 @@ fn pack_rows(a: &[u64], stride: usize, rows: usize, inner: usize, out: &mut [u64
     }
 }
 
-/// One register block: C[rows][vectors·8] from a packed left block `[p][rows]` and right rows of any stride.
+/// One register block: `rows` rows of `vectors` vectors of C, from a left block packed as `[p][rows]` and right
+/// rows of any stride.
 struct Block {
     inner: usize,
     a: *const u64,
