@@ -11,9 +11,7 @@ fn seconds(mut body: impl FnMut()) -> f64 {
     body();
     let start = Instant::now();
     body();
-    let repeats = (2e-3 / start.elapsed().as_secs_f64().max(1e-9))
-        .ceil()
-        .clamp(1.0, 1e6) as u32;
+    let repeats = (2e-3 / start.elapsed().as_secs_f64().max(1e-9)).ceil().clamp(1.0, 1e6) as u32;
     (0..15)
         .map(|_| {
             let start = Instant::now();
@@ -56,18 +54,10 @@ fn streams() {
         let plain = seconds(|| prg.fill(1, 0, black_box(&mut out)));
         let masked = seconds(|| prg.fill_masked(1, 0, 37, black_box(&mut out)));
         let rate = |time| (len * 8) as f64 / time / 1e9;
-        println!(
-            "  prg {} B: {:.2} GB/s, masked {:.2} GB/s",
-            len * 8,
-            rate(plain),
-            rate(masked)
-        );
+        println!("  prg {} B: {:.2} GB/s, masked {:.2} GB/s", len * 8, rate(plain), rate(masked));
     }
     let seed = Seed::from_bytes([3; 16]);
-    println!(
-        "  prg key expansion: {:.1} ns",
-        1e9 * seconds(|| drop(black_box(Prg::new(&seed))))
-    );
+    println!("  prg key expansion: {:.1} ns", 1e9 * seconds(|| drop(black_box(Prg::new(&seed)))));
 }
 
 fn packing() {
@@ -79,14 +69,9 @@ fn packing() {
             out.clear();
             pack::pack(&src, bits, black_box(&mut out));
         });
-        let unpacking =
-            seconds(|| pack::unpack(&out, bits, black_box(&mut back)).expect("own bytes"));
+        let unpacking = seconds(|| pack::unpack(&out, bits, black_box(&mut back)).expect("own bytes"));
         let rate = |time| (src.len() * 8) as f64 / time / 1e9;
-        println!(
-            "  {bits}-bit words: pack {:.2}, unpack {:.2} GB/s of words",
-            rate(packing),
-            rate(unpacking)
-        );
+        println!("  {bits}-bit words: pack {:.2}, unpack {:.2} GB/s of words", rate(packing), rate(unpacking));
     }
 }
 
@@ -95,34 +80,17 @@ fn tables() {
     let count = 12;
     let (mut cos, mut sin) = (vec![0; count * src.len()], vec![0; count * src.len()]);
     let time = seconds(|| trig::harmonics(&src, 31, 16, count, black_box(&mut cos), &mut sin));
-    println!(
-        "  trig: {:.2} ns per element and harmonic",
-        1e9 * time / cos.len() as f64
-    );
+    println!("  trig: {:.2} ns per element and harmonic", 1e9 * time / cos.len() as f64);
     for (ring_bits, index_bits, windows) in [(36, 8, 1), (41, 6, 4)] {
-        let function = RowFunction::Rsqrt {
-            scale: 2f64.powi(-32),
-            eps: 1e-5,
-        };
-        let table = RowTable {
-            ring_bits,
-            index_bits,
-            windows,
-            degree: 3,
-            tau_bits: 14,
-            fraction: 18,
-            function,
-        };
+        let function = RowFunction::Rsqrt { scale: 2f64.powi(-32), eps: 1e-5 };
+        let table = RowTable { ring_bits, index_bits, windows, degree: 3, tau_bits: 14, fraction: 18, function };
         let mut row = vec![0; table.words_per_row()];
         let mut mask = 0x0123_4567_89ab_cdef_u64;
         let time = seconds(|| {
             mask = mask.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             fit_row(&table, mask, black_box(&mut row)).expect("a valid table");
         });
-        println!(
-            "  row fit, {windows} windows of 2^{index_bits}: {:.1} us",
-            1e6 * time
-        );
+        println!("  row fit, {windows} windows of 2^{index_bits}: {:.1} us", 1e6 * time);
     }
 }
 

@@ -30,17 +30,12 @@ pub enum PackError {
 /// # Panics
 /// If the number of bits overflows `usize`.
 pub fn packed_len(words: usize, bits: u32) -> usize {
-    let whole = (words / 8)
-        .checked_mul(bits as usize)
-        .expect("packed length fits the address space");
+    let whole = (words / 8).checked_mul(bits as usize).expect("packed length fits the address space");
     whole + (words % 8 * bits as usize).div_ceil(8)
 }
 
 fn mask(bits: u32) -> u64 {
-    assert!(
-        (1..=64).contains(&bits),
-        "a ring word has 1 to 64 bits, not {bits}"
-    );
+    assert!((1..=64).contains(&bits), "a ring word has 1 to 64 bits, not {bits}");
     u64::MAX >> (64 - bits)
 }
 
@@ -83,21 +78,11 @@ pub fn unpack(bytes: &[u8], bits: u32, out: &mut [u64]) -> Result<(), PackError>
     unpack_at_level(level::current(), bytes, bits, out)
 }
 
-fn unpack_at_level(
-    level: Level,
-    bytes: &[u8],
-    bits: u32,
-    out: &mut [u64],
-) -> Result<(), PackError> {
+fn unpack_at_level(level: Level, bytes: &[u8], bits: u32, out: &mut [u64]) -> Result<(), PackError> {
     let mask = mask(bits);
     let expected = packed_len(out.len(), bits);
     if bytes.len() != expected {
-        return Err(PackError::Length {
-            words: out.len(),
-            bits,
-            expected,
-            found: bytes.len(),
-        });
+        return Err(PackError::Length { words: out.len(), bits, expected, found: bytes.len() });
     }
     match bits {
         64 => {
@@ -114,12 +99,7 @@ fn unpack_at_level(
         }
         _ => {
             let done = unpack_vectors(level, bytes, bits, out);
-            unpack_words(
-                &bytes[packed_len(done, bits)..],
-                bits,
-                mask,
-                &mut out[done..],
-            );
+            unpack_words(&bytes[packed_len(done, bits)..], bits, mask, &mut out[done..]);
         }
     }
     Ok(())
@@ -147,10 +127,7 @@ fn unpack_vectors(level: Level, bytes: &[u8], bits: u32, out: &mut [u64]) -> usi
 
 fn pack_single(src: &[u64], out: &mut [u8]) {
     for (words, byte) in src.chunks(8).zip(out) {
-        *byte = words
-            .iter()
-            .enumerate()
-            .fold(0, |byte, (i, &word)| byte | ((word & 1) as u8) << i);
+        *byte = words.iter().enumerate().fold(0, |byte, (i, &word)| byte | ((word & 1) as u8) << i);
     }
 }
 

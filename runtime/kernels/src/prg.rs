@@ -75,9 +75,7 @@ impl Prg {
     }
 
     fn at_level(level: Level, seed: &Seed) -> Prg {
-        Prg {
-            cipher: Cipher::new(level, &seed.0),
-        }
+        Prg { cipher: Cipher::new(level, &seed.0) }
     }
 
     /// Fills `out` with words `first_word ..` of `stream`.
@@ -85,14 +83,8 @@ impl Prg {
     /// # Panics
     /// If `stream` is reserved (≥ 2^63) or the word index would pass 2^64.
     pub fn fill(&self, stream: u64, first_word: u64, out: &mut [u64]) {
-        assert!(
-            stream < RESERVED,
-            "stream {stream:#x} is reserved for derived seeds"
-        );
-        assert!(
-            first_word.checked_add(out.len() as u64).is_some(),
-            "a stream has fewer than 2^64 words"
-        );
+        assert!(stream < RESERVED, "stream {stream:#x} is reserved for derived seeds");
+        assert!(first_word.checked_add(out.len() as u64).is_some(), "a stream has fewer than 2^64 words");
         let (mut block, mut out) = (first_word >> 1, out);
         if first_word & 1 == 1 && !out.is_empty() {
             let (head, rest) = out.split_at_mut(1);
@@ -108,10 +100,7 @@ impl Prg {
     /// # Panics
     /// As [`Prg::fill`], and if `bits` is not in 1..=64.
     pub fn fill_masked(&self, stream: u64, first_word: u64, bits: u32, out: &mut [u64]) {
-        assert!(
-            (1..=64).contains(&bits),
-            "a ring word has 1 to 64 bits, not {bits}"
-        );
+        assert!((1..=64).contains(&bits), "a ring word has 1 to 64 bits, not {bits}");
         let mask = u64::MAX >> (64 - bits);
         let mut first_word = first_word;
         for piece in out.chunks_mut(2048) {
@@ -132,10 +121,7 @@ impl Prg {
 
     /// The seed numbered `index` in `domain`; see [`derive()`].
     pub fn derive(&self, domain: u64, index: u64) -> Seed {
-        assert!(
-            domain < RESERVED,
-            "a derivation domain is below 2^63, not {domain:#x}"
-        );
+        assert!(domain < RESERVED, "a derivation domain is below 2^63, not {domain:#x}");
         let mut words = self.block(RESERVED | domain, index);
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&words[0].to_le_bytes());

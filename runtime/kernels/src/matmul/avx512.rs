@@ -20,14 +20,8 @@ const THIN_COLUMNS: usize = 2;
 
 pub(super) fn product(update: Update, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
     let Shape { m, k, n } = shape;
-    assert!(
-        level::hardware() >= Level::Avx512,
-        "AVX-512 kernel on a processor without it"
-    );
-    assert!(
-        a.len() == m * k && b.len() == k * n && c.len() == m * n,
-        "operands of the shape"
-    );
+    assert!(level::hardware() >= Level::Avx512, "AVX-512 kernel on a processor without it");
+    assert!(a.len() == m * k && b.len() == k * n && c.len() == m * n, "operands of the shape");
     // SAFETY (all three): the processor has AVX-512 F and DQ, and the slices have the shape's lengths.
     if n <= THIN_COLUMNS {
         unsafe { dots(update, shape, a, b, c) }
@@ -46,11 +40,7 @@ fn blocked(update: Update, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
     scratch::with(INNER * ROWS, panel_words, |left, right| {
         for k0 in (0..k).step_by(INNER) {
             let inner = INNER.min(k - k0);
-            let update = if k0 == 0 || update != Update::Set {
-                update
-            } else {
-                Update::Add
-            };
+            let update = if k0 == 0 || update != Update::Set { update } else { Update::Add };
             for n0 in (0..n).step_by(COLUMNS) {
                 let columns = COLUMNS.min(n - n0);
                 for_panels(columns, 2, |at, vectors| {
@@ -115,11 +105,7 @@ fn for_panels(columns: usize, most: usize, mut body: impl FnMut(usize, usize)) {
     let mut at = 0;
     while at < columns {
         let needed = (columns - at).div_ceil(LANES);
-        let vectors = if needed >= most {
-            most
-        } else {
-            1 << needed.ilog2()
-        };
+        let vectors = if needed >= most { most } else { 1 << needed.ilog2() };
         body(at, vectors);
         at += vectors * LANES;
     }
@@ -222,9 +208,7 @@ impl Block {
                     let word = match self.update {
                         Update::Set => sum,
                         Update::Add => _mm512_add_epi64(_mm512_maskz_loadu_epi64(mask(v), at), sum),
-                        Update::Subtract => {
-                            _mm512_sub_epi64(_mm512_maskz_loadu_epi64(mask(v), at), sum)
-                        }
+                        Update::Subtract => _mm512_sub_epi64(_mm512_maskz_loadu_epi64(mask(v), at), sum),
                     };
                     _mm512_mask_storeu_epi64(at, mask(v), word);
                 }
@@ -275,9 +259,6 @@ fn dot(a: &[u64], b: &[u64]) -> u64 {
     }
     let [s0, s1, s2, s3] = sums;
     let sum = _mm512_add_epi64(_mm512_add_epi64(s0, s1), _mm512_add_epi64(s2, s3));
-    let tail = a_rest
-        .iter()
-        .zip(b_rest)
-        .fold(0u64, |sum, (&x, &y)| sum.wrapping_add(x.wrapping_mul(y)));
+    let tail = a_rest.iter().zip(b_rest).fold(0u64, |sum, (&x, &y)| sum.wrapping_add(x.wrapping_mul(y)));
     (_mm512_reduce_add_epi64(sum) as u64).wrapping_add(tail)
 }

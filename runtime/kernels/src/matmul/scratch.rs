@@ -20,10 +20,6 @@ fn aligned(buffer: &mut Vec<u64>, words: usize) -> &mut [u64] {
 
 /// Runs `body` with a left and a right buffer of the given numbers of words, whose content is whatever an
 /// earlier product left there.
-pub(super) fn with<R>(
-    left: usize,
-    right: usize,
-    body: impl FnOnce(&mut [u64], &mut [u64]) -> R,
-) -> R {
+pub(super) fn with<R>(left: usize, right: usize, body: impl FnOnce(&mut [u64], &mut [u64]) -> R) -> R {
     SCRATCH.with_borrow_mut(|[l, r]| body(aligned(l, left), aligned(r, right)))
 }

@@ -11,9 +11,7 @@ const VECTOR_BYTES: usize = 64;
 
 /// Whether these routines can run at `level` for this width.
 pub(super) fn available(level: Level, bits: u32) -> bool {
-    (8..64).contains(&bits)
-        && level.min(level::hardware()) >= Level::Avx512
-        && is_x86_feature_detected!("avx512vbmi")
+    (8..64).contains(&bits) && level.min(level::hardware()) >= Level::Avx512 && is_x86_feature_detected!("avx512vbmi")
 }
 
 /// Where the bits of a group of eight words lie.
@@ -57,40 +55,26 @@ fn bytes(indices: [u8; VECTOR_BYTES]) -> __m512i {
 
 /// A mask of the low `count` bytes, `count` ≤ 64.
 fn low_bytes(count: usize) -> __mmask64 {
-    if count == 0 {
-        0
-    } else {
-        u64::MAX >> (64 - count)
-    }
+    if count == 0 { 0 } else { u64::MAX >> (64 - count) }
 }
 
 /// Packs the whole groups of `src`; returns the words packed. `out` is as long as all of `src` takes.
 pub(super) fn pack(src: &[u64], bits: u32, out: &mut [u8]) -> usize {
-    assert!(
-        available(Level::Avx512, bits),
-        "AVX-512 kernel on a processor without it"
-    );
+    assert!(available(Level::Avx512, bits), "AVX-512 kernel on a processor without it");
     // SAFETY: the processor has AVX-512 F, BW and VBMI.
     unsafe { pack_groups(src, bits, out) }
 }
 
 /// Unpacks whole groups of `out` while `src` lasts; returns the words unpacked.
 pub(super) fn unpack(src: &[u8], bits: u32, out: &mut [u64]) -> usize {
-    assert!(
-        available(Level::Avx512, bits),
-        "AVX-512 kernel on a processor without it"
-    );
+    assert!(available(Level::Avx512, bits), "AVX-512 kernel on a processor without it");
     // SAFETY: the processor has AVX-512 F, BW and VBMI.
     unsafe { unpack_groups(src, bits, out) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn pack_groups(src: &[u64], bits: u32, out: &mut [u8]) -> usize {
-    let Layout {
-        shift,
-        unshift,
-        mask,
-    } = layout(bits);
+    let Layout { shift, unshift, mask } = layout(bits);
     let group = bits as usize;
     // A byte takes at most one even and one odd lane, because words are at least a byte wide. Words of more
     // than 57 bits may spill a ninth byte, the first one of the next lane's word.
@@ -130,16 +114,10 @@ fn pack_groups(src: &[u64], bits: u32, out: &mut [u8]) -> usize {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn unpack_groups(src: &[u8], bits: u32, out: &mut [u64]) -> usize {
-    let Layout {
-        shift,
-        unshift,
-        mask,
-    } = layout(bits);
+    let Layout { shift, unshift, mask } = layout(bits);
     let group = bits as usize;
-    let low: [u8; VECTOR_BYTES] =
-        std::array::from_fn(|i| ((first_byte(i / 8, bits) + i % 8) % VECTOR_BYTES) as u8);
-    let high: [u8; VECTOR_BYTES] =
-        std::array::from_fn(|i| ((first_byte(i / 8, bits) + 8) % VECTOR_BYTES) as u8);
+    let low: [u8; VECTOR_BYTES] = std::array::from_fn(|i| ((first_byte(i / 8, bits) + i % 8) % VECTOR_BYTES) as u8);
+    let high: [u8; VECTOR_BYTES] = std::array::from_fn(|i| ((first_byte(i / 8, bits) + 8) % VECTOR_BYTES) as u8);
     let (low, high) = (bytes(low), bytes(high));
     let loaded = low_bytes(group);
     let (groups, _) = out.as_chunks_mut::<LANES>();

@@ -9,9 +9,7 @@ fn words(len: usize) -> Vec<u64> {
 }
 
 fn levels() -> impl Iterator<Item = Level> {
-    Level::ALL
-        .into_iter()
-        .filter(|&level| level <= level::hardware())
+    Level::ALL.into_iter().filter(|&level| level <= level::hardware())
 }
 
 /// The definition, bit by bit.
@@ -38,11 +36,7 @@ fn every_width_and_many_lengths_agree_with_the_definition() {
                 let mut packed = vec![0xee];
                 pack_at_level(level, &src, bits, &mut packed);
                 assert_eq!(packed[0], 0xee);
-                assert_eq!(
-                    packed[1..],
-                    expected,
-                    "{level:?}: {len} words of {bits} bits"
-                );
+                assert_eq!(packed[1..], expected, "{level:?}: {len} words of {bits} bits");
                 let mut back = vec![u64::MAX; len];
                 unpack_at_level(level, &expected, bits, &mut back).unwrap();
                 assert_eq!(back, reduced, "{level:?}: {len} words of {bits} bits");
@@ -54,15 +48,7 @@ fn every_width_and_many_lengths_agree_with_the_definition() {
 #[test]
 fn a_wrong_length_is_refused() {
     let error = unpack(&[0; 6], 18, &mut [0; 3]).unwrap_err();
-    assert_eq!(
-        error,
-        PackError::Length {
-            words: 3,
-            bits: 18,
-            expected: 7,
-            found: 6
-        }
-    );
+    assert_eq!(error, PackError::Length { words: 3, bits: 18, expected: 7, found: 6 });
     assert!(unpack(&[0; 8], 18, &mut [0; 3]).is_err());
     assert!(unpack(&[0; 7], 18, &mut [0; 3]).is_ok());
 }

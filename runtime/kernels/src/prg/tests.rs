@@ -7,9 +7,7 @@ fn seed() -> Seed {
 }
 
 fn levels() -> impl Iterator<Item = Level> {
-    Level::ALL
-        .into_iter()
-        .filter(|&level| level <= level::hardware())
+    Level::ALL.into_iter().filter(|&level| level <= level::hardware())
 }
 
 /// The definition, one block at a time.
@@ -46,11 +44,7 @@ fn every_short_piece_agrees_with_the_definition() {
             for level in levels() {
                 Prg::at_level(level, &seed).fill(5, first, &mut out);
                 for (i, &word) in out.iter().enumerate() {
-                    assert_eq!(
-                        word,
-                        plain(&seed, 5, first + i as u64),
-                        "{level:?}: {len} words from {first}"
-                    );
+                    assert_eq!(word, plain(&seed, 5, first + i as u64), "{level:?}: {len} words from {first}");
                 }
             }
         }

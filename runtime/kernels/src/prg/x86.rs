@@ -1,8 +1,5 @@
 //! Counter-mode AES-128 with the processor's AES instructions, four blocks to a vector where it has VAES.
-#![allow(
-    unsafe_code,
-    reason = "vector stores through pointers, instruction sets found at run time"
-)]
+#![allow(unsafe_code, reason = "vector stores through pointers, instruction sets found at run time")]
 
 use std::arch::x86_64::*;
 
@@ -26,13 +23,9 @@ impl Cipher {
         if level.min(level::hardware()) < Level::Avx2 || !is_x86_feature_detected!("aes") {
             return None;
         }
-        let wide =
-            level.min(level::hardware()) >= Level::Avx512 && is_x86_feature_detected!("vaes");
+        let wide = level.min(level::hardware()) >= Level::Avx512 && is_x86_feature_detected!("vaes");
         // SAFETY: the processor has AES-NI.
-        Some(Cipher {
-            keys: unsafe { expand(key) },
-            wide,
-        })
+        Some(Cipher { keys: unsafe { expand(key) }, wide })
     }
 
     /// Words of consecutive blocks from `block` on; an odd length drops the last half.
@@ -49,10 +42,7 @@ impl Cipher {
 
 #[target_feature(enable = "aes")]
 fn words(value: __m128i) -> [u64; 2] {
-    [
-        _mm_cvtsi128_si64(value) as u64,
-        _mm_cvtsi128_si64(_mm_unpackhi_epi64(value, value)) as u64,
-    ]
+    [_mm_cvtsi128_si64(value) as u64, _mm_cvtsi128_si64(_mm_unpackhi_epi64(value, value)) as u64]
 }
 
 #[target_feature(enable = "aes")]
@@ -74,10 +64,7 @@ fn expand(key: &[u8; 16]) -> [[u64; 2]; ROUNDS + 1] {
     let mut keys = [vector([whole as u64, (whole >> 64) as u64]); ROUNDS + 1];
     macro_rules! round {
         ($i:literal, $constant:literal) => {
-            keys[$i] = next_key(
-                keys[$i - 1],
-                _mm_aeskeygenassist_si128::<$constant>(keys[$i - 1]),
-            );
+            keys[$i] = next_key(keys[$i - 1], _mm_aeskeygenassist_si128::<$constant>(keys[$i - 1]));
         };
     }
     round!(1, 0x01);
@@ -100,9 +87,8 @@ fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, out: &mut [u64
     let keys = keys.map(|key| vector(key));
     let mut block = first;
     for piece in out.chunks_mut(2 * WIDTH) {
-        let mut state: [__m128i; WIDTH] = std::array::from_fn(|i| {
-            _mm_xor_si128(vector([stream, block.wrapping_add(i as u64)]), keys[0])
-        });
+        let mut state: [__m128i; WIDTH] =
+            std::array::from_fn(|i| _mm_xor_si128(vector([stream, block.wrapping_add(i as u64)]), keys[0]));
         for &key in &keys[1..ROUNDS] {
             for state in &mut state {
                 *state = _mm_aesenc_si128(*state, key);
@@ -128,10 +114,8 @@ fn wide(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, out: &mut [u64])
         _mm512_set_epi64(high, low, high, low, high, low, high, low)
     });
     let (s, b) = (stream as i64, first as i64);
-    let mut counter = _mm512_add_epi64(
-        _mm512_set_epi64(b, s, b, s, b, s, b, s),
-        _mm512_set_epi64(3, 0, 2, 0, 1, 0, 0, 0),
-    );
+    let mut counter =
+        _mm512_add_epi64(_mm512_set_epi64(b, s, b, s, b, s, b, s), _mm512_set_epi64(3, 0, 2, 0, 1, 0, 0, 0));
     let step = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
     let (whole, rest) = out.as_chunks_mut::<{ WIDTH * VECTOR_WORDS }>();
     for piece in whole {

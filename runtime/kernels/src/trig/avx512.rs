@@ -1,8 +1,5 @@
 //! One harmonic of eight angles at a time; the same integer steps as the portable rotation.
-#![allow(
-    unsafe_code,
-    reason = "table gathers and vector stores through pointers"
-)]
+#![allow(unsafe_code, reason = "table gathers and vector stores through pointers")]
 
 use std::arch::x86_64::*;
 
@@ -12,46 +9,22 @@ use crate::level::{self, Level};
 const LANES: usize = 8;
 
 /// Angle `src · step` in units of 2^-64 of the circle; outputs as long as `src`.
-pub(super) fn harmonic(
-    table: &Table,
-    src: &[u64],
-    step: u64,
-    fraction: u32,
-    cos_out: &mut [u64],
-    sin_out: &mut [u64],
-) {
-    assert!(
-        level::hardware() >= Level::Avx512,
-        "AVX-512 kernel on a processor without it"
-    );
-    assert!(
-        src.len() == cos_out.len() && src.len() == sin_out.len(),
-        "outputs as long as the input"
-    );
+pub(super) fn harmonic(table: &Table, src: &[u64], step: u64, fraction: u32, cos_out: &mut [u64], sin_out: &mut [u64]) {
+    assert!(level::hardware() >= Level::Avx512, "AVX-512 kernel on a processor without it");
+    assert!(src.len() == cos_out.len() && src.len() == sin_out.len(), "outputs as long as the input");
     // SAFETY: the processor has AVX-512 F and DQ.
     unsafe { vectorised(table, src, step, fraction, cos_out, sin_out) }
 }
 
 #[target_feature(enable = "avx512f,avx512dq")]
-fn vectorised(
-    table: &Table,
-    src: &[u64],
-    step: u64,
-    fraction: u32,
-    cos_out: &mut [u64],
-    sin_out: &mut [u64],
-) {
+fn vectorised(table: &Table, src: &[u64], step: u64, fraction: u32, cos_out: &mut [u64], sin_out: &mut [u64]) {
     let step = _mm512_set1_epi64(step as i64);
-    let pieces = src
-        .chunks(LANES)
-        .zip(cos_out.chunks_mut(LANES))
-        .zip(sin_out.chunks_mut(LANES));
+    let pieces = src.chunks(LANES).zip(cos_out.chunks_mut(LANES)).zip(sin_out.chunks_mut(LANES));
     for ((src, cos_out), sin_out) in pieces {
         let mask = ((1u32 << src.len()) - 1) as __mmask8;
         // SAFETY: the mask limits loads and stores to the pieces, which have equal lengths.
         unsafe {
-            let turn =
-                _mm512_mullo_epi64(_mm512_maskz_loadu_epi64(mask, src.as_ptr().cast()), step);
+            let turn = _mm512_mullo_epi64(_mm512_maskz_loadu_epi64(mask, src.as_ptr().cast()), step);
             let (cos, sin) = rotate(table, turn, fraction);
             _mm512_mask_storeu_epi64(cos_out.as_mut_ptr().cast(), mask, cos);
             _mm512_mask_storeu_epi64(sin_out.as_mut_ptr().cast(), mask, sin);
