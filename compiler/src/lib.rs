@@ -6,5 +6,7 @@ pub mod evaluate;
 pub mod graph;
 pub mod lower;
 pub mod passes;
+pub mod plan;
+pub mod ranges;
 pub mod text;
 pub mod verify;
