@@ -27,20 +27,12 @@ fn product(positions: usize) -> Map {
         MapOp::Add(V(10), c),
         MapOp::Add(V(11), V(9)),
     ]);
-    Map {
-        rows: 1,
-        cols: positions,
-        ops,
-        stores: vec![(Buf(5), V(12))],
-    }
+    Map { rows: 1, cols: positions, ops, stores: vec![(Buf(5), V(12))] }
 }
 
 /// Twenty bit operations on two buffers, the last a parity if asked; buffers 0–1 to buffer 5.
 fn bits(positions: usize, parity: bool) -> Map {
-    let mut ops = vec![
-        MapOp::Load(Buf(0), Access::Full),
-        MapOp::Load(Buf(1), Access::Full),
-    ];
+    let mut ops = vec![MapOp::Load(Buf(0), Access::Full), MapOp::Load(Buf(1), Access::Full)];
     for i in 0..5u8 {
         let last = u32::try_from(ops.len() - 1).expect("a short list");
         ops.extend([
@@ -53,12 +45,7 @@ fn bits(positions: usize, parity: bool) -> Map {
     if parity {
         ops[21] = MapOp::Parity(V(20));
     }
-    Map {
-        rows: 1,
-        cols: positions,
-        ops,
-        stores: vec![(Buf(5), V(21))],
-    }
+    Map { rows: 1, cols: positions, ops, stores: vec![(Buf(5), V(21))] }
 }
 
 /// Fastest time per position of several runs, in nanoseconds.
@@ -75,10 +62,7 @@ fn nanoseconds(executor: &dyn MapExecutor, map: &Map, buffers: &mut [Vec<u64>]) 
 }
 
 fn main() -> Result<(), CodegenError> {
-    println!(
-        "{:<20} {:>9} {:>12} {:>9} {:>12}",
-        "map", "positions", "interpreted", "compiled", "compilation"
-    );
+    println!("{:<20} {:>9} {:>12} {:>9} {:>12}", "map", "positions", "interpreted", "compiled", "compilation");
     for positions in [4096, 1_000_000] {
         let maps = [
             ("product", product(positions)),
@@ -98,14 +82,10 @@ fn main() -> Result<(), CodegenError> {
             let start = Instant::now();
             let jit = Jit::compile(&code)?;
             let compilation = start.elapsed().as_secs_f64() * 1e3;
-            let mut buffers: Vec<_> = (0..6)
-                .map(|i| vec![0x9e37_79b9_7f4a_7c15 * i; positions])
-                .collect();
+            let mut buffers: Vec<_> = (0..6).map(|i| vec![0x9e37_79b9_7f4a_7c15 * i; positions]).collect();
             let interpreted = nanoseconds(&Interpreter, &map, &mut buffers);
             let compiled = nanoseconds(&jit, &map, &mut buffers);
-            println!(
-                "{name:<20} {positions:>9} {interpreted:>9.2} ns {compiled:>6.2} ns {compilation:>9.2} ms"
-            );
+            println!("{name:<20} {positions:>9} {interpreted:>9.2} ns {compiled:>6.2} ns {compilation:>9.2} ms");
         }
     }
     Ok(())

@@ -9,8 +9,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::V128Imm;
 use cranelift_codegen::ir::types::{I64, I64X2};
 use cranelift_codegen::ir::{
-    AbiParam, Block, ConstantData, Function, InstBuilder, MemFlagsData, Signature, UserFuncName,
-    Value,
+    AbiParam, Block, ConstantData, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, Value,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -32,12 +31,7 @@ enum Lanes {
 }
 
 /// The function of `kernel`, named `u0:index`.
-pub(crate) fn function(
-    kernel: &Kernel,
-    index: u32,
-    convention: CallConv,
-    config: TargetFrontendConfig,
-) -> Function {
+pub(crate) fn function(kernel: &Kernel, index: u32, convention: CallConv, config: TargetFrontendConfig) -> Function {
     let mut signature = Signature::new(convention);
     signature.params.extend([AbiParam::new(I64); 3]);
     let mut function = Function::with_name_signature(UserFuncName::user(0, index), signature);
@@ -67,10 +61,7 @@ fn varying(kernel: &Kernel) -> Vec<bool> {
 
 /// Whether an operation on each word of a vector is one operation.
 fn has_vector_form(op: &MapOp) -> bool {
-    !matches!(
-        op,
-        MapOp::LoadAt(..) | MapOp::ShlBy(..) | MapOp::ShrBy(..) | MapOp::Parity(_)
-    )
+    !matches!(op, MapOp::LoadAt(..) | MapOp::ShlBy(..) | MapOp::ShrBy(..) | MapOp::Parity(_))
 }
 
 struct Emitter<'a> {
@@ -118,25 +109,10 @@ impl<'a> Emitter<'a> {
         }
         let row_bytes = builder.ins().imul_imm_u(cols, WORD);
         let varying = varying(kernel);
-        let vectors = kernel
-            .ops
-            .iter()
-            .zip(&varying)
-            .all(|(op, &varies)| !varies || has_vector_form(op));
+        let vectors = kernel.ops.iter().zip(&varying).all(|(op, &varies)| !varies || has_vector_form(op));
         let none = vec![None; kernel.ops.len()];
         let (scalars, splats) = (none.clone(), none);
-        Self {
-            builder,
-            kernel,
-            varying,
-            vectors,
-            bases,
-            lasts,
-            row_count,
-            row_bytes,
-            scalars,
-            splats,
-        }
+        Self { builder, kernel, varying, vectors, bases, lasts, row_count, row_bytes, scalars, splats }
     }
 
     /// Emits the loop over rows and the return.
@@ -156,13 +132,7 @@ impl<'a> Emitter<'a> {
             self.builder.switch_to_block(next);
             let next_row = self.builder.ins().iadd_imm_u(row, 1);
             let next_start = self.builder.ins().iadd(start, self.row_bytes);
-            self.loop_while_below(
-                next_row,
-                self.row_count,
-                body,
-                &[next_row, next_start],
-                exit,
-            );
+            self.loop_while_below(next_row, self.row_count, body, &[next_row, next_start], exit);
         }
         self.builder.switch_to_block(exit);
         self.builder.ins().return_(&[]);
@@ -196,18 +166,8 @@ impl<'a> Emitter<'a> {
     }
 
     /// Branches to `body` with `arguments` if `value < bound`, unsigned, and to `after` otherwise.
-    fn loop_while_below(
-        &mut self,
-        value: Value,
-        bound: Value,
-        body: Block,
-        arguments: &[Value],
-        after: Block,
-    ) {
-        let below = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThan, value, bound);
+    fn loop_while_below(&mut self, value: Value, bound: Value, body: Block, arguments: &[Value], after: Block) {
+        let below = self.builder.ins().icmp(IntCC::UnsignedLessThan, value, bound);
         let arguments: Vec<_> = arguments.iter().map(|&v| v.into()).collect();
         self.builder.ins().brif(below, body, &arguments, after, &[]);
     }
@@ -252,34 +212,18 @@ impl<'a> Emitter<'a> {
     /// Invariant values that varying operations or stores use, in order.
     fn splatted(&self) -> Vec<V> {
         let mut used = vec![false; self.kernel.ops.len()];
-        for (op, _) in self
-            .kernel
-            .ops
-            .iter()
-            .zip(&self.varying)
-            .filter(|(_, varies)| **varies)
-        {
+        for (op, _) in self.kernel.ops.iter().zip(&self.varying).filter(|(_, varies)| **varies) {
             operands(op).for_each(|v| used[v.0 as usize] = true);
         }
-        self.kernel
-            .stores
-            .iter()
-            .for_each(|(_, v)| used[v.0 as usize] = true);
+        self.kernel.stores.iter().for_each(|(_, v)| used[v.0 as usize] = true);
         let values = (0..).map(V).zip(used).zip(&self.varying);
-        values
-            .filter(|((_, used), varies)| *used && !**varies)
-            .map(|((v, _), _)| v)
-            .collect()
+        values.filter(|((_, used), varies)| *used && !**varies).map(|((v, _), _)| v).collect()
     }
 
     /// Emits the operations that depend on the column, and the stores, for one or two positions of the row
     /// that begins at byte `start` of a buffer; `column` is the byte offset from there.
     fn positions(&mut self, lanes: Lanes, start: Value, column: Value) {
-        let position = if self.kernel.flat {
-            column
-        } else {
-            self.builder.ins().iadd(start, column)
-        };
+        let position = if self.kernel.flat { column } else { self.builder.ins().iadd(start, column) };
         let ty = match lanes {
             Lanes::One => I64,
             Lanes::Two => I64X2,
@@ -295,11 +239,7 @@ impl<'a> Emitter<'a> {
             let operand = |v: V| computed(&values, v);
             let value = match *op {
                 MapOp::Load(slot, access) => {
-                    let offset = if access == Access::Col {
-                        column
-                    } else {
-                        position
-                    };
+                    let offset = if access == Access::Col { column } else { position };
                     let address = self.builder.ins().iadd(self.bases[slot.0 as usize], offset);
                     self.builder.ins().load(ty, load_flags(), address, 0)
                 }
@@ -313,33 +253,20 @@ impl<'a> Emitter<'a> {
             values[i] = Some(value);
         }
         for &(slot, v) in &self.kernel.stores {
-            let address = self
-                .builder
-                .ins()
-                .iadd(self.bases[slot.0 as usize], position);
-            self.builder
-                .ins()
-                .store(store_flags(), computed(&values, v), address, 0);
+            let address = self.builder.ins().iadd(self.bases[slot.0 as usize], position);
+            self.builder.ins().store(store_flags(), computed(&values, v), address, 0);
         }
     }
 
     /// The column of a position, or of two.
     fn indices(&mut self, lanes: Lanes, column: Value) -> Value {
-        let first = self
-            .builder
-            .ins()
-            .ushr_imm_u(column, i64::from(WORD.trailing_zeros()));
+        let first = self.builder.ins().ushr_imm_u(column, i64::from(WORD.trailing_zeros()));
         match lanes {
             Lanes::One => first,
             Lanes::Two => {
                 let mut steps = [0; 16];
                 steps[8..].copy_from_slice(&1u64.to_le_bytes());
-                let steps = self
-                    .builder
-                    .func
-                    .dfg
-                    .constants
-                    .insert(ConstantData::from(V128Imm(steps)));
+                let steps = self.builder.func.dfg.constants.insert(ConstantData::from(V128Imm(steps)));
                 let steps = self.builder.ins().vconst(I64X2, steps);
                 let first = self.builder.ins().splat(I64X2, first);
                 self.builder.ins().iadd(first, steps)
@@ -359,13 +286,8 @@ impl<'a> Emitter<'a> {
 }
 
 /// Emits an operation that reads no memory, on words or on vectors alike.
-fn arithmetic(
-    builder: &mut FunctionBuilder<'_>,
-    op: &MapOp,
-    operand: impl Fn(V) -> Value,
-) -> Value {
-    let amount =
-        |builder: &mut FunctionBuilder<'_>, by: u8| builder.ins().iconst(I64, i64::from(by));
+fn arithmetic(builder: &mut FunctionBuilder<'_>, op: &MapOp, operand: impl Fn(V) -> Value) -> Value {
+    let amount = |builder: &mut FunctionBuilder<'_>, by: u8| builder.ins().iconst(I64, i64::from(by));
     match *op {
         MapOp::Const(c) => builder.ins().iconst(I64, c.cast_signed()),
         MapOp::Add(a, b) => builder.ins().iadd(operand(a), operand(b)),
@@ -394,9 +316,7 @@ fn arithmetic(
             builder.ins().band_imm_u(ones, 1)
         }
         MapOp::Load(..) | MapOp::LoadAt(..) | MapOp::RowIndex => {
-            unreachable!(
-                "operations on memory and positions are emitted where the position is known"
-            )
+            unreachable!("operations on memory and positions are emitted where the position is known")
         }
     }
 }

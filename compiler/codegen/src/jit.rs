@@ -61,41 +61,25 @@ impl Jit {
         let config = isa.frontend_config();
         let module = JITModule::new(JITBuilder::with_isa(isa, default_libcall_names()));
         // From here on, every way out frees the module's memory.
-        let mut jit = Self {
-            entries: Vec::new(),
-            launches: plan.launches,
-            module: Some(Mutex::new(module)),
-        };
+        let mut jit = Self { entries: Vec::new(), launches: plan.launches, module: Some(Mutex::new(module)) };
         let module = jit.module.as_mut().expect("the module was just put there");
         let module = module.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut ids = Vec::with_capacity(plan.kernels.len());
         for (index, kernel) in (0..).zip(&plan.kernels) {
             let function = emit::function(kernel, index, config.default_call_conv, config);
-            let refused = |e: ModuleError| CodegenError::Kernel {
-                kernel: index as usize,
-                reason: e.to_string(),
-            };
+            let refused = |e: ModuleError| CodegenError::Kernel { kernel: index as usize, reason: e.to_string() };
             let name = format!("kernel{index}");
-            let id = module
-                .declare_function(&name, Linkage::Local, &function.signature)
-                .map_err(refused)?;
-            module
-                .define_function(id, &mut Context::for_function(function))
-                .map_err(refused)?;
+            let id = module.declare_function(&name, Linkage::Local, &function.signature).map_err(refused)?;
+            module.define_function(id, &mut Context::for_function(function)).map_err(refused)?;
             ids.push(id);
         }
-        module
-            .finalize_definitions()
-            .map_err(|e| CodegenError::Executable {
-                reason: e.to_string(),
-            })?;
+        module.finalize_definitions().map_err(|e| CodegenError::Executable { reason: e.to_string() })?;
         for id in ids {
             let code = module.get_finalized_function(id);
             // SAFETY: `code` is the start of a finalized function that `emit::function` gave the parameters
             // of `Entry` (three 64-bit words, no result) and the host's default C calling convention. It
             // stays executable as long as `module`, which `Jit` frees only when `entries` is gone.
-            jit.entries
-                .push(unsafe { mem::transmute::<*const u8, Entry>(code) });
+            jit.entries.push(unsafe { mem::transmute::<*const u8, Entry>(code) });
         }
         Ok(jit)
     }
@@ -119,16 +103,8 @@ impl MapExecutor for Jit {
         let mut slots = Vec::with_capacity(launch.slots.len());
         for &(buf, length) in &launch.slots {
             let buffer = &mut buffers[buf.0 as usize];
-            assert_eq!(
-                buffer.len(),
-                length,
-                "buffer {} has not the length it was compiled for",
-                buf.0
-            );
-            slots.push(Slot {
-                base: buffer.as_mut_ptr(),
-                last: (length as u64).wrapping_sub(1),
-            });
+            assert_eq!(buffer.len(), length, "buffer {} has not the length it was compiled for", buf.0);
+            slots.push(Slot { base: buffer.as_mut_ptr(), last: (length as u64).wrapping_sub(1) });
         }
         let entry = self.entries[launch.kernel];
         // SAFETY: `entry` is this launch's kernel and its code is alive, because `self` is. The slots are
@@ -175,18 +151,8 @@ mod tests {
             MapOp::Parity(a),
         ];
         let out = |v: u32| (Buf(v), V(v));
-        let vectors = Map {
-            rows: 3,
-            cols: 5,
-            ops: ops[..8].to_vec(),
-            stores: (2..8).map(out).collect(),
-        };
-        let scalars = Map {
-            rows: 3,
-            cols: 5,
-            ops,
-            stores: vec![out(8)],
-        };
+        let vectors = Map { rows: 3, cols: 5, ops: ops[..8].to_vec(), stores: (2..8).map(out).collect() };
+        let scalars = Map { rows: 3, cols: 5, ops, stores: vec![out(8)] };
         let maps = [vectors, scalars];
         let code = RoleCode {
             role: Role::Dealer,
@@ -202,12 +168,8 @@ mod tests {
         let jit = Jit::compile_for(isa, &code).unwrap();
 
         let word = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut compiled: Vec<Vec<u64>> = code
-            .lengths
-            .iter()
-            .enumerate()
-            .map(|(j, &n)| (0..n).map(|i| word(i + 20 * j)).collect())
-            .collect();
+        let mut compiled: Vec<Vec<u64>> =
+            code.lengths.iter().enumerate().map(|(j, &n)| (0..n).map(|i| word(i + 20 * j)).collect()).collect();
         let mut interpreted = compiled.clone();
         for (id, map) in maps.iter().enumerate() {
             jit.run(id, map, &mut compiled);

@@ -76,12 +76,7 @@ enum Nest {
 
 /// Splits a checked map into its kernel and its launch, whose kernel index is still to be set.
 fn abstracted(map: &Map, lengths: &[usize]) -> (Kernel, Launch) {
-    let two_dimensional = |op: &MapOp| {
-        matches!(
-            op,
-            MapOp::Load(_, Access::Row | Access::Col) | MapOp::RowIndex
-        )
-    };
+    let two_dimensional = |op: &MapOp| matches!(op, MapOp::Load(_, Access::Row | Access::Col) | MapOp::RowIndex);
     let (nest, rows, cols) = match (map.rows, map.cols) {
         (rows, 1) => (Nest::Rows, 1, rows),
         (1, cols) => (Nest::Cols, 1, cols),
@@ -94,8 +89,7 @@ fn abstracted(map: &Map, lengths: &[usize]) -> (Kernel, Launch) {
             slots.push((buf, lengths[buf.0 as usize]));
             slots.len() - 1
         });
-        Buf(u32::try_from(index)
-            .expect("no more slots than operations and stores, which u32 counts"))
+        Buf(u32::try_from(index).expect("no more slots than operations and stores, which u32 counts"))
     };
     let ops = map.ops.iter().map(|op| match *op {
         MapOp::Load(buf, access) => MapOp::Load(slot(buf), in_nest(nest, access)),
@@ -104,26 +98,9 @@ fn abstracted(map: &Map, lengths: &[usize]) -> (Kernel, Launch) {
         op => op,
     });
     let ops = ops.collect();
-    let stores = map
-        .stores
-        .iter()
-        .map(|&(buf, value)| (slot(buf), value))
-        .collect();
-    let kernel = Kernel {
-        flat: !matches!(nest, Nest::Both),
-        ops,
-        stores,
-        slots: slots.len(),
-    };
-    (
-        kernel,
-        Launch {
-            kernel: 0,
-            rows,
-            cols,
-            slots,
-        },
-    )
+    let stores = map.stores.iter().map(|&(buf, value)| (slot(buf), value)).collect();
+    let kernel = Kernel { flat: !matches!(nest, Nest::Both), ops, stores, slots: slots.len() };
+    (kernel, Launch { kernel: 0, rows, cols, slots })
 }
 
 /// The kernel's access for an access of the map.

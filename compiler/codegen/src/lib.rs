@@ -35,9 +35,7 @@ pub enum CodegenError {
         reason: String,
     },
     /// Cranelift refused a function.
-    #[error(
-        "kernel {kernel} was not compiled: {reason}; run with the interpreter and report the map"
-    )]
+    #[error("kernel {kernel} was not compiled: {reason}; run with the interpreter and report the map")]
     Kernel {
         /// Index of the kernel, as in the text of [`clif`].
         kernel: usize,
@@ -45,9 +43,7 @@ pub enum CodegenError {
         reason: String,
     },
     /// The compiled code could not be made executable.
-    #[error(
-        "the compiled code could not be made executable: {reason}; run with the interpreter instead"
-    )]
+    #[error("the compiled code could not be made executable: {reason}; run with the interpreter instead")]
     Executable {
         /// Cranelift's message.
         reason: String,

@@ -43,10 +43,7 @@ pub fn assembly(code: &RoleCode) -> Result<String, CodegenError> {
         context.set_disasm(true);
         let compiled = context
             .compile(&*isa, &mut ControlPlane::default())
-            .map_err(|e| CodegenError::Kernel {
-                kernel: index as usize,
-                reason: format!("{:?}", e.inner),
-            })?;
+            .map_err(|e| CodegenError::Kernel { kernel: index as usize, reason: format!("{:?}", e.inner) })?;
         text.push_str(compiled.vcode.as_deref().unwrap_or_default());
         text.push('\n');
     }
@@ -55,17 +52,8 @@ pub fn assembly(code: &RoleCode) -> Result<String, CodegenError> {
 
 /// A comment that says which maps call a kernel.
 fn heading(text: &mut String, plan: &Plan, kernel: usize) {
-    let callers = plan
-        .launches
-        .iter()
-        .enumerate()
-        .filter(|(_, launch)| launch.kernel == kernel);
+    let callers = plan.launches.iter().enumerate().filter(|(_, launch)| launch.kernel == kernel);
     let callers: Vec<_> = callers.map(|(id, _)| id.to_string()).collect();
     let plural = if callers.len() == 1 { "" } else { "s" };
-    writeln!(
-        text,
-        "; kernel {kernel}: map{plural} {}",
-        callers.join(", ")
-    )
-    .expect("a string can always be written to");
+    writeln!(text, "; kernel {kernel}: map{plural} {}", callers.join(", ")).expect("a string can always be written to");
 }

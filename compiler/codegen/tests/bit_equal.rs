@@ -32,12 +32,7 @@ fn choice() -> impl Strategy<Value = Choice> {
 
 /// The operation at position `i`. With `vector`, only operations that pairs of columns do at once.
 fn operation(choice: Choice, i: u32, vector: bool) -> MapOp {
-    let Choice {
-        kind,
-        a,
-        b,
-        constant,
-    } = choice;
+    let Choice { kind, a, b, constant } = choice;
     let leaves = [
         MapOp::Load(Buf(a % 3), Access::Full),
         MapOp::Load(Buf(3 + a % 2), Access::Row),
@@ -67,26 +62,17 @@ fn operation(choice: Choice, i: u32, vector: bool) -> MapOp {
     ];
     let inner = if vector { &inner[..9] } else { &inner[..] };
     let kind = usize::from(kind) % (leaves.len() + inner.len());
-    if kind < leaves.len() {
-        leaves[kind]
-    } else {
-        inner[kind - leaves.len()]
-    }
+    if kind < leaves.len() { leaves[kind] } else { inner[kind - leaves.len()] }
 }
 
 /// Buffers of the lengths the maps need, with words of all sizes so that some are indices into tables.
 fn filled(lengths: &[usize], mut seed: u64) -> Vec<Vec<u64>> {
     let mut word = || {
-        seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mixed = (seed ^ seed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed >> (mixed & 63)
     };
-    lengths
-        .iter()
-        .map(|&n| (0..n).map(|_| word()).collect())
-        .collect()
+    lengths.iter().map(|&n| (0..n).map(|_| word()).collect()).collect()
 }
 
 /// Runs every map of `code` on the same buffers, compiled and interpreted.
@@ -106,11 +92,7 @@ fn extent() -> impl Strategy<Value = usize> {
 }
 
 fn random_code() -> impl Strategy<Value = RoleCode> {
-    let map = (
-        any::<bool>(),
-        prop::collection::vec(choice(), 1..40),
-        prop::collection::vec(any::<u32>(), 1..4),
-    );
+    let map = (any::<bool>(), prop::collection::vec(choice(), 1..40), prop::collection::vec(any::<u32>(), 1..4));
     let shape = (extent(), extent(), 1..20usize, 1..3usize);
     (shape, prop::collection::vec(map, 1..4)).prop_map(|((rows, cols, long, short), choices)| {
         let full = rows * cols;
@@ -118,24 +100,13 @@ fn random_code() -> impl Strategy<Value = RoleCode> {
         let mut maps = Vec::new();
         for (vector, choices, stored) in choices {
             let count = u32::try_from(choices.len()).expect("few");
-            let ops = (0..)
-                .zip(choices)
-                .map(|(i, c)| operation(c, i, vector))
-                .collect();
+            let ops = (0..).zip(choices).map(|(i, c)| operation(c, i, vector)).collect();
             let stores = stored.into_iter().map(|v| {
                 lengths.push(full);
-                (
-                    Buf(u32::try_from(lengths.len() - 1).expect("few")),
-                    V(v % count),
-                )
+                (Buf(u32::try_from(lengths.len() - 1).expect("few")), V(v % count))
             });
             let stores = stores.collect();
-            maps.push(Map {
-                rows,
-                cols,
-                ops,
-                stores,
-            });
+            maps.push(Map { rows, cols, ops, stores });
         }
         role_code(lengths, maps)
     })
@@ -156,40 +127,16 @@ fn lengths(rows: usize, cols: usize) -> Vec<usize> {
 
 #[test]
 fn every_operation_alone_in_every_shape() {
-    let choices = (0..18u8).flat_map(|kind| {
-        [0, 1, 63, u64::MAX].map(|constant| Choice {
-            kind,
-            a: 1,
-            b: 0,
-            constant,
-        })
-    });
+    let choices = (0..18u8).flat_map(|kind| [0, 1, 63, u64::MAX].map(|constant| Choice { kind, a: 1, b: 0, constant }));
     let choices: Vec<_> = choices.collect();
-    for (rows, cols) in [
-        (1, 1),
-        (1, 2),
-        (1, 7),
-        (7, 1),
-        (2, 1),
-        (3, 4),
-        (4, 3),
-        (600, 3),
-    ] {
+    for (rows, cols) in [(1, 1), (1, 2), (1, 7), (7, 1), (2, 1), (3, 4), (4, 3), (600, 3)] {
         let mut lengths = lengths(rows, cols);
         let maps = choices.iter().map(|&choice| {
             let out = Buf(u32::try_from(lengths.len()).unwrap());
             lengths.push(rows * cols);
-            let ops = vec![
-                MapOp::Load(Buf(0), Access::Full),
-                MapOp::Load(Buf(3), Access::Row),
-                operation(choice, 2, false),
-            ];
-            Map {
-                rows,
-                cols,
-                ops,
-                stores: vec![(out, V(2))],
-            }
+            let ops =
+                vec![MapOp::Load(Buf(0), Access::Full), MapOp::Load(Buf(3), Access::Row), operation(choice, 2, false)];
+            Map { rows, cols, ops, stores: vec![(out, V(2))] }
         });
         let maps = maps.collect();
         assert_bit_equal(&role_code(lengths, maps), 7);
@@ -199,11 +146,7 @@ fn every_operation_alone_in_every_shape() {
 #[test]
 fn frames_beyond_a_page() {
     for last in [MapOp::Xor(V(0), V(1)), MapOp::Parity(V(0))] {
-        let mut ops = vec![
-            MapOp::Load(Buf(0), Access::Full),
-            MapOp::Load(Buf(5), Access::Col),
-            last,
-        ];
+        let mut ops = vec![MapOp::Load(Buf(0), Access::Full), MapOp::Load(Buf(5), Access::Col), last];
         for i in 2..1200 {
             ops.push(MapOp::Mul(V(i), V(i - 2)));
         }
@@ -212,62 +155,32 @@ fn frames_beyond_a_page() {
             ops.push(MapOp::Xor(V(1200 + i), V(1200 - i)));
         }
         let stores = vec![(Buf(STORED), V(u32::try_from(ops.len() - 1).unwrap()))];
-        assert_bit_equal(
-            &role_code(
-                lengths(3, 5),
-                vec![Map {
-                    rows: 3,
-                    cols: 5,
-                    ops,
-                    stores,
-                }],
-            ),
-            3,
-        );
+        assert_bit_equal(&role_code(lengths(3, 5), vec![Map { rows: 3, cols: 5, ops, stores }]), 3);
     }
 }
 
 /// `out = full * row` of the given extents and buffers.
 fn scaled(rows: usize, cols: usize, full: u32, row: u32, out: u32) -> Map {
-    let ops = vec![
-        MapOp::Load(Buf(full), Access::Full),
-        MapOp::Load(Buf(row), Access::Row),
-        MapOp::Mul(V(0), V(1)),
-    ];
-    Map {
-        rows,
-        cols,
-        ops,
-        stores: vec![(Buf(out), V(2))],
-    }
+    let ops = vec![MapOp::Load(Buf(full), Access::Full), MapOp::Load(Buf(row), Access::Row), MapOp::Mul(V(0), V(1))];
+    Map { rows, cols, ops, stores: vec![(Buf(out), V(2))] }
 }
 
 #[test]
 fn maps_that_differ_in_buffers_and_extents_share_a_kernel() {
     let lengths = vec![12, 12, 3, 12, 12, 20, 4, 20];
-    let all = vec![
-        scaled(3, 4, 0, 2, 3),
-        scaled(3, 4, 1, 2, 4),
-        scaled(4, 5, 5, 6, 7),
-    ];
+    let all = vec![scaled(3, 4, 0, 2, 3), scaled(3, 4, 1, 2, 4), scaled(4, 5, 5, 6, 7)];
     let code = role_code(lengths, all);
     assert_eq!(Jit::compile(&code).unwrap().kernels(), 1);
     assert_bit_equal(&code, 11);
 
-    let one_column = role_code(
-        vec![12, 12, 12, 3, 12],
-        vec![scaled(12, 1, 0, 1, 2), scaled(3, 4, 0, 3, 4)],
-    );
+    let one_column = role_code(vec![12, 12, 12, 3, 12], vec![scaled(12, 1, 0, 1, 2), scaled(3, 4, 0, 3, 4)]);
     assert_eq!(Jit::compile(&one_column).unwrap().kernels(), 2);
     assert_bit_equal(&one_column, 11);
 }
 
 #[test]
 fn no_maps_no_kernels() {
-    assert_eq!(
-        Jit::compile(&role_code(vec![3], vec![])).unwrap().kernels(),
-        0
-    );
+    assert_eq!(Jit::compile(&role_code(vec![3], vec![])).unwrap().kernels(), 0);
 }
 
 #[test]
@@ -291,22 +204,10 @@ fn threads_share_compiled_code() {
 
 #[test]
 fn a_map_that_does_not_fit_is_named() {
-    let code = role_code(
-        vec![12, 3, 12],
-        vec![scaled(3, 4, 0, 1, 2), scaled(3, 4, 1, 0, 2)],
-    );
+    let code = role_code(vec![12, 3, 12], vec![scaled(3, 4, 0, 1, 2), scaled(3, 4, 1, 0, 2)]);
     let error = Jit::compile(&code).unwrap_err();
-    let CodegenError::Map { id: 1, source } = error else {
-        panic!("{error}")
-    };
-    assert_eq!(
-        source,
-        MapError::Length {
-            buf: 1,
-            expected: 12,
-            actual: 3
-        }
-    );
+    let CodegenError::Map { id: 1, source } = error else { panic!("{error}") };
+    assert_eq!(source, MapError::Length { buf: 1, expected: 12, actual: 3 });
 }
 
 #[test]
@@ -314,7 +215,5 @@ fn a_map_that_does_not_fit_is_named() {
 fn a_short_buffer_is_refused() {
     let code = role_code(vec![12, 3, 12], vec![scaled(3, 4, 0, 1, 2)]);
     let mut buffers = vec![vec![1; 12], vec![1; 2], vec![0; 12]];
-    Jit::compile(&code)
-        .unwrap()
-        .run(0, maps(&code).next().unwrap(), &mut buffers);
+    Jit::compile(&code).unwrap().run(0, maps(&code).next().unwrap(), &mut buffers);
 }

@@ -9,20 +9,13 @@ use mpcc_codegen::{assembly, clif};
 use mpcc_program::code::{Access, Buf, Map, MapOp, RoleCode, V};
 
 fn golden(name: &str, code: &RoleCode) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let text = clif(code).expect("the maps fit their buffers");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &text).expect("the golden can be written");
     }
     let expected = std::fs::read_to_string(&path).expect("the golden exists");
-    assert_eq!(
-        text,
-        expected,
-        "run with UPDATE_GOLDEN=1 and review {}",
-        path.display()
-    );
+    assert_eq!(text, expected, "run with UPDATE_GOLDEN=1 and review {}", path.display());
 }
 
 /// Two products by a row's word, and one bias per column in between.
@@ -40,16 +33,8 @@ fn affine() -> RoleCode {
         ],
         stores: vec![(Buf(out), V(5))],
     };
-    let copied = Map {
-        rows: 3,
-        cols: 4,
-        ops: vec![MapOp::Load(Buf(0), Access::Full)],
-        stores: vec![(Buf(4), V(0))],
-    };
-    role_code(
-        vec![12, 3, 4, 12, 12, 12],
-        vec![scaled(3), copied, scaled(5)],
-    )
+    let copied = Map { rows: 3, cols: 4, ops: vec![MapOp::Load(Buf(0), Access::Full)], stores: vec![(Buf(4), V(0))] };
+    role_code(vec![12, 3, 4, 12, 12, 12], vec![scaled(3), copied, scaled(5)])
 }
 
 /// A table looked up in every row of a single column, and the parity of what is found.
