@@ -12,8 +12,10 @@ pub(crate) struct Windows {
 ///
 /// One window reaches 6.5 to 8.5 octaves and costs no hop; more windows cost one.
 pub(crate) fn choose(low: f64, high: f64) -> Option<Windows> {
-    let ring = libm::ceil(libm::log2(2.0 * high * 1.005)).max(16.0) as i32;
     [(1, 8), (1, 9), (1, 10), (4, 6), (5, 6)].into_iter().find_map(|(windows, n)| {
+        // The top bucket is outside the domain, hence the room above 2·high.
+        let usable = 1.0 - libm::exp2(-f64::from(n));
+        let ring = libm::ceil(libm::log2(2.0 * high / usable * 1.001)).max(16.0) as i32;
         let lowest = ring - (windows - 1) * (n - 2) - n;
         let reaches = lowest >= 0 && 2.75 * libm::exp2(f64::from(lowest)) <= low / 2.0;
         (reaches && ring < 62).then_some(Windows {
