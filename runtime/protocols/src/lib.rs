@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What the model owner, the data owner and the dealer do with a share program, without a network.
+//!
+//! [`verify`] checks a role's code and gives the [`CheckedCode`] that everything else takes. A [`Party`] and a
+//! [`Dealer`] are state machines over bytes: they hand out messages and take messages in, and neither blocks
+//! on a peer, spawns a thread nor reads a clock. [`local_run`] couples all three in one process for tests.
+
+pub mod dealer;
+mod engine;
+pub mod error;
+pub mod local_run;
+pub mod message;
+pub mod party;
+pub mod schedule;
+pub mod seeds;
+#[cfg(test)]
+mod tests;
+pub mod verify;
+
+pub use dealer::Dealer;
+pub use error::ProtocolError;
+pub use party::{Material, Online, OutputWords, Party};
+pub use seeds::SessionSeed;
+pub use verify::{CheckedCode, CodeError, Place, Violation};

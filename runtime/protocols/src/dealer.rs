@@ -1,0 +1,116 @@
+//! The dealer: expands both parties' seeds and writes the data owner's corrections for the setup and for every inference.
+//!
+//! Its input is the program's code alone; it sees no weight, no input and no message of the parties.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use mpcc_kernels::pack::packed_len;
+use mpcc_program::code::{Instr, MapExecutor, Role};
+
+use crate::engine::{self, Corrections, Environment, Frame};
+use crate::error::ProtocolError;
+use crate::schedule::Section;
+use crate::seeds::{SessionSeed, StageSeed};
+use crate::verify::CheckedCode;
+
+/// The dealer in one session.
+pub struct Dealer {
+    code: Arc<CheckedCode>,
+    executor: Arc<dyn MapExecutor>,
+    model_owner: SessionSeed,
+    data_owner: SessionSeed,
+    frame: Frame,
+    set_up: bool,
+    next_index: u64,
+}
+
+impl Dealer {
+    /// A dealer before its setup, with the seed it gives to each party.
+    ///
+    /// # Errors
+    /// Code of another role.
+    pub fn new(
+        code: Arc<CheckedCode>,
+        executor: Arc<dyn MapExecutor>,
+        model_owner: SessionSeed,
+        data_owner: SessionSeed,
+    ) -> Result<Self, ProtocolError> {
+        let got = code.code().role;
+        if got != Role::Dealer {
+            return Err(ProtocolError::WrongRole { expected: Role::Dealer, got });
+        }
+        let frame = vec![Vec::new(); code.code().lengths.len()];
+        Ok(Dealer { code, executor, model_owner, data_owner, frame, set_up: false, next_index: 0 })
+    }
+
+    /// Bytes of the corrections of the setup.
+    pub fn setup_bytes(&self) -> u64 {
+        let code = self.code.code();
+        correction_bytes(&self.code, &code.setup.local) + correction_bytes(&self.code, &code.setup_after)
+    }
+
+    /// Bytes of the corrections of one inference.
+    pub fn inference_bytes(&self) -> u64 {
+        correction_bytes(&self.code, &self.code.code().offline)
+    }
+
+    /// Writes the corrections of the setup.
+    ///
+    /// # Errors
+    /// A second call, or a failing stream.
+    pub fn setup(&mut self, out: &mut dyn Write) -> Result<(), ProtocolError> {
+        if self.set_up {
+            return Err(ProtocolError::OutOfOrder { called: "setup", expected: "an inference" });
+        }
+        let checked = Arc::clone(&self.code);
+        let (code, schedule) = (checked.code(), checked.schedule());
+        let seeds = (self.model_owner.setup(), self.data_owner.setup());
+        self.run(&code.setup.local, &schedule.setup, &seeds, out)?;
+        self.run(&code.setup_after, &schedule.setup_after, &seeds, out)?;
+        self.set_up = true;
+        Ok(())
+    }
+
+    /// Writes the corrections of inference `index`.
+    ///
+    /// # Errors
+    /// An index not above all earlier ones, a call before the setup, or a failing stream.
+    pub fn inference(&mut self, index: u64, out: &mut dyn Write) -> Result<(), ProtocolError> {
+        if !self.set_up {
+            return Err(ProtocolError::OutOfOrder { called: "inference", expected: "the setup" });
+        }
+        let next = index.checked_add(1).filter(|_| index >= self.next_index);
+        self.next_index = next.ok_or(ProtocolError::MaterialUsed { index })?;
+        let seeds = (self.model_owner.inference(index), self.data_owner.inference(index));
+        let checked = Arc::clone(&self.code);
+        let done = self.run(&checked.code().offline, &checked.schedule().offline, &seeds, out);
+        if done.is_err() {
+            self.set_up = false;
+            self.frame = Frame::new();
+        }
+        done
+    }
+
+    fn run(
+        &mut self,
+        instrs: &[Instr],
+        section: &Section,
+        seeds: &(StageSeed, StageSeed),
+        out: &mut dyn Write,
+    ) -> Result<(), ProtocolError> {
+        let environment =
+            Environment { model_owner: Some(&seeds.0), data_owner: Some(&seeds.1), ..Environment::default() };
+        let (list, mut corrections) = ((instrs, section), Corrections::Deal(out));
+        engine::run(self.code.code(), list, &*self.executor, &mut self.frame, &environment, &mut corrections)
+    }
+}
+
+fn correction_bytes(checked: &CheckedCode, instrs: &[Instr]) -> u64 {
+    let lengths = &checked.code().lengths;
+    let bytes = instrs.iter().map(|i| match i {
+        Instr::Deal { src, bits } => packed_len(lengths[src.0 as usize], u32::from(*bits)) as u64,
+        _ => 0,
+    });
+    bytes.sum()
+}

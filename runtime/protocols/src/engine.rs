@@ -1,0 +1,241 @@
+//! Executes a list of instructions over buffers.
+//!
+//! Buffers are vectors of words; one that is not live is empty. Whatever a list needs from outside (own data,
+//! seeds, the dealer's stream) stands in an [`Environment`], so that the same loop serves parties and dealer.
+
+use std::io::{Read, Write};
+
+use mpcc_kernels::{matmul, pack, rowfit, trig};
+use mpcc_program::code::{Buf, Copy, Instr, MapExecutor, RoleCode, RowFunction, RowTable, SeedOwner, Source};
+
+use crate::error::{Moment, ProtocolError};
+use crate::message::unpack_canonical;
+use crate::schedule::Section;
+use crate::seeds::StageSeed;
+
+/// Words of a correction that are packed or unpacked at a time: a multiple of 8, so that pieces end on bytes.
+const CHUNK_WORDS: usize = 1 << 15;
+
+/// The buffers of one role, indexed by `Buf`.
+pub(crate) type Frame = Vec<Vec<u64>>;
+
+/// The dealer's stream as the role sees it.
+pub(crate) enum Corrections<'a> {
+    /// The role neither sends nor receives any here.
+    None,
+    /// The data owner's end.
+    Receive(&'a mut dyn Read),
+    /// The dealer's end.
+    Deal(&'a mut dyn Write),
+}
+
+/// What instructions may take from outside the buffers, besides the dealer's stream.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Environment<'a> {
+    /// Encoded weights.
+    pub(crate) weights: &'a [Vec<u64>],
+    /// Encoded inputs.
+    pub(crate) inputs: &'a [Vec<u64>],
+    /// The model owner's seed of the stage, if the role has it.
+    pub(crate) model_owner: Option<&'a StageSeed>,
+    /// The data owner's seed of the stage, if the role has it.
+    pub(crate) data_owner: Option<&'a StageSeed>,
+}
+
+/// Runs `instrs`, a list of `code` scheduled as `section`, over `frame`.
+pub(crate) fn run(
+    code: &RoleCode,
+    (instrs, section): (&[Instr], &Section),
+    executor: &dyn MapExecutor,
+    frame: &mut Frame,
+    environment: &Environment<'_>,
+    corrections: &mut Corrections<'_>,
+) -> Result<(), ProtocolError> {
+    let mut map_id = section.first_map;
+    for (instr, free) in instrs.iter().zip(&section.free_after) {
+        if let Instr::Map(map) = instr {
+            for (buf, _) in &map.stores {
+                allocate(code, frame, *buf);
+            }
+            executor.run(map_id, map, frame);
+            map_id += 1;
+        } else {
+            step(code, instr, frame, environment, corrections)?;
+        }
+        release(frame, free);
+    }
+    Ok(())
+}
+
+/// Drops the words of buffers that are not read again.
+pub(crate) fn release(frame: &mut Frame, buffers: &[Buf]) {
+    for buf in buffers {
+        frame[buf.0 as usize] = Vec::new();
+    }
+}
+
+fn allocate(code: &RoleCode, frame: &mut Frame, buf: Buf) {
+    let b = buf.0 as usize;
+    if frame[b].len() != code.lengths[b] {
+        frame[b] = vec![0; code.lengths[b]];
+    }
+}
+
+fn step(
+    code: &RoleCode,
+    instr: &Instr,
+    frame: &mut Frame,
+    environment: &Environment<'_>,
+    corrections: &mut Corrections<'_>,
+) -> Result<(), ProtocolError> {
+    let fresh = |buf: Buf| vec![0u64; code.lengths[buf.0 as usize]];
+    let at = |buf: Buf| buf.0 as usize;
+    match instr {
+        Instr::Map(_) => Ok(()),
+        Instr::Load { dst, source } => {
+            frame[at(*dst)] = own_data(environment, *source, code.lengths[at(*dst)])?.to_vec();
+            Ok(())
+        }
+        Instr::Draw { dst, seed, stage: _, stream, bits } => {
+            let owner = match seed {
+                SeedOwner::ModelOwner => environment.model_owner,
+                SeedOwner::DataOwner => environment.data_owner,
+            };
+            let seed =
+                owner.ok_or(ProtocolError::OutOfOrder { called: "a draw", expected: "a role that holds the seed" })?;
+            let mut words = fresh(*dst);
+            seed.fill(*stream, *bits, &mut words);
+            frame[at(*dst)] = words;
+            Ok(())
+        }
+        Instr::Receive { dst, bits } => {
+            let mut words = fresh(*dst);
+            receive(corrections, *bits, &mut words)?;
+            frame[at(*dst)] = words;
+            Ok(())
+        }
+        Instr::Deal { src, bits } => deal(corrections, *bits, &frame[at(*src)]),
+        Instr::Zero { dst } => {
+            frame[at(*dst)] = fresh(*dst);
+            Ok(())
+        }
+        Instr::Copy(copy) => {
+            allocate(code, frame, copy.dst);
+            let mut dst = std::mem::take(&mut frame[at(copy.dst)]);
+            strided(copy, &mut dst, &frame[at(copy.src)]);
+            frame[at(copy.dst)] = dst;
+            Ok(())
+        }
+        Instr::SumRows { dst, src, cols } => {
+            let mut words = fresh(*dst);
+            for (sum, row) in words.iter_mut().zip(frame[at(*src)].chunks_exact((*cols).max(1))) {
+                *sum = row.iter().fold(0u64, |a, w| a.wrapping_add(*w));
+            }
+            frame[at(*dst)] = words;
+            Ok(())
+        }
+        Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
+            let mut words = fresh(*dst);
+            let (batch, m) = if *shared_right { (1, batch * m) } else { (*batch, *m) };
+            matmul::matmul(batch, m, *k, *n, &frame[at(*left)], &frame[at(*right)], &mut words);
+            frame[at(*dst)] = words;
+            Ok(())
+        }
+        Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => {
+            let (mut c, mut s) = (fresh(*cos), fresh(*sin));
+            let (period_bits, fraction) = (u32::from(*period_bits), u32::from(*fraction));
+            trig::harmonics(&frame[at(*src)], period_bits, fraction, *count, &mut c, &mut s);
+            frame[at(*cos)] = c;
+            frame[at(*sin)] = s;
+            Ok(())
+        }
+        Instr::RowFit { dst, src, table } => {
+            let mut words = fresh(*dst);
+            let fitted = row_table(table);
+            for (row, mask) in words.chunks_exact_mut(table.words_per_row().max(1)).zip(&frame[at(*src)]) {
+                rowfit::fit_row(&fitted, *mask, row).map_err(|e| ProtocolError::Kernel(e.to_string()))?;
+            }
+            frame[at(*dst)] = words;
+            Ok(())
+        }
+    }
+}
+
+fn own_data<'a>(environment: &Environment<'a>, source: Source, expected: usize) -> Result<&'a [u64], ProtocolError> {
+    let (what, index, data) = match source {
+        Source::Weight(i) => ("weight", i, environment.weights),
+        Source::Input(i) => ("input", i, environment.inputs),
+    };
+    let words = data.get(index as usize).map_or(&[][..], Vec::as_slice);
+    if words.len() == expected {
+        Ok(words)
+    } else {
+        Err(ProtocolError::OwnData { what, index, expected, got: words.len() })
+    }
+}
+
+fn receive(corrections: &mut Corrections<'_>, bits: u8, words: &mut [u64]) -> Result<(), ProtocolError> {
+    let Corrections::Receive(stream) = corrections else {
+        return Err(ProtocolError::OutOfOrder { called: "a correction", expected: "a stream to read it from" });
+    };
+    let mut bytes = vec![0; pack::packed_len(words.len().min(CHUNK_WORDS), u32::from(bits))];
+    for piece in words.chunks_mut(CHUNK_WORDS) {
+        let bytes = &mut bytes[..pack::packed_len(piece.len(), u32::from(bits))];
+        stream.read_exact(bytes)?;
+        unpack_canonical(bytes, bits, piece, Moment::Correction)?;
+    }
+    Ok(())
+}
+
+fn deal(corrections: &mut Corrections<'_>, bits: u8, words: &[u64]) -> Result<(), ProtocolError> {
+    let Corrections::Deal(stream) = corrections else {
+        return Err(ProtocolError::OutOfOrder { called: "a correction", expected: "a stream to write it to" });
+    };
+    let mut bytes = Vec::with_capacity(pack::packed_len(words.len().min(CHUNK_WORDS), u32::from(bits)));
+    for piece in words.chunks(CHUNK_WORDS) {
+        bytes.clear();
+        pack::pack(piece, u32::from(bits), &mut bytes);
+        stream.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+fn strided(copy: &Copy, dst: &mut [u64], src: &[u64]) {
+    if copy.dims.contains(&0) {
+        return;
+    }
+    let [d0, d1, d2, d3] = copy.dims;
+    let [t0, t1, t2, t3] = copy.dst_strides;
+    let [s0, s1, s2, s3] = copy.src_strides;
+    for i in 0..d0 {
+        for j in 0..d1 {
+            for k in 0..d2 {
+                let to = copy.dst_offset + i * t0 + j * t1 + k * t2;
+                let from = copy.src_offset + i * s0 + j * s1 + k * s2;
+                if t3 == 1 && s3 == 1 {
+                    dst[to..to + d3].copy_from_slice(&src[from..from + d3]);
+                } else {
+                    for l in 0..d3 {
+                        dst[to + l * t3] = src[from + l * s3];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The parameters as the kernel takes them.
+pub(crate) fn row_table(table: &RowTable) -> rowfit::RowTable {
+    rowfit::RowTable {
+        ring_bits: u32::from(table.ring_bits),
+        index_bits: u32::from(table.index_bits),
+        windows: u32::from(table.windows),
+        degree: u32::from(table.degree),
+        tau_bits: u32::from(table.tau_bits),
+        fraction: u32::from(table.fraction),
+        function: match table.function {
+            RowFunction::Rsqrt { scale, eps } => rowfit::RowFunction::Rsqrt { scale, eps },
+            RowFunction::Recip { scale, eps } => rowfit::RowFunction::Recip { scale, eps },
+        },
+    }
+}

@@ -1,0 +1,54 @@
+//! Messages of an exchange: every buffer packed at its width into whole bytes, concatenated in order.
+
+use mpcc_kernels::pack;
+use mpcc_program::code::Packed;
+
+use crate::error::{Moment, ProtocolError};
+
+/// Bytes of a message of these buffers.
+pub fn message_len(parts: &[Packed], lengths: &[usize]) -> usize {
+    parts.iter().map(|p| pack::packed_len(lengths[p.buf.0 as usize], u32::from(p.bits))).sum()
+}
+
+/// The message of these buffers; words are reduced modulo 2^bits.
+pub fn encode(parts: &[Packed], buffers: &[Vec<u64>], lengths: &[usize]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(message_len(parts, lengths));
+    for part in parts {
+        pack::pack(&buffers[part.buf.0 as usize], u32::from(part.bits), &mut bytes);
+    }
+    bytes
+}
+
+/// The words of a message, one vector per buffer.
+///
+/// # Errors
+/// A length other than [`message_len`], or set bits after the last word of a buffer.
+pub fn decode(parts: &[Packed], lengths: &[usize], bytes: &[u8], at: Moment) -> Result<Vec<Vec<u64>>, ProtocolError> {
+    let expected = message_len(parts, lengths);
+    if bytes.len() != expected {
+        return Err(ProtocolError::MessageLength { at, expected, got: bytes.len() });
+    }
+    let mut rest = bytes;
+    let mut words = Vec::with_capacity(parts.len());
+    for part in parts {
+        let mut out = vec![0; lengths[part.buf.0 as usize]];
+        let (head, tail) = rest.split_at(pack::packed_len(out.len(), u32::from(part.bits)));
+        unpack_canonical(head, part.bits, &mut out, at)?;
+        words.push(out);
+        rest = tail;
+    }
+    Ok(words)
+}
+
+/// Unpacks `out.len()` words of which the unused last bits must be zero.
+pub(crate) fn unpack_canonical(bytes: &[u8], bits: u8, out: &mut [u64], at: Moment) -> Result<(), ProtocolError> {
+    let used = (out.len() * usize::from(bits)) % 8;
+    if used != 0 && bytes.last().is_some_and(|last| last >> used != 0) {
+        return Err(ProtocolError::Padding { at });
+    }
+    pack::unpack(bytes, u32::from(bits), out).map_err(|_| ProtocolError::MessageLength {
+        at,
+        expected: pack::packed_len(out.len(), u32::from(bits)),
+        got: bytes.len(),
+    })
+}

@@ -1,0 +1,44 @@
+//! A party's seeds: one per session from the dealer, and one-way children of it for the setup and for every inference.
+//!
+//! The children are derived so that one of them reveals neither the session's seed nor a sibling. Seeds are wiped
+//! when dropped and cannot be printed.
+
+use mpcc_kernels::prg::{self, Seed};
+use zeroize::Zeroize;
+
+/// Domain of the session seed's only child for the setup.
+const SETUP: u64 = 0;
+/// Domain of the session seed's children for inferences.
+const INFERENCE: u64 = 1;
+
+/// Seed of one party for one session: 16 bytes that the party and the dealer know.
+pub struct SessionSeed(Seed);
+
+/// Seed of one party for one stage: the setup or one inference.
+pub struct StageSeed(Seed);
+
+impl SessionSeed {
+    /// Takes the bytes over and wipes the source.
+    pub fn take(bytes: &mut [u8; 16]) -> Self {
+        let seed = SessionSeed(Seed::from_bytes(*bytes));
+        bytes.zeroize();
+        seed
+    }
+
+    /// The seed's setup streams.
+    pub fn setup(&self) -> StageSeed {
+        StageSeed(prg::derive(&self.0, SETUP, 0))
+    }
+
+    /// The streams of inference `index`.
+    pub fn inference(&self, index: u64) -> StageSeed {
+        StageSeed(prg::derive(&self.0, INFERENCE, index))
+    }
+}
+
+impl StageSeed {
+    /// Fills `words` with the stream's words modulo 2^bits.
+    pub(crate) fn fill(&self, stream: u64, bits: u8, words: &mut [u64]) {
+        prg::fill_masked(&self.0, stream, 0, u32::from(bits), words);
+    }
+}

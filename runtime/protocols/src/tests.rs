@@ -1,0 +1,5 @@
+//! Tests of the whole crate on a small hand-made program.
+
+mod in_process;
+mod tiny;
+mod verifier;

@@ -1,0 +1,195 @@
+//! The tiny program through all three roles in one process, malformed messages, and misuse of the state machine.
+
+use std::sync::Arc;
+
+use super::tiny::{self, Tiny};
+use crate::error::Moment;
+use crate::local_run::{InsecureInputs, LocalRun, RoleInProcess, Trio, run_insecurely_in_one_process as run_locally};
+use crate::{CheckedCode, Dealer, Party, ProtocolError, SessionSeed};
+use mpcc_program::interpret::Interpreter;
+
+const T: Tiny = Tiny { k: 5, n: 3, bits: 37 };
+
+fn role(code: mpcc_program::code::RoleCode) -> RoleInProcess {
+    RoleInProcess { code: Arc::new(CheckedCode::new(code).unwrap()), executor: Arc::new(Interpreter) }
+}
+
+fn trio(t: Tiny) -> Trio {
+    let (p0, p1, dealer) = (tiny::model_owner(t), tiny::data_owner(t), tiny::dealer(t));
+    crate::verify::verify_trio(&p0, &p1, &dealer).unwrap();
+    Trio { model_owner: role(p0), data_owner: role(p1), dealer: role(dealer) }
+}
+
+fn numbers(n: usize, salt: i64) -> Vec<u64> {
+    (0..n as i64).map(|i| ((i * 7919 + salt) % 2001 - 1000) as u64).collect()
+}
+
+fn run(t: Tiny, seed: u8, inputs: &[Vec<Vec<u64>>]) -> LocalRun {
+    let given = InsecureInputs {
+        weights: vec![numbers(t.k * t.n, 3)],
+        inputs,
+        model_owner_seed: [seed; 16],
+        data_owner_seed: [seed + 1; 16],
+        record: true,
+    };
+    run_locally(&trio(t), given).unwrap()
+}
+
+#[test]
+fn product_is_right_and_bytes_are_those_of_the_shapes() {
+    for bits in [13, 37, 64] {
+        let t = Tiny { bits, ..T };
+        let inputs = [vec![numbers(t.k, 1)], vec![numbers(t.k, 2)]];
+        let done = run(t, 9, &inputs);
+        let packed = |words: usize| (words * usize::from(bits)).div_ceil(8) as u64;
+        assert_eq!(done.model_owner_setup_bytes, packed(t.k * t.n));
+        assert_eq!((done.data_owner_setup_bytes, done.setup_correction_bytes), (0, 0));
+        for (record, input) in done.inferences.iter().zip(&inputs) {
+            assert_eq!(record.outputs[0].signed(), tiny::plain(t, &input[0], &numbers(t.k * t.n, 3)));
+            assert_eq!(record.hops, 2);
+            assert_eq!((record.model_owner_bytes, record.data_owner_bytes), (packed(t.n), packed(t.k)));
+            assert_eq!(record.correction_bytes, 2 * packed(t.n));
+        }
+    }
+}
+
+#[test]
+fn every_inference_has_fresh_masks() {
+    let same = [vec![numbers(T.k, 1)], vec![numbers(T.k, 1)]];
+    let done = run(T, 9, &same);
+    let (a, b) = (&done.inferences[0], &done.inferences[1]);
+    assert_eq!(a.outputs[0].words, b.outputs[0].words);
+    assert_ne!(a.messages[0].data_owner, b.messages[0].data_owner);
+    assert_ne!(a.messages[1].model_owner, b.messages[1].model_owner);
+    let again = run(T, 9, &same);
+    assert_eq!(a.messages, again.inferences[0].messages, "equal seeds give equal transcripts");
+    let other = run(T, 11, &same);
+    assert_ne!(a.messages, other.inferences[0].messages);
+}
+
+fn parties() -> (Party, Party, Dealer) {
+    let trio = trio(T);
+    let seed = |b: u8| SessionSeed::take(&mut [b; 16]);
+    let executor = || Arc::new(Interpreter);
+    let mut p0 = Party::new(trio.model_owner.code, executor(), vec![numbers(T.k * T.n, 3)], seed(1)).unwrap();
+    let mut p1 = Party::new(trio.data_owner.code, executor(), vec![], seed(2)).unwrap();
+    let mut dealer = Dealer::new(trio.dealer.code, executor(), seed(1), seed(2)).unwrap();
+    let mut corrections = Vec::new();
+    dealer.setup(&mut corrections).unwrap();
+    let message = p0.setup_message(&mut std::io::empty()).unwrap();
+    p1.setup_message(&mut corrections.as_slice()).unwrap();
+    p0.setup_receive(&[], &mut std::io::empty()).unwrap();
+    p1.setup_receive(&message, &mut corrections.as_slice()).unwrap();
+    (p0, p1, dealer)
+}
+
+#[test]
+fn malformed_messages_are_refused_with_their_place() {
+    let (mut p0, _, _) = parties();
+    let material = p0.offline(0, &mut std::io::empty()).unwrap();
+    let mut online = p0.online(material, vec![]).unwrap();
+    assert!(online.step(0).unwrap().is_empty());
+    let good = (T.k * 37_usize).div_ceil(8);
+    for bad in [0, good - 1, good + 1] {
+        let refused = online.receive(0, &vec![0; bad]).unwrap_err();
+        assert!(
+            matches!(refused, ProtocolError::MessageLength { at: Moment::Hop(0), expected, got } if expected == good && got == bad)
+        );
+        assert!(refused.to_string().contains("hop 1"));
+    }
+    let refused = online.receive(0, &vec![0xff; good]).unwrap_err();
+    assert!(matches!(refused, ProtocolError::Padding { at: Moment::Hop(0) }));
+    online.receive(0, &vec![0; good]).unwrap();
+}
+
+#[test]
+fn setup_message_of_wrong_length_is_refused() {
+    let trio = trio(T);
+    let mut p1 =
+        Party::new(trio.data_owner.code, Arc::new(Interpreter), vec![], SessionSeed::take(&mut [1; 16])).unwrap();
+    p1.setup_message(&mut std::io::empty()).unwrap();
+    let refused = p1.setup_receive(&[1, 2, 3], &mut std::io::empty()).unwrap_err();
+    assert!(matches!(refused, ProtocolError::MessageLength { at: Moment::Setup, .. }));
+}
+
+#[test]
+fn short_correction_stream_is_an_error() {
+    let (_, mut p1, mut dealer) = parties();
+    let mut corrections = Vec::new();
+    dealer.inference(0, &mut corrections).unwrap();
+    corrections.pop();
+    assert!(matches!(p1.offline(0, &mut corrections.as_slice()), Err(ProtocolError::Corrections(_))));
+    let mut corrections = Vec::new();
+    dealer.inference(1, &mut corrections).unwrap();
+    assert_eq!(corrections.len() as u64, dealer.inference_bytes());
+    p1.offline(1, &mut corrections.as_slice()).map(|m| assert_eq!(m.index(), 1)).unwrap();
+}
+
+#[test]
+fn indices_only_rise() {
+    let (mut p0, _, mut dealer) = parties();
+    p0.offline(4, &mut std::io::empty()).map(drop).unwrap();
+    for index in [4, 0, u64::MAX] {
+        assert!(matches!(p0.offline(index, &mut std::io::empty()), Err(ProtocolError::MaterialUsed { .. })));
+    }
+    dealer.inference(2, &mut std::io::sink()).unwrap();
+    assert!(matches!(dealer.inference(2, &mut std::io::sink()), Err(ProtocolError::MaterialUsed { index: 2 })));
+}
+
+#[test]
+fn material_of_another_party_is_refused() {
+    let (mut a, _, _) = parties();
+    let (mut b, _, _) = parties();
+    let material = a.offline(0, &mut std::io::empty()).unwrap();
+    assert!(matches!(b.online(material, vec![]), Err(ProtocolError::MaterialUsed { .. })));
+}
+
+#[test]
+fn steps_out_of_order_are_refused() {
+    let (mut p0, _, _) = parties();
+    let material = p0.offline(0, &mut std::io::empty()).unwrap();
+    let mut online = p0.online(material, vec![]).unwrap();
+    assert!(online.receive(0, &[]).is_err());
+    assert!(online.step(1).is_err());
+    online.step(0).unwrap();
+    assert!(online.step(0).is_err());
+    assert!(matches!(online.finish(), Err(ProtocolError::OutOfOrder { called: "finish", .. })));
+}
+
+#[test]
+fn an_abandoned_inference_leaves_the_session_usable() {
+    let (mut p0, mut p1, mut dealer) = parties();
+    let material = p0.offline(0, &mut std::io::empty()).unwrap();
+    p0.online(material, vec![]).unwrap().step(0).unwrap();
+    let mut corrections = Vec::new();
+    dealer.inference(1, &mut corrections).unwrap();
+    let x = numbers(T.k, 5);
+    let m0 = p0.offline(1, &mut std::io::empty()).unwrap();
+    let m1 = p1.offline(1, &mut corrections.as_slice()).unwrap();
+    let mut o0 = p0.online(m0, vec![]).unwrap();
+    let mut o1 = p1.online(m1, vec![x.clone()]).unwrap();
+    for h in 0..2 {
+        let (a, b) = (o0.step(h).unwrap(), o1.step(h).unwrap());
+        o0.receive(h, &b).unwrap();
+        o1.receive(h, &a).unwrap();
+    }
+    assert!(o0.finish().unwrap().is_empty());
+    assert_eq!(o1.finish().unwrap()[0].signed(), tiny::plain(T, &x, &numbers(T.k * T.n, 3)));
+}
+
+#[test]
+fn own_data_of_the_wrong_length_is_refused() {
+    let trio = trio(T);
+    let seed = || SessionSeed::take(&mut [1; 16]);
+    for weights in [vec![], vec![vec![0; 3]]] {
+        let refused = Party::new(Arc::clone(&trio.model_owner.code), Arc::new(Interpreter), weights, seed());
+        assert!(matches!(refused, Err(ProtocolError::OwnData { what: "weight", expected: 15, .. })));
+    }
+    let (_, mut p1, mut dealer) = parties();
+    let mut corrections = Vec::new();
+    dealer.inference(0, &mut corrections).unwrap();
+    let material = p1.offline(0, &mut corrections.as_slice()).unwrap();
+    assert!(matches!(p1.online(material, vec![]), Err(ProtocolError::OwnData { what: "input", index: 0, .. })));
+    let code = Arc::clone(&trio.dealer.code);
+    assert!(matches!(Party::new(code, Arc::new(Interpreter), vec![], seed()), Err(ProtocolError::WrongRole { .. })));
+}

@@ -1,0 +1,127 @@
+//! The verifier of role code; [`CheckedCode`] is the proof that it passed.
+//!
+//! 1. Every buffer has one length; indices are in range; every instruction's extents agree with the lengths.
+//! 2. A buffer is written once, before it is read, and never overlaps its operands. Copies may fill a zeroed
+//!    buffer in parts, until it is read. Inference code does not write buffers of the setup.
+//! 3. A map's operations refer to earlier ones, and no map reads what it stores.
+//! 4. A party draws from its own seed only, setup code from the session's and inference code from the
+//!    inference's; every stream of a stage is drawn once.
+//! 5. Only the model owner loads weights. Only the data owner loads inputs, online, has outputs, and receives
+//!    corrections, before it is online. Only the dealer deals and fits rows, and it exchanges nothing.
+//! 6. The last step exchanges nothing.
+//!
+//! All violations are collected. One is a bug in the compiler, or a damaged artefact.
+
+mod flow;
+mod shapes;
+mod trio;
+
+use std::fmt;
+
+use mpcc_program::code::{Role, RoleCode};
+use thiserror::Error;
+
+use crate::schedule::{Schedule, schedule};
+
+pub use trio::verify_trio;
+
+/// A list of instructions of role code, and the position in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which list.
+    pub section: SectionName,
+    /// Instruction, counted from 0; `None` for the exchange or the list as a whole.
+    pub position: Option<usize>,
+}
+
+/// Lists of role code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SectionName {
+    /// `setup.local`
+    Setup,
+    /// `setup_after`
+    SetupAfter,
+    /// `offline`
+    Offline,
+    /// `steps[i]`
+    Step(usize),
+    /// `outputs`
+    Outputs,
+}
+
+/// One thing wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Whose code.
+    pub role: Role,
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}, ", self.role)?;
+        match self.place.section {
+            SectionName::Setup => f.write_str("setup")?,
+            SectionName::SetupAfter => f.write_str("setup_after")?,
+            SectionName::Offline => f.write_str("offline")?,
+            SectionName::Step(s) => write!(f, "step {s}")?,
+            SectionName::Outputs => f.write_str("outputs")?,
+        }
+        if let Some(i) = self.place.position {
+            write!(f, ", instruction {i}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+/// Role code that breaks the rules of this module.
+#[derive(Clone, Debug, Error)]
+#[error(
+    "role code is malformed in {} places, first: {}; the artefact is damaged or this is a bug in the compiler",
+    .violations.len(), .violations.first().map(ToString::to_string).unwrap_or_default()
+)]
+pub struct CodeError {
+    /// Everything wrong.
+    pub violations: Vec<Violation>,
+}
+
+/// Verified code of one role, with its schedule.
+#[derive(Debug)]
+pub struct CheckedCode {
+    code: RoleCode,
+    schedule: Schedule,
+}
+
+impl CheckedCode {
+    /// Verifies and schedules code.
+    ///
+    /// # Errors
+    /// All violations of the rules of this module.
+    pub fn new(code: RoleCode) -> Result<Self, CodeError> {
+        verify_code(&code)?;
+        let schedule = schedule(&code);
+        Ok(CheckedCode { code, schedule })
+    }
+
+    /// The code.
+    pub fn code(&self) -> &RoleCode {
+        &self.code
+    }
+
+    /// Its schedule.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+}
+
+/// Checks one role's code.
+///
+/// # Errors
+/// All violations of the rules of this module.
+pub fn verify_code(code: &RoleCode) -> Result<(), CodeError> {
+    let violations = flow::violations(code);
+    if violations.is_empty() { Ok(()) } else { Err(CodeError { violations }) }
+}

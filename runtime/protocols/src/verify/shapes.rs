@@ -1,0 +1,98 @@
+//! Rules 1 and 3: extents of single instructions against buffer lengths, and the insides of maps.
+
+use mpcc_program::code::{Buf, Copy, Instr, RoleCode};
+use mpcc_program::interpret::check_map;
+
+use crate::engine::row_table;
+
+/// What is wrong with one instruction by itself; buffer indices in range are checked first.
+pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
+    let mut in_range = true;
+    for buf in instr.reads().into_iter().chain(instr.writes()) {
+        if buf.0 as usize >= code.lengths.len() {
+            report(format!("buffer {} does not exist", buf.0));
+            in_range = false;
+        }
+    }
+    if !in_range {
+        return;
+    }
+    let len = |buf: &Buf| code.lengths[buf.0 as usize];
+    let mut expect = |buf: &Buf, words: Option<usize>, what: &str| {
+        if words != Some(len(buf)) {
+            let words = words.map_or("too many".to_owned(), |w| w.to_string());
+            report(format!("{what} is buffer {} of {} words, expected {words}", buf.0, len(buf)));
+        }
+    };
+    match instr {
+        Instr::Load { .. } | Instr::Zero { .. } => {}
+        Instr::Draw { bits, .. } | Instr::Receive { bits, .. } | Instr::Deal { bits, .. } => width(*bits, report),
+        Instr::Map(map) => {
+            if let Err(problem) = check_map(map, &code.lengths) {
+                report(problem.to_string());
+            }
+        }
+        Instr::Copy(copy) => check_copy(copy, len(&copy.dst), len(&copy.src), report),
+        Instr::SumRows { dst, src, cols } => {
+            expect(src, len(dst).checked_mul(*cols), "the source");
+            if *cols == 0 {
+                report("rows of no words".to_owned());
+            }
+        }
+        Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
+            let right_batch = if *shared_right { 1 } else { *batch };
+            expect(dst, product(&[*batch, *m, *n]), "the product");
+            expect(left, product(&[*batch, *m, *k]), "the left matrix");
+            expect(right, product(&[right_batch, *k, *n]), "the right matrix");
+            if [*batch, *m, *k, *n].contains(&0) {
+                report("an empty matrix product".to_owned());
+            }
+        }
+        Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => {
+            let words = len(src).checked_mul(*count);
+            expect(cos, words, "the cosine");
+            expect(sin, words, "the sine");
+            if cos == sin {
+                report("cosine and sine share a buffer".to_owned());
+            }
+            if !(1..=40).contains(period_bits) || *fraction > 24 || *count == 0 {
+                report(format!("{count} harmonics of period 2^{period_bits} with {fraction} fraction bits"));
+            }
+        }
+        Instr::RowFit { dst, src, table } => match row_table(table).check() {
+            Ok(()) => expect(dst, len(src).checked_mul(table.words_per_row()), "the table"),
+            Err(problem) => report(problem.to_string()),
+        },
+    }
+}
+
+/// A width of words must be 1..=64.
+pub(super) fn width(bits: u8, report: &mut dyn FnMut(String)) {
+    if !(1..=64).contains(&bits) {
+        report(format!("words of {bits} bits"));
+    }
+}
+
+fn product(extents: &[usize]) -> Option<usize> {
+    extents.iter().try_fold(1usize, |a, e| a.checked_mul(*e))
+}
+
+fn check_copy(copy: &Copy, dst_len: usize, src_len: usize, report: &mut dyn FnMut(String)) {
+    if copy.dims.contains(&0) {
+        return;
+    }
+    let last = |offset: usize, strides: &[usize; 4]| {
+        copy.dims.iter().zip(strides).try_fold(offset, |sum, (d, s)| sum.checked_add((d - 1).checked_mul(*s)?))
+    };
+    for (what, end, len) in [
+        ("destination", last(copy.dst_offset, &copy.dst_strides), dst_len),
+        ("source", last(copy.src_offset, &copy.src_strides), src_len),
+    ] {
+        if end.is_none_or(|e| e >= len) {
+            report(format!("a copy runs past the end of its {what} of {len} words"));
+        }
+    }
+    if product(&copy.dims).is_none() {
+        report("a copy of too many words".to_owned());
+    }
+}
