@@ -1,1 +1,157 @@
-//! Placeholder.
+//! Rewrites of the typed graph, from what the source says to what is cheap on shares.
+//!
+//! A pass is one file with one [`Pass`] and a golden folder of the same name; it keeps every output's value.
+//! The verifier runs after each, and nodes that no output needs are dropped.
+//! [`check_final`] says which ops may be left on shared values.
+
+mod common_subexpressions;
+mod defer_normaliser;
+mod final_form;
+mod fold_scales;
+mod fuse_linear;
+mod group_heads;
+mod linearise_attention;
+mod narrow_rows;
+mod rewrite;
+mod split_layernorm;
+mod split_linear;
+mod views;
+
+use thiserror::Error;
+
+use crate::graph::Graph;
+use crate::verify::{Violation, verify};
+
+pub use final_form::check_final;
+
+/// One rewrite.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// Its name: file, golden folder and command-line argument.
+    pub name: &'static str,
+    /// What it does, in half a sentence.
+    pub summary: &'static str,
+    /// Facts that earlier passes must have established.
+    pub needs: &'static [&'static str],
+    /// Facts that hold after it.
+    pub establishes: &'static [&'static str],
+    /// The rewrite. An error is a bug of the pass.
+    pub run: fn(&Graph) -> Result<Graph, String>,
+}
+
+/// THE list, in order.
+pub const PASSES: &[Pass] = &[
+    common_subexpressions::PASS,
+    group_heads::PASS,
+    // After group_heads, which turns picked heads into picked columns.
+    split_linear::PASS,
+    // After split_linear: q can be narrowed only once it is apart from k and v.
+    narrow_rows::PASS,
+    // After narrow_rows: with a single query row the scores are the smaller product.
+    linearise_attention::PASS,
+    defer_normaliser::PASS,
+    // After the products have their final order, so that a factor finds the nearest weight.
+    fold_scales::PASS,
+    // After fold_scales, which scales a layer's weight and bias together while they still are one layer.
+    split_layernorm::PASS,
+    fuse_linear::PASS,
+];
+
+/// What one pass did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassReport {
+    /// Its name.
+    pub name: &'static str,
+    /// Nodes before.
+    pub before: usize,
+    /// Nodes after.
+    pub after: usize,
+    /// Whether anything changed.
+    pub changed: bool,
+}
+
+/// A pass that broke the graph, or that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PassError {
+    /// The input was already broken.
+    #[error("the graph is malformed before any pass; this is a bug of the compiler:{}", lines(.0))]
+    Input(Vec<Violation>),
+    /// A pass gave a graph that the verifier refuses.
+    #[error("pass `{pass}` broke the graph; this is a bug of the compiler:{}", lines(.violations))]
+    Broken {
+        /// The pass.
+        pass: &'static str,
+        /// What the verifier found.
+        violations: Vec<Violation>,
+    },
+    /// A rule could not be applied.
+    #[error("pass `{pass}` failed; this is a bug of the compiler: {message}")]
+    Failed {
+        /// The pass.
+        pass: &'static str,
+        /// What went wrong.
+        message: String,
+    },
+    /// No pass of that name.
+    #[error("there is no pass `{name}`; the passes are {}", names())]
+    Unknown {
+        /// The name asked for.
+        name: String,
+    },
+}
+
+fn lines(violations: &[Violation]) -> String {
+    violations.iter().map(|v| format!("\n  {v}")).collect()
+}
+
+fn names() -> String {
+    PASSES.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Runs all passes.
+///
+/// # Errors
+/// If the graph is malformed or a pass has a bug.
+pub fn run_all(graph: &Graph) -> Result<(Graph, Vec<PassReport>), PassError> {
+    run(graph, PASSES)
+}
+
+/// Runs the passes up to and including the one named.
+///
+/// # Errors
+/// As [`run_all`]; also if there is no such pass.
+pub fn run_until(graph: &Graph, name: &str) -> Result<(Graph, Vec<PassReport>), PassError> {
+    match PASSES.iter().position(|p| p.name == name) {
+        Some(last) => run(graph, &PASSES[..=last]),
+        None => Err(PassError::Unknown {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+fn run(graph: &Graph, passes: &[Pass]) -> Result<(Graph, Vec<PassReport>), PassError> {
+    verify(graph).map_err(PassError::Input)?;
+    let mut current = graph.clone();
+    let mut reports = Vec::with_capacity(passes.len());
+    for pass in passes {
+        let failed = |message| PassError::Failed {
+            pass: pass.name,
+            message,
+        };
+        let next = (pass.run)(&current)
+            .and_then(|g| rewrite::tidy(&g))
+            .map_err(failed)?;
+        verify(&next).map_err(|violations| PassError::Broken {
+            pass: pass.name,
+            violations,
+        })?;
+        reports.push(PassReport {
+            name: pass.name,
+            before: current.nodes.len(),
+            after: next.nodes.len(),
+            changed: next != current,
+        });
+        current = next;
+    }
+    Ok((current, reports))
+}

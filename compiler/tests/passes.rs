@@ -1,6 +1,10 @@
 //! The typed graph and its passes, on whole networks.
 
+#[path = "passes/goldens.rs"]
+mod goldens;
 #[path = "passes/graph.rs"]
 mod graph;
+#[path = "passes/meaning.rs"]
+mod meaning;
 #[path = "passes/models.rs"]
 mod models;

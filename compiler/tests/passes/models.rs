@@ -85,6 +85,11 @@ impl Builder {
         )
     }
 
+    /// A kernel that changes nothing.
+    pub(crate) fn keep(&mut self, x: NodeId) -> NodeId {
+        x
+    }
+
     pub(crate) fn output(&mut self, name: &str, node: NodeId) {
         self.graph.outputs.push(Output {
             name: name.into(),
@@ -108,6 +113,8 @@ pub(crate) struct Vit {
     /// For each layer and head, whether it is ReLU-softmax (or else scaling).
     pub(crate) heads: Vec<Vec<bool>>,
     pub(crate) classes: usize,
+    /// Whether the first layer's choices are per query row: class token ReLU-softmax, the rest by turns.
+    pub(crate) row_plan: bool,
 }
 
 impl Vit {
@@ -124,6 +131,7 @@ impl Vit {
                 vec![true; 4],
             ],
             classes: 3,
+            row_plan: false,
         }
     }
 
@@ -139,6 +147,7 @@ impl Vit {
             hidden: 256,
             heads,
             classes: 10,
+            row_plan: false,
         }
     }
 
@@ -300,10 +309,19 @@ impl Vit {
         b.add(Op::Add(y, m), "out")
     }
 
+    /// One kernel per head on axis 0, or per query row on axis 1 in the first layer of a row plan.
     fn choose(&self, b: &mut Builder, s: NodeId, heads: &[bool]) -> NodeId {
+        if self.row_plan && b.path.starts_with("blocks.0") {
+            let rows: Vec<bool> = (0..self.tokens()).map(|row| row % 2 == 0).collect();
+            return self.grouped(b, s, 1, &rows);
+        }
+        self.grouped(b, s, 0, heads)
+    }
+
+    fn grouped(&self, b: &mut Builder, s: NodeId, axis: usize, kinds: &[bool]) -> NodeId {
         let group = |kind: bool| {
-            (0..heads.len())
-                .filter(|h| heads[*h] == kind)
+            (0..kinds.len())
+                .filter(|h| kinds[*h] == kind)
                 .collect::<Vec<_>>()
         };
         let (soft, scaled) = (group(true), group(false));
@@ -316,7 +334,7 @@ impl Vit {
         let first = b.add(
             Op::Gather {
                 x: s,
-                axis: 0,
+                axis,
                 index: soft.clone(),
             },
             "attn",
@@ -325,7 +343,7 @@ impl Vit {
         let second = b.add(
             Op::Gather {
                 x: s,
-                axis: 0,
+                axis,
                 index: scaled.clone(),
             },
             "attn",
@@ -334,24 +352,25 @@ impl Vit {
         let joined = b.add(
             Op::Concat {
                 parts: vec![first, second],
-                axis: 0,
+                axis,
             },
             "attn",
         );
         let order: Vec<usize> = soft.into_iter().chain(scaled).collect();
-        let back = (0..heads.len())
-            .map(|h| {
-                order
-                    .iter()
-                    .position(|o| *o == h)
-                    .expect("every head is chosen once")
-            })
-            .collect();
+        if order.is_sorted() {
+            return joined;
+        }
+        let place = |h| {
+            order
+                .iter()
+                .position(|o| *o == h)
+                .expect("every place is chosen once")
+        };
         b.add(
             Op::Gather {
                 x: joined,
-                axis: 0,
-                index: back,
+                axis,
+                index: (0..kinds.len()).map(place).collect(),
             },
             "attn",
         )

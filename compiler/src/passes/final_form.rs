@@ -1,0 +1,96 @@
+//! The ops that may be left on shared values once all passes have run: what the plan has a protocol for.
+
+use crate::graph::{Graph, NodeId, Op, Visibility};
+use crate::text::op_name;
+use crate::verify::Violation;
+
+/// Checks that every shared value is computed by an op that has a protocol or is local.
+///
+/// Products of two shared values are matrix products or one factor per row; a linear layer's weight is known to
+/// the model owner; layer norms, means, image ops and decisions have been rewritten or are revealed outputs.
+///
+/// # Errors
+/// One violation per node that has no protocol.
+pub fn check_final(graph: &Graph) -> Result<(), Vec<Violation>> {
+    let mut violations = Vec::new();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        if node.ty.visibility != Visibility::Shared {
+            continue;
+        }
+        if let Err(reason) = protocol_exists(graph, NodeId(index as u32)) {
+            let message = format!(
+                "{} on shared values has no protocol: {reason}",
+                op_name(&node.op)
+            );
+            violations.push(Violation {
+                node: Some(NodeId(index as u32)),
+                path: node.path.clone(),
+                message,
+            });
+        }
+    }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(violations)
+    }
+}
+
+fn protocol_exists(graph: &Graph, id: NodeId) -> Result<(), &'static str> {
+    let node = graph.node(id);
+    let shared = |x: NodeId| graph.node(x).ty.visibility == Visibility::Shared;
+    let known = |x: NodeId| {
+        matches!(
+            graph.node(x).ty.visibility,
+            Visibility::Public | Visibility::SecretServer
+        )
+    };
+    match &node.op {
+        Op::Add(..)
+        | Op::Sub(..)
+        | Op::Scale(..)
+        | Op::Offset(..)
+        | Op::MatMul(..)
+        | Op::Transpose(_)
+        | Op::SplitHeads { .. }
+        | Op::MergeHeads(_)
+        | Op::Slice { .. }
+        | Op::Gather { .. }
+        | Op::Concat { .. }
+        | Op::Reshape(_)
+        | Op::SumRow(_)
+        | Op::Relu(_)
+        | Op::Gelu(_)
+        | Op::Recip(_)
+        | Op::Centre(_)
+        | Op::InvStd { .. } => Ok(()),
+        Op::Input(_) => Ok(()),
+        Op::Mul(a, b) => {
+            let per_row = |x: NodeId| graph.node(x).ty.shape.last() == Some(&1);
+            if shared(*a) && shared(*b) && !per_row(*a) && !per_row(*b) {
+                return Err("of two shared factors one must be a number per row");
+            }
+            Ok(())
+        }
+        Op::Linear { weight, bias, .. } => {
+            if !known(*weight) || bias.is_some_and(|b| !known(b)) {
+                return Err("weight and bias must be known to the model owner");
+            }
+            Ok(())
+        }
+        Op::Argmax(_) => {
+            let used = graph.nodes.iter().any(|n| n.op.operands().contains(&id));
+            if used {
+                Err("a decision can only be revealed")
+            } else {
+                Ok(())
+            }
+        }
+        Op::LayerNorm { .. } | Op::MeanRow(_) => Err("a pass should have rewritten it"),
+        Op::CentreWeight(_) => Err("only weights are centred this way"),
+        Op::Patches { .. } | Op::Normalize { .. } => {
+            Err("image ops run in the clear at the data owner")
+        }
+        Op::Param(_) | Op::Const(_) => Err("its owner knows it"),
+    }
+}

@@ -1,0 +1,171 @@
+//! Linear layers in a row become one, and what is added to a layer by the model owner becomes its bias.
+
+use super::Pass;
+use super::common_subexpressions::identity;
+use super::rewrite::{Rewriter, rewrite};
+use super::views::{self, View};
+use crate::graph::{NodeId, Op};
+
+/// The pass.
+pub(super) const PASS: Pass = Pass {
+    name: "fuse_linear",
+    summary: "multiplies adjacent weights together and merges everything the model owner adds",
+    needs: &["no layer norm"],
+    establishes: &["no adjacent linear layers"],
+    run: |graph| {
+        rewrite(
+            graph,
+            &[
+                identity,
+                fuse,
+                added_bias,
+                added_matrix,
+                sum_of_server_terms,
+                added_to_parts,
+            ],
+        )
+    },
+};
+
+/// `(x W1ᵀ + b1) W2ᵀ + b2` becomes `x (W2 W1)ᵀ + (b1 W2ᵀ + b2)` unless that multiplies more.
+fn fuse(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
+    let Op::Linear {
+        x: inner,
+        weight: second,
+        bias: second_bias,
+    } = *rw.op(id)
+    else {
+        return Ok(None);
+    };
+    let Op::Linear {
+        x,
+        weight: first,
+        bias: first_bias,
+    } = *rw.op(inner)
+    else {
+        return Ok(None);
+    };
+    if rw.at_server(inner) || !rw.used_once(inner) {
+        return Ok(None);
+    }
+    let (input, middle, output) = (rw.width(x), rw.width(inner), rw.width(id));
+    if output * input > middle * (input + output) {
+        return Ok(None);
+    }
+    let weight = rw.add(Op::MatMul(second, first), id)?;
+    let bias = match first_bias {
+        Some(bias) => Some(rw.add(
+            Op::Linear {
+                x: bias,
+                weight: second,
+                bias: second_bias,
+            },
+            id,
+        )?),
+        None => second_bias,
+    };
+    rw.add(Op::Linear { x, weight, bias }, id).map(Some)
+}
+
+/// The shared and the server operand of a sum of the two.
+fn server_sum(rw: &Rewriter, id: NodeId) -> Option<(NodeId, NodeId)> {
+    let Op::Add(a, b) = *rw.op(id) else {
+        return None;
+    };
+    match (rw.at_server(a), rw.at_server(b)) {
+        (false, true) => Some((a, b)),
+        (true, false) => Some((b, a)),
+        _ => None,
+    }
+}
+
+/// A server vector added to a linear layer is its bias.
+fn added_bias(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
+    let Some((sum, term)) = server_sum(rw, id) else {
+        return Ok(None);
+    };
+    let Op::Linear { x, weight, bias } = *rw.op(sum) else {
+        return Ok(None);
+    };
+    if !rw.used_once(sum) || rw.shape(term) != [rw.width(sum)] {
+        return Ok(None);
+    }
+    let bias = match bias {
+        Some(bias) => rw.add(Op::Add(bias, term), id)?,
+        None => term,
+    };
+    rw.add(
+        Op::Linear {
+            x,
+            weight,
+            bias: Some(bias),
+        },
+        id,
+    )
+    .map(Some)
+}
+
+/// A bias followed by a server matrix of the full shape is added once, with the matrix.
+fn added_matrix(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
+    let Some((sum, term)) = server_sum(rw, id) else {
+        return Ok(None);
+    };
+    let Op::Linear {
+        x,
+        weight,
+        bias: Some(bias),
+    } = *rw.op(sum)
+    else {
+        return Ok(None);
+    };
+    if !rw.used_once(sum) || rw.shape(term) != rw.shape(sum) {
+        return Ok(None);
+    }
+    let term = rw.add(Op::Add(term, bias), id)?;
+    let product = rw.add(
+        Op::Linear {
+            x,
+            weight,
+            bias: None,
+        },
+        sum,
+    )?;
+    rw.add(Op::Add(product, term), id).map(Some)
+}
+
+/// `(x + s) + t` becomes `x + (s + t)` for server values `s` and `t`.
+fn sum_of_server_terms(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
+    let Some((sum, outer)) = server_sum(rw, id) else {
+        return Ok(None);
+    };
+    let Some((x, inner)) = server_sum(rw, sum) else {
+        return Ok(None);
+    };
+    if !rw.used_once(sum) || rw.shape(x) != rw.shape(id) {
+        return Ok(None);
+    }
+    let term = rw.add(Op::Add(inner, outer), id)?;
+    rw.add(Op::Add(x, term), id).map(Some)
+}
+
+/// A server matrix added to joined parts is added to each part.
+fn added_to_parts(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
+    let Some((joined, term)) = server_sum(rw, id) else {
+        return Ok(None);
+    };
+    let Op::Concat { parts, axis } = rw.op(joined).clone() else {
+        return Ok(None);
+    };
+    if !rw.used_once(joined) || rw.shape(term) != rw.shape(joined) {
+        return Ok(None);
+    }
+    let mut start = 0;
+    let mut sums = Vec::with_capacity(parts.len());
+    for part in parts {
+        let end = start + rw.shape(part)[axis];
+        let own = views::apply(rw, term, &View::run(axis, start..end))?;
+        sums.push(rw.add(Op::Add(part, own), id)?);
+        start = end;
+    }
+    rw.add(Op::Concat { parts: sums, axis }, id).map(Some)
+}
