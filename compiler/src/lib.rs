@@ -2,9 +2,13 @@
 //!
 //! Pure: strings and structs in, strings and structs out. No file, clock, socket or secret is touched here.
 
+pub mod artefact;
+pub mod encode;
 pub mod evaluate;
 pub mod graph;
 pub mod lower;
 pub mod passes;
+pub mod plan;
+pub mod ranges;
 pub mod text;
 pub mod verify;

@@ -213,6 +213,8 @@ pub struct BlockDef {
     pub params: Vec<Param>,
     /// `param` declarations and asserts.
     pub decls: Vec<Stmt>,
+    /// `///` lines above `forward`, without the marker.
+    pub forward_docs: Vec<String>,
     /// Parameters of `forward`.
     pub inputs: Vec<Param>,
     /// Result of `forward`.

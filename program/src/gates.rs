@@ -23,6 +23,11 @@ use crate::program::{Gate, Program, ValueId};
 
 pub use comparison::digits;
 
+/// Width in which a weight is masked at set-up: the widest ring of a product it enters, 0 if it is only added.
+pub fn mask_width(program: &Program, weight: crate::program::WeightId) -> u8 {
+    Emit::mask_width(program, weight)
+}
+
 /// The code of one role. The program must have passed [`crate::verify::verify`].
 pub fn lower(program: &Program, role: Role) -> RoleCode {
     let mut e = Emit::new(program, role);

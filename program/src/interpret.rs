@@ -86,8 +86,8 @@ pub enum MapError {
     },
 }
 
-/// Operands of an operation.
-fn operands(op: &MapOp) -> impl Iterator<Item = V> {
+/// Values an operation uses, in order.
+pub fn operands(op: &MapOp) -> impl Iterator<Item = V> {
     let (a, b) = match *op {
         MapOp::Load(..) | MapOp::Const(_) | MapOp::RowIndex => (None, None),
         MapOp::LoadAt(_, a) | MapOp::Shl(a, _) | MapOp::Shr(a, _) | MapOp::Sar(a, _) | MapOp::Parity(a) => {

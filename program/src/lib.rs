@@ -4,6 +4,7 @@
 //! turns it into [`code::RoleCode`]. Neither holds a weight or an input, so both are public.
 
 pub mod code;
+pub mod cost;
 pub mod gates;
 pub mod interpret;
 pub mod program;

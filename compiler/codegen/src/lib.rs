@@ -1,1 +1,74 @@
-//! Placeholder.
+//! Machine code for the maps of a role's code, by Cranelift.
+//!
+//! [`Jit::compile`] checks every map, compiles each distinct one once and executes it in place of
+//! [`mpcc_program::interpret::Interpreter`], with the same results bit for bit. [`clif`] and [`assembly`]
+//! print what is compiled. The compiled code neither branches on a word nor communicates.
+
+mod emit;
+mod jit;
+mod kernel;
+mod print;
+
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable, Flags, SetError};
+use mpcc_program::interpret::MapError;
+use thiserror::Error;
+
+pub use jit::Jit;
+pub use print::{assembly, clif};
+
+/// Why maps could not be compiled.
+#[derive(Debug, Error)]
+pub enum CodegenError {
+    /// A map does not fit its buffers.
+    #[error("map {id} cannot be compiled: {source}")]
+    Map {
+        /// Position of the map in [`mpcc_program::code::maps`].
+        id: usize,
+        /// The rule it breaks.
+        source: MapError,
+    },
+    /// Cranelift has no code generator for this machine.
+    #[error("no machine code for this host: {reason}; run with the interpreter instead")]
+    Host {
+        /// What is missing.
+        reason: String,
+    },
+    /// Cranelift refused a function.
+    #[error("kernel {kernel} was not compiled: {reason}; run with the interpreter and report the map")]
+    Kernel {
+        /// Index of the kernel, as in the text of [`clif`].
+        kernel: usize,
+        /// Cranelift's message.
+        reason: String,
+    },
+    /// The compiled code could not be made executable.
+    #[error("the compiled code could not be made executable: {reason}; run with the interpreter instead")]
+    Executable {
+        /// Cranelift's message.
+        reason: String,
+    },
+}
+
+/// The instruction set of this machine with all its extensions.
+fn host() -> Result<OwnedTargetIsa, CodegenError> {
+    let refused = |reason: String| CodegenError::Host { reason };
+    // The vector types used have code generators without further conditions on these two only.
+    if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        return Err(refused("only x86-64 and AArch64 are supported".to_owned()));
+    }
+    let builder = cranelift_native::builder().map_err(|reason| refused(reason.to_owned()))?;
+    let flags = flags().map_err(|e| refused(e.to_string()))?;
+    builder.finish(flags).map_err(|e| refused(e.to_string()))
+}
+
+/// Optimisation for speed; frames beyond a page touch every page, so that the stack guard catches them.
+fn flags() -> Result<Flags, SetError> {
+    let mut flags = settings::builder();
+    flags.set("opt_level", "speed")?;
+    flags.set("is_pic", "false")?;
+    flags.set("use_colocated_libcalls", "false")?;
+    flags.set("enable_probestack", "true")?;
+    flags.set("probestack_strategy", "inline")?;
+    Ok(Flags::new(flags))
+}

@@ -51,9 +51,7 @@ pub fn current() -> Level {
     static CHOSEN: OnceLock<Level> = OnceLock::new();
     match FORCED.load(Ordering::Relaxed) {
         UNFORCED => *CHOSEN.get_or_init(|| {
-            let wanted = std::env::var("MPCC_CPU")
-                .ok()
-                .and_then(|name| Level::parse(&name));
+            let wanted = std::env::var("MPCC_CPU").ok().and_then(|name| Level::parse(&name));
             hardware().min(wanted.unwrap_or(Level::Avx512))
         }),
         index => Level::from_index(index),

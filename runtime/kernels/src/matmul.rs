@@ -8,6 +8,10 @@ use crate::level::{self, Level};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod scratch;
 
 /// What a product does to the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,30 +39,13 @@ pub fn matmul_add(batch: usize, m: usize, k: usize, n: usize, a: &[u64], b: &[u6
 }
 
 /// C = C − A·B; shapes and panics as [`matmul`].
-pub fn matmul_subtract(
-    batch: usize,
-    m: usize,
-    k: usize,
-    n: usize,
-    a: &[u64],
-    b: &[u64],
-    c: &mut [u64],
-) {
+pub fn matmul_subtract(batch: usize, m: usize, k: usize, n: usize, a: &[u64], b: &[u64], c: &mut [u64]) {
     matmul_update(Update::Subtract, batch, m, k, n, a, b, c);
 }
 
 /// The product with an explicit update of the destination; shapes and panics as [`matmul`].
 #[expect(clippy::too_many_arguments, reason = "the shape of a batched product")]
-pub fn matmul_update(
-    update: Update,
-    batch: usize,
-    m: usize,
-    k: usize,
-    n: usize,
-    a: &[u64],
-    b: &[u64],
-    c: &mut [u64],
-) {
+pub fn matmul_update(update: Update, batch: usize, m: usize, k: usize, n: usize, a: &[u64], b: &[u64], c: &mut [u64]) {
     at_level(level::current(), update, batch, Shape { m, k, n }, a, b, c);
 }
 
@@ -70,31 +57,11 @@ struct Shape {
     n: usize,
 }
 
-fn at_level(
-    level: Level,
-    update: Update,
-    batch: usize,
-    shape: Shape,
-    a: &[u64],
-    b: &[u64],
-    c: &mut [u64],
-) {
+fn at_level(level: Level, update: Update, batch: usize, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
     let Shape { m, k, n } = shape;
-    assert_eq!(
-        a.len(),
-        batch * m * k,
-        "left operand of a {batch}x[{m}x{k}]·[{k}x{n}] product"
-    );
-    assert_eq!(
-        b.len(),
-        batch * k * n,
-        "right operand of a {batch}x[{m}x{k}]·[{k}x{n}] product"
-    );
-    assert_eq!(
-        c.len(),
-        batch * m * n,
-        "destination of a {batch}x[{m}x{k}]·[{k}x{n}] product"
-    );
+    assert_eq!(a.len(), batch * m * k, "left operand of a {batch}x[{m}x{k}]·[{k}x{n}] product");
+    assert_eq!(b.len(), batch * k * n, "right operand of a {batch}x[{m}x{k}]·[{k}x{n}] product");
+    assert_eq!(c.len(), batch * m * n, "destination of a {batch}x[{m}x{k}]·[{k}x{n}] product");
     if m == 0 || n == 0 {
         return;
     }
@@ -104,14 +71,12 @@ fn at_level(
         }
         return;
     }
-    for ((a, b), c) in a
-        .chunks_exact(m * k)
-        .zip(b.chunks_exact(k * n))
-        .zip(c.chunks_exact_mut(m * n))
-    {
+    for ((a, b), c) in a.chunks_exact(m * k).zip(b.chunks_exact(k * n)).zip(c.chunks_exact_mut(m * n)) {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 | Level::Avx512 => avx2::product(update, shape, a, b, c),
+            Level::Avx512 => avx512::product(update, shape, a, b, c),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => avx2::product(update, shape, a, b, c),
             _ => portable(update, shape, a, b, c),
         }
     }
@@ -127,11 +92,7 @@ fn portable(update: Update, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
             out.fill(0);
         }
         for (&x, b) in row.iter().zip(b.chunks_exact(n)) {
-            let x = if update == Update::Subtract {
-                x.wrapping_neg()
-            } else {
-                x
-            };
+            let x = if update == Update::Subtract { x.wrapping_neg() } else { x };
             for (out, &y) in out.iter_mut().zip(b) {
                 *out = out.wrapping_add(x.wrapping_mul(y));
             }

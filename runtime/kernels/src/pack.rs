@@ -1,6 +1,11 @@
 //! Ring words of 1 to 64 bits packed back to back, little-endian: word `i` occupies bits `i·bits ..` of the
 //! byte string, least significant first. The unused high bits of the last byte are zero.
 
+use crate::level::{self, Level};
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 /// Why packed bytes were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
@@ -25,17 +30,12 @@ pub enum PackError {
 /// # Panics
 /// If the number of bits overflows `usize`.
 pub fn packed_len(words: usize, bits: u32) -> usize {
-    let whole = (words / 8)
-        .checked_mul(bits as usize)
-        .expect("packed length fits the address space");
+    let whole = (words / 8).checked_mul(bits as usize).expect("packed length fits the address space");
     whole + (words % 8 * bits as usize).div_ceil(8)
 }
 
 fn mask(bits: u32) -> u64 {
-    assert!(
-        (1..=64).contains(&bits),
-        "a ring word has 1 to 64 bits, not {bits}"
-    );
+    assert!((1..=64).contains(&bits), "a ring word has 1 to 64 bits, not {bits}");
     u64::MAX >> (64 - bits)
 }
 
@@ -44,6 +44,10 @@ fn mask(bits: u32) -> u64 {
 /// # Panics
 /// If `bits` is not in 1..=64.
 pub fn pack(src: &[u64], bits: u32, out: &mut Vec<u8>) {
+    pack_at_level(level::current(), src, bits, out);
+}
+
+fn pack_at_level(level: Level, src: &[u64], bits: u32, out: &mut Vec<u8>) {
     let mask = mask(bits);
     let start = out.len();
     out.resize(start + packed_len(src.len(), bits), 0);
@@ -55,7 +59,11 @@ pub fn pack(src: &[u64], bits: u32, out: &mut Vec<u8>) {
             }
         }
         1 => pack_single(src, out),
-        _ => pack_words(src, bits, mask, out),
+        _ => {
+            // Both forms meet on a byte boundary after any multiple of eight words.
+            let done = pack_vectors(level, src, bits, out);
+            pack_words(&src[done..], bits, mask, &mut out[packed_len(done, bits)..]);
+        }
     }
 }
 
@@ -67,15 +75,14 @@ pub fn pack(src: &[u64], bits: u32, out: &mut Vec<u8>) {
 /// # Panics
 /// If `bits` is not in 1..=64.
 pub fn unpack(bytes: &[u8], bits: u32, out: &mut [u64]) -> Result<(), PackError> {
+    unpack_at_level(level::current(), bytes, bits, out)
+}
+
+fn unpack_at_level(level: Level, bytes: &[u8], bits: u32, out: &mut [u64]) -> Result<(), PackError> {
     let mask = mask(bits);
     let expected = packed_len(out.len(), bits);
     if bytes.len() != expected {
-        return Err(PackError::Length {
-            words: out.len(),
-            bits,
-            expected,
-            found: bytes.len(),
-        });
+        return Err(PackError::Length { words: out.len(), bits, expected, found: bytes.len() });
     }
     match bits {
         64 => {
@@ -90,17 +97,37 @@ pub fn unpack(bytes: &[u8], bits: u32, out: &mut [u64]) -> Result<(), PackError>
                 }
             }
         }
-        _ => unpack_words(bytes, bits, mask, out),
+        _ => {
+            let done = unpack_vectors(level, bytes, bits, out);
+            unpack_words(&bytes[packed_len(done, bits)..], bits, mask, &mut out[done..]);
+        }
     }
     Ok(())
 }
 
+/// Packs a leading multiple of eight words with vectors, if there are any; returns how many.
+fn pack_vectors(level: Level, src: &[u64], bits: u32, out: &mut [u8]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::available(level, bits) {
+        return avx512::pack(src, bits, out);
+    }
+    let _ = (level, src, bits, out);
+    0
+}
+
+/// The reverse of [`pack_vectors`].
+fn unpack_vectors(level: Level, bytes: &[u8], bits: u32, out: &mut [u64]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::available(level, bits) {
+        return avx512::unpack(bytes, bits, out);
+    }
+    let _ = (level, bytes, bits, out);
+    0
+}
+
 fn pack_single(src: &[u64], out: &mut [u8]) {
     for (words, byte) in src.chunks(8).zip(out) {
-        *byte = words
-            .iter()
-            .enumerate()
-            .fold(0, |byte, (i, &word)| byte | ((word & 1) as u8) << i);
+        *byte = words.iter().enumerate().fold(0, |byte, (i, &word)| byte | ((word & 1) as u8) << i);
     }
 }
 

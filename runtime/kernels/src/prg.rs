@@ -8,6 +8,11 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::level::{self, Level};
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 /// First stream number that [`fill`] refuses; [`derive()`] works above it.
 pub const RESERVED: u64 = 1 << 63;
 
@@ -35,7 +40,26 @@ impl std::fmt::Debug for Seed {
 
 /// A seed with its key schedule, for callers that draw many short pieces.
 pub struct Prg {
-    cipher: Aes128,
+    cipher: Cipher,
+}
+
+/// The widest available implementation of the block cipher.
+enum Cipher {
+    Portable(Aes128),
+    #[cfg(target_arch = "x86_64")]
+    Native(x86::Cipher),
+}
+
+impl Cipher {
+    fn new(level: Level, key: &[u8; 16]) -> Cipher {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(cipher) = x86::Cipher::new(level, key) {
+            return Cipher::Native(cipher);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = level;
+        Cipher::Portable(Aes128::new(&Array(*key)))
+    }
 }
 
 impl std::fmt::Debug for Prg {
@@ -47,9 +71,11 @@ impl std::fmt::Debug for Prg {
 impl Prg {
     /// Expands the key.
     pub fn new(seed: &Seed) -> Prg {
-        Prg {
-            cipher: Aes128::new(&Array(seed.0)),
-        }
+        Prg::at_level(level::current(), seed)
+    }
+
+    fn at_level(level: Level, seed: &Seed) -> Prg {
+        Prg { cipher: Cipher::new(level, &seed.0) }
     }
 
     /// Fills `out` with words `first_word ..` of `stream`.
@@ -57,14 +83,8 @@ impl Prg {
     /// # Panics
     /// If `stream` is reserved (≥ 2^63) or the word index would pass 2^64.
     pub fn fill(&self, stream: u64, first_word: u64, out: &mut [u64]) {
-        assert!(
-            stream < RESERVED,
-            "stream {stream:#x} is reserved for derived seeds"
-        );
-        assert!(
-            first_word.checked_add(out.len() as u64).is_some(),
-            "a stream has fewer than 2^64 words"
-        );
+        assert!(stream < RESERVED, "stream {stream:#x} is reserved for derived seeds");
+        assert!(first_word.checked_add(out.len() as u64).is_some(), "a stream has fewer than 2^64 words");
         let (mut block, mut out) = (first_word >> 1, out);
         if first_word & 1 == 1 && !out.is_empty() {
             let (head, rest) = out.split_at_mut(1);
@@ -80,10 +100,7 @@ impl Prg {
     /// # Panics
     /// As [`Prg::fill`], and if `bits` is not in 1..=64.
     pub fn fill_masked(&self, stream: u64, first_word: u64, bits: u32, out: &mut [u64]) {
-        assert!(
-            (1..=64).contains(&bits),
-            "a ring word has 1 to 64 bits, not {bits}"
-        );
+        assert!((1..=64).contains(&bits), "a ring word has 1 to 64 bits, not {bits}");
         let mask = u64::MAX >> (64 - bits);
         let mut first_word = first_word;
         for piece in out.chunks_mut(2048) {
@@ -104,10 +121,7 @@ impl Prg {
 
     /// The seed numbered `index` in `domain`; see [`derive()`].
     pub fn derive(&self, domain: u64, index: u64) -> Seed {
-        assert!(
-            domain < RESERVED,
-            "a derivation domain is below 2^63, not {domain:#x}"
-        );
+        assert!(domain < RESERVED, "a derivation domain is below 2^63, not {domain:#x}");
         let mut words = self.block(RESERVED | domain, index);
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&words[0].to_le_bytes());
@@ -124,7 +138,11 @@ impl Prg {
 
     /// Words of consecutive blocks from `block` on; an odd length drops the last half.
     fn blocks(&self, stream: u64, block: u64, out: &mut [u64]) {
-        portable(&self.cipher, stream, block, out);
+        match &self.cipher {
+            Cipher::Portable(cipher) => portable(cipher, stream, block, out),
+            #[cfg(target_arch = "x86_64")]
+            Cipher::Native(cipher) => cipher.blocks(stream, block, out),
+        }
     }
 }
 

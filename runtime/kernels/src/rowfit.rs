@@ -19,12 +19,8 @@ pub const DEGREE: u32 = 3;
 const NODES: usize = DEGREE as usize + 1;
 
 /// The Chebyshev nodes (1 − cos(π(i + ½)/4))/2 on [0, 1).
-const NODE: [f64; NODES] = [
-    0.038_060_233_744_356_63,
-    0.308_658_283_817_455_1,
-    0.691_341_716_182_544_8,
-    0.961_939_766_255_643_4,
-];
+const NODE: [f64; NODES] =
+    [0.038_060_233_744_356_63, 0.308_658_283_817_455_1, 0.691_341_716_182_544_8, 0.961_939_766_255_643_4];
 
 /// What a row computes of the integer v.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,7 +105,8 @@ pub struct RowTable {
 
 impl RowTable {
     /// Checks the parameters: 2 ≤ n ≤ 16, every window at least n bits wide, n ≥ 5 if there is a hand-over
-    /// (else the lower window's domain ends below the upper one's start), k ≤ 62, g ≤ 31, degree 3.
+    /// (else the lower window's domain ends below the upper one's start), k ≤ 62, g ≤ 31,
+    /// f_y ≤ 40, degree 3, and results below 2^62 at scale 2^(f_y + g).
     ///
     /// # Errors
     /// [`RowError::Parameter`] naming the first field that breaks a rule.
@@ -126,23 +123,27 @@ impl RowTable {
         }
         let least = if self.windows > 1 { 5 } else { 2 };
         if self.index_bits < least || self.index_bits > 16 {
-            return refuse(
-                "index_bits",
-                self.index_bits,
-                "2 to 16, and at least 5 with several windows",
-            );
+            return refuse("index_bits", self.index_bits, "2 to 16, and at least 5 with several windows");
         }
-        let narrowest = u64::from(self.windows - 1) * u64::from(self.index_bits - 2)
-            + u64::from(self.index_bits);
+        let narrowest = u64::from(self.windows - 1) * u64::from(self.index_bits - 2) + u64::from(self.index_bits);
         if u64::from(self.ring_bits) < narrowest {
-            return refuse(
-                "ring_bits",
-                self.ring_bits,
-                "the narrowest window holds whole units",
-            );
+            return refuse("ring_bits", self.ring_bits, "the narrowest window holds whole units");
         }
         if self.tau_bits == 0 || self.tau_bits > 31 {
             return refuse("tau_bits", self.tau_bits, "1 to 31");
+        }
+        if self.fraction > 40 {
+            return refuse("fraction", self.fraction, "at most 40");
+        }
+        let lowest = 1.75 * (1u64 << self.bucket_bits(self.windows - 1)) as f64;
+        let unit = (1u64 << self.fraction) as f64 * (1u64 << self.tau_bits) as f64;
+        let largest = self.function.value(lowest) * unit;
+        if largest.is_nan() || largest >= (1u64 << 62) as f64 {
+            return refuse(
+                "fraction",
+                self.fraction,
+                "the largest result at scale 2^(fraction + tau_bits) stays below 2^62",
+            );
         }
         Ok(())
     }
@@ -206,16 +207,9 @@ pub fn fit_entry(table: &RowTable, mask: u64, w: u32, j: usize) -> Entry {
     let period = 1u64 << bits;
     let width = 1u64 << shift;
     let start = ((j as u64) << shift).wrapping_sub(mask) & (period - 1);
-    let start = if start > period - width {
-        start as i64 - period as i64
-    } else {
-        start as i64
-    };
+    let start = if start > period - width { start as i64 - period as i64 } else { start as i64 };
     if w + 1 < table.windows && 4 * i128::from(start) < 11 * i128::from(width) {
-        return Entry {
-            coefficients: [0; NODES],
-            low: 1,
-        };
+        return Entry { coefficients: [0; NODES], low: 1 };
     }
     let (start, width) = (start as f64, width as f64);
     let floor = 1.75 * width;
@@ -225,13 +219,10 @@ pub fn fit_entry(table: &RowTable, mask: u64, w: u32, j: usize) -> Entry {
     });
     let scale = (1u64 << table.fraction) as f64;
     let coefficients = interpolate(values).map(|c| (c * scale).round_ties_even() as i64 as u64);
-    Entry {
-        coefficients,
-        low: 0,
-    }
+    Entry { coefficients, low: 0 }
 }
 
-/// Monomial coefficients of the cubic through (NODE[i], values[i]), by divided differences.
+/// Monomial coefficients of the cubic through the `values` at the nodes, by divided differences.
 fn interpolate(mut values: [f64; NODES]) -> [f64; NODES] {
     for j in 1..NODES {
         for i in (j..NODES).rev() {
@@ -258,11 +249,7 @@ fn interpolate(mut values: [f64; NODES]) -> [f64; NODES] {
 /// If `out` is not [`RowTable::words_per_row`] long.
 pub fn fit_row(table: &RowTable, mask: u64, out: &mut [u64]) -> Result<(), RowError> {
     table.check()?;
-    assert_eq!(
-        out.len(),
-        table.words_per_row(),
-        "a row of the table's shape"
-    );
+    assert_eq!(out.len(), table.words_per_row(), "a row of the table's shape");
     for w in 0..table.windows {
         for j in 0..table.entries() {
             let entry = fit_entry(table, mask, w, j);

@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 
 use crate::level::{self, Level};
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 /// Largest period, in bits, that an angle may have.
 pub const MAX_PERIOD_BITS: u32 = 40;
 /// Largest number of fraction bits of a result.
@@ -69,18 +72,11 @@ fn taylor(first: i128, degree: i128, x: i128) -> i32 {
 /// A digest of everything that results depend on, for two parties to compare. It detects differing builds,
 /// not forgery.
 pub fn table_digest() -> [u64; 4] {
-    let mut lanes: [u64; 4] = [
-        UNIT_RADIANS as u64,
-        COARSE as u64,
-        u64::from(TABLE_FRACTION),
-        1,
-    ];
+    let mut lanes: [u64; 4] = [UNIT_RADIANS as u64, COARSE as u64, u64::from(TABLE_FRACTION), 1];
     for (i, pair) in table().iter().enumerate() {
         let word = u64::from(pair[0] as u32) << 32 | u64::from(pair[1] as u32);
         let lane = &mut lanes[i % 4];
-        *lane = (*lane ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29);
+        *lane = (*lane ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
     lanes
 }
@@ -128,27 +124,12 @@ fn rotate(table: &Table, turn: u64, fraction: u32) -> (i64, i64) {
 ///
 /// # Panics
 /// As [`cos_sin`], and if an output is not `count · src.len()` long.
-pub fn harmonics(
-    src: &[u64],
-    period_bits: u32,
-    fraction: u32,
-    count: usize,
-    cos_out: &mut [u64],
-    sin_out: &mut [u64],
-) {
-    at_level(
-        level::current(),
-        src,
-        period_bits,
-        fraction,
-        count,
-        cos_out,
-        sin_out,
-    );
+pub fn harmonics(src: &[u64], period_bits: u32, fraction: u32, count: usize, cos_out: &mut [u64], sin_out: &mut [u64]) {
+    at_level(level::current(), src, period_bits, fraction, count, cos_out, sin_out);
 }
 
 fn at_level(
-    _level: Level,
+    level: Level,
     src: &[u64],
     period_bits: u32,
     fraction: u32,
@@ -157,37 +138,25 @@ fn at_level(
     sin_out: &mut [u64],
 ) {
     check(period_bits, fraction);
-    assert_eq!(
-        cos_out.len(),
-        count * src.len(),
-        "one cosine per element and harmonic"
-    );
-    assert_eq!(
-        sin_out.len(),
-        count * src.len(),
-        "one sine per element and harmonic"
-    );
+    assert_eq!(cos_out.len(), count * src.len(), "one cosine per element and harmonic");
+    assert_eq!(sin_out.len(), count * src.len(), "one sine per element and harmonic");
     if src.is_empty() {
         return;
     }
     let table = table();
-    let rows = cos_out
-        .chunks_exact_mut(src.len())
-        .zip(sin_out.chunks_exact_mut(src.len()));
+    let rows = cos_out.chunks_exact_mut(src.len()).zip(sin_out.chunks_exact_mut(src.len()));
     for (j, (cos, sin)) in (1u64..).zip(rows) {
-        portable(table, src, j << (64 - period_bits), fraction, cos, sin);
+        let step = j << (64 - period_bits);
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => avx512::harmonic(table, src, step, fraction, cos, sin),
+            _ => portable(table, src, step, fraction, cos, sin),
+        }
     }
 }
 
 /// One harmonic: angle `src · step` in units of 2^-64 of the circle.
-fn portable(
-    table: &Table,
-    src: &[u64],
-    step: u64,
-    fraction: u32,
-    cos_out: &mut [u64],
-    sin_out: &mut [u64],
-) {
+fn portable(table: &Table, src: &[u64], step: u64, fraction: u32, cos_out: &mut [u64], sin_out: &mut [u64]) {
     for ((&x, cos_out), sin_out) in src.iter().zip(cos_out).zip(sin_out) {
         let (cos, sin) = rotate(table, x.wrapping_mul(step), fraction);
         *cos_out = cos as u64;

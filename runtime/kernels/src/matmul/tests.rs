@@ -7,9 +7,7 @@ fn plain(update: Update, shape: Shape, a: &[u64], b: &[u64], c: &[u64]) -> Vec<u
     let mut out = c.to_vec();
     for i in 0..m {
         for j in 0..n {
-            let dot = (0..k).fold(0u64, |sum, p| {
-                sum.wrapping_add(a[i * k + p].wrapping_mul(b[p * n + j]))
-            });
+            let dot = (0..k).fold(0u64, |sum, p| sum.wrapping_add(a[i * k + p].wrapping_mul(b[p * n + j])));
             out[i * n + j] = match update {
                 Update::Set => dot,
                 Update::Add => c[i * n + j].wrapping_add(dot),
@@ -33,19 +31,10 @@ fn check(batch: usize, shape: Shape) {
     for update in [Update::Set, Update::Add, Update::Subtract] {
         let expected: Vec<u64> = (0..batch)
             .flat_map(|e| {
-                plain(
-                    update,
-                    shape,
-                    &a[e * m * k..][..m * k],
-                    &b[e * k * n..][..k * n],
-                    &start[e * m * n..][..m * n],
-                )
+                plain(update, shape, &a[e * m * k..][..m * k], &b[e * k * n..][..k * n], &start[e * m * n..][..m * n])
             })
             .collect();
-        for level in Level::ALL
-            .into_iter()
-            .filter(|&level| level <= level::hardware())
-        {
+        for level in Level::ALL.into_iter().filter(|&level| level <= level::hardware()) {
             let mut c = start.clone();
             at_level(level, update, batch, shape, &a, &b, &mut c);
             assert!(c == expected, "{level:?} {update:?} {batch} x {shape:?}");

@@ -8,6 +8,10 @@ fn words(len: usize) -> Vec<u64> {
     out
 }
 
+fn levels() -> impl Iterator<Item = Level> {
+    Level::ALL.into_iter().filter(|&level| level <= level::hardware())
+}
+
 /// The definition, bit by bit.
 fn plain(src: &[u64], bits: u32) -> Vec<u8> {
     let mut out = vec![0u8; (src.len() * bits as usize).div_ceil(8)];
@@ -27,14 +31,16 @@ fn every_width_and_many_lengths_agree_with_the_definition() {
             let src = words(len);
             let expected = plain(&src, bits);
             assert_eq!(packed_len(len, bits), expected.len());
-            let mut packed = vec![0xee];
-            pack(&src, bits, &mut packed);
-            assert_eq!(packed[0], 0xee);
-            assert_eq!(packed[1..], expected, "{len} words of {bits} bits");
-            let mut back = vec![u64::MAX; len];
-            unpack(&expected, bits, &mut back).unwrap();
             let reduced: Vec<u64> = src.iter().map(|word| word & mask(bits)).collect();
-            assert_eq!(back, reduced, "{len} words of {bits} bits");
+            for level in levels() {
+                let mut packed = vec![0xee];
+                pack_at_level(level, &src, bits, &mut packed);
+                assert_eq!(packed[0], 0xee);
+                assert_eq!(packed[1..], expected, "{level:?}: {len} words of {bits} bits");
+                let mut back = vec![u64::MAX; len];
+                unpack_at_level(level, &expected, bits, &mut back).unwrap();
+                assert_eq!(back, reduced, "{level:?}: {len} words of {bits} bits");
+            }
         }
     }
 }
@@ -42,15 +48,7 @@ fn every_width_and_many_lengths_agree_with_the_definition() {
 #[test]
 fn a_wrong_length_is_refused() {
     let error = unpack(&[0; 6], 18, &mut [0; 3]).unwrap_err();
-    assert_eq!(
-        error,
-        PackError::Length {
-            words: 3,
-            bits: 18,
-            expected: 7,
-            found: 6
-        }
-    );
+    assert_eq!(error, PackError::Length { words: 3, bits: 18, expected: 7, found: 6 });
     assert!(unpack(&[0; 8], 18, &mut [0; 3]).is_err());
     assert!(unpack(&[0; 7], 18, &mut [0; 3]).is_ok());
 }
@@ -71,11 +69,13 @@ fn width_zero_is_refused() {
 proptest! {
     #[test]
     fn packing_and_reading_back_reduces(src in prop::collection::vec(any::<u64>(), 0..500), bits in 1u32..=64) {
-        let mut packed = Vec::new();
-        pack(&src, bits, &mut packed);
-        prop_assert_eq!(&packed, &plain(&src, bits));
-        let mut back = vec![0; src.len()];
-        unpack(&packed, bits, &mut back).unwrap();
-        prop_assert!(src.iter().zip(&back).all(|(word, back)| word & mask(bits) == *back));
+        for level in levels() {
+            let mut packed = Vec::new();
+            pack_at_level(level, &src, bits, &mut packed);
+            prop_assert_eq!(&packed, &plain(&src, bits));
+            let mut back = vec![0; src.len()];
+            unpack_at_level(level, &packed, bits, &mut back).unwrap();
+            prop_assert!(src.iter().zip(&back).all(|(word, back)| word & mask(bits) == *back));
+        }
     }
 }

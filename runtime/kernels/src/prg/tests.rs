@@ -6,6 +6,10 @@ fn seed() -> Seed {
     Seed::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
 }
 
+fn levels() -> impl Iterator<Item = Level> {
+    Level::ALL.into_iter().filter(|&level| level <= level::hardware())
+}
+
 /// The definition, one block at a time.
 fn plain(seed: &Seed, stream: u64, word: u64) -> u64 {
     let cipher = Aes128::new(&Array(seed.0));
@@ -24,9 +28,11 @@ fn the_block_cipher_is_aes_128() {
     let expected = 0x69c4e0d86a7b0430d8cdb78070b4c55a_u128.to_be_bytes();
     let stream = u64::from_le_bytes(plaintext[..8].try_into().unwrap());
     let block = u64::from_le_bytes(plaintext[8..].try_into().unwrap());
-    let words = Prg::new(&seed()).block(stream, block);
-    assert_eq!(words[0].to_le_bytes(), expected[..8]);
-    assert_eq!(words[1].to_le_bytes(), expected[8..]);
+    for level in levels() {
+        let words = Prg::at_level(level, &seed()).block(stream, block);
+        assert_eq!(words[0].to_le_bytes(), expected[..8]);
+        assert_eq!(words[1].to_le_bytes(), expected[8..]);
+    }
 }
 
 #[test]
@@ -35,13 +41,11 @@ fn every_short_piece_agrees_with_the_definition() {
     for len in 0..150usize {
         for first in [0u64, 1, 2, 63, 64, 65, (1 << 40) + 1, u64::MAX - 150] {
             let mut out = vec![0; len];
-            fill(&seed, 5, first, &mut out);
-            for (i, &word) in out.iter().enumerate() {
-                assert_eq!(
-                    word,
-                    plain(&seed, 5, first + i as u64),
-                    "{len} words from {first}"
-                );
+            for level in levels() {
+                Prg::at_level(level, &seed).fill(5, first, &mut out);
+                for (i, &word) in out.iter().enumerate() {
+                    assert_eq!(word, plain(&seed, 5, first + i as u64), "{level:?}: {len} words from {first}");
+                }
             }
         }
     }
@@ -102,10 +106,13 @@ proptest! {
         fill(&seed, 1, first, &mut whole);
         let mut pieces = vec![0; len];
         let (head, tail) = pieces.split_at_mut(cut);
-        let prg = Prg::new(&seed);
-        prg.fill(1, first, head);
-        prg.fill(1, first + cut as u64, tail);
-        prop_assert_eq!(&whole, &pieces);
-        prop_assert_eq!(prg.word(1, first + cut as u64), whole[cut]);
+        for level in levels() {
+            let prg = Prg::at_level(level, &seed);
+            prg.fill(1, first, head);
+            prg.fill(1, first + cut as u64, tail);
+            prop_assert_eq!(&whole[..cut], &*head);
+            prop_assert_eq!(&whole[cut..], &*tail);
+            prop_assert_eq!(prg.word(1, first + cut as u64), whole[cut]);
+        }
     }
 }

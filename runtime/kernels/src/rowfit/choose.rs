@@ -31,11 +31,7 @@ pub fn choose_table(lo: f64, hi: f64) -> Result<Choice, RowError> {
             let ring_bits = (0..=62).find(|&bits| covers(bits, index_bits, 2.0 * hi))?;
             let lowest = ring_bits.checked_sub((windows - 1) * (index_bits - 2) + index_bits)?;
             let reach = 2.75 * (1u64 << lowest) as f64;
-            (reach <= lo / 2.0).then_some(Choice {
-                ring_bits,
-                index_bits,
-                windows,
-            })
+            (reach <= lo / 2.0).then_some(Choice { ring_bits, index_bits, windows })
         })
         .ok_or(RowError::Uncovered { lo, hi })
 }

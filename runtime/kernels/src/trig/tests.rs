@@ -8,17 +8,13 @@ fn error(angle: u64, period_bits: u32, fraction: u32) -> f64 {
     let reduced = angle & ((1 << period_bits) - 1);
     let x = std::f64::consts::TAU * (reduced as f64 / period);
     let scale = f64::from(1u32 << fraction);
-    (cos as f64 - libm::cos(x) * scale)
-        .abs()
-        .max((sin as f64 - libm::sin(x) * scale).abs())
+    (cos as f64 - libm::cos(x) * scale).abs().max((sin as f64 - libm::sin(x) * scale).abs())
 }
 
 #[test]
 fn every_angle_of_a_short_period_is_within_a_unit() {
     for fraction in [0, 8, 16, 20, 24] {
-        let worst = (0..1u64 << 17)
-            .map(|angle| error(angle, 17, fraction))
-            .fold(0.0, f64::max);
+        let worst = (0..1u64 << 17).map(|angle| error(angle, 17, fraction)).fold(0.0, f64::max);
         assert!(worst < 0.53, "{fraction} fraction bits: {worst}");
     }
 }
@@ -27,9 +23,7 @@ fn every_angle_of_a_short_period_is_within_a_unit() {
 fn long_periods_are_within_a_unit() {
     for period_bits in [12, 13, 20, 28, 29, 36, 40] {
         let step = ((1u64 << period_bits) / 100_003) | 1;
-        let worst = (0..100_003u64)
-            .map(|i| error(i.wrapping_mul(step), period_bits, 24))
-            .fold(0.0, f64::max);
+        let worst = (0..100_003u64).map(|i| error(i.wrapping_mul(step), period_bits, 24)).fold(0.0, f64::max);
         assert!(worst < 0.53, "period 2^{period_bits}: {worst}");
     }
 }
@@ -57,15 +51,7 @@ fn quarter_turns_are_exact() {
 
 #[test]
 fn the_digest_is_the_known_one() {
-    assert_eq!(
-        table_digest(),
-        [
-            10164319672088473253,
-            2452168454086054694,
-            2503282692647221414,
-            15694614779189047697
-        ],
-    );
+    assert_eq!(table_digest(), [10164319672088473253, 2452168454086054694, 2503282692647221414, 15694614779189047697],);
 }
 
 #[test]

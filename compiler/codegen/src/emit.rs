@@ -1,0 +1,337 @@
+//! Kernels to Cranelift functions.
+//!
+//! A function takes the address of its slots, rows and columns: `(slots: i64, rows: i64, cols: i64)`. What does
+//! not depend on the column is computed once per row. Columns are taken in pairs, as vectors of two words if
+//! every operation has a vector form and one by one otherwise; a last odd column is computed alone.
+//! The text of a function depends on the kernel only, never on the processor.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::immediates::V128Imm;
+use cranelift_codegen::ir::types::{I64, I64X2};
+use cranelift_codegen::ir::{
+    AbiParam, Block, ConstantData, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, Value,
+};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use mpcc_program::code::{Access, Buf, MapOp, V};
+use mpcc_program::interpret::operands;
+
+use crate::kernel::Kernel;
+
+/// Bytes of a word.
+const WORD: i64 = 8;
+/// Bytes of a slot as passed to a kernel: the buffer's address, then the index of its last word.
+pub(crate) const SLOT: usize = 16;
+
+/// Consecutive positions computed by one copy of the operations.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lanes {
+    One,
+    Two,
+}
+
+/// The function of `kernel`, named `u0:index`.
+pub(crate) fn function(kernel: &Kernel, index: u32, convention: CallConv, config: TargetFrontendConfig) -> Function {
+    let mut signature = Signature::new(convention);
+    signature.params.extend([AbiParam::new(I64); 3]);
+    let mut function = Function::with_name_signature(UserFuncName::user(0, index), signature);
+    let mut context = FunctionBuilderContext::new();
+    let builder = FunctionBuilder::new(&mut function, &mut context);
+    let mut emitter = Emitter::new(builder, kernel);
+    emitter.rows();
+    emitter.builder.seal_all_blocks();
+    emitter.builder.finalize(config);
+    function
+}
+
+/// For every operation, whether its value depends on the column.
+fn varying(kernel: &Kernel) -> Vec<bool> {
+    let mut varying: Vec<bool> = Vec::with_capacity(kernel.ops.len());
+    for op in &kernel.ops {
+        let varies = match *op {
+            MapOp::Load(_, access) => access != Access::Row,
+            MapOp::Const(_) => false,
+            MapOp::RowIndex => kernel.flat,
+            _ => operands(op).any(|v| varying[v.0 as usize]),
+        };
+        varying.push(varies);
+    }
+    varying
+}
+
+/// Whether an operation on each word of a vector is one operation.
+fn has_vector_form(op: &MapOp) -> bool {
+    !matches!(op, MapOp::LoadAt(..) | MapOp::ShlBy(..) | MapOp::ShrBy(..) | MapOp::Parity(_))
+}
+
+struct Emitter<'a> {
+    builder: FunctionBuilder<'a>,
+    kernel: &'a Kernel,
+    /// Whether an operation's value depends on the column.
+    varying: Vec<bool>,
+    /// Whether pairs of columns are vectors.
+    vectors: bool,
+    /// Address of every slot's buffer.
+    bases: Vec<Value>,
+    /// Index of the last word of every slot read at computed indices.
+    lasts: Vec<Option<Value>>,
+    /// Arguments.
+    row_count: Value,
+    /// Bytes of a row.
+    row_bytes: Value,
+    /// Values of operations that do not vary, in the current row.
+    scalars: Vec<Option<Value>>,
+    /// The same in both words of a vector, where a vector needs them.
+    splats: Vec<Option<Value>>,
+}
+
+impl<'a> Emitter<'a> {
+    /// Emits the entry: arguments and slots.
+    fn new(mut builder: FunctionBuilder<'a>, kernel: &'a Kernel) -> Self {
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        let &[slots, row_count, cols] = builder.block_params(entry) else {
+            unreachable!("the signature has three parameters");
+        };
+        let tables = kernel.ops.iter().filter_map(|op| match op {
+            MapOp::LoadAt(slot, _) => Some(slot.0 as usize),
+            _ => None,
+        });
+        let mut is_table = vec![false; kernel.slots];
+        tables.for_each(|slot| is_table[slot] = true);
+        let mut bases = Vec::with_capacity(kernel.slots);
+        let mut lasts = Vec::with_capacity(kernel.slots);
+        for (slot, is_table) in is_table.into_iter().enumerate() {
+            let offset = i32::try_from(slot * SLOT).expect("a kernel has fewer than 2^27 slots");
+            bases.push(builder.ins().load(I64, load_flags(), slots, offset));
+            lasts.push(is_table.then(|| builder.ins().load(I64, load_flags(), slots, offset + 8)));
+        }
+        let row_bytes = builder.ins().imul_imm_u(cols, WORD);
+        let varying = varying(kernel);
+        let vectors = kernel.ops.iter().zip(&varying).all(|(op, &varies)| !varies || has_vector_form(op));
+        let none = vec![None; kernel.ops.len()];
+        let (scalars, splats) = (none.clone(), none);
+        Self { builder, kernel, varying, vectors, bases, lasts, row_count, row_bytes, scalars, splats }
+    }
+
+    /// Emits the loop over rows and the return.
+    fn rows(&mut self) {
+        let exit = self.builder.create_block();
+        let zero = self.builder.ins().iconst(I64, 0);
+        if self.kernel.flat {
+            self.columns(None, zero, exit);
+        } else {
+            let [body, next] = [(); 2].map(|()| self.builder.create_block());
+            let row = self.builder.append_block_param(body, I64);
+            let start = self.builder.append_block_param(body, I64);
+            self.builder.ins().jump(body, &[zero.into(), zero.into()]);
+            self.builder.switch_to_block(body);
+            self.columns(Some(row), start, next);
+
+            self.builder.switch_to_block(next);
+            let next_row = self.builder.ins().iadd_imm_u(row, 1);
+            let next_start = self.builder.ins().iadd(start, self.row_bytes);
+            self.loop_while_below(next_row, self.row_count, body, &[next_row, next_start], exit);
+        }
+        self.builder.switch_to_block(exit);
+        self.builder.ins().return_(&[]);
+    }
+
+    /// Emits one row: invariant values, pairs of columns, a last column. Ends with a jump to `after`.
+    fn columns(&mut self, row: Option<Value>, start: Value, after: Block) {
+        self.invariants(row);
+        let [pairs, rest, last] = [(); 3].map(|()| self.builder.create_block());
+        let zero = self.builder.ins().iconst(I64, 0);
+        let paired_bytes = self.builder.ins().band_imm_s(self.row_bytes, -2 * WORD);
+        let column = self.builder.append_block_param(pairs, I64);
+        self.loop_while_below(zero, paired_bytes, pairs, &[zero], rest);
+
+        self.builder.switch_to_block(pairs);
+        if self.vectors {
+            self.positions(Lanes::Two, start, column);
+        } else {
+            self.positions(Lanes::One, start, column);
+            let second = self.builder.ins().iadd_imm_u(column, WORD);
+            self.positions(Lanes::One, start, second);
+        }
+        let next = self.builder.ins().iadd_imm_u(column, 2 * WORD);
+        self.loop_while_below(next, paired_bytes, pairs, &[next], rest);
+
+        self.builder.switch_to_block(rest);
+        self.loop_while_below(paired_bytes, self.row_bytes, last, &[], after);
+        self.builder.switch_to_block(last);
+        self.positions(Lanes::One, start, paired_bytes);
+        self.builder.ins().jump(after, &[]);
+    }
+
+    /// Branches to `body` with `arguments` if `value < bound`, unsigned, and to `after` otherwise.
+    fn loop_while_below(&mut self, value: Value, bound: Value, body: Block, arguments: &[Value], after: Block) {
+        let below = self.builder.ins().icmp(IntCC::UnsignedLessThan, value, bound);
+        let arguments: Vec<_> = arguments.iter().map(|&v| v.into()).collect();
+        self.builder.ins().brif(below, body, &arguments, after, &[]);
+    }
+
+    /// Emits the values that do not depend on the column, and their vectors where pairs need them.
+    fn invariants(&mut self, row: Option<Value>) {
+        for (i, op) in self.kernel.ops.iter().enumerate() {
+            if self.varying[i] {
+                continue;
+            }
+            let scalars = &self.scalars;
+            let operand = |v: V| computed(scalars, v);
+            let value = match *op {
+                MapOp::Load(slot, _) => {
+                    let base = self.bases[slot.0 as usize];
+                    let address = match row {
+                        Some(row) => {
+                            let offset = self.builder.ins().imul_imm_u(row, WORD);
+                            self.builder.ins().iadd(base, offset)
+                        }
+                        None => base,
+                    };
+                    self.builder.ins().load(I64, load_flags(), address, 0)
+                }
+                MapOp::RowIndex => row.expect("the row index of a flat kernel varies"),
+                MapOp::LoadAt(slot, index) => {
+                    let index = operand(index);
+                    self.load_at(slot, index)
+                }
+                ref op => arithmetic(&mut self.builder, op, operand),
+            };
+            self.scalars[i] = Some(value);
+        }
+        if self.vectors {
+            for v in self.splatted() {
+                let scalar = computed(&self.scalars, v);
+                self.splats[v.0 as usize] = Some(self.builder.ins().splat(I64X2, scalar));
+            }
+        }
+    }
+
+    /// Invariant values that varying operations or stores use, in order.
+    fn splatted(&self) -> Vec<V> {
+        let mut used = vec![false; self.kernel.ops.len()];
+        for (op, _) in self.kernel.ops.iter().zip(&self.varying).filter(|(_, varies)| **varies) {
+            operands(op).for_each(|v| used[v.0 as usize] = true);
+        }
+        self.kernel.stores.iter().for_each(|(_, v)| used[v.0 as usize] = true);
+        let values = (0..).map(V).zip(used).zip(&self.varying);
+        values.filter(|((_, used), varies)| *used && !**varies).map(|((v, _), _)| v).collect()
+    }
+
+    /// Emits the operations that depend on the column, and the stores, for one or two positions of the row
+    /// that begins at byte `start` of a buffer; `column` is the byte offset from there.
+    fn positions(&mut self, lanes: Lanes, start: Value, column: Value) {
+        let position = if self.kernel.flat { column } else { self.builder.ins().iadd(start, column) };
+        let ty = match lanes {
+            Lanes::One => I64,
+            Lanes::Two => I64X2,
+        };
+        let mut values = match lanes {
+            Lanes::One => self.scalars.clone(),
+            Lanes::Two => self.splats.clone(),
+        };
+        for (i, op) in self.kernel.ops.iter().enumerate() {
+            if !self.varying[i] {
+                continue;
+            }
+            let operand = |v: V| computed(&values, v);
+            let value = match *op {
+                MapOp::Load(slot, access) => {
+                    let offset = if access == Access::Col { column } else { position };
+                    let address = self.builder.ins().iadd(self.bases[slot.0 as usize], offset);
+                    self.builder.ins().load(ty, load_flags(), address, 0)
+                }
+                MapOp::RowIndex => self.indices(lanes, column),
+                MapOp::LoadAt(slot, index) => {
+                    let index = operand(index);
+                    self.load_at(slot, index)
+                }
+                ref op => arithmetic(&mut self.builder, op, operand),
+            };
+            values[i] = Some(value);
+        }
+        for &(slot, v) in &self.kernel.stores {
+            let address = self.builder.ins().iadd(self.bases[slot.0 as usize], position);
+            self.builder.ins().store(store_flags(), computed(&values, v), address, 0);
+        }
+    }
+
+    /// The column of a position, or of two.
+    fn indices(&mut self, lanes: Lanes, column: Value) -> Value {
+        let first = self.builder.ins().ushr_imm_u(column, i64::from(WORD.trailing_zeros()));
+        match lanes {
+            Lanes::One => first,
+            Lanes::Two => {
+                let mut steps = [0; 16];
+                steps[8..].copy_from_slice(&1u64.to_le_bytes());
+                let steps = self.builder.func.dfg.constants.insert(ConstantData::from(V128Imm(steps)));
+                let steps = self.builder.ins().vconst(I64X2, steps);
+                let first = self.builder.ins().splat(I64X2, first);
+                self.builder.ins().iadd(first, steps)
+            }
+        }
+    }
+
+    /// The word of a slot at `index`, clamped to its last.
+    fn load_at(&mut self, slot: Buf, index: Value) -> Value {
+        let slot = slot.0 as usize;
+        let last = self.lasts[slot].expect("the last word of every table is loaded at entry");
+        let index = self.builder.ins().umin(index, last);
+        let offset = self.builder.ins().imul_imm_u(index, WORD);
+        let address = self.builder.ins().iadd(self.bases[slot], offset);
+        self.builder.ins().load(I64, load_flags(), address, 0)
+    }
+}
+
+/// Emits an operation that reads no memory, on words or on vectors alike.
+fn arithmetic(builder: &mut FunctionBuilder<'_>, op: &MapOp, operand: impl Fn(V) -> Value) -> Value {
+    let amount = |builder: &mut FunctionBuilder<'_>, by: u8| builder.ins().iconst(I64, i64::from(by));
+    match *op {
+        MapOp::Const(c) => builder.ins().iconst(I64, c.cast_signed()),
+        MapOp::Add(a, b) => builder.ins().iadd(operand(a), operand(b)),
+        MapOp::Sub(a, b) => builder.ins().isub(operand(a), operand(b)),
+        MapOp::Mul(a, b) => builder.ins().imul(operand(a), operand(b)),
+        MapOp::And(a, b) => builder.ins().band(operand(a), operand(b)),
+        MapOp::Or(a, b) => builder.ins().bor(operand(a), operand(b)),
+        MapOp::Xor(a, b) => builder.ins().bxor(operand(a), operand(b)),
+        MapOp::Shl(a, by) => {
+            let by = amount(builder, by);
+            builder.ins().ishl(operand(a), by)
+        }
+        MapOp::Shr(a, by) => {
+            let by = amount(builder, by);
+            builder.ins().ushr(operand(a), by)
+        }
+        MapOp::Sar(a, by) => {
+            let by = amount(builder, by);
+            builder.ins().sshr(operand(a), by)
+        }
+        // Cranelift takes shift amounts modulo the width, as the map does.
+        MapOp::ShlBy(a, b) => builder.ins().ishl(operand(a), operand(b)),
+        MapOp::ShrBy(a, b) => builder.ins().ushr(operand(a), operand(b)),
+        MapOp::Parity(a) => {
+            let ones = builder.ins().popcnt(operand(a));
+            builder.ins().band_imm_u(ones, 1)
+        }
+        MapOp::Load(..) | MapOp::LoadAt(..) | MapOp::RowIndex => {
+            unreachable!("operations on memory and positions are emitted where the position is known")
+        }
+    }
+}
+
+/// The value of an operand, which precedes its use.
+fn computed(values: &[Option<Value>], v: V) -> Value {
+    values[v.0 as usize].expect("operands are computed before they are used")
+}
+
+/// Words do not change while they are read: what a map stores it does not load.
+fn load_flags() -> MemFlagsData {
+    MemFlagsData::new().with_notrap().with_readonly()
+}
+
+/// Vectors are aligned to words only, so no alignment is claimed.
+fn store_flags() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}

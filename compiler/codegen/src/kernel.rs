@@ -1,0 +1,113 @@
+//! Maps stripped of what does not change their machine code.
+//!
+//! A [`Kernel`] is a map whose buffers are replaced by slots, in order of first use, and whose extents become
+//! arguments of the compiled function. Maps that differ only in buffers and extents share one kernel; a
+//! [`Launch`] says with which buffers and extents a map calls its kernel.
+
+use std::collections::HashMap;
+
+use mpcc_program::code::{Access, Buf, Map, MapOp, RoleCode, V, maps};
+use mpcc_program::interpret::check_map;
+
+use crate::CodegenError;
+
+/// A loop nest over `rows × cols` positions, on slots instead of buffers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kernel {
+    /// One row only: the kernel has no loop over rows, `Access::Row` is word 0, `Access::Col` does not occur,
+    /// and `RowIndex` is the column.
+    pub(crate) flat: bool,
+    /// Operations of the map; a `Buf` is the number of a slot.
+    pub(crate) ops: Vec<MapOp>,
+    /// Stores of the map; a `Buf` is the number of a slot.
+    pub(crate) stores: Vec<(Buf, V)>,
+    /// Number of slots.
+    pub(crate) slots: usize,
+}
+
+/// How one map calls its kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Launch {
+    /// Index of the kernel.
+    pub(crate) kernel: usize,
+    /// Rows the kernel runs over.
+    pub(crate) rows: usize,
+    /// Columns the kernel runs over.
+    pub(crate) cols: usize,
+    /// Buffer of every slot with the length it was checked for.
+    pub(crate) slots: Vec<(Buf, usize)>,
+}
+
+/// The distinct kernels of a role's code, and one launch per map in the order of [`maps`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) kernels: Vec<Kernel>,
+    pub(crate) launches: Vec<Launch>,
+}
+
+/// Checks every map of `code` and groups them by kernel.
+pub(crate) fn plan(code: &RoleCode) -> Result<Plan, CodegenError> {
+    let mut plan = Plan::default();
+    let mut known = HashMap::new();
+    for (id, map) in maps(code).enumerate() {
+        check_map(map, &code.lengths).map_err(|source| CodegenError::Map { id, source })?;
+        let (kernel, mut launch) = abstracted(map, &code.lengths);
+        launch.kernel = *known.entry(kernel).or_insert_with_key(|kernel| {
+            plan.kernels.push(kernel.clone());
+            plan.kernels.len() - 1
+        });
+        plan.launches.push(launch);
+    }
+    Ok(plan)
+}
+
+/// Which of the index spaces a kernel has stands for the map's.
+#[derive(Clone, Copy)]
+enum Nest {
+    /// The map's own rows and columns.
+    Both,
+    /// The map has one column: its rows are the kernel's columns.
+    Rows,
+    /// The map has one row.
+    Cols,
+    /// No operation tells rows from columns: positions are the kernel's columns.
+    Positions,
+}
+
+/// Splits a checked map into its kernel and its launch, whose kernel index is still to be set.
+fn abstracted(map: &Map, lengths: &[usize]) -> (Kernel, Launch) {
+    let two_dimensional = |op: &MapOp| matches!(op, MapOp::Load(_, Access::Row | Access::Col) | MapOp::RowIndex);
+    let (nest, rows, cols) = match (map.rows, map.cols) {
+        (rows, 1) => (Nest::Rows, 1, rows),
+        (1, cols) => (Nest::Cols, 1, cols),
+        (rows, cols) if map.ops.iter().any(two_dimensional) => (Nest::Both, rows, cols),
+        (rows, cols) => (Nest::Positions, 1, rows * cols),
+    };
+    let mut slots: Vec<(Buf, usize)> = Vec::new();
+    let mut slot = |buf: Buf| {
+        let index = slots.iter().position(|s| s.0 == buf).unwrap_or_else(|| {
+            slots.push((buf, lengths[buf.0 as usize]));
+            slots.len() - 1
+        });
+        Buf(u32::try_from(index).expect("no more slots than operations and stores, which u32 counts"))
+    };
+    let ops = map.ops.iter().map(|op| match *op {
+        MapOp::Load(buf, access) => MapOp::Load(slot(buf), in_nest(nest, access)),
+        MapOp::LoadAt(buf, index) => MapOp::LoadAt(slot(buf), index),
+        MapOp::RowIndex if matches!(nest, Nest::Cols) => MapOp::Const(0),
+        op => op,
+    });
+    let ops = ops.collect();
+    let stores = map.stores.iter().map(|&(buf, value)| (slot(buf), value)).collect();
+    let kernel = Kernel { flat: !matches!(nest, Nest::Both), ops, stores, slots: slots.len() };
+    (kernel, Launch { kernel: 0, rows, cols, slots })
+}
+
+/// The kernel's access for an access of the map.
+fn in_nest(nest: Nest, access: Access) -> Access {
+    match (nest, access) {
+        (Nest::Both | Nest::Positions, access) => access,
+        (_, Access::Full) | (Nest::Rows, Access::Row) | (Nest::Cols, Access::Col) => Access::Full,
+        (Nest::Rows, Access::Col) | (Nest::Cols, Access::Row) => Access::Row,
+    }
+}

@@ -1,0 +1,52 @@
+//! Ranges from trained weights and calibration inputs, by the float evaluator.
+
+use crate::evaluate::{EvaluateError, Evaluator, Tensor, Wanted};
+use crate::graph::{Graph, Visibility};
+use crate::ranges::{NodeRange, Ranges};
+use crate::value_ranges;
+
+/// Observed and proved ranges of a rewritten graph. `progress` is told how many inputs are done.
+///
+/// # Errors
+/// If an input or weight has the wrong shape or a value is not finite.
+pub fn calibrate(
+    graph: &Graph,
+    params: &[Tensor],
+    inputs: &[Vec<Tensor>],
+    mut progress: impl FnMut(usize),
+) -> Result<Ranges, EvaluateError> {
+    let evaluator = Evaluator::new(graph, params)?;
+    let mut ranges = Ranges::new(graph);
+    let mut see = |id: u32, tensor: &Tensor| {
+        let entry = ranges.nodes.entry(id).or_insert_with(NodeRange::default);
+        let (mut low, mut high) = entry.observed.unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
+        let mut smallest = entry.smallest_positive.unwrap_or(f64::INFINITY);
+        for v in &tensor.data {
+            low = low.min(*v);
+            high = high.max(*v);
+            if *v > 0.0 {
+                smallest = smallest.min(*v);
+            }
+        }
+        entry.observed = Some((low, high));
+        entry.smallest_positive = smallest.is_finite().then_some(smallest);
+    };
+    for (id, tensor) in evaluator.server_values().iter() {
+        see(id.0, tensor);
+    }
+    for (done, input) in inputs.iter().enumerate() {
+        let values = evaluator.run(input, Wanted::All)?;
+        for (id, tensor) in values.iter() {
+            if matches!(graph.node(id).ty.visibility, Visibility::Shared | Visibility::SecretClient) {
+                see(id.0, tensor);
+            }
+        }
+        progress(done + 1);
+    }
+    for (index, proved) in value_ranges::proved(graph, evaluator.server_values()).into_iter().enumerate() {
+        if let Some(range) = proved {
+            ranges.nodes.entry(index as u32).or_insert_with(NodeRange::default).proved = Some(range);
+        }
+    }
+    Ok(ranges)
+}

@@ -1,0 +1,91 @@
+//! The phases in order: parse, lower, rewrite, plan, artefact.
+
+use mpcc_grammar::{Diagnostic, parse};
+use mpcc_program::program::{Gate, Program};
+use mpcc_program::{cost, verify};
+
+use crate::artefact::{Artefact, Manifest, Opened, program_hash, range_rows};
+use crate::graph::Graph;
+use crate::lower::{LowerOptions, lower};
+use crate::passes::{self, PassReport};
+use crate::plan::{PlanError, plan};
+use crate::ranges::Ranges;
+
+/// The trust model, printed with every result.
+pub const TRUST: &str = "semi-honest, dealer";
+
+/// A model after the rewrites: what calibration and planning start from.
+#[derive(Clone, Debug)]
+pub struct Rewritten {
+    /// The graph as written.
+    pub lowered: Graph,
+    /// The graph after all passes.
+    pub graph: Graph,
+    /// What each pass did.
+    pub passes: Vec<PassReport>,
+    /// Warnings of the source.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Source text to rewritten graph. Every error of the first failing phase is returned.
+pub fn rewrite(source: &str, options: &LowerOptions) -> Result<Rewritten, Vec<Diagnostic>> {
+    let module = parse(source)?;
+    let (lowered, warnings) = lower(&module, options)?;
+    let (graph, passes) = passes::run_all(&lowered);
+    Ok(Rewritten { lowered, graph, passes, warnings })
+}
+
+/// Rewritten graph and ranges to artefact. `source` is only hashed.
+///
+/// # Panics
+/// If the planner wrote a program that its verifier rejects: a bug in mpcc, reported with every violation.
+pub fn assemble(source: &str, graph: &Graph, ranges: &Ranges) -> Result<Artefact, Vec<PlanError>> {
+    let planned = plan(graph, ranges)?;
+    if let Err(violations) = verify::verify(&planned.program) {
+        let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        panic!("the planner wrote an invalid share program:\n{}", list.join("\n"));
+    }
+    let manifest = Manifest {
+        schema: "mpcc.artefact/1".into(),
+        compiler: env!("CARGO_PKG_VERSION").into(),
+        model: graph.name.clone(),
+        program: program_hash(graph, &planned.program),
+        source: blake3::hash(source.as_bytes()).to_hex().to_string(),
+        trust: TRUST.into(),
+        plans: graph.plans.clone(),
+        opened: opened(&planned.program),
+        cost: cost::program(&planned.program),
+        ranges: range_rows(&planned.ranges),
+    };
+    Ok(Artefact { manifest, graph: graph.clone(), program: planned.program })
+}
+
+/// Everything that leaves a party, by kind.
+fn opened(program: &Program) -> Vec<Opened> {
+    let count = |test: fn(&Gate) -> bool| program.values.iter().filter(|v| test(&v.gate)).count();
+    let rows = [
+        ("inputs", "model owner", "masked by the data owner, uniform", count(|g| matches!(g, Gate::Input { .. }))),
+        (
+            "weights",
+            "data owner",
+            "once per session, under a static mask known to the dealer, uniform",
+            program.weights.len(),
+        ),
+        (
+            "intermediate values",
+            "both parties",
+            "under a fresh mask over the whole ring, uniform",
+            count(|g| matches!(g, Gate::Open { .. })),
+        ),
+        (
+            "predicate bits of comparisons",
+            "both parties",
+            "one-time padded, uniform",
+            count(|g| matches!(g, Gate::SignDigits { .. } | Gate::OpenSign { .. })),
+        ),
+        ("outputs", "data owner", "the result, rounded; meant to be learned", program.outputs.len()),
+    ];
+    rows.into_iter()
+        .map(|(what, to, why, count)| Opened { what: what.into(), to: to.into(), why: why.into(), count })
+        .collect()
+}

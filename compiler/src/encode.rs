@@ -1,0 +1,153 @@
+//! Encoding weights and inputs as ring integers, and decoding outputs.
+//!
+//! A value v becomes round(v · 2^fraction). What does not fit its declared bound is refused with the tensor's path,
+//! never wrapped. Rows of a centred weight are rounded so that they still sum to exactly zero (gates.md C8).
+
+use mpcc_program::program::{Input, Output, Program, Weight, WeightRounding};
+use thiserror::Error;
+
+use crate::evaluate::{Tensor, Values};
+use crate::graph::NodeId;
+
+/// Why a value cannot be encoded.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum EncodeError {
+    /// The value was not computed.
+    #[error("`{path}` was not evaluated")]
+    Missing {
+        /// Path of the value.
+        path: String,
+    },
+    /// Not a number.
+    #[error("`{path}` holds a value that is not a finite number")]
+    NotFinite {
+        /// Path of the value.
+        path: String,
+    },
+    /// Beyond what the program was planned for.
+    #[error("`{path}` holds a value of magnitude {magnitude:.6}, and the program was compiled for less than {limit:.6}: compile again with these values' ranges")]
+    OutOfRange {
+        /// Path of the value.
+        path: String,
+        /// The largest magnitude found.
+        magnitude: f64,
+        /// The declared bound.
+        limit: f64,
+    },
+}
+
+/// All encoded weights of a program, in its order, signed.
+pub fn weights(program: &Program, values: &Values) -> Result<Vec<Vec<i64>>, EncodeError> {
+    program.weights.iter().map(|w| weight(w, values.value(NodeId(w.node)))).collect()
+}
+
+/// All encoded inputs of a program, in its order, signed.
+pub fn inputs(program: &Program, values: &Values) -> Result<Vec<Vec<i64>>, EncodeError> {
+    program.inputs.iter().map(|i| input(i, values.value(NodeId(i.node)))).collect()
+}
+
+/// An output's integers as real numbers.
+pub fn decode(output: &Output, integers: &[i64]) -> Vec<f64> {
+    let unit = libm::exp2(-f64::from(output.fraction));
+    integers.iter().map(|v| *v as f64 * unit).collect()
+}
+
+fn weight(weight: &Weight, value: Option<&Tensor>) -> Result<Vec<i64>, EncodeError> {
+    let value = value.ok_or_else(|| EncodeError::Missing { path: weight.path.clone() })?;
+    let data = if weight.transposed {
+        let (k, n) = (weight.shape[0], weight.shape[1]);
+        (0..k * n).map(|i| value.data[(i % n) * k + i / n]).collect()
+    } else {
+        value.data.clone()
+    };
+    let mut out = round(&data, weight.fraction, &weight.path)?;
+    if weight.rounding == WeightRounding::ZeroColumnSums {
+        zero_column_sums(&mut out, &data, weight.shape[1], weight.fraction);
+    }
+    check(&out, weight.fraction, weight.bound, &weight.path)?;
+    Ok(out)
+}
+
+fn input(input: &Input, value: Option<&Tensor>) -> Result<Vec<i64>, EncodeError> {
+    let value = value.ok_or_else(|| EncodeError::Missing { path: input.path.clone() })?;
+    let out = round(&value.data, input.fraction, &input.path)?;
+    check(&out, input.fraction, input.bound, &input.path)?;
+    Ok(out)
+}
+
+fn round(data: &[f64], fraction: i16, path: &str) -> Result<Vec<i64>, EncodeError> {
+    let scale = libm::exp2(f64::from(fraction));
+    data.iter()
+        .map(|v| {
+            let scaled = libm::rint(v * scale);
+            if !scaled.is_finite() {
+                return Err(EncodeError::NotFinite { path: path.into() });
+            }
+            if scaled.abs() >= 9e18 {
+                let limit = libm::exp2(62.0 - f64::from(fraction));
+                return Err(EncodeError::OutOfRange { path: path.into(), magnitude: v.abs(), limit });
+            }
+            Ok(scaled as i64)
+        })
+        .collect()
+}
+
+fn check(out: &[i64], fraction: i16, bound: u8, path: &str) -> Result<(), EncodeError> {
+    let largest = out.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
+    if largest >> bound == 0 {
+        return Ok(());
+    }
+    let unit = libm::exp2(-f64::from(fraction));
+    Err(EncodeError::OutOfRange {
+        path: path.into(),
+        magnitude: largest as f64 * unit,
+        limit: libm::exp2(f64::from(bound)) * unit,
+    })
+}
+
+/// Moves the entries whose rounding was least certain by one unit until every column sums to zero.
+fn zero_column_sums(out: &mut [i64], data: &[f64], columns: usize, fraction: i16) {
+    let scale = libm::exp2(f64::from(fraction));
+    let rows = out.len() / columns;
+    for c in 0..columns {
+        let excess: i64 = (0..rows).map(|r| out[r * columns + c]).sum();
+        let step = -excess.signum();
+        let mut order: Vec<usize> = (0..rows).collect();
+        let remainder = |r: usize| {
+            let i = r * columns + c;
+            (data[i] * scale - out[i] as f64) * step as f64
+        };
+        order.sort_by(|a, b| remainder(*b).total_cmp(&remainder(*a)).then(a.cmp(b)));
+        for r in order.iter().cycle().take(excess.unsigned_abs() as usize) {
+            out[r * columns + c] += step;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_a_centred_weight_sum_to_zero_after_rounding() {
+        let data: Vec<f64> = (0..24).map(|i| f64::from((i * 37 % 19) - 9) * 0.013).collect();
+        let means: Vec<f64> = (0..3).map(|c| (0..8).map(|r| data[r * 3 + c]).sum::<f64>() / 8.0).collect();
+        let centred: Vec<f64> = data.iter().enumerate().map(|(i, v)| v - means[i % 3]).collect();
+        let mut out = round(&centred, 10, "w").unwrap();
+        zero_column_sums(&mut out, &centred, 3, 10);
+        for c in 0..3 {
+            assert_eq!((0..8).map(|r| out[r * 3 + c]).sum::<i64>(), 0);
+        }
+        for (o, v) in out.iter().zip(&centred) {
+            assert!((*o as f64 - v * 1024.0).abs() <= 1.0);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_path() {
+        let e = check(&[3, -8], 2, 3, "blocks.0/q").unwrap_err();
+        assert_eq!(e, EncodeError::OutOfRange { path: "blocks.0/q".into(), magnitude: 2.0, limit: 2.0 });
+        assert!(check(&[7, -7], 2, 3, "w").is_ok());
+        assert!(matches!(round(&[f64::NAN], 4, "w"), Err(EncodeError::NotFinite { .. })));
+    }
+}

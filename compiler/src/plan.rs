@@ -1,0 +1,131 @@
+//! Planning: fixed-point formats, ring widths, protocols and hops for a rewritten graph.
+//!
+//! Three sweeps. `formats` goes forward and gives every node the scale of its share and of its opened wire.
+//! `rings` goes backward and gives every share and wire the ring its consumers need; where 64 bits cannot hold a
+//! chain, the wire is opened narrow, extended and opened again. `build` goes forward once more and writes the gates.
+//! An opening happens in the first hop after its operand is known, so independent openings share hops.
+
+mod build;
+mod formats;
+mod gelu;
+mod rings;
+mod windows;
+
+use mpcc_program::program::Program;
+use thiserror::Error;
+
+use crate::graph::{Graph, NodeId};
+use crate::ranges::{Origin, Ranges};
+
+pub use gelu::{GeluSeries, fit as fit_gelu};
+
+/// Why a graph cannot be planned. Each names the node and says what to change.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum PlanError {
+    /// Nothing is known about a node's values.
+    #[error("no range is known for `{path}` ({node:?})")]
+    NoRange {
+        /// The node.
+        node: NodeId,
+        /// Its path.
+        path: String,
+    },
+    /// The ranges are those of another graph.
+    #[error("these ranges belong to another model, plan or weights file")]
+    StaleRanges,
+    /// A value does not fit 64 bits.
+    #[error("`{path}` needs a ring of {needed} bits and {available} are available")]
+    TooWide {
+        /// The node.
+        node: NodeId,
+        /// Its path.
+        path: String,
+        /// Bits needed.
+        needed: i32,
+        /// Bits available.
+        available: i32,
+    },
+    /// A row function's domain is wider than its tables can cover.
+    #[error("`{path}` spans {low:e} to {high:e}: no row table covers that")]
+    RowDomain {
+        /// The node.
+        node: NodeId,
+        /// Its path.
+        path: String,
+        /// Least argument.
+        low: f64,
+        /// Greatest argument.
+        high: f64,
+    },
+    /// An operation on secret values has no protocol yet.
+    #[error("`{path}`: no protocol for {what} on secret values")]
+    Unsupported {
+        /// The node.
+        node: NodeId,
+        /// Its path.
+        path: String,
+        /// What it is.
+        what: String,
+    },
+}
+
+impl PlanError {
+    /// The node concerned.
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            PlanError::StaleRanges => None,
+            PlanError::NoRange { node, .. }
+            | PlanError::TooWide { node, .. }
+            | PlanError::RowDomain { node, .. }
+            | PlanError::Unsupported { node, .. } => Some(*node),
+        }
+    }
+}
+
+/// The widest ring: one machine word.
+pub(crate) const WORD: i32 = 64;
+/// Bits of the position inside a row table's bucket.
+pub(crate) const TAU_BITS: i32 = 14;
+/// Significant bits kept on a wire whose values are small.
+pub(crate) const SIGNIFICANT: i32 = 15;
+
+/// A bound relied on, for the report.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct RangeNote {
+    /// Path of the node.
+    pub path: String,
+    /// Where its bound comes from.
+    pub origin: Origin,
+    /// The range relied on.
+    pub range: (f64, f64),
+}
+
+/// A share program and what it relies on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The program.
+    pub program: Program,
+    /// Every bound relied on.
+    pub ranges: Vec<RangeNote>,
+}
+
+/// Plans a graph that passed all rewrites. Every violation is reported, not only the first.
+pub fn plan(graph: &Graph, ranges: &Ranges) -> Result<Plan, Vec<PlanError>> {
+    if ranges.graph != crate::ranges::digest(graph) {
+        return Err(vec![PlanError::StaleRanges]);
+    }
+    let formats = formats::assign(graph, ranges)?;
+    let rings = rings::assign(graph, &formats)?;
+    let program = build::program(graph, &formats, &rings);
+    let notes = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| formats.nodes[*i].is_shared())
+        .filter_map(|(i, n)| {
+            let (range, origin) = ranges.range(graph, NodeId(i as u32))?;
+            Some(RangeNote { path: n.path.clone(), origin, range })
+        })
+        .collect();
+    Ok(Plan { program, ranges: notes })
+}

@@ -1,0 +1,509 @@
+//! Writing the gates, forward, with the formats and rings decided.
+
+use std::collections::HashMap;
+
+use mpcc_program::code::RowTable;
+use mpcc_program::gates::digits;
+use mpcc_program::program::{
+    Gate, Input, Kind, Output, Program, Rounding, Shape, Term, Value, ValueId, View, Weight, WeightId, WeightRounding,
+};
+use smallvec::SmallVec;
+
+use super::TAU_BITS;
+use super::formats::{Form, Format, Formats, Product, product};
+use super::gelu::{GeluSeries, PERIOD_LOG2, SATURATE_AT};
+use super::rings::{Rings, centre_bits, table_ring};
+use crate::graph::{Graph, Node, NodeId, Op};
+
+/// The same rounding of a real series to integers everywhere.
+fn encode(value: f64, fraction: i32) -> i64 {
+    libm::floor(value * libm::exp2(f64::from(fraction)) + 0.5) as i64
+}
+
+struct Build<'a> {
+    graph: &'a Graph,
+    formats: &'a Formats,
+    rings: &'a Rings,
+    program: Program,
+    shares: HashMap<NodeId, ValueId>,
+    wires: HashMap<NodeId, ValueId>,
+    weights: HashMap<(NodeId, bool, i32), WeightId>,
+}
+
+/// The share program of a graph.
+pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings) -> Program {
+    let mut b = Build {
+        graph,
+        formats,
+        rings,
+        program: Program { name: graph.name.clone(), ..Program::default() },
+        shares: HashMap::new(),
+        wires: HashMap::new(),
+        weights: HashMap::new(),
+    };
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let id = NodeId(i as u32);
+        let ring = rings.of(id);
+        if formats.of(id).is_shared() && (ring.share > 0 || ring.wire > 0) {
+            b.node(id, node);
+        }
+    }
+    for (i, output) in graph.outputs.iter().enumerate() {
+        b.reveal(i as u32, output);
+    }
+    b.program.hops = b.program.values.iter().map(|v| v.level).max().unwrap_or(0);
+    b.program
+}
+
+/// What a new value needs besides its gate.
+struct Spec<'s> {
+    kind: Kind,
+    shape: &'s [usize],
+    ring: i32,
+    fraction: i32,
+    magnitude: i32,
+}
+
+impl Build<'_> {
+    fn push(&mut self, gate: Gate, spec: Spec<'_>, path: &str) -> ValueId {
+        let operands = gate.operands().iter().map(|o| self.program.value(*o).level).max().unwrap_or(0);
+        let level = operands + u16::from(gate.takes_a_hop());
+        let id = ValueId(self.program.values.len() as u32);
+        self.program.values.push(Value {
+            gate,
+            kind: spec.kind,
+            shape: spec.shape.iter().copied().collect(),
+            ring: spec.ring as u8,
+            fraction: spec.fraction as i16,
+            bound: (spec.fraction + spec.magnitude).clamp(1, spec.ring - 1) as u8,
+            level,
+            path: path.into(),
+        });
+        id
+    }
+
+    fn share(&self, id: NodeId) -> ValueId {
+        self.shares[&id]
+    }
+
+    fn wire(&self, id: NodeId) -> ValueId {
+        self.wires[&id]
+    }
+
+    fn node(&mut self, id: NodeId, node: &Node) {
+        let f = self.formats.of(id).clone();
+        let ring = self.rings.of(id);
+        match &f.form {
+            Form::Server => {}
+            Form::Client { .. } => self.input(id, node, &f),
+            Form::Alias => self.alias(id, node, &f),
+            Form::Derived => {
+                let source = self.wire(node.op.operands()[0]);
+                let d = *node.ty.shape.last().unwrap_or(&1);
+                let truncate = centre_bits(d);
+                let spec = Spec {
+                    kind: Kind::Wire,
+                    shape: &node.ty.shape,
+                    ring: i32::from(self.program.value(source).ring) - truncate,
+                    fraction: f.wire,
+                    magnitude: f.magnitude + 1,
+                };
+                let gate = Gate::Centre { source, truncate: truncate as u8 };
+                let wire = self.push(gate, spec, &node.path);
+                self.wires.insert(id, wire);
+            }
+            _ => {
+                let share = self.compute(id, node, &f, ring.share);
+                self.shares.insert(id, share);
+                if ring.wire > 0 {
+                    let wire = self.open(share, node, &f, ring);
+                    self.wires.insert(id, wire);
+                }
+            }
+        }
+    }
+
+    fn input(&mut self, id: NodeId, node: &Node, f: &Format) {
+        let index = self.program.inputs.len() as u32;
+        let ring = self.rings.of(id).wire;
+        self.program.inputs.push(Input {
+            node: id.0,
+            shape: node.ty.shape.clone(),
+            fraction: f.wire as i16,
+            bound: (f.wire + f.magnitude).clamp(1, ring - 1) as u8,
+            path: node.path.clone(),
+        });
+        let spec =
+            Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
+        let wire = self.push(Gate::Input { input: index }, spec, &node.path);
+        self.wires.insert(id, wire);
+    }
+
+    /// Opens a share as the wire its consumers need, in two openings if one word is too narrow.
+    fn open(&mut self, share: ValueId, node: &Node, f: &Format, ring: super::rings::Ring) -> ValueId {
+        let truncate = f.share - f.wire;
+        let rounding = if f.exact { Rounding::Exact } else { Rounding::Dithered };
+        let spec = |ring| Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
+        let first = ring.narrow.unwrap_or(ring.wire);
+        let gate = Gate::Open { source: share, truncate: truncate as u8, rounding };
+        let wire = self.push(gate, spec(first), &node.path);
+        if ring.narrow.is_none() {
+            return wire;
+        }
+        let wide = self.push(
+            Gate::Extend { source: wire },
+            Spec { kind: Kind::Share, ..spec(ring.wire.max(first + 2)) },
+            &node.path,
+        );
+        self.push(Gate::Open { source: wide, truncate: 0, rounding: Rounding::Dithered }, spec(ring.wire), &node.path)
+    }
+
+    fn alias(&mut self, id: NodeId, node: &Node, f: &Format) {
+        let source = node.op.operands()[0];
+        let from = &self.graph.node(source).ty.shape;
+        let view = match &node.op {
+            Op::Scale(..) => None,
+            Op::Transpose(_) => {
+                let n = from.len();
+                Some((None, View::Permute((0..n - 2).chain([n - 1, n - 2]).collect())))
+            }
+            Op::SplitHeads { heads, .. } => {
+                let middle: Shape = [from[0], *heads, from[1] / heads].into_iter().collect();
+                Some((Some(middle), View::Permute(SmallVec::from_slice(&[1, 0, 2]))))
+            }
+            Op::MergeHeads(_) => Some((None, View::Permute(SmallVec::from_slice(&[1, 0, 2])))),
+            Op::Slice { axis, start, .. } => Some((None, View::Slice { axis: *axis, start: *start })),
+            Op::Gather { axis, index, .. } => Some((None, View::Gather { axis: *axis, index: index.clone() })),
+            _ => Some((None, View::Reshape)),
+        };
+        let shift = self.formats.of(source).wire - f.wire;
+        for kind in [Kind::Share, Kind::Wire] {
+            let map = if kind == Kind::Share { &self.shares } else { &self.wires };
+            let Some(&value) = map.get(&source) else { continue };
+            let (ring, fraction) = {
+                let v = self.program.value(value);
+                (i32::from(v.ring), i32::from(v.fraction))
+            };
+            let spec = |shape, fraction| Spec { kind, shape, ring, fraction, magnitude: f.magnitude };
+            let result = match &view {
+                None => {
+                    let gate = Gate::Rescale { source: value, shift: -shift as i16 };
+                    self.push(gate, spec(&node.ty.shape, fraction - shift), &node.path)
+                }
+                Some((middle, view)) => {
+                    let mut at = value;
+                    if let Some(middle) = middle {
+                        at = self.push(Gate::View { source: at, view: View::Reshape }, spec(middle, fraction), &node.path);
+                    }
+                    if matches!(node.op, Op::MergeHeads(_)) {
+                        let moved: Shape = [from[1], from[0], from[2]].into_iter().collect();
+                        at = self.push(Gate::View { source: at, view: view.clone() }, spec(&moved, fraction), &node.path);
+                        self.push(Gate::View { source: at, view: View::Reshape }, spec(&node.ty.shape, fraction), &node.path)
+                    } else {
+                        self.push(Gate::View { source: at, view: view.clone() }, spec(&node.ty.shape, fraction), &node.path)
+                    }
+                }
+            };
+            let map = if kind == Kind::Share { &mut self.shares } else { &mut self.wires };
+            map.insert(id, result);
+        }
+    }
+
+    /// An encoded weight, shared between its uses at one scale.
+    fn weight(&mut self, node: NodeId, transposed: bool, fraction: i32) -> WeightId {
+        if let Some(known) = self.weights.get(&(node, transposed, fraction)) {
+            return *known;
+        }
+        let n = self.graph.node(node);
+        let mut shape: Shape = n.ty.shape.clone();
+        if transposed {
+            let len = shape.len();
+            shape.swap(len - 1, len - 2);
+        }
+        let mut op = &n.op;
+        while let Op::Scale(inner, _) = op {
+            op = &self.graph.node(*inner).op;
+        }
+        let rounding = match op {
+            Op::CentreWeight(_) if transposed => WeightRounding::ZeroColumnSums,
+            _ => WeightRounding::Nearest,
+        };
+        let magnitude = self.formats.of(node).magnitude;
+        let id = WeightId(self.program.weights.len() as u32);
+        self.program.weights.push(Weight {
+            node: node.0,
+            shape,
+            transposed,
+            fraction: fraction as i16,
+            bound: (fraction + magnitude).clamp(1, 62) as u8,
+            rounding,
+            path: n.path.clone(),
+        });
+        self.weights.insert((node, transposed, fraction), id);
+        id
+    }
+
+    /// The node's share, valid in `ring`.
+    fn compute(&mut self, id: NodeId, node: &Node, f: &Format, ring: i32) -> ValueId {
+        let weight_frac = i32::from(self.graph.numeric.weight_frac);
+        let shape = &node.ty.shape;
+        let spec = |ring| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
+        match (&f.form, &node.op) {
+            (Form::RowFunction { argument, windows, function }, op) => {
+                let table = RowTable {
+                    ring_bits: windows.ring_bits,
+                    index_bits: windows.index_bits,
+                    windows: windows.windows,
+                    degree: 3,
+                    tau_bits: TAU_BITS as u8,
+                    fraction: (f.share - TAU_BITS) as u8,
+                    function: *function,
+                };
+                self.row_function(op, *argument, table, f, self.rings.of(id).wire, &node.path)
+            }
+            (Form::GeluPlain(s), Op::Gelu(x)) => self.gelu_plain(*x, s, f, ring, node),
+            (Form::GeluSaturating(s), Op::Gelu(x)) => self.gelu_saturating(*x, s, f, ring, node),
+            (_, Op::Linear { x, weight, bias }) => {
+                let w = self.weight(*weight, true, weight_frac);
+                let product = self.push(Gate::MatMulServer { source: self.wire(*x), weight: w }, spec(ring), &node.path);
+                match bias {
+                    None => product,
+                    Some(b) => {
+                        let w = self.weight(*b, false, f.share);
+                        self.push(Gate::AddServer { source: product, weight: w }, spec(ring), &node.path)
+                    }
+                }
+            }
+            (_, Op::MatMul(a, b)) if self.formats.of(*b).form == Form::Server => {
+                let w = self.weight(*b, false, weight_frac);
+                self.push(Gate::MatMulServer { source: self.wire(*a), weight: w }, spec(ring), &node.path)
+            }
+            (_, Op::MatMul(a, b)) => {
+                self.push(Gate::MatMul { left: self.wire(*a), right: self.wire(*b) }, spec(ring), &node.path)
+            }
+            (_, Op::Mul(a, b)) => match product(self.graph, *a, *b).expect("formats found a protocol") {
+                Product::RowScale(m, r) => {
+                    self.push(Gate::RowScale { source: self.wire(m), row: self.wire(r) }, spec(ring), &node.path)
+                }
+                Product::Server(m, w) => {
+                    let w = self.weight(w, false, weight_frac);
+                    self.push(Gate::MulServer { source: self.wire(m), weight: w }, spec(ring), &node.path)
+                }
+            },
+            (_, Op::Add(a, b)) => self.add(*a, *b, f, ring, node),
+            (_, Op::Sub(a, b)) => {
+                let (left, right) = (self.term(*a, f, ring), self.term(*b, f, ring));
+                self.push(Gate::Sub { left, right }, spec(ring), &node.path)
+            }
+            (_, Op::Concat { parts, axis }) => {
+                let parts = parts.iter().map(|p| self.term(*p, f, ring)).collect();
+                self.push(Gate::Concat { parts, axis: *axis }, spec(ring), &node.path)
+            }
+            (_, Op::SumRow(x)) => self.push(Gate::SumRow { source: self.share(*x) }, spec(ring), &node.path),
+            (_, Op::Offset(x, c)) => {
+                let term = encode(*c, f.share);
+                self.push(Gate::AddPublic { source: self.share(*x), term }, spec(ring), &node.path)
+            }
+            (_, Op::Scale(x, c)) => {
+                let factor = encode(*c, 16);
+                self.push(Gate::MulPublic { source: self.share(*x), factor }, spec(ring), &node.path)
+            }
+            (_, Op::Relu(x)) => {
+                let wire = self.wire(*x);
+                let bit = self.sign(&[(wire, 0)], true, node);
+                let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
+                self.push(Gate::Select { bit, source: wire, nonnegative: true }, spec(ring), &node.path)
+            }
+            (_, op) => unreachable!("formats refused {}", crate::text::op_name(op)),
+        }
+    }
+
+    /// A share as a term at the format's scale; a server value becomes a share first.
+    fn term(&mut self, id: NodeId, f: &Format, ring: i32) -> Term {
+        let own = self.formats.of(id).clone();
+        if own.form != Form::Server {
+            return Term { value: self.share(id), shift: (f.share - own.share) as u8 };
+        }
+        let weight = self.weight(id, false, f.share);
+        let node = self.graph.node(id);
+        let spec = Spec {
+            kind: Kind::Share,
+            shape: &node.ty.shape,
+            ring,
+            fraction: f.share,
+            magnitude: own.magnitude,
+        };
+        Term { value: self.push(Gate::ServerShare { weight }, spec, &node.path), shift: 0 }
+    }
+
+    fn add(&mut self, a: NodeId, b: NodeId, f: &Format, ring: i32, node: &Node) -> ValueId {
+        let spec = || Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction: f.share, magnitude: f.magnitude };
+        let is_server = |s: &Self, id| s.formats.of(id).form == Form::Server;
+        let server = if is_server(self, a) { Some((b, a)) } else if is_server(self, b) { Some((a, b)) } else { None };
+        match server {
+            Some((x, w)) => {
+                let source = self.share(x);
+                let weight = self.weight(w, false, f.share);
+                self.push(Gate::AddServer { source, weight }, spec(), &node.path)
+            }
+            None => {
+                let terms = vec![self.term(a, f, ring), self.term(b, f, ring)];
+                self.push(Gate::Add { terms }, spec(), &node.path)
+            }
+        }
+    }
+
+    fn row_function(&mut self, op: &Op, argument: NodeId, table: RowTable, f: &Format, wire: i32, path: &str) -> ValueId {
+        let k = i32::from(table.ring_bits);
+        let mut shape: Shape = self.graph.node(argument).ty.shape.clone();
+        if let Some(last) = shape.last_mut() {
+            *last = 1;
+        }
+        let (share, fraction) = match op {
+            Op::InvStd { .. } => {
+                let z = self.centred(argument, path);
+                let zring = i32::from(self.program.value(z).ring);
+                let fraction = 2 * i32::from(self.program.value(z).fraction);
+                let ring = k.max(zring + 2);
+                let spec = Spec { kind: Kind::Share, shape: &shape, ring, fraction, magnitude: k - 1 - fraction };
+                (self.push(Gate::RowSquares { source: z }, spec, path), fraction)
+            }
+            _ => {
+                let share = self.share(argument);
+                (share, i32::from(self.program.value(share).fraction))
+            }
+        };
+        let opened = Spec { kind: Kind::Wire, shape: &shape, ring: k, fraction, magnitude: k - 1 - fraction };
+        let v = self.push(Gate::Open { source: share, truncate: 0, rounding: Rounding::Dithered }, opened, path);
+        let columns = 2 * usize::from(table.windows) - 1;
+        let mut wide = shape.clone();
+        if let Some(last) = wide.last_mut() {
+            *last = columns;
+        }
+        let ring = table_ring(wire);
+        let spec = |kind, shape| Spec { kind, shape, ring, fraction: f.share, magnitude: f.magnitude };
+        let tables = self.push(Gate::RowTable { source: v, table }, spec(Kind::Share, &wide), path);
+        if table.windows == 1 {
+            return tables;
+        }
+        let gate = Gate::Open { source: tables, truncate: 0, rounding: Rounding::Dithered };
+        let opened = self.push(gate, spec(Kind::Wire, &wide), path);
+        self.push(Gate::WindowChain { source: opened, windows: table.windows }, spec(Kind::Share, &shape), path)
+    }
+
+    /// The centred wire of a node: that of its `Centre` consumer if it exists already, else its own.
+    fn centred(&mut self, x: NodeId, path: &str) -> ValueId {
+        let source = self.wire(x);
+        let known = self.program.values.iter().position(|v| matches!(v.gate, Gate::Centre { source: s, .. } if s == source));
+        if let Some(known) = known {
+            return ValueId(known as u32);
+        }
+        let node = self.graph.node(x);
+        let d = *node.ty.shape.last().unwrap_or(&1);
+        let (truncate, f) = (centre_bits(d), self.formats.of(x));
+        let spec = Spec {
+            kind: Kind::Wire,
+            shape: &node.ty.shape,
+            ring: i32::from(self.program.value(source).ring) - truncate,
+            fraction: f.wire,
+            magnitude: f.magnitude + 1,
+        };
+        self.push(Gate::Centre { source, truncate: truncate as u8 }, spec, path)
+    }
+
+    /// Opens the masked bit ⊕ [wire + offset < 0] ⊕ negate.
+    fn sign(&mut self, comparisons: &[(ValueId, i64)], negate: bool, node: &Node) -> ValueId {
+        let mut signs = SmallVec::new();
+        for (wire, offset) in comparisons {
+            signs.push(self.sign_digits(*wire, *offset, node));
+        }
+        self.open_sign(signs, negate, node)
+    }
+
+    fn sign_digits(&mut self, source: ValueId, offset: i64, node: &Node) -> ValueId {
+        let digits = digits(self.program.value(source).ring);
+        let ring = 2 * digits.len() as i32 - 1;
+        let spec = Spec { kind: Kind::Bits, shape: &node.ty.shape, ring, fraction: 0, magnitude: ring };
+        self.push(Gate::SignDigits { source, offset, digits }, spec, &node.path)
+    }
+
+    fn open_sign(&mut self, signs: SmallVec<[ValueId; 2]>, negate: bool, node: &Node) -> ValueId {
+        let spec = Spec { kind: Kind::Bits, shape: &node.ty.shape, ring: 1, fraction: 0, magnitude: 1 };
+        self.push(Gate::OpenSign { signs, negate }, spec, &node.path)
+    }
+
+    /// x/2 + Σ A_j cos(2πjx/16) in `ring`, at twice the table's scale.
+    fn gelu_core(&mut self, x: NodeId, series: &GeluSeries, ring: i32, magnitude: i32, node: &Node) -> ValueId {
+        let table = i32::from(self.graph.numeric.table_frac);
+        let wire = self.wire(x);
+        let h = self.formats.of(x).wire;
+        let shape = &node.ty.shape;
+        let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
+        let spec = |fraction| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
+        let even = self.push(
+            Gate::CosineSeries {
+                source: wire,
+                period_bits: (h + PERIOD_LOG2) as u8,
+                table_fraction: table as u8,
+                coefficients: series.coefficients.iter().map(|a| encode(*a, table)).collect(),
+            },
+            spec(2 * table),
+            &node.path,
+        );
+        let linear = self.push(Gate::Extend { source: wire }, spec(h), &node.path);
+        let half = self.push(Gate::Rescale { source: linear, shift: 1 }, spec(h + 1), &node.path);
+        let terms = vec![Term { value: even, shift: 0 }, Term { value: half, shift: (2 * table - h - 1) as u8 }];
+        self.push(Gate::Add { terms }, spec(2 * table), &node.path)
+    }
+
+    fn gelu_plain(&mut self, x: NodeId, series: &GeluSeries, f: &Format, ring: i32, node: &Node) -> ValueId {
+        self.gelu_core(x, series, ring, f.magnitude, node)
+    }
+
+    /// [−T ≤ x ≤ T]·(x/2 + series) + [x > T]·x.
+    fn gelu_saturating(&mut self, x: NodeId, series: &GeluSeries, f: &Format, ring: i32, node: &Node) -> ValueId {
+        let table = i32::from(self.graph.numeric.table_frac);
+        let wire = self.wire(x);
+        let h = self.formats.of(x).clone();
+        let edge = encode(SATURATE_AT, h.wire);
+        // Outside the fitted interval the core is at most |x|/2 + Σ|A_j| before it is switched off.
+        let spread: f64 = series.coefficients.iter().map(|a| a.abs()).sum();
+        let magnitude = (h.magnitude - 1).max(libm::ceil(libm::log2(spread)) as i32) + 1;
+        let truncate = 2 * table - h.wire;
+        let narrow = h.wire + magnitude + 2;
+        let core = self.gelu_core(x, series, narrow + truncate, magnitude, node);
+        let shape = &node.ty.shape;
+        let core = self.push(
+            Gate::Open { source: core, truncate: truncate as u8, rounding: Rounding::Dithered },
+            Spec { kind: Kind::Wire, shape, ring: narrow, fraction: h.wire, magnitude },
+            &node.path,
+        );
+        let above = self.sign_digits(wire, -edge, node);
+        let below = self.sign_digits(wire, edge, node);
+        let inside = self.open_sign(SmallVec::from_slice(&[above, below]), false, node);
+        let outside = self.open_sign(SmallVec::from_slice(&[above]), true, node);
+        let ring = ring.max(narrow + 2).max(i32::from(self.program.value(wire).ring) + 2);
+        let spec = || Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
+        let inner = self.push(Gate::Select { bit: inside, source: core, nonnegative: false }, spec(), &node.path);
+        let outer = self.push(Gate::Select { bit: outside, source: wire, nonnegative: false }, spec(), &node.path);
+        let terms = vec![Term { value: inner, shift: 0 }, Term { value: outer, shift: 0 }];
+        self.push(Gate::Add { terms }, spec(), &node.path)
+    }
+
+    fn reveal(&mut self, index: u32, output: &crate::graph::Output) {
+        let f = self.formats.of(output.node).clone();
+        let node = self.graph.node(output.node);
+        let truncate = (f.share - i32::from(self.graph.numeric.output_frac)).max(0);
+        let fraction = f.share - truncate;
+        let source = self.share(output.node);
+        let ring = f.signed_bits(fraction) + 1;
+        self.program.outputs.push(Output {
+            name: output.name.clone(),
+            shape: node.ty.shape.clone(),
+            fraction: fraction as i16,
+            labels: output.labels.clone(),
+        });
+        let spec = Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction, magnitude: f.magnitude };
+        self.push(Gate::Reveal { source, truncate: truncate as u8, output: index }, spec, &output.name);
+    }
+}

@@ -1,0 +1,333 @@
+//! Fixed-point formats: for every node on secret values, the fraction bits of its share and of its opened wire,
+//! a bound on its magnitude, and the widest ring its share can have.
+
+use mpcc_program::code::RowFunction;
+
+use super::gelu::{self, GeluSeries};
+use super::windows::{self, Windows};
+use super::{PlanError, TAU_BITS, WORD};
+use crate::evaluate::centre_factor;
+use crate::graph::{Graph, Node, NodeId, Op, Visibility};
+use crate::ranges::{Origin, Ranges};
+
+/// How a node on secret values is computed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Form {
+    /// Public or known to the model owner: it becomes an encoded weight where it is used.
+    Server,
+    /// Known to the data owner in the clear; an input of the program if `boundary`.
+    Client { boundary: bool },
+    /// A share, opened as a wire where it is used as one.
+    Share,
+    /// A wire derived from an operand's wire, never opened itself.
+    Derived,
+    /// A view of an operand, as share and as wire.
+    Alias,
+    /// A row function of the share `argument`, by tables.
+    RowFunction { argument: NodeId, windows: Windows, function: RowFunction },
+    /// GeLU by the plain series.
+    GeluPlain(GeluSeries),
+    /// GeLU by the series inside ±6 and its limits outside.
+    GeluSaturating(GeluSeries),
+}
+
+/// Formats of one node.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Format {
+    pub(crate) form: Form,
+    /// Fraction bits of the share.
+    pub(crate) share: i32,
+    /// Fraction bits of the wire.
+    pub(crate) wire: i32,
+    /// |real value| < 2^magnitude.
+    pub(crate) magnitude: i32,
+    /// Widest ring of the share.
+    pub(crate) available: i32,
+    /// Its opening must keep zero and sign.
+    pub(crate) exact: bool,
+}
+
+impl Format {
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self.form, Form::Server | Form::Client { boundary: false })
+    }
+    /// Bits that hold the value at `fraction` fraction bits, with sign.
+    pub(crate) fn signed_bits(&self, fraction: i32) -> i32 {
+        (fraction + self.magnitude).max(1) + 1
+    }
+    /// Bits of a wire that is extended: one more than it needs.
+    pub(crate) fn extended_bits(&self) -> i32 {
+        self.signed_bits(self.wire) + 1
+    }
+}
+
+/// Formats of all nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Formats {
+    pub(crate) nodes: Vec<Format>,
+}
+
+impl Formats {
+    pub(crate) fn of(&self, id: NodeId) -> &Format {
+        &self.nodes[id.0 as usize]
+    }
+}
+
+/// How a product of two secret operands is made.
+pub(crate) enum Product {
+    /// `(matrix, row)`: the second has one entry per row.
+    RowScale(NodeId, NodeId),
+    /// `(matrix, weight vector)`.
+    Server(NodeId, NodeId),
+}
+
+/// The protocol for `Mul(a, b)`, if there is one.
+pub(crate) fn product(graph: &Graph, a: NodeId, b: NodeId) -> Option<Product> {
+    let is_server = |id: NodeId| matches!(graph.node(id).ty.visibility, Visibility::SecretServer | Visibility::Public);
+    let row = |m: NodeId, r: NodeId| {
+        let (m, r) = (&graph.node(m).ty.shape, &graph.node(r).ty.shape);
+        m.len() == r.len() && r.last() == Some(&1) && m[..m.len() - 1] == r[..r.len() - 1]
+    };
+    let vector = |m: NodeId, v: NodeId| {
+        let (m, v) = (&graph.node(m).ty.shape, &graph.node(v).ty.shape);
+        m.last() == v.last() && v.iter().rev().skip(1).all(|d| *d == 1)
+    };
+    match (is_server(a), is_server(b)) {
+        (false, true) if vector(a, b) => Some(Product::Server(a, b)),
+        (true, false) if vector(b, a) => Some(Product::Server(b, a)),
+        (false, false) if row(a, b) => Some(Product::RowScale(a, b)),
+        (false, false) if row(b, a) => Some(Product::RowScale(b, a)),
+        _ => None,
+    }
+}
+
+fn log2_bound(value: f64) -> i32 {
+    if value <= 0.0 { -8 } else { (libm::ceil(libm::log2(value * 1.01)) as i32).max(-24) }
+}
+
+struct Assign<'a> {
+    graph: &'a Graph,
+    ranges: &'a Ranges,
+    nodes: Vec<Format>,
+    errors: Vec<PlanError>,
+    consumers: Vec<Vec<NodeId>>,
+}
+
+/// Assigns formats, forward.
+pub(crate) fn assign(graph: &Graph, ranges: &Ranges) -> Result<Formats, Vec<PlanError>> {
+    let mut consumers = vec![vec![]; graph.nodes.len()];
+    for (i, node) in graph.nodes.iter().enumerate() {
+        for operand in node.op.operands() {
+            consumers[operand.0 as usize].push(NodeId(i as u32));
+        }
+    }
+    let mut a = Assign { graph, ranges, nodes: vec![], errors: vec![], consumers };
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let format = a.format(NodeId(i as u32), node);
+        a.nodes.push(format);
+    }
+    if a.errors.is_empty() { Ok(Formats { nodes: a.nodes }) } else { Err(a.errors) }
+}
+
+impl Assign<'_> {
+    fn of(&self, id: NodeId) -> &Format {
+        &self.nodes[id.0 as usize]
+    }
+
+    fn unsupported(&mut self, id: NodeId, what: &str) {
+        let path = self.graph.node(id).path.clone();
+        self.errors.push(PlanError::Unsupported { node: id, path, what: what.into() });
+    }
+
+    fn magnitude(&mut self, id: NodeId) -> i32 {
+        match self.ranges.range(self.graph, id) {
+            Some(((low, high), _)) => log2_bound(low.abs().max(high.abs())),
+            None => {
+                let path = self.graph.node(id).path.clone();
+                self.errors.push(PlanError::NoRange { node: id, path });
+                0
+            }
+        }
+    }
+
+    fn consumed_by(&self, id: NodeId, test: impl Fn(&Op) -> bool) -> bool {
+        self.consumers[id.0 as usize].iter().any(|c| test(&self.graph.node(*c).op))
+    }
+
+    fn format(&mut self, id: NodeId, node: &Node) -> Format {
+        let numeric = &self.graph.numeric;
+        let frac = i32::from(numeric.frac);
+        let blank = |form| Format { form, share: 0, wire: 0, magnitude: 0, available: WORD, exact: false };
+        match node.ty.visibility {
+            Visibility::SecretServer | Visibility::Public => return blank(Form::Server),
+            Visibility::SecretClient => {
+                let boundary =
+                    self.consumers[id.0 as usize].iter().any(|c| self.graph.node(*c).ty.visibility == Visibility::Shared);
+                if !boundary {
+                    return blank(Form::Client { boundary });
+                }
+                let magnitude = self.magnitude(id);
+                return Format { share: frac, wire: frac, magnitude, ..blank(Form::Client { boundary }) };
+            }
+            Visibility::Shared => {}
+        }
+        let magnitude = self.magnitude(id);
+        let (form, share, available) = self.share(id, node);
+        if form == Form::Alias {
+            let source = self.of(node.op.operands()[0]);
+            let shift = match node.op {
+                Op::Scale(_, factor) => -(libm::log2(factor) as i32),
+                _ => 0,
+            };
+            let magnitude = magnitude.min(source.magnitude - shift);
+            return Format { form, share: share + shift, wire: source.wire + shift, magnitude, available, exact: false };
+        }
+        let wire = match &form {
+            Form::Derived => self.of(node.op.operands()[0]).wire,
+            Form::RowFunction { .. } => share - TAU_BITS,
+            _ if self.consumed_through_views(id, |op| matches!(op, Op::Gelu(_))) => 16.max(frac),
+            _ => frac.max(super::SIGNIFICANT - magnitude),
+        };
+        let exact = self.consumed_through_views(id, |op| matches!(op, Op::Relu(_))) || self.is_numerator(id);
+        Format { form, share, wire: wire.min(share), magnitude, available, exact }
+    }
+
+    /// Whether a consumer passes the test, looking through views and power-of-two scales.
+    fn consumed_through_views(&self, id: NodeId, test: impl Fn(&Op) -> bool + Copy) -> bool {
+        self.consumers[id.0 as usize].iter().any(|c| {
+            let op = &self.graph.node(*c).op;
+            test(op) || (is_alias(op) && self.consumed_through_views(*c, test))
+        })
+    }
+
+    /// Whether the value is divided by a row sum that may be zero: then 0 must stay 0.
+    fn is_numerator(&self, id: NodeId) -> bool {
+        self.consumed_by(id, |op| {
+            let Op::Mul(a, b) = op else { return false };
+            [a, b].into_iter().any(|o| *o != id && matches!(self.graph.node(*o).op, Op::Recip(_)))
+        })
+    }
+
+    /// Form, share fraction and widest ring.
+    fn share(&mut self, id: NodeId, node: &Node) -> (Form, i32, i32) {
+        let weight_frac = i32::from(self.graph.numeric.weight_frac);
+        let is_server = |a: &Self, o: NodeId| a.of(o).form == Form::Server;
+        match &node.op {
+            op if is_alias(op) => {
+                let source = self.of(op.operands()[0]);
+                (Form::Alias, source.share, source.available)
+            }
+            Op::Linear { x, .. } => (Form::Share, self.of(*x).wire + weight_frac, WORD),
+            Op::MatMul(a, b) => match (is_server(self, *a), is_server(self, *b)) {
+                (false, false) => (Form::Share, self.of(*a).wire + self.of(*b).wire, WORD),
+                (false, true) if self.graph.node(*b).ty.shape.len() == 2 => {
+                    (Form::Share, self.of(*a).wire + weight_frac, WORD)
+                }
+                _ => {
+                    self.unsupported(id, "a product with a weight on the left");
+                    (Form::Share, 0, WORD)
+                }
+            },
+            Op::Mul(a, b) => match product(self.graph, *a, *b) {
+                Some(Product::RowScale(m, r)) => {
+                    (Form::Share, self.of(m).wire + self.of(r).wire, WORD - TAU_BITS)
+                }
+                Some(Product::Server(m, _)) => (Form::Share, self.of(m).wire + weight_frac, WORD),
+                None => {
+                    self.unsupported(id, "an entry-by-entry product of these shapes");
+                    (Form::Share, 0, WORD)
+                }
+            },
+            Op::Add(a, b) | Op::Sub(a, b) => self.combination(id, &[*a, *b]),
+            Op::Concat { parts, .. } => self.combination(id, parts),
+            Op::Offset(x, _) | Op::SumRow(x) => (Form::Share, self.of(*x).share, self.of(*x).available),
+            Op::Scale(x, _) => (Form::Share, self.of(*x).share + 16, self.of(*x).available),
+            Op::Relu(x) => (Form::Share, self.of(*x).wire, WORD),
+            Op::Centre(x) => (Form::Derived, self.of(*x).wire, WORD),
+            Op::InvStd { x, eps } => (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WORD),
+            Op::Recip(x) => (self.recip(id, *x), i32::from(self.graph.numeric.recip_frac) + TAU_BITS, WORD),
+            Op::Gelu(x) => self.gelu(*x),
+            other => {
+                let name = crate::text::op_name(other);
+                self.unsupported(id, name);
+                (Form::Share, 0, WORD)
+            }
+        }
+    }
+
+    fn combination(&mut self, id: NodeId, parts: &[NodeId]) -> (Form, i32, i32) {
+        if parts.iter().any(|p| matches!(self.of(*p).form, Form::Client { .. })) {
+            self.unsupported(id, "a sum or join of a client value with shared ones");
+        }
+        let shared: Vec<&Format> = parts.iter().map(|p| self.of(*p)).filter(|f| f.form != Form::Server).collect();
+        let share = shared.iter().map(|f| f.share).max().unwrap_or(0);
+        let available = shared.iter().map(|f| f.available).min().unwrap_or(WORD);
+        (Form::Share, share, available)
+    }
+
+    /// The table of 1/sqrt(var + eps) over v = κ²·d·var·2^(2f).
+    fn rsqrt(&mut self, id: NodeId, x: NodeId, eps: f64) -> Form {
+        let d = *self.graph.node(x).ty.shape.last().unwrap_or(&1);
+        let kappa = centre_factor(d);
+        let unit = kappa * kappa * d as f64 * libm::exp2(2.0 * f64::from(self.of(x).wire));
+        let seen = self.ranges.nodes.get(&id.0).and_then(|r| r.observed);
+        let variance = |y: f64| (1.0 / (y * y) - eps).max(eps * 1e-3);
+        let (low, high) = match (self.graph.node(id).assumed, seen) {
+            (Some((a, b)), _) => (variance(b), variance(a)),
+            (None, Some((a, b))) => (variance(b), variance(a)),
+            (None, None) => (1.0, 1.0),
+        };
+        self.row_function(id, x, low * unit, high * unit, RowFunction::Rsqrt { scale: 1.0 / unit, eps })
+    }
+
+    /// The table of 1/(x + offset): a public offset in front of the reciprocal goes into the table.
+    fn recip(&mut self, id: NodeId, x: NodeId) -> Form {
+        let (argument, eps) = match self.graph.node(x).op {
+            Op::Offset(inner, eps) => (inner, eps),
+            _ => (x, 0.0),
+        };
+        let unit = libm::exp2(f64::from(self.of(argument).share));
+        let known = self.ranges.nodes.get(&argument.0).copied().unwrap_or_default();
+        let assumed = self.graph.node(argument).assumed.or(self.graph.node(x).assumed);
+        let (low, high) = match (known.observed, known.smallest_positive, assumed) {
+            (Some((_, high)), Some(low), _) => (low, high),
+            (_, _, Some((low, high))) => ((low - eps).max(1.0 / unit), high),
+            _ => (1.0, 1.0),
+        };
+        self.row_function(id, argument, low * unit, high * unit, RowFunction::Recip { scale: 1.0 / unit, eps })
+    }
+
+    fn row_function(&mut self, id: NodeId, argument: NodeId, low: f64, high: f64, function: RowFunction) -> Form {
+        let windows = windows::choose(low, high).unwrap_or_else(|| {
+            let path = self.graph.node(id).path.clone();
+            self.errors.push(PlanError::RowDomain { node: id, path, low, high });
+            Windows { ring_bits: 16, index_bits: 8, windows: 1 }
+        });
+        Form::RowFunction { argument, windows, function }
+    }
+
+    fn gelu(&mut self, x: NodeId) -> (Form, i32, i32) {
+        let table_frac = i32::from(self.graph.numeric.table_frac);
+        let proved = matches!(
+            self.ranges.range(self.graph, x),
+            Some(((low, high), Origin::Proved)) if low.abs().max(high.abs()) <= gelu::PLAIN_UP_TO
+        );
+        if proved {
+            (Form::GeluPlain(gelu::fit(gelu::PLAIN_UP_TO, 2e-5)), 2 * table_frac, WORD)
+        } else {
+            (Form::GeluSaturating(gelu::fit(gelu::SATURATE_AT, 2e-5)), self.of(x).wire, WORD)
+        }
+    }
+}
+
+/// Ops that rearrange, or scale by a power of two: share and wire are those of the operand.
+pub(crate) fn is_alias(op: &Op) -> bool {
+    match op {
+        Op::Transpose(_) | Op::SplitHeads { .. } | Op::MergeHeads(_) | Op::Slice { .. } | Op::Gather { .. } | Op::Reshape(_) => true,
+        Op::Scale(_, factor) => {
+            let e = libm::log2(*factor);
+            *factor > 0.0 && e == libm::trunc(e)
+        }
+        _ => false,
+    }
+}

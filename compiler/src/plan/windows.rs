@@ -1,0 +1,41 @@
+//! Choosing the windows of a row table (gates.md G10) for the range of its argument.
+
+/// Ring bits, index bits and windows of a row table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Windows {
+    pub(crate) ring_bits: u8,
+    pub(crate) index_bits: u8,
+    pub(crate) windows: u8,
+}
+
+/// The cheapest table that is exact on `[low, high]` in ring units and is left a factor 2 of room at both ends.
+///
+/// One window reaches 6.5 to 8.5 octaves and costs no hop; more windows cost one.
+pub(crate) fn choose(low: f64, high: f64) -> Option<Windows> {
+    [(1, 8), (1, 9), (1, 10), (4, 6), (5, 6)].into_iter().find_map(|(windows, n)| {
+        // The top bucket is outside the domain, hence the room above 2·high.
+        let usable = 1.0 - libm::exp2(-f64::from(n));
+        let ring = libm::ceil(libm::log2(2.0 * high / usable * 1.001)).max(16.0) as i32;
+        let lowest = ring - (windows - 1) * (n - 2) - n;
+        let reaches = lowest >= 0 && 2.75 * libm::exp2(f64::from(lowest)) <= low / 2.0;
+        (reaches && ring < 62).then_some(Windows {
+            ring_bits: ring as u8,
+            index_bits: n as u8,
+            windows: windows as u8,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_window_where_it_reaches_and_more_where_it_does_not() {
+        let one = choose(1e6, 3e7).unwrap();
+        assert_eq!((one.windows, one.index_bits), (1, 8));
+        let four = choose(1e4, 3e7).unwrap();
+        assert_eq!((four.windows, four.index_bits), (4, 6));
+        assert_eq!(choose(1.0, 1e15), None);
+    }
+}

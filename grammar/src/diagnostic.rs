@@ -1,0 +1,216 @@
+//! What the compiler has to say about a source text, and how it is shown.
+//!
+//! Every phase that reads `.mpv` reports through [`Diagnostic`]; [`render`] draws a batch of them
+//! with the lines they point at.
+
+use std::fmt;
+
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan,
+};
+
+use crate::ast::Span;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// The program is wrong.
+    Error,
+    /// The program means something, perhaps not what was meant.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// A place in the source and what to say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What; may be empty.
+    pub text: String,
+}
+
+/// One finding. The first label is the primary one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}[{code}]: {message}", .severity.as_str())]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable code of the table behind [`crate::explain`], such as `E0104`.
+    pub code: &'static str,
+    /// One line, without a full stop.
+    pub message: String,
+    /// The places it is about.
+    pub labels: Vec<Label>,
+    /// What to do about it, one suggestion per entry.
+    pub help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// An error with a registered code.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, message.into())
+    }
+
+    /// A warning with a registered code.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, message.into())
+    }
+
+    fn new(severity: Severity, code: &'static str, message: String) -> Self {
+        debug_assert!(
+            crate::explain(code).is_some(),
+            "diagnostic code {code} is missing in codes.rs"
+        );
+        Self {
+            severity,
+            code,
+            message,
+            labels: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    /// Adds a place; the first one added is the primary one.
+    #[must_use]
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label {
+            span,
+            text: text.into(),
+        });
+        self
+    }
+
+    /// Adds a suggestion.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help.push(text.into());
+        self
+    }
+
+    /// The primary place, if there is one.
+    pub fn primary(&self) -> Option<Span> {
+        self.labels.first().map(|label| label.span)
+    }
+}
+
+/// Line and column of a byte offset, both counted from 1, the column in characters.
+///
+/// An offset past the end counts as the end; one inside a character as that character.
+pub fn line_column(source: &str, offset: usize) -> (usize, usize) {
+    let offset = floor_boundary(source, offset);
+    let before = &source[..offset];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
+}
+
+fn floor_boundary(source: &str, offset: usize) -> usize {
+    let mut offset = offset.min(source.len());
+    while !source.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+/// Draws the diagnostics one after another, each with its source lines.
+///
+/// `file_name` is shown as given. Without `colour` the text holds no escape codes.
+pub fn render(diags: &[Diagnostic], source: &str, file_name: &str, colour: bool) -> String {
+    let theme = if colour {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(100)
+        .with_links(false);
+    let mut text = String::new();
+    for diag in diags {
+        let report = Report {
+            diag,
+            source: NamedSource::new(file_name, source.to_owned()),
+        };
+        let mut drawn = String::new();
+        if handler.render_report(&mut drawn, &report).is_err() {
+            drawn = format!("{diag}\n");
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        for line in drawn.lines() {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// A diagnostic with its source, in the form miette draws.
+#[derive(Debug)]
+struct Report<'a> {
+    diag: &'a Diagnostic,
+    source: NamedSource<String>,
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.diag.message)
+    }
+}
+
+impl std::error::Error for Report<'_> {}
+
+impl miette::Diagnostic for Report<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let severity = self.diag.severity.as_str();
+        Some(Box::new(format!("{severity}[{}]", self.diag.code)))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.diag.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        if self.diag.help.is_empty() {
+            return None;
+        }
+        Some(Box::new(self.diag.help.join("\n")))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        if self.diag.labels.is_empty() {
+            return None;
+        }
+        let source = self.source.inner();
+        Some(Box::new(self.diag.labels.iter().enumerate().map(
+            move |(nth, label)| {
+                let start = floor_boundary(source, label.span.start);
+                let end = floor_boundary(source, label.span.end.max(start));
+                let span = SourceSpan::from((start, end - start));
+                let text = (!label.text.is_empty()).then(|| label.text.clone());
+                if nth == 0 {
+                    LabeledSpan::new_primary_with_span(text, span)
+                } else {
+                    LabeledSpan::new_with_span(text, span)
+                }
+            },
+        )))
+    }
+}

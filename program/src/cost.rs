@@ -1,0 +1,197 @@
+//! What a share program costs, from the formulas of its gates: hops, bytes each way, and dealer bytes.
+//!
+//! Bytes are payload: each opened or dealt item of n words of b bits takes ⌈n·b/8⌉. A test compares every figure with
+//! the lowered code, and the runtime compares them with what a run measured.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Exchange, Instr, RoleCode};
+use crate::program::{Gate, Program, Rounding, ValueId, WeightId};
+
+/// Bytes by party.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyBytes {
+    /// Sent by, or dealt to, the model owner.
+    pub model_owner: u64,
+    /// Sent by, or dealt to, the data owner.
+    pub data_owner: u64,
+}
+
+impl PartyBytes {
+    fn add(&mut self, other: PartyBytes) {
+        self.model_owner += other.model_owner;
+        self.data_owner += other.data_owner;
+    }
+}
+
+/// Cost of one gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateCost {
+    /// Payload sent online, by party.
+    pub online: PartyBytes,
+    /// Corrections the dealer sends the data owner; the model owner expands its seed.
+    pub dealt: u64,
+    /// 64-bit multiply-accumulates online, by party.
+    pub macs: [u64; 2],
+}
+
+/// Cost of a program, per inference unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Simultaneous exchanges.
+    pub hops: u32,
+    /// Payload sent online, by party.
+    pub online_bytes: PartyBytes,
+    /// Payload received from the dealer, by party, without the 16-byte seeds.
+    pub offline_bytes: PartyBytes,
+    /// Masked weights, model owner to data owner, once per session.
+    pub setup_bytes: u64,
+    /// 64-bit multiply-accumulates online, by party.
+    pub macs: [u64; 2],
+    /// Words handled online per party, a measure of everything that is no matrix product.
+    pub words: u64,
+}
+
+fn bytes(words: usize, bits: u8) -> u64 {
+    (words as u64 * u64::from(bits)).div_ceil(8)
+}
+
+fn both(bytes: u64) -> PartyBytes {
+    PartyBytes { model_owner: bytes, data_owner: bytes }
+}
+
+/// Cost of one value's gate (gates G1–G15; the dealer's items in the order of the lowering).
+pub fn gate(program: &Program, id: ValueId) -> GateCost {
+    let value = program.value(id);
+    let n: usize = value.shape.iter().product();
+    let big = value.ring;
+    let source = |s: &ValueId| program.value(*s);
+    let mut cost = GateCost::default();
+    match &value.gate {
+        Gate::Input { .. } => cost.online.data_owner = bytes(n, big),
+        Gate::Open { truncate, rounding, .. } => {
+            cost.online = both(bytes(n, big + truncate));
+            if *rounding == Rounding::Exact && *truncate > 0 {
+                cost.dealt = bytes(n, big);
+            }
+        }
+        Gate::Reveal { truncate, .. } => {
+            cost.online.model_owner = bytes(n, big + truncate);
+            cost.dealt = bytes(n, big);
+        }
+        Gate::MatMulServer { source: s, .. } => {
+            cost.dealt = bytes(n, big);
+            let k = source(s).shape.last().copied().unwrap_or(1);
+            cost.macs = [(n * k) as u64, 0];
+        }
+        Gate::MulServer { .. } => cost.dealt = bytes(n, big),
+        Gate::MatMul { left, .. } => {
+            cost.dealt = bytes(n, big);
+            let k = source(left).shape.last().copied().unwrap_or(1);
+            cost.macs = [(n * k) as u64, 2 * (n * k) as u64];
+        }
+        Gate::Extend { source: s } => cost.dealt = 2 * bytes(n, big - source(s).ring),
+        Gate::RowSquares { source: s } => {
+            let (m, k) = (source(s).shape.iter().product(), source(s).ring);
+            cost.dealt = 2 * bytes(m, big - k) + bytes(m, big - k - 1) + bytes(n, big);
+        }
+        Gate::RowScale { source: s, .. } => cost.dealt = 3 * bytes(n, big - source(s).ring) + bytes(n, big),
+        Gate::SignDigits { digits, .. } => {
+            cost.online = both(bytes(n, big));
+            cost.dealt = digits.iter().map(|w| bytes(n, 1 << w)).sum::<u64>();
+            let products = mask_products(digits.len());
+            if products > 0 {
+                cost.dealt += bytes(n, products);
+            }
+        }
+        Gate::OpenSign { .. } => cost.online = both(bytes(n, 1)),
+        Gate::Select { source: s, .. } => cost.dealt = 2 * bytes(n, big) + 3 * bytes(n, big - source(s).ring),
+        Gate::RowTable { source: s, table } => {
+            cost.dealt = bytes(source(s).shape.iter().product::<usize>() * table.words_per_row(), big);
+        }
+        Gate::WindowChain { windows, .. } => cost.dealt = u64::from(chain_products(*windows)) * bytes(n, big),
+        Gate::CosineSeries { coefficients, .. } => cost.dealt = 2 * bytes(n * (coefficients.len() - 1), big),
+        Gate::ServerShare { .. }
+        | Gate::View { .. }
+        | Gate::Rescale { .. }
+        | Gate::Centre { .. }
+        | Gate::Add { .. }
+        | Gate::Sub { .. }
+        | Gate::Concat { .. }
+        | Gate::SumRow { .. }
+        | Gate::MulPublic { .. }
+        | Gate::AddPublic { .. }
+        | Gate::AddServer { .. } => {}
+    }
+    cost
+}
+
+/// Products of at least two masks in the sign polynomial of D digits: with factors E, lt_i, eq_j (j > i), every
+/// subset of {lt_i} ∪ {eq_j} with and without E.
+fn mask_products(digits: usize) -> u8 {
+    let below = digits.saturating_sub(1);
+    // Subsets that contain lt_i: 2^(below − 1 − i) each; subsets of the eq_j alone: 2^(below − 1) with the empty one.
+    let with_lt: usize = (0..below).map(|i| 1 << (below - 1 - i)).sum();
+    let eq_only = if below == 0 { 0 } else { 1 << (below - 1) };
+    let all = with_lt + eq_only;
+    let singles = 2 * below.max(1) - 1;
+    let without_e = all.saturating_sub(1).saturating_sub(if below == 0 { 0 } else { singles });
+    let with_e = all.saturating_sub(1);
+    (without_e + with_e) as u8
+}
+
+/// Products of at least two masks in T_0 + L_0 (T_1 + …): with m = w factors L_u and one T_w.
+fn chain_products(windows: u8) -> u32 {
+    let w = u32::from(windows);
+    // Subsets with T_w and at least one of L_0..L_{w−1}, and subsets of at least two of L_0..L_{W−2}.
+    let with_t: u32 = (0..w).map(|i| (1 << i) - 1).sum();
+    with_t + (1 << (w - 1)) - 1 - (w - 1)
+}
+
+/// Cost of a whole program.
+pub fn program(program: &Program) -> Cost {
+    let mut cost = Cost { hops: u32::from(program.hops), ..Cost::default() };
+    for (index, value) in program.values.iter().enumerate() {
+        let g = gate(program, ValueId(index as u32));
+        cost.online_bytes.add(g.online);
+        cost.offline_bytes.data_owner += g.dealt;
+        cost.macs[0] += g.macs[0];
+        cost.macs[1] += g.macs[1];
+        cost.words += value.shape.iter().product::<usize>() as u64;
+    }
+    for (index, weight) in program.weights.iter().enumerate() {
+        let bits = crate::gates::mask_width(program, WeightId(index as u32));
+        cost.setup_bytes += bytes(weight.shape.iter().product(), bits);
+    }
+    cost
+}
+
+/// What lowered code sends and receives: the same figures, counted instead of computed.
+pub fn counted(model_owner: &RoleCode, data_owner: &RoleCode, dealer: &RoleCode) -> Cost {
+    let sent = |code: &RoleCode, exchange: &Exchange| -> u64 {
+        exchange.send.iter().map(|p| bytes(code.lengths[p.buf.0 as usize], p.bits)).sum()
+    };
+    let online = |code: &RoleCode| code.steps.iter().map(|s| sent(code, &s.exchange)).sum();
+    let dealt = dealer.offline.iter().map(|i| match i {
+        Instr::Deal { src, bits } => bytes(dealer.lengths[src.0 as usize], *bits),
+        _ => 0,
+    });
+    Cost {
+        hops: (model_owner.steps.len() - 1) as u32,
+        online_bytes: PartyBytes { model_owner: online(model_owner), data_owner: online(data_owner) },
+        offline_bytes: PartyBytes { model_owner: 0, data_owner: dealt.sum() },
+        setup_bytes: sent(model_owner, &model_owner.setup.exchange),
+        ..Cost::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_mask_products() {
+        assert_eq!((1..=4).map(mask_products).collect::<Vec<_>>(), [0, 1, 5, 15]);
+        assert_eq!((2..=5).map(chain_products).collect::<Vec<_>>(), [1, 5, 15, 37]);
+    }
+}

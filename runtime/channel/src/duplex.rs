@@ -1,0 +1,70 @@
+//! The interface of a link: ordered messages both ways, each with a kind, counted by phase.
+
+use std::fmt;
+
+use crate::counters::{Counters, Phase};
+use crate::error::LinkError;
+
+/// Names the session that frames belong to; a frame of another session is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct SessionTag(pub [u8; 16]);
+
+impl fmt::Debug for SessionTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionTag({self})")
+    }
+}
+
+impl fmt::Display for SessionTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// One end of a link that carries messages both ways at once.
+///
+/// Kinds 1 to 254 are the caller's; the two ends must send and receive the same kinds in the same order.
+/// After an error the link is of no further use.
+pub trait Duplex: Send {
+    /// The name of the endpoint at the other end.
+    fn peer(&self) -> &str;
+
+    /// Queues one message and returns without waiting for the peer, so that both ends may send first.
+    ///
+    /// # Errors
+    /// [`LinkError::Misuse`] for a reserved kind or a message over the frame limit, [`LinkError::TimedOut`] when the
+    /// queue is full and the peer takes nothing for the idle timeout, else how the link ended.
+    fn send(&mut self, kind: u8, payload: Vec<u8>) -> Result<(), LinkError>;
+
+    /// Waits for the next message, which must be of this kind and of the current session.
+    ///
+    /// # Errors
+    /// [`LinkError::TimedOut`] when no payload arrives for the idle timeout, [`LinkError::Misbehaved`] for a message
+    /// of another kind or session, [`LinkError::Closed`] when the peer ended the link instead, [`LinkError::Lost`].
+    fn recv(&mut self, kind: u8) -> Result<Vec<u8>, LinkError>;
+
+    /// As [`Duplex::recv`], for a message whose length in bytes is known beforehand.
+    ///
+    /// # Errors
+    /// As `recv`, and [`LinkError::Misbehaved`] when the length differs.
+    fn recv_exact(&mut self, kind: u8, length: usize) -> Result<Vec<u8>, LinkError> {
+        let payload = self.recv(kind)?;
+        if payload.len() == length {
+            return Ok(payload);
+        }
+        Err(LinkError::Misbehaved {
+            peer: self.peer().to_owned(),
+            detail: format!("sent {} bytes in a message of kind {kind} that has {length}", payload.len()),
+        })
+    }
+
+    /// Sets the phase that further messages, sent and received, are counted in.
+    fn set_phase(&mut self, phase: Phase);
+
+    /// Sets the tag that further messages sent carry and further messages received must carry. Both ends must switch
+    /// at the same message of each direction.
+    fn set_session(&mut self, tag: SessionTag);
+
+    /// What this end has carried so far.
+    fn counters(&self) -> Counters;
+}

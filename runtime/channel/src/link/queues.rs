@@ -1,0 +1,312 @@
+//! What the caller's thread, the writer and the reader of a link share: two bounded queues and how they ended.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::duplex::SessionTag;
+use crate::error::LinkError;
+
+/// How long a failed send waits for the reader to find out whether the peer left in good order.
+const VERDICT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How a direction of a link ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Closed,
+    Lost(String),
+    Misbehaved(String),
+    TimedOut(&'static str, Duration),
+}
+
+impl End {
+    pub(super) fn error(self, peer: &str) -> LinkError {
+        let peer = peer.to_owned();
+        match self {
+            End::Closed => LinkError::Closed { peer },
+            End::Lost(detail) => LinkError::Lost { peer, detail },
+            End::Misbehaved(detail) => LinkError::Misbehaved { peer, detail },
+            End::TimedOut(awaited, limit) => {
+                LinkError::TimedOut { peer, awaited: awaited.to_owned(), seconds: limit.as_secs_f64() }
+            }
+        }
+    }
+}
+
+/// Whether the link is being closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stop {
+    #[default]
+    No,
+    /// After what is queued.
+    Polite,
+    /// At once.
+    Abort,
+}
+
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) kind: u8,
+    pub(super) session: SessionTag,
+    pub(super) payload: Vec<u8>,
+    pub(super) queued_at: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) kind: u8,
+    pub(super) session: SessionTag,
+    pub(super) payload: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Outbox {
+    queue: VecDeque<Outgoing>,
+    /// Of the frames queued and of the one in transmission.
+    bytes: u64,
+    frames: u64,
+    stop: Stop,
+    ended: Option<Result<(), End>>,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    queue: VecDeque<Incoming>,
+    bytes: u64,
+    stop: bool,
+    ended: Option<End>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    outbox: Mutex<Outbox>,
+    outbox_changed: Condvar,
+    inbox: Mutex<Inbox>,
+    inbox_changed: Condvar,
+    /// Grows whenever the socket takes bytes.
+    pub(super) sending: AtomicU64,
+    /// Grows whenever payload arrives.
+    pub(super) receiving: AtomicU64,
+    pub(super) keepalive_sent: AtomicU64,
+}
+
+/// What the writer is to do next.
+#[derive(Debug)]
+pub(super) enum Task {
+    Send(Outgoing),
+    Heartbeat,
+    SayBye,
+    Leave,
+}
+
+/// A time limit that starts anew whenever a progress counter has moved.
+struct Patience<'a> {
+    progress: &'a AtomicU64,
+    seen: u64,
+    limit: Duration,
+    since: Instant,
+}
+
+impl<'a> Patience<'a> {
+    fn new(progress: &'a AtomicU64, limit: Duration) -> Patience<'a> {
+        Patience { progress, seen: progress.load(Ordering::Relaxed), limit, since: Instant::now() }
+    }
+
+    /// How long to wait before asking again; `None` when patience has run out.
+    fn remaining(&mut self) -> Option<Duration> {
+        let seen = self.progress.load(Ordering::Relaxed);
+        if seen != self.seen {
+            (self.seen, self.since) = (seen, Instant::now());
+        }
+        Some(self.limit.saturating_sub(self.since.elapsed())).filter(|remaining| !remaining.is_zero())
+    }
+}
+
+/// The state stays usable after a panic elsewhere: every change of it is a single step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>, timeout: Duration) -> MutexGuard<'a, T> {
+    condition.wait_timeout(guard, timeout).unwrap_or_else(PoisonError::into_inner).0
+}
+
+impl Shared {
+    /// The caller's side of sending.
+    pub(super) fn push(
+        &self,
+        kind: u8,
+        session: SessionTag,
+        payload: Vec<u8>,
+        queue_bytes: u64,
+        idle_timeout: Duration,
+    ) -> Result<(), End> {
+        if let Some(end) = lock(&self.inbox).ended.clone() {
+            return Err(end);
+        }
+        let length = payload.len() as u64;
+        let mut patience = Patience::new(&self.sending, idle_timeout);
+        let mut outbox = lock(&self.outbox);
+        loop {
+            if let Some(ended) = &outbox.ended {
+                let end = ended.clone().err().unwrap_or(End::Closed);
+                drop(outbox);
+                return Err(self.verdict(end));
+            }
+            if outbox.frames == 0 || outbox.bytes + length <= queue_bytes {
+                break;
+            }
+            let Some(remaining) = patience.remaining() else {
+                return Err(End::TimedOut("to take what was sent", idle_timeout));
+            };
+            outbox = wait(&self.outbox_changed, outbox, remaining);
+        }
+        outbox.bytes += length;
+        outbox.frames += 1;
+        outbox.queue.push_back(Outgoing { kind, session, payload, queued_at: Instant::now() });
+        self.outbox_changed.notify_all();
+        Ok(())
+    }
+
+    /// What ended the link, given what the writer saw: the reader knows better.
+    fn verdict(&self, writer: End) -> End {
+        let patience = Instant::now();
+        let mut inbox = lock(&self.inbox);
+        while inbox.ended.is_none() && !inbox.stop {
+            let remaining = VERDICT_TIMEOUT.saturating_sub(patience.elapsed());
+            if remaining.is_zero() {
+                break;
+            }
+            inbox = wait(&self.inbox_changed, inbox, remaining);
+        }
+        inbox.ended.clone().unwrap_or(writer)
+    }
+
+    /// The caller's side of receiving. A frame of another kind or session ends the link.
+    pub(super) fn pop(&self, kind: u8, session: SessionTag, idle_timeout: Duration) -> Result<Vec<u8>, End> {
+        let mut patience = Patience::new(&self.receiving, idle_timeout);
+        let mut inbox = lock(&self.inbox);
+        let frame = loop {
+            if let Some(frame) = inbox.queue.pop_front() {
+                break frame;
+            }
+            if let Some(end) = &inbox.ended {
+                return Err(end.clone());
+            }
+            let Some(remaining) = patience.remaining() else {
+                return Err(End::TimedOut("to send", idle_timeout));
+            };
+            inbox = wait(&self.inbox_changed, inbox, remaining);
+        };
+        inbox.bytes -= frame.payload.len() as u64;
+        let complaint = if frame.session != session {
+            format!("sent a message of session {} in session {session}", frame.session)
+        } else if frame.kind != kind {
+            format!("sent a message of kind {} where kind {kind} was due", frame.kind)
+        } else {
+            self.inbox_changed.notify_all();
+            return Ok(frame.payload);
+        };
+        let end = End::Misbehaved(complaint);
+        inbox.queue.clear();
+        inbox.bytes = 0;
+        inbox.ended = Some(end.clone());
+        inbox.stop = true;
+        self.inbox_changed.notify_all();
+        Err(end)
+    }
+
+    /// The writer's next task, waiting at most `patience` for one.
+    pub(super) fn next_task(&self, patience: Duration) -> Task {
+        let start = Instant::now();
+        let mut outbox = lock(&self.outbox);
+        loop {
+            if outbox.stop == Stop::Abort {
+                return Task::Leave;
+            }
+            if let Some(outgoing) = outbox.queue.pop_front() {
+                return Task::Send(outgoing);
+            }
+            if outbox.stop == Stop::Polite {
+                return Task::SayBye;
+            }
+            let remaining = patience.saturating_sub(start.elapsed());
+            if remaining.is_zero() {
+                return Task::Heartbeat;
+            }
+            outbox = wait(&self.outbox_changed, outbox, remaining);
+        }
+    }
+
+    pub(super) fn aborted(&self) -> bool {
+        lock(&self.outbox).stop == Stop::Abort
+    }
+
+    /// The writer has transmitted a frame of this length.
+    pub(super) fn transmitted(&self, length: u64) {
+        let mut outbox = lock(&self.outbox);
+        outbox.bytes -= length;
+        outbox.frames -= 1;
+        self.outbox_changed.notify_all();
+    }
+
+    pub(super) fn writer_ended(&self, result: Result<(), End>) {
+        let mut outbox = lock(&self.outbox);
+        outbox.queue.clear();
+        outbox.ended = Some(result);
+        self.outbox_changed.notify_all();
+    }
+
+    /// The reader hands over a frame, waiting for room; `false` when nobody will take it.
+    pub(super) fn deliver(&self, incoming: Incoming, queue_bytes: u64) -> bool {
+        let length = incoming.payload.len() as u64;
+        let mut inbox = lock(&self.inbox);
+        while !inbox.stop && !inbox.queue.is_empty() && inbox.bytes + length > queue_bytes {
+            inbox = self.inbox_changed.wait(inbox).unwrap_or_else(PoisonError::into_inner);
+        }
+        if inbox.stop {
+            return false;
+        }
+        inbox.bytes += length;
+        inbox.queue.push_back(incoming);
+        self.inbox_changed.notify_all();
+        true
+    }
+
+    pub(super) fn reader_ended(&self, end: End) {
+        let mut inbox = lock(&self.inbox);
+        inbox.ended.get_or_insert(end);
+        self.inbox_changed.notify_all();
+    }
+
+    /// Tells both threads to stop.
+    pub(super) fn stop(&self, stop: Stop) {
+        lock(&self.outbox).stop = stop;
+        self.outbox_changed.notify_all();
+        lock(&self.inbox).stop = true;
+        self.inbox_changed.notify_all();
+    }
+
+    /// Waits until the writer has sent everything, as long as the peer takes something within `linger`.
+    pub(super) fn wait_for_writer(&self, linger: Duration) -> Result<(), End> {
+        let mut patience = Patience::new(&self.sending, linger);
+        let mut outbox = lock(&self.outbox);
+        loop {
+            match &outbox.ended {
+                Some(Err(end)) => {
+                    let end = end.clone();
+                    drop(outbox);
+                    return Err(self.verdict(end));
+                }
+                Some(Ok(())) => return Ok(()),
+                None => {}
+            }
+            let Some(remaining) = patience.remaining() else {
+                outbox.stop = Stop::Abort;
+                return Err(End::TimedOut("to take what was sent", linger));
+            };
+            outbox = wait(&self.outbox_changed, outbox, remaining);
+        }
+    }
+}

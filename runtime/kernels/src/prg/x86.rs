@@ -1,0 +1,149 @@
+//! Counter-mode AES-128 with the processor's AES instructions, four blocks to a vector where it has VAES.
+#![allow(unsafe_code, reason = "vector stores through pointers, instruction sets found at run time")]
+
+use std::arch::x86_64::*;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::level::{self, Level};
+
+const ROUNDS: usize = 10;
+
+/// A key schedule and the widest instruction set it may be used with.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(super) struct Cipher {
+    keys: [[u64; 2]; ROUNDS + 1],
+    #[zeroize(skip)]
+    wide: bool,
+}
+
+impl Cipher {
+    /// The schedule of `key`, or `None` if the processor has no AES instructions or `level` forbids them.
+    pub(super) fn new(level: Level, key: &[u8; 16]) -> Option<Cipher> {
+        if level.min(level::hardware()) < Level::Avx2 || !is_x86_feature_detected!("aes") {
+            return None;
+        }
+        let wide = level.min(level::hardware()) >= Level::Avx512 && is_x86_feature_detected!("vaes");
+        // SAFETY: the processor has AES-NI.
+        Some(Cipher { keys: unsafe { expand(key) }, wide })
+    }
+
+    /// Words of consecutive blocks from `block` on; an odd length drops the last half.
+    pub(super) fn blocks(&self, stream: u64, block: u64, out: &mut [u64]) {
+        // SAFETY (both): a `Cipher` exists only on processors with AES-NI, and `wide` only with AVX-512 F
+        // and VAES.
+        if self.wide {
+            unsafe { wide(&self.keys, stream, block, out) }
+        } else {
+            unsafe { narrow(&self.keys, stream, block, out) }
+        }
+    }
+}
+
+#[target_feature(enable = "aes")]
+fn words(value: __m128i) -> [u64; 2] {
+    [_mm_cvtsi128_si64(value) as u64, _mm_cvtsi128_si64(_mm_unpackhi_epi64(value, value)) as u64]
+}
+
+#[target_feature(enable = "aes")]
+fn vector([low, high]: [u64; 2]) -> __m128i {
+    _mm_set_epi64x(high as i64, low as i64)
+}
+
+#[target_feature(enable = "aes")]
+fn next_key(key: __m128i, assist: __m128i) -> __m128i {
+    let key = _mm_xor_si128(key, _mm_slli_si128::<4>(key));
+    let key = _mm_xor_si128(key, _mm_slli_si128::<8>(key));
+    _mm_xor_si128(key, _mm_shuffle_epi32::<0xff>(assist))
+}
+
+/// The AES-128 key schedule (FIPS 197, section 5.2).
+#[target_feature(enable = "aes")]
+fn expand(key: &[u8; 16]) -> [[u64; 2]; ROUNDS + 1] {
+    let whole = u128::from_le_bytes(*key);
+    let mut keys = [vector([whole as u64, (whole >> 64) as u64]); ROUNDS + 1];
+    macro_rules! round {
+        ($i:literal, $constant:literal) => {
+            keys[$i] = next_key(keys[$i - 1], _mm_aeskeygenassist_si128::<$constant>(keys[$i - 1]));
+        };
+    }
+    round!(1, 0x01);
+    round!(2, 0x02);
+    round!(3, 0x04);
+    round!(4, 0x08);
+    round!(5, 0x10);
+    round!(6, 0x20);
+    round!(7, 0x40);
+    round!(8, 0x80);
+    round!(9, 0x1b);
+    round!(10, 0x36);
+    keys.map(|key| words(key))
+}
+
+/// Eight blocks at a time.
+#[target_feature(enable = "aes")]
+fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, out: &mut [u64]) {
+    const WIDTH: usize = 8;
+    let keys = keys.map(|key| vector(key));
+    let mut block = first;
+    for piece in out.chunks_mut(2 * WIDTH) {
+        let mut state: [__m128i; WIDTH] =
+            std::array::from_fn(|i| _mm_xor_si128(vector([stream, block.wrapping_add(i as u64)]), keys[0]));
+        for &key in &keys[1..ROUNDS] {
+            for state in &mut state {
+                *state = _mm_aesenc_si128(*state, key);
+            }
+        }
+        for state in &mut state {
+            *state = _mm_aesenclast_si128(*state, keys[ROUNDS]);
+        }
+        for (words_out, state) in piece.chunks_mut(2).zip(state) {
+            words_out.copy_from_slice(&words(state)[..words_out.len()]);
+        }
+        block = block.wrapping_add(WIDTH as u64);
+    }
+}
+
+/// Eight vectors of four blocks at a time, then one vector at a time.
+#[target_feature(enable = "avx512f,vaes")]
+fn wide(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, out: &mut [u64]) {
+    const WIDTH: usize = 8;
+    const VECTOR_WORDS: usize = 8;
+    let keys = keys.map(|[low, high]| {
+        let (low, high) = (low as i64, high as i64);
+        _mm512_set_epi64(high, low, high, low, high, low, high, low)
+    });
+    let (s, b) = (stream as i64, first as i64);
+    let mut counter =
+        _mm512_add_epi64(_mm512_set_epi64(b, s, b, s, b, s, b, s), _mm512_set_epi64(3, 0, 2, 0, 1, 0, 0, 0));
+    let step = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+    let (whole, rest) = out.as_chunks_mut::<{ WIDTH * VECTOR_WORDS }>();
+    for piece in whole {
+        let mut state = [counter; WIDTH];
+        for state in &mut state {
+            *state = _mm512_xor_si512(counter, keys[0]);
+            counter = _mm512_add_epi64(counter, step);
+        }
+        for &key in &keys[1..ROUNDS] {
+            for state in &mut state {
+                *state = _mm512_aesenc_epi128(*state, key);
+            }
+        }
+        for (i, state) in state.into_iter().enumerate() {
+            let words = _mm512_aesenclast_epi128(state, keys[ROUNDS]);
+            // SAFETY: the piece holds eight vectors.
+            unsafe { _mm512_storeu_epi64(piece.as_mut_ptr().add(VECTOR_WORDS * i).cast(), words) };
+        }
+    }
+    for piece in rest.chunks_mut(VECTOR_WORDS) {
+        let mut state = _mm512_xor_si512(counter, keys[0]);
+        counter = _mm512_add_epi64(counter, step);
+        for &key in &keys[1..ROUNDS] {
+            state = _mm512_aesenc_epi128(state, key);
+        }
+        let words = _mm512_aesenclast_epi128(state, keys[ROUNDS]);
+        let mask = ((1u32 << piece.len()) - 1) as __mmask8;
+        // SAFETY: the mask limits the store to the piece.
+        unsafe { _mm512_mask_storeu_epi64(piece.as_mut_ptr().cast(), mask, words) };
+    }
+}
