@@ -2,8 +2,10 @@
 //!
 //! A function takes the address of its slots, rows and columns: `(slots: i64, rows: i64, cols: i64)`. What does
 //! not depend on the column is computed once per row. Columns are taken in pairs, as vectors of two words if
-//! every operation has a vector form and one by one otherwise; a last odd column is computed alone.
+//! most operations have a vector form and one by one otherwise; a last odd column is computed alone.
 //! The text of a function depends on the kernel only, never on the processor.
+
+use std::mem;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::V128Imm;
@@ -13,7 +15,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use mpcc_program::code::{Access, Buf, MapOp, V};
+use mpcc_program::code::{Access, MapOp, V};
 use mpcc_program::interpret::operands;
 
 use crate::kernel::Kernel;
@@ -22,6 +24,9 @@ use crate::kernel::Kernel;
 const WORD: i64 = 8;
 /// Bytes of a slot as passed to a kernel: the buffer's address, then the index of its last word.
 pub(crate) const SLOT: usize = 16;
+
+/// Operations with a vector form that a kernel must have for each without one, to be worth vectors.
+const VECTOR_OPERATIONS_PER_WORD_OPERATION: usize = 6;
 
 /// Consecutive positions computed by one copy of the operations.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +67,16 @@ fn varying(kernel: &Kernel) -> Vec<bool> {
 /// Whether an operation on each word of a vector is one operation.
 fn has_vector_form(op: &MapOp) -> bool {
     !matches!(op, MapOp::LoadAt(..) | MapOp::ShlBy(..) | MapOp::ShrBy(..) | MapOp::Parity(_))
+}
+
+/// Whether pairs of columns are cheaper as vectors. An operation without a vector form takes both words of its
+/// operands out of their vectors and puts two results into one, which costs more than one vector operation saves.
+fn worth_vectors(kernel: &Kernel, varying: &[bool]) -> bool {
+    let count = |form: bool| {
+        let counted = |op: &MapOp| !matches!(op, MapOp::Load(..) | MapOp::RowIndex) && has_vector_form(op) == form;
+        kernel.ops.iter().zip(varying).filter(|&(op, &varies)| varies && counted(op)).count()
+    };
+    count(false) * VECTOR_OPERATIONS_PER_WORD_OPERATION <= count(true)
 }
 
 struct Emitter<'a> {
@@ -109,7 +124,7 @@ impl<'a> Emitter<'a> {
         }
         let row_bytes = builder.ins().imul_imm_u(cols, WORD);
         let varying = varying(kernel);
-        let vectors = kernel.ops.iter().zip(&varying).all(|(op, &varies)| !varies || has_vector_form(op));
+        let vectors = worth_vectors(kernel, &varying);
         let none = vec![None; kernel.ops.len()];
         let (scalars, splats) = (none.clone(), none);
         Self { builder, kernel, varying, vectors, bases, lasts, row_count, row_bytes, scalars, splats }
@@ -178,8 +193,6 @@ impl<'a> Emitter<'a> {
             if self.varying[i] {
                 continue;
             }
-            let scalars = &self.scalars;
-            let operand = |v: V| computed(scalars, v);
             let value = match *op {
                 MapOp::Load(slot, _) => {
                     let base = self.bases[slot.0 as usize];
@@ -193,11 +206,12 @@ impl<'a> Emitter<'a> {
                     self.builder.ins().load(I64, load_flags(), address, 0)
                 }
                 MapOp::RowIndex => row.expect("the row index of a flat kernel varies"),
-                MapOp::LoadAt(slot, index) => {
-                    let index = operand(index);
-                    self.load_at(slot, index)
+                ref op => {
+                    let scalars = mem::take(&mut self.scalars);
+                    let value = self.operation(op, |v| computed(&scalars, v));
+                    self.scalars = scalars;
+                    value
                 }
-                ref op => arithmetic(&mut self.builder, op, operand),
             };
             self.scalars[i] = Some(value);
         }
@@ -236,7 +250,6 @@ impl<'a> Emitter<'a> {
             if !self.varying[i] {
                 continue;
             }
-            let operand = |v: V| computed(&values, v);
             let value = match *op {
                 MapOp::Load(slot, access) => {
                     let offset = if access == Access::Col { column } else { position };
@@ -244,11 +257,8 @@ impl<'a> Emitter<'a> {
                     self.builder.ins().load(ty, load_flags(), address, 0)
                 }
                 MapOp::RowIndex => self.indices(lanes, column),
-                MapOp::LoadAt(slot, index) => {
-                    let index = operand(index);
-                    self.load_at(slot, index)
-                }
-                ref op => arithmetic(&mut self.builder, op, operand),
+                ref op if lanes == Lanes::Two && !has_vector_form(op) => self.word_by_word(op, &values),
+                ref op => self.operation(op, |v| computed(&values, v)),
             };
             values[i] = Some(value);
         }
@@ -274,11 +284,35 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// The word of a slot at `index`, clamped to its last.
-    fn load_at(&mut self, slot: Buf, index: Value) -> Value {
+    /// An operation without a vector form on two positions.
+    fn word_by_word(&mut self, op: &MapOp, values: &[Option<Value>]) -> Value {
+        let [first, second] = [0, 1].map(|lane| {
+            let mut words = [None; 2];
+            for (word, v) in words.iter_mut().zip(operands(op)) {
+                *word = Some((
+                    v,
+                    match self.scalars[v.0 as usize] {
+                        Some(scalar) => scalar,
+                        None => self.builder.ins().extractlane(computed(values, v), lane),
+                    },
+                ));
+            }
+            let of = |v: V| words.iter().flatten().find(|word| word.0 == v).map(|word| word.1);
+            self.operation(op, |v| of(v).expect("both operands were taken"))
+        });
+        let both = self.builder.ins().splat(I64X2, first);
+        self.builder.ins().insertlane(both, second, 1)
+    }
+
+    /// An operation on the values of its operands; one that reads memory takes words, others vectors too if they
+    /// have a vector form.
+    fn operation(&mut self, op: &MapOp, operand: impl Fn(V) -> Value) -> Value {
+        let MapOp::LoadAt(slot, index) = *op else {
+            return arithmetic(&mut self.builder, op, operand);
+        };
         let slot = slot.0 as usize;
         let last = self.lasts[slot].expect("the last word of every table is loaded at entry");
-        let index = self.builder.ins().umin(index, last);
+        let index = self.builder.ins().umin(operand(index), last);
         let offset = self.builder.ins().imul_imm_u(index, WORD);
         let address = self.builder.ins().iadd(self.bases[slot], offset);
         self.builder.ins().load(I64, load_flags(), address, 0)

@@ -30,7 +30,7 @@ fn choice() -> impl Strategy<Value = Choice> {
     })
 }
 
-/// The operation at position `i`. With `vector`, only operations that pairs of columns do at once.
+/// The operation at position `i`. With `vector`, only operations that have a vector form.
 fn operation(choice: Choice, i: u32, vector: bool) -> MapOp {
     let Choice { kind, a, b, constant } = choice;
     let leaves = [
@@ -91,16 +91,33 @@ fn extent() -> impl Strategy<Value = usize> {
     prop_oneof![Just(1), Just(2), 3..9usize, 31..35usize]
 }
 
+/// How many operations of a map lack a vector form: none, few, or any.
+#[derive(Clone, Copy, Debug)]
+enum Words {
+    None,
+    Few,
+    Any,
+}
+
 fn random_code() -> impl Strategy<Value = RoleCode> {
-    let map = (any::<bool>(), prop::collection::vec(choice(), 1..40), prop::collection::vec(any::<u32>(), 1..4));
+    let words = prop_oneof![Just(Words::None), Just(Words::Few), Just(Words::Any)];
+    let map = (words, prop::collection::vec(choice(), 1..40), prop::collection::vec(any::<u32>(), 1..4));
     let shape = (extent(), extent(), 1..20usize, 1..3usize);
     (shape, prop::collection::vec(map, 1..4)).prop_map(|((rows, cols, long, short), choices)| {
         let full = rows * cols;
         let mut lengths = vec![full, full, full, rows, rows, cols, cols, long, short];
         let mut maps = Vec::new();
-        for (vector, choices, stored) in choices {
+        for (words, choices, stored) in choices {
             let count = u32::try_from(choices.len()).expect("few");
-            let ops = (0..).zip(choices).map(|(i, c)| operation(c, i, vector)).collect();
+            let ops = (0..).zip(choices).map(|(i, c)| {
+                let vector = match words {
+                    Words::None => true,
+                    Words::Few => c.a % 4 != 0,
+                    Words::Any => false,
+                };
+                operation(c, i, vector)
+            });
+            let ops = ops.collect();
             let stores = stored.into_iter().map(|v| {
                 lengths.push(full);
                 (Buf(u32::try_from(lengths.len() - 1).expect("few")), V(v % count))
