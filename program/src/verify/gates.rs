@@ -305,6 +305,7 @@ fn sum(check: &mut Check<'_>, out: &Value, terms: &[Term], axis: Option<usize>) 
         let value = check.program.value(term.value);
         operand(check, value, Kind::Share);
         fraction(check, out, i32::from(value.fraction) + i32::from(term.shift));
+        check.require(Rule::Parameter, term.shift < 64, || format!("shifts a share by {} bits", term.shift));
         // A share known modulo 2^k is known modulo 2^(k + s) once it is shifted left by s.
         ring(check, out, value.ring.saturating_add(term.shift).min(FULL));
         match axis {

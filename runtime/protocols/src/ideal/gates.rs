@@ -1,0 +1,156 @@
+//! The meaning of each gate on plain integers.
+
+use mpcc_program::code::RowTable;
+use mpcc_program::program::{Gate, Term, ValueId, WeightId};
+
+use super::arithmetic::{concat, matmul, rearrange, row_sums};
+use super::coins::{self, Mask, hat, total};
+use super::{RangeError, State, tables};
+
+type Integers = Vec<i128>;
+
+/// The integers of a value, and its mask if it is a wire.
+pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Option<Mask>), RangeError> {
+    let value = state.program.value(id);
+    let len = value.shape.iter().product();
+    let get = |id: ValueId| state.integers(id).iter().map(|x| i128::from(*x));
+    let weight = |id: WeightId| &state.weights[id.0 as usize];
+    let integers: Integers = match &value.gate {
+        Gate::Input { input } => {
+            let mask = state.coins.mask_of_data_owner(id, value.ring, len);
+            return Ok((wide(&state.inputs[*input as usize]), Some(mask)));
+        }
+        Gate::ServerShare { weight: w } => wide(weight(*w)),
+        Gate::Open { source, truncate, rounding } => {
+            let integers: Integers = get(*source).collect();
+            let mask = state.coins.mask(id, value.ring + truncate, len);
+            let (integers, mask) = state.coins.truncate(id, &integers, mask, (value.ring, *truncate), *rounding);
+            return Ok((integers, Some(mask)));
+        }
+        Gate::Reveal { source, truncate, .. } => {
+            let integers: Integers = get(*source).collect();
+            let opened = value.ring + truncate;
+            let mask = total(&state.coins.mask(id, opened, len), opened);
+            coins::exact(&integers, &mask, *truncate).into_iter().map(|x| signed(x, value.ring)).collect()
+        }
+        Gate::View { source, view } => {
+            let (from, to) = (state.shape(*source), &value.shape[..]);
+            let integers = rearrange(&get(*source).collect::<Vec<_>>(), from, to, view);
+            let mask = state.masks[source.0 as usize].as_ref();
+            return Ok((integers, mask.map(|m| [0, 1].map(|i| rearrange(&m[i], from, to, view)))));
+        }
+        Gate::Rescale { source, .. } => {
+            return Ok((get(*source).collect(), state.masks[source.0 as usize].clone()));
+        }
+        Gate::Centre { source, truncate } => return Ok(centre(state, *source, *truncate)),
+        Gate::Add { terms } => {
+            let mut sum = vec![0; len];
+            for term in terms {
+                sum.iter_mut().zip(shifted(state, *term)).for_each(|(s, x)| *s += x);
+            }
+            sum
+        }
+        Gate::Sub { left, right } => shifted(state, *left).zip(shifted(state, *right)).map(|(l, r)| l - r).collect(),
+        Gate::Concat { parts, axis } => {
+            let parts: Vec<_> =
+                parts.iter().map(|p| (shifted(state, *p).collect(), state.shape(p.value)[*axis])).collect();
+            concat(&parts, &value.shape, *axis)
+        }
+        Gate::SumRow { source } => row_sums(get(*source), last(state, *source)),
+        Gate::MulPublic { source, factor } => get(*source).map(|x| x * i128::from(*factor)).collect(),
+        Gate::AddPublic { source, term } => get(*source).map(|x| x + i128::from(*term)).collect(),
+        Gate::AddServer { source, weight: w } => {
+            get(*source).zip(wide(weight(*w)).into_iter().cycle()).map(|(x, w)| x + w).collect()
+        }
+        Gate::MatMulServer { source, weight: w } => {
+            matmul(state.integers(*source), weight(*w), last(state, *source), last(state, id))
+        }
+        Gate::MulServer { source, weight: w } => {
+            get(*source).zip(wide(weight(*w)).into_iter().cycle()).map(|(x, w)| x * w).collect()
+        }
+        Gate::MatMul { left, right } => {
+            let (k, n) = (last(state, *left), last(state, *right));
+            let m = state.shape(*left)[state.shape(*left).len() - 2];
+            let pairs = state.integers(*left).chunks_exact(m * k).zip(state.integers(*right).chunks_exact(k * n));
+            pairs.flat_map(|(l, r)| matmul(l, r, k, n)).collect()
+        }
+        Gate::Extend { source } => get(*source).collect(),
+        Gate::RowSquares { source } => row_sums(get(*source).map(|x| x * x), last(state, *source)),
+        Gate::RowScale { source, row } => {
+            let columns = last(state, *source);
+            let row = state.integers(*row);
+            get(*source).enumerate().map(|(at, x)| x * i128::from(row[at / columns])).collect()
+        }
+        Gate::SignDigits { source, offset, .. } => {
+            get(*source).map(|x| i128::from(x + i128::from(*offset) < 0)).collect()
+        }
+        Gate::OpenSign { signs, negate } => {
+            let start = vec![i128::from(*negate); len];
+            signs.iter().fold(start, |bits, sign| bits.into_iter().zip(get(*sign)).map(|(a, b)| a ^ b).collect())
+        }
+        Gate::Select { bit, source, .. } => get(*bit).zip(get(*source)).map(|(b, x)| b * x).collect(),
+        Gate::RowTable { source, table } => row_table(state, *source, table)?,
+        Gate::WindowChain { source, windows } => {
+            state.integers(*source).chunks_exact(last(state, *source)).map(|row| tables::chain(row, *windows)).collect()
+        }
+        Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => {
+            let (hat, mask) = opened(state, *source);
+            let parameters = (*period_bits, *table_fraction);
+            hat.iter().zip(&mask).map(|(h, r)| tables::cosine_series(*h, *r, parameters, coefficients)).collect()
+        }
+    };
+    Ok((integers, None))
+}
+
+fn wide(integers: &[i64]) -> Integers {
+    integers.iter().map(|x| i128::from(*x)).collect()
+}
+
+fn last(state: &State<'_>, id: ValueId) -> usize {
+    state.shape(id).last().copied().unwrap_or(1)
+}
+
+fn shifted<'s>(state: &'s State<'_>, term: Term) -> impl Iterator<Item = i128> + 's {
+    state.integers(term.value).iter().map(move |x| i128::from(*x) << term.shift)
+}
+
+/// The public x^ and the whole mask of a wire.
+fn opened(state: &State<'_>, source: ValueId) -> (Vec<u64>, Vec<u64>) {
+    let (mask, ring) = (state.mask(source), state.program.value(source).ring);
+    (hat(state.integers(source), mask, ring), total(mask, ring))
+}
+
+/// The integer that `bits` bits of `x` stand for.
+fn signed(x: i128, bits: u8) -> i128 {
+    let modulus = 1i128 << bits;
+    (x + modulus / 2).rem_euclid(modulus) - modulus / 2
+}
+
+/// d·x − Σx: each party's mask goes through the same map, and both are truncated with it.
+fn centre(state: &State<'_>, source: ValueId, truncate: u8) -> (Integers, Option<Mask>) {
+    let ring = state.program.value(source).ring;
+    let d = last(state, source);
+    let apply = |data: &mut dyn Iterator<Item = i128>| -> Integers {
+        let data: Integers = data.collect();
+        let sums = row_sums(data.iter().copied(), d);
+        data.iter().enumerate().map(|(at, x)| d as i128 * x - sums[at / d]).collect()
+    };
+    let mask = state.mask(source);
+    let mask = [0, 1].map(|i| {
+        let derived = apply(&mut mask[i].iter().map(|r| i128::from(*r)));
+        derived.into_iter().map(|r| coins::low(r as u64, ring)).collect()
+    });
+    let centred = apply(&mut state.integers(source).iter().map(|x| i128::from(*x)));
+    let integers = coins::dithered(&centred, &mask, truncate);
+    (integers, Some(mask.map(|m| coins::shifted(&m, truncate))))
+}
+
+fn row_table(state: &State<'_>, source: ValueId, table: &RowTable) -> Result<Integers, RangeError> {
+    let end = u128::from(tables::domain_end(table));
+    let arguments = state.integers(source).iter();
+    // A negative argument stands for one at the upper end of the ring.
+    let unsigned: Integers = arguments.map(|v| i128::from(coins::low(*v as u64, table.ring_bits))).collect();
+    state.within(source, &unsigned, end)?;
+    let (hat, mask) = opened(state, source);
+    Ok(hat.iter().zip(&mask).flat_map(|(h, r)| tables::row(table, *h, *r)).collect())
+}
