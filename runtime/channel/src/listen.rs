@@ -90,7 +90,8 @@ impl Listener {
         let mut waiting: HashMap<(Fingerprint, LinkId), Arrival> = HashMap::new();
         let mut links: Vec<Option<Link>> = peers.iter().map(|_| None).collect();
         loop {
-            while let Ok((stream, _)) = self.socket.accept() {
+            for _ in 0..MAX_STRANGERS {
+                let Ok((stream, _)) = self.socket.accept() else { break };
                 if Arc::strong_count(&strangers) <= MAX_STRANGERS {
                     let hello_deadline = deadline.min(Instant::now() + options.hello_timeout);
                     let (config, arrived, ticket) = (Arc::clone(&config), arrived.clone(), Arc::clone(&strangers));

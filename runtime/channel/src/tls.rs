@@ -175,7 +175,6 @@ impl Breaker {
 }
 
 /// A connection before its halves are put to work.
-#[derive(Debug)]
 pub(crate) struct TlsStream {
     pub(crate) connection: Connection,
     pub(crate) socket: Socket,
@@ -247,7 +246,6 @@ impl<S: Read> Read for PlainReader<'_, S> {
 }
 
 /// The receiving half of a link.
-#[derive(Debug)]
 pub(crate) struct TlsReader {
     connection: Connection,
     socket: BufReader<Socket>,
@@ -260,7 +258,6 @@ impl Read for TlsReader {
 }
 
 /// The sending half of a link.
-#[derive(Debug)]
 pub(crate) struct TlsWriter {
     connection: Connection,
     socket: Socket,

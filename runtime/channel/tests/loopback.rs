@@ -72,6 +72,29 @@ fn both_sides_send_first_whatever_the_size() {
 }
 
 #[test]
+fn the_last_message_arrives_though_nobody_takes_the_other_ones() {
+    const BYTES: usize = 64 << 20;
+    let (mut a, mut b) = linked(&options());
+    a.send(1, vec![5; BYTES]).unwrap();
+    for _ in 0..64 {
+        b.send(2, vec![6; 1 << 20]).unwrap();
+    }
+    let leaving = thread::spawn(move || a.close());
+    assert!(b.recv_exact(1, BYTES).unwrap().iter().all(|byte| *byte == 5));
+    assert!(matches!(b.recv(1), Err(LinkError::Closed { .. })));
+    leaving.join().unwrap().unwrap();
+}
+
+#[test]
+fn debug_shows_no_payload() {
+    let (mut a, mut b) = linked(&options());
+    a.send(1, vec![123; 1000]).unwrap();
+    b.send(1, vec![123; 1000]).unwrap();
+    thread::sleep(Duration::from_millis(50));
+    assert!(!format!("{a:?} {a:#?} {b:?}").contains("123"));
+}
+
+#[test]
 fn many_messages_before_the_first_receive() {
     let (mut a, mut b) = linked(&options());
     for index in 0..20_000u32 {

@@ -45,7 +45,6 @@ pub(super) enum Stop {
     Abort,
 }
 
-#[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) kind: u8,
     pub(super) session: SessionTag,
@@ -53,14 +52,13 @@ pub(super) struct Outgoing {
     pub(super) queued_at: Instant,
 }
 
-#[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) kind: u8,
     pub(super) session: SessionTag,
     pub(super) payload: Vec<u8>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Outbox {
     queue: VecDeque<Outgoing>,
     /// Of the frames queued and of the one in transmission.
@@ -70,15 +68,17 @@ struct Outbox {
     ended: Option<Result<(), End>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inbox {
     queue: VecDeque<Incoming>,
     bytes: u64,
+    /// This end takes no more; what still comes is thrown away.
     stop: bool,
     ended: Option<End>,
 }
 
-#[derive(Debug, Default)]
+/// Holds payloads, so it has no `Debug`.
+#[derive(Default)]
 pub(super) struct Shared {
     outbox: Mutex<Outbox>,
     outbox_changed: Condvar,
@@ -92,7 +92,6 @@ pub(super) struct Shared {
 }
 
 /// What the writer is to do next.
-#[derive(Debug)]
 pub(super) enum Task {
     Send(Outgoing),
     Heartbeat,
@@ -212,7 +211,6 @@ impl Shared {
         inbox.queue.clear();
         inbox.bytes = 0;
         inbox.ended = Some(end.clone());
-        inbox.stop = true;
         self.inbox_changed.notify_all();
         Err(end)
     }
@@ -258,19 +256,21 @@ impl Shared {
         self.outbox_changed.notify_all();
     }
 
-    /// The reader hands over a frame, waiting for room; `false` when nobody will take it.
+    /// The reader hands over a frame, waiting for room; `false` when the link has ended.
     pub(super) fn deliver(&self, incoming: Incoming, queue_bytes: u64) -> bool {
         let length = incoming.payload.len() as u64;
         let mut inbox = lock(&self.inbox);
-        while !inbox.stop && !inbox.queue.is_empty() && inbox.bytes + length > queue_bytes {
+        while !inbox.stop && inbox.ended.is_none() && !inbox.queue.is_empty() && inbox.bytes + length > queue_bytes {
             inbox = self.inbox_changed.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
-        if inbox.stop {
+        if inbox.ended.is_some() {
             return false;
         }
-        inbox.bytes += length;
-        inbox.queue.push_back(incoming);
-        self.inbox_changed.notify_all();
+        if !inbox.stop {
+            inbox.bytes += length;
+            inbox.queue.push_back(incoming);
+            self.inbox_changed.notify_all();
+        }
         true
     }
 
