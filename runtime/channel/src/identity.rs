@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
 
 use crate::error::IdentityError;
 use crate::tls::crypto;
@@ -82,7 +83,7 @@ impl Peer {
 /// A private key and its self-signed certificate.
 #[derive(Clone)]
 pub struct Identity {
-    key_pem: String,
+    key_pem: Zeroizing<String>,
     certified: Arc<CertifiedKey>,
     certificate_pem: String,
     fingerprint: Fingerprint,
@@ -106,7 +107,8 @@ impl Identity {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, "mpcc party");
         let certificate = params.self_signed(&key).map_err(failed)?;
-        assemble(key.serialize_pem(), certificate.der().clone(), certificate.pem()).map_err(IdentityError::Generate)
+        assemble(Zeroizing::new(key.serialize_pem()), certificate.der().clone(), certificate.pem())
+            .map_err(IdentityError::Generate)
     }
 
     /// Writes the identity into a directory, which is made when it does not exist.
@@ -149,7 +151,7 @@ impl Identity {
         let malformed =
             |path: &Path, detail: String| IdentityError::Malformed { path: path.display().to_string(), detail };
         refuse_exposed(&key_path)?;
-        let key_pem = read(&key_path)?;
+        let key_pem = Zeroizing::new(read(&key_path)?);
         let certificate_pem = read(&certificate_path)?;
         let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
             .map_err(|_| malformed(&certificate_path, "it holds no certificate".to_owned()))?;
@@ -177,7 +179,7 @@ impl Identity {
 }
 
 fn assemble(
-    key_pem: String,
+    key_pem: Zeroizing<String>,
     certificate: CertificateDer<'static>,
     certificate_pem: String,
 ) -> Result<Identity, String> {
