@@ -1,26 +1,27 @@
 //! The coins of an inference: masks as the parties draw them, and what truncation does with them.
 
-use mpcc_kernels::prg::{Prg, Seed};
 use mpcc_program::program::{Rounding, ValueId, stream};
+
+use crate::seeds::StageSeed;
 
 /// The seeds of the two parties for one inference.
 pub struct Coins {
-    model_owner: Prg,
-    data_owner: Prg,
+    model_owner: StageSeed,
+    data_owner: StageSeed,
 }
 
 /// Mask shares of a wire: the model owner's and the data owner's, both reduced to the wire's ring.
 pub(super) type Mask = [Vec<u64>; 2];
 
 impl Coins {
-    /// The coins of a run in which the parties have these seeds for the inference (not for the session).
-    pub fn new(model_owner: &Seed, data_owner: &Seed) -> Coins {
-        Coins { model_owner: Prg::new(model_owner), data_owner: Prg::new(data_owner) }
+    /// The coins of a run in which the parties have these seeds; see [`crate::SessionSeed::inference`].
+    pub fn new(model_owner: StageSeed, data_owner: StageSeed) -> Coins {
+        Coins { model_owner, data_owner }
     }
 
     /// Item 0 of a value, from both seeds, `bits` wide.
     pub(super) fn mask(&self, id: ValueId, bits: u8, len: usize) -> Mask {
-        [&self.model_owner, &self.data_owner].map(|prg| draw(prg, id, 0, bits, len))
+        [&self.model_owner, &self.data_owner].map(|seed| draw(seed, id, 0, bits, len))
     }
 
     /// Item 0 of a value whose model owner has no mask.
@@ -56,9 +57,9 @@ impl Coins {
     }
 }
 
-fn draw(prg: &Prg, id: ValueId, item: u16, bits: u8, len: usize) -> Vec<u64> {
+fn draw(seed: &StageSeed, id: ValueId, item: u16, bits: u8, len: usize) -> Vec<u64> {
     let mut out = vec![0; len];
-    prg.fill_masked(stream(id, item), 0, u32::from(bits), &mut out);
+    seed.fill(stream(id, item), bits, &mut out);
     out
 }
 

@@ -1,6 +1,7 @@
 mod meaning;
 mod tables;
 mod truncation;
+mod two_party;
 
 use mpcc_kernels::prg::{Seed, fill_masked};
 use mpcc_program::program::{
@@ -8,9 +9,11 @@ use mpcc_program::program::{
 };
 
 use super::*;
+use crate::SessionSeed;
+use crate::seeds::StageSeed;
 
 /// A program under construction with its data.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Build {
     program: Program,
     weights: Vec<Vec<i64>>,
@@ -69,12 +72,15 @@ impl Build {
         self.program.outputs.len() as u32 - 1
     }
 
+    /// The ideal result, which a two-party run with the same seeds must equal.
     #[track_caller]
     fn run(&self) -> Ideal {
-        match self.try_run(Ranges::Strict) {
+        let ideal = match self.try_run(Ranges::Strict) {
             Ok(ideal) => ideal,
             Err(error) => panic!("{error}"),
-        }
+        };
+        two_party::compare(self, &ideal);
+        ideal
     }
 
     fn try_run(&self, ranges: Ranges) -> Result<Ideal, IdealError> {
@@ -88,19 +94,24 @@ impl Build {
     }
 }
 
-fn seeds(number: u8) -> [Seed; 2] {
-    [Seed::from_bytes([number; 16]), Seed::from_bytes([number ^ 0x80; 16])]
+/// Session seeds of the model owner and of the data owner.
+fn seeds(number: u8) -> [[u8; 16]; 2] {
+    [[number; 16], [number ^ 0x80; 16]]
+}
+
+fn inference(number: u8) -> [StageSeed; 2] {
+    seeds(number).map(|mut bytes| SessionSeed::take(&mut bytes).inference(0))
 }
 
 fn coins(number: u8) -> Coins {
-    let [model_owner, data_owner] = seeds(number);
-    Coins::new(&model_owner, &data_owner)
+    let [model_owner, data_owner] = inference(number);
+    Coins::new(model_owner, data_owner)
 }
 
-/// A mask as the party draws it, without the code under test.
+/// A mask as the party draws it.
 fn drawn(owner: usize, id: ValueId, item: u16, bits: u8, len: usize) -> Vec<u64> {
     let mut out = vec![0; len];
-    fill_masked(&seeds(1)[owner], stream(id, item), 0, u32::from(bits), &mut out);
+    inference(1)[owner].fill(stream(id, item), bits, &mut out);
     out
 }
 
