@@ -11,4 +11,5 @@ pub mod passes;
 pub mod plan;
 pub mod ranges;
 pub mod text;
+pub mod value_ranges;
 pub mod verify;

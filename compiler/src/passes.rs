@@ -108,24 +108,22 @@ fn names() -> String {
     PASSES.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
 }
 
-/// Runs all passes.
+/// Runs all passes on a graph that the verifier accepts.
 ///
-/// # Errors
-/// If the graph is malformed or a pass has a bug.
-pub fn run_all(graph: &Graph) -> Result<(Graph, Vec<PassReport>), PassError> {
-    run(graph, PASSES)
+/// # Panics
+/// If the graph is malformed or a pass breaks it: a bug of the compiler, reported with every violation.
+pub fn run_all(graph: &Graph) -> (Graph, Vec<PassReport>) {
+    run(graph, PASSES).unwrap_or_else(|bug| panic!("{bug}"))
 }
 
 /// Runs the passes up to and including the one named.
 ///
 /// # Errors
-/// As [`run_all`]; also if there is no such pass.
+/// If there is no such pass, the graph is malformed, or a pass breaks it.
 pub fn run_until(graph: &Graph, name: &str) -> Result<(Graph, Vec<PassReport>), PassError> {
     match PASSES.iter().position(|p| p.name == name) {
         Some(last) => run(graph, &PASSES[..=last]),
-        None => Err(PassError::Unknown {
-            name: name.to_owned(),
-        }),
+        None => Err(PassError::Unknown { name: name.to_owned() }),
     }
 }
 
@@ -134,17 +132,9 @@ fn run(graph: &Graph, passes: &[Pass]) -> Result<(Graph, Vec<PassReport>), PassE
     let mut current = graph.clone();
     let mut reports = Vec::with_capacity(passes.len());
     for pass in passes {
-        let failed = |message| PassError::Failed {
-            pass: pass.name,
-            message,
-        };
-        let next = (pass.run)(&current)
-            .and_then(|g| rewrite::tidy(&g))
-            .map_err(failed)?;
-        verify(&next).map_err(|violations| PassError::Broken {
-            pass: pass.name,
-            violations,
-        })?;
+        let failed = |message| PassError::Failed { pass: pass.name, message };
+        let next = (pass.run)(&current).and_then(|g| rewrite::tidy(&g)).map_err(failed)?;
+        verify(&next).map_err(|violations| PassError::Broken { pass: pass.name, violations })?;
         reports.push(PassReport {
             name: pass.name,
             before: current.nodes.len(),

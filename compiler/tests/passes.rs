@@ -8,3 +8,5 @@ mod graph;
 mod meaning;
 #[path = "passes/models.rs"]
 mod models;
+#[path = "passes/ranges.rs"]
+mod ranges;

@@ -90,10 +90,7 @@ fn fold(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
     let mut node = rw.node(id).clone();
     node.op = op;
     nodes.push(node);
-    let graph = Graph {
-        nodes,
-        ..Graph::default()
-    };
+    let graph = Graph { nodes, ..Graph::default() };
     let result = NodeId(next);
     let Ok(values) = evaluate(&graph, &[], &[], Wanted::All) else {
         return Ok(None);

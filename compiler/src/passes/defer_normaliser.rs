@@ -31,9 +31,7 @@ fn defer(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
         Op::Mul(a, b) => {
             let per_row = |rw: &Rewriter, x: NodeId| {
                 let (full, shape) = (rw.shape(scores), rw.shape(x));
-                shape.len() == full.len()
-                    && rw.width(x) == 1
-                    && shape[..shape.len() - 1] == full[..full.len() - 1]
+                shape.len() == full.len() && rw.width(x) == 1 && shape[..shape.len() - 1] == full[..full.len() - 1]
             };
             let (rows, factor) = match (per_row(rw, a), per_row(rw, b)) {
                 (false, true) => (a, b),

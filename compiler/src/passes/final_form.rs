@@ -18,33 +18,17 @@ pub fn check_final(graph: &Graph) -> Result<(), Vec<Violation>> {
             continue;
         }
         if let Err(reason) = protocol_exists(graph, NodeId(index as u32)) {
-            let message = format!(
-                "{} on shared values has no protocol: {reason}",
-                op_name(&node.op)
-            );
-            violations.push(Violation {
-                node: Some(NodeId(index as u32)),
-                path: node.path.clone(),
-                message,
-            });
+            let message = format!("{} on shared values has no protocol: {reason}", op_name(&node.op));
+            violations.push(Violation { node: Some(NodeId(index as u32)), path: node.path.clone(), message });
         }
     }
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations)
-    }
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
 fn protocol_exists(graph: &Graph, id: NodeId) -> Result<(), &'static str> {
     let node = graph.node(id);
     let shared = |x: NodeId| graph.node(x).ty.visibility == Visibility::Shared;
-    let known = |x: NodeId| {
-        matches!(
-            graph.node(x).ty.visibility,
-            Visibility::Public | Visibility::SecretServer
-        )
-    };
+    let known = |x: NodeId| matches!(graph.node(x).ty.visibility, Visibility::Public | Visibility::SecretServer);
     match &node.op {
         Op::Add(..)
         | Op::Sub(..)
@@ -80,17 +64,11 @@ fn protocol_exists(graph: &Graph, id: NodeId) -> Result<(), &'static str> {
         }
         Op::Argmax(_) => {
             let used = graph.nodes.iter().any(|n| n.op.operands().contains(&id));
-            if used {
-                Err("a decision can only be revealed")
-            } else {
-                Ok(())
-            }
+            if used { Err("a decision can only be revealed") } else { Ok(()) }
         }
         Op::LayerNorm { .. } | Op::MeanRow(_) => Err("a pass should have rewritten it"),
         Op::CentreWeight(_) => Err("only weights are centred this way"),
-        Op::Patches { .. } | Op::Normalize { .. } => {
-            Err("image ops run in the clear at the data owner")
-        }
+        Op::Patches { .. } | Op::Normalize { .. } => Err("image ops run in the clear at the data owner"),
         Op::Param(_) | Op::Const(_) => Err("its owner knows it"),
     }
 }

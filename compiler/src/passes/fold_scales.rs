@@ -51,44 +51,22 @@ fn absorb(rw: &mut Rewriter, x: NodeId, m: f64) -> Result<Option<NodeId>, String
     }
     let op = rw.op(x).clone();
     let new = match op {
-        Op::Linear {
-            x: input,
-            weight,
-            bias,
-        } => {
+        Op::Linear { x: input, weight, bias } => {
             let weight = rw.add(Op::Scale(weight, m), weight)?;
             let bias = match bias {
                 Some(bias) => Some(rw.add(Op::Scale(bias, m), bias)?),
                 None => None,
             };
-            Op::Linear {
-                x: input,
-                weight,
-                bias,
-            }
+            Op::Linear { x: input, weight, bias }
         }
-        Op::LayerNorm {
-            x: input,
-            gain,
-            bias,
-            eps,
-        } => {
+        Op::LayerNorm { x: input, gain, bias, eps } => {
             let gain = rw.add(Op::Scale(gain, m), gain)?;
             let bias = rw.add(Op::Scale(bias, m), bias)?;
-            Op::LayerNorm {
-                x: input,
-                gain,
-                bias,
-                eps,
-            }
+            Op::LayerNorm { x: input, gain, bias, eps }
         }
         Op::MatMul(a, b) | Op::Mul(a, b) => {
             let rebuilt = |a, b| {
-                if matches!(op, Op::MatMul(..)) {
-                    Op::MatMul(a, b)
-                } else {
-                    Op::Mul(a, b)
-                }
+                if matches!(op, Op::MatMul(..)) { Op::MatMul(a, b) } else { Op::Mul(a, b) }
             };
             if let Some(a) = absorb(rw, a, m)? {
                 rebuilt(a, b)
@@ -102,11 +80,7 @@ fn absorb(rw: &mut Rewriter, x: NodeId, m: f64) -> Result<Option<NodeId>, String
             let (Some(a), Some(b)) = (absorb(rw, a, m)?, absorb(rw, b, m)?) else {
                 return Ok(None);
             };
-            if matches!(op, Op::Add(..)) {
-                Op::Add(a, b)
-            } else {
-                Op::Sub(a, b)
-            }
+            if matches!(op, Op::Add(..)) { Op::Add(a, b) } else { Op::Sub(a, b) }
         }
         Op::Offset(inner, term) => match absorb(rw, inner, m)? {
             Some(inner) => Op::Offset(inner, term * m),

@@ -12,37 +12,15 @@ pub(super) const PASS: Pass = Pass {
     summary: "multiplies adjacent weights together and merges everything the model owner adds",
     needs: &["no layer norm"],
     establishes: &["no adjacent linear layers"],
-    run: |graph| {
-        rewrite(
-            graph,
-            &[
-                identity,
-                fuse,
-                added_bias,
-                added_matrix,
-                sum_of_server_terms,
-                added_to_parts,
-            ],
-        )
-    },
+    run: |graph| rewrite(graph, &[identity, fuse, added_bias, added_matrix, sum_of_server_terms, added_to_parts]),
 };
 
 /// `(x W1ᵀ + b1) W2ᵀ + b2` becomes `x (W2 W1)ᵀ + (b1 W2ᵀ + b2)` unless that multiplies more.
 fn fuse(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
-    let Op::Linear {
-        x: inner,
-        weight: second,
-        bias: second_bias,
-    } = *rw.op(id)
-    else {
+    let Op::Linear { x: inner, weight: second, bias: second_bias } = *rw.op(id) else {
         return Ok(None);
     };
-    let Op::Linear {
-        x,
-        weight: first,
-        bias: first_bias,
-    } = *rw.op(inner)
-    else {
+    let Op::Linear { x, weight: first, bias: first_bias } = *rw.op(inner) else {
         return Ok(None);
     };
     if rw.at_server(inner) || !rw.used_once(inner) {
@@ -54,14 +32,7 @@ fn fuse(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
     }
     let weight = rw.add(Op::MatMul(second, first), id)?;
     let bias = match first_bias {
-        Some(bias) => Some(rw.add(
-            Op::Linear {
-                x: bias,
-                weight: second,
-                bias: second_bias,
-            },
-            id,
-        )?),
+        Some(bias) => Some(rw.add(Op::Linear { x: bias, weight: second, bias: second_bias }, id)?),
         None => second_bias,
     };
     rw.add(Op::Linear { x, weight, bias }, id).map(Some)
@@ -94,15 +65,7 @@ fn added_bias(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
         Some(bias) => rw.add(Op::Add(bias, term), id)?,
         None => term,
     };
-    rw.add(
-        Op::Linear {
-            x,
-            weight,
-            bias: Some(bias),
-        },
-        id,
-    )
-    .map(Some)
+    rw.add(Op::Linear { x, weight, bias: Some(bias) }, id).map(Some)
 }
 
 /// A bias followed by a server matrix of the full shape is added once, with the matrix.
@@ -110,26 +73,14 @@ fn added_matrix(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String>
     let Some((sum, term)) = server_sum(rw, id) else {
         return Ok(None);
     };
-    let Op::Linear {
-        x,
-        weight,
-        bias: Some(bias),
-    } = *rw.op(sum)
-    else {
+    let Op::Linear { x, weight, bias: Some(bias) } = *rw.op(sum) else {
         return Ok(None);
     };
     if !rw.used_once(sum) || rw.shape(term) != rw.shape(sum) {
         return Ok(None);
     }
     let term = rw.add(Op::Add(term, bias), id)?;
-    let product = rw.add(
-        Op::Linear {
-            x,
-            weight,
-            bias: None,
-        },
-        sum,
-    )?;
+    let product = rw.add(Op::Linear { x, weight, bias: None }, sum)?;
     rw.add(Op::Add(product, term), id).map(Some)
 }
 

@@ -15,18 +15,7 @@ pub(super) const PASS: Pass = Pass {
     summary: "computes each group of heads with one kernel apart from the others",
     needs: &["no identities"],
     establishes: &["one kernel per value"],
-    run: |graph| {
-        rewrite(
-            graph,
-            &[
-                identity,
-                pick_early,
-                regroup_late,
-                merge_parts,
-                permute_weight,
-            ],
-        )
-    },
+    run: |graph| rewrite(graph, &[identity, pick_early, regroup_late, merge_parts, permute_weight]),
 };
 
 /// Heads and rows are axes of values `[heads, rows, width]`.
@@ -72,12 +61,7 @@ fn regroup_late(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String>
                 None => return Ok(None),
             }
         }
-        return views::Regrouping {
-            parts,
-            ..regrouping
-        }
-        .build(rw, id)
-        .map(Some);
+        return views::Regrouping { parts, ..regrouping }.build(rw, id).map(Some);
     }
     Ok(None)
 }
@@ -99,14 +83,8 @@ fn merge_parts(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> 
     for part in &regrouping.parts {
         parts.push(rw.add(Op::MergeHeads(*part), id)?);
     }
-    let order = regrouping
-        .order
-        .iter()
-        .flat_map(|p| p * block..(p + 1) * block)
-        .collect();
-    views::Regrouping { axis, parts, order }
-        .build(rw, id)
-        .map(Some)
+    let order = regrouping.order.iter().flat_map(|p| p * block..(p + 1) * block).collect();
+    views::Regrouping { axis, parts, order }.build(rw, id).map(Some)
 }
 
 /// A linear layer on permuted columns has permuted weight columns instead.
@@ -125,13 +103,5 @@ fn permute_weight(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, Strin
         return Ok(None);
     };
     let weight = views::apply(rw, weight, &View::list(1, inverse))?;
-    rw.add(
-        Op::Linear {
-            x: inside,
-            weight,
-            bias,
-        },
-        id,
-    )
-    .map(Some)
+    rw.add(Op::Linear { x: inside, weight, bias }, id).map(Some)
 }

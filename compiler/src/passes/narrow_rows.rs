@@ -39,14 +39,7 @@ fn reshape_late(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String>
     if rw.width(inside) != rw.width(x) {
         return Ok(None);
     }
-    let linear = rw.add(
-        Op::Linear {
-            x: inside,
-            weight,
-            bias,
-        },
-        id,
-    )?;
+    let linear = rw.add(Op::Linear { x: inside, weight, bias }, id)?;
     let shape = rw.shape(id).to_vec();
     rw.add_shaped(Op::Reshape(linear), &shape, id).map(Some)
 }

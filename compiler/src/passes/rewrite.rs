@@ -54,10 +54,7 @@ pub(super) fn rewrite(graph: &Graph, rules: &[Rule]) -> Result<Graph, String> {
 
 /// The same graph without dead or repeated nodes, in the order in which outputs need them.
 pub(super) fn tidy(graph: &Graph) -> Result<Graph, String> {
-    let mut kept: Graph = Graph {
-        nodes: Vec::new(),
-        ..graph.clone()
-    };
+    let mut kept: Graph = Graph { nodes: Vec::new(), ..graph.clone() };
     let mut known: HashMap<String, NodeId> = HashMap::new();
     let mut renamed: HashMap<NodeId, NodeId> = HashMap::new();
     for id in needed(graph)? {
@@ -112,10 +109,7 @@ fn needed(graph: &Graph) -> Result<Vec<NodeId>, String> {
                         match marks[operand.0 as usize] {
                             Mark::New => stack.push(operand),
                             Mark::Open => {
-                                return Err(format!(
-                                    "{id:?} ({}) depends on itself",
-                                    graph.node(id).path
-                                ));
+                                return Err(format!("{id:?} ({}) depends on itself", graph.node(id).path));
                             }
                             Mark::Done => {}
                         }
@@ -146,18 +140,10 @@ impl Rewriter {
     fn new(graph: Graph) -> Result<Self, String> {
         let mut known = HashMap::with_capacity(graph.nodes.len());
         for (index, node) in graph.nodes.iter().enumerate() {
-            known
-                .entry(key(&node.op, &node.ty.shape))
-                .or_insert(NodeId(index as u32));
+            known.entry(key(&node.op, &node.ty.shape)).or_insert(NodeId(index as u32));
         }
         let order = needed(&graph)?;
-        let mut rewriter = Self {
-            graph,
-            known,
-            users: Vec::new(),
-            live: Vec::new(),
-            order,
-        };
+        let mut rewriter = Self { graph, known, users: Vec::new(), live: Vec::new(), order };
         rewriter.refresh();
         Ok(rewriter)
     }
@@ -181,10 +167,7 @@ impl Rewriter {
 
     /// Whether the model owner or everyone can compute the node alone.
     pub(super) fn at_server(&self, id: NodeId) -> bool {
-        matches!(
-            self.node(id).ty.visibility,
-            Visibility::Public | Visibility::SecretServer
-        )
+        matches!(self.node(id).ty.visibility, Visibility::Public | Visibility::SecretServer)
     }
 
     /// Live users, once per operand slot.
@@ -203,32 +186,18 @@ impl Rewriter {
 
     /// Appends `op` under the path of `from`; an equal node is returned if there is one.
     pub(super) fn add(&mut self, op: Op, from: NodeId) -> Result<NodeId, String> {
-        let types: Vec<&Type> = op
-            .operands()
-            .iter()
-            .map(|o| &self.graph.node(*o).ty)
-            .collect();
+        let types: Vec<&Type> = op.operands().iter().map(|o| &self.graph.node(*o).ty).collect();
         let ty = infer(&op, &types)?;
         self.append(op, &ty.shape, from)
     }
 
     /// As [`Self::add`], for `Const` and `Reshape`.
-    pub(super) fn add_shaped(
-        &mut self,
-        op: Op,
-        shape: &[usize],
-        from: NodeId,
-    ) -> Result<NodeId, String> {
+    pub(super) fn add_shaped(&mut self, op: Op, shape: &[usize], from: NodeId) -> Result<NodeId, String> {
         self.append(op, &Shape::from_slice(shape), from)
     }
 
     /// As [`Self::add`]; all entries of the new node are entries of `whole`, so the declared range of that holds.
-    pub(super) fn add_within(
-        &mut self,
-        op: Op,
-        whole: NodeId,
-        from: NodeId,
-    ) -> Result<NodeId, String> {
+    pub(super) fn add_within(&mut self, op: Op, whole: NodeId, from: NodeId) -> Result<NodeId, String> {
         let new = self.add(op, from)?;
         let range = self.node(whole).assumed;
         let node = &mut self.graph.nodes[new.0 as usize];
@@ -253,10 +222,7 @@ impl Rewriter {
     fn replace(&mut self, old: NodeId, new: NodeId) -> Result<(), String> {
         let (was, is) = (&self.graph.node(old).ty, &self.graph.node(new).ty);
         if was != is {
-            return Err(format!(
-                "{old:?} ({}) of type {was:?} was replaced by {is:?}",
-                self.node(old).path
-            ));
+            return Err(format!("{old:?} ({}) of type {was:?} was replaced by {is:?}", self.node(old).path));
         }
         let range = self.node(old).assumed;
         let target = &mut self.graph.nodes[new.0 as usize];

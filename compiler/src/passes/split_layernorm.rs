@@ -21,10 +21,7 @@ pub(super) const PASS: Pass = Pass {
 };
 
 /// The operands of the layer norm that `id` is a view of rows of, and `x` and `1/σ` for those rows.
-fn viewed_norm(
-    rw: &mut Rewriter,
-    id: NodeId,
-) -> Result<Option<(NodeId, NodeId, NodeId, NodeId)>, String> {
+fn viewed_norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<(NodeId, NodeId, NodeId, NodeId)>, String> {
     if rw.at_server(id) {
         return Ok(None);
     }
@@ -41,21 +38,11 @@ fn viewed_norm(
     let Some((x, inverse, gain, bias)) = viewed_norm(rw, inside)? else {
         return Ok(None);
     };
-    Ok(Some((
-        views::apply(rw, x, &view)?,
-        views::apply(rw, inverse, &view)?,
-        gain,
-        bias,
-    )))
+    Ok(Some((views::apply(rw, x, &view)?, views::apply(rw, inverse, &view)?, gain, bias)))
 }
 
 fn linear_of_norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
-    let Op::Linear {
-        x: normed,
-        weight,
-        bias: own,
-    } = *rw.op(id)
-    else {
+    let Op::Linear { x: normed, weight, bias: own } = *rw.op(id) else {
         return Ok(None);
     };
     let Some((x, inverse, gain, bias)) = viewed_norm(rw, normed)? else {
@@ -63,23 +50,9 @@ fn linear_of_norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, Strin
     };
     let weighted = rw.add(Op::Mul(weight, gain), weight)?;
     let centred = rw.add(Op::CentreWeight(weighted), weight)?;
-    let product = rw.add(
-        Op::Linear {
-            x,
-            weight: centred,
-            bias: None,
-        },
-        id,
-    )?;
+    let product = rw.add(Op::Linear { x, weight: centred, bias: None }, id)?;
     let scaled = rw.add(Op::Mul(product, inverse), id)?;
-    let constant = rw.add(
-        Op::Linear {
-            x: bias,
-            weight,
-            bias: own,
-        },
-        id,
-    )?;
+    let constant = rw.add(Op::Linear { x: bias, weight, bias: own }, id)?;
     rw.add(Op::Add(scaled, constant), id).map(Some)
 }
 
@@ -92,11 +65,7 @@ fn norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
         return Ok(None);
     };
     let factor = 1.0 / centre_factor(rw.width(x));
-    let gain = if factor == 1.0 {
-        gain
-    } else {
-        rw.add(Op::Scale(gain, factor), gain)?
-    };
+    let gain = if factor == 1.0 { gain } else { rw.add(Op::Scale(gain, factor), gain)? };
     let centred = rw.add(Op::Centre(x), id)?;
     let scaled = rw.add(Op::Mul(centred, inverse), id)?;
     let gained = rw.add(Op::Mul(scaled, gain), id)?;
@@ -106,9 +75,7 @@ fn norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
 fn feeds_linear(rw: &Rewriter, id: NodeId) -> bool {
     rw.users(id).iter().any(|user| match rw.op(*user) {
         Op::Linear { .. } => true,
-        Op::Slice { axis, .. } | Op::Gather { axis, .. } => {
-            axis + 1 < rw.shape(*user).len() && feeds_linear(rw, *user)
-        }
+        Op::Slice { axis, .. } | Op::Gather { axis, .. } => axis + 1 < rw.shape(*user).len() && feeds_linear(rw, *user),
         _ => false,
     })
 }

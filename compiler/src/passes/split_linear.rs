@@ -22,11 +22,7 @@ fn split(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
         return Ok(None);
     };
     let columns = view.axis + 1 == rw.shape(x).len();
-    if !columns
-        || !matches!(rw.op(x), Op::Linear { .. })
-        || rw.at_server(x)
-        || !views::only_viewed(rw, x, view.axis)
-    {
+    if !columns || !matches!(rw.op(x), Op::Linear { .. }) || rw.at_server(x) || !views::only_viewed(rw, x, view.axis) {
         return Ok(None);
     }
     views::through_as(rw, x, &view, id)

@@ -26,10 +26,7 @@ pub(super) enum Picks {
 
 impl View {
     pub(super) fn run(axis: usize, range: Range<usize>) -> Self {
-        Self {
-            axis,
-            picks: Picks::Run(range),
-        }
+        Self { axis, picks: Picks::Run(range) }
     }
 
     /// A view of positions, as a run where they are one.
@@ -38,10 +35,7 @@ impl View {
             Some(&first) if index.iter().copied().eq(first..first + index.len()) => {
                 Self::run(axis, first..first + index.len())
             }
-            _ => Self {
-                axis,
-                picks: Picks::List(index),
-            },
+            _ => Self { axis, picks: Picks::List(index) },
         }
     }
 
@@ -60,40 +54,26 @@ impl View {
     }
 
     fn along(&self, axis: usize) -> Self {
-        Self {
-            axis,
-            picks: self.picks.clone(),
-        }
+        Self { axis, picks: self.picks.clone() }
     }
 
     /// Every position `p` becomes the positions `p * block .. (p + 1) * block` along `axis`.
     fn blocks(&self, axis: usize, block: usize) -> Self {
-        let index = self
-            .positions()
-            .into_iter()
-            .flat_map(|p| p * block..(p + 1) * block);
+        let index = self.positions().into_iter().flat_map(|p| p * block..(p + 1) * block);
         Self::list(axis, index.collect())
     }
 
     /// The view whose positions are taken from those of `inner`.
     fn after(&self, inner: &View) -> Self {
         let from = inner.positions();
-        Self::list(
-            self.axis,
-            self.positions().into_iter().map(|p| from[p]).collect(),
-        )
+        Self::list(self.axis, self.positions().into_iter().map(|p| from[p]).collect())
     }
 }
 
 /// The operand and the view, if `id` is one.
 pub(super) fn view_of(rw: &Rewriter, id: NodeId) -> Option<(NodeId, View)> {
     match rw.op(id) {
-        Op::Slice {
-            x,
-            axis,
-            start,
-            end,
-        } => Some((*x, View::run(*axis, *start..*end))),
+        Op::Slice { x, axis, start, end } => Some((*x, View::run(*axis, *start..*end))),
         Op::Gather { x, axis, index } => Some((*x, View::list(*axis, index.clone()))),
         _ => None,
     }
@@ -105,12 +85,7 @@ pub(super) fn apply(rw: &mut Rewriter, x: NodeId, view: &View) -> Result<NodeId,
 }
 
 /// As [`apply`], under the path of `from`.
-pub(super) fn apply_as(
-    rw: &mut Rewriter,
-    x: NodeId,
-    view: &View,
-    from: NodeId,
-) -> Result<NodeId, String> {
+pub(super) fn apply_as(rw: &mut Rewriter, x: NodeId, view: &View, from: NodeId) -> Result<NodeId, String> {
     let extent = rw.shape(x)[view.axis];
     if view.picks == Picks::Run(0..extent) {
         return Ok(x);
@@ -135,17 +110,8 @@ pub(super) fn apply_as(
         }
     }
     let op = match &view.picks {
-        Picks::Run(range) => Op::Slice {
-            x,
-            axis: view.axis,
-            start: range.start,
-            end: range.end,
-        },
-        Picks::List(index) => Op::Gather {
-            x,
-            axis: view.axis,
-            index: index.clone(),
-        },
+        Picks::Run(range) => Op::Slice { x, axis: view.axis, start: range.start, end: range.end },
+        Picks::List(index) => Op::Gather { x, axis: view.axis, index: index.clone() },
     };
     rw.add_within(op, x, from)
 }
@@ -163,21 +129,12 @@ pub(super) fn only_viewed(rw: &Rewriter, id: NodeId, axis: usize) -> bool {
 }
 
 /// `view` of the value of `id`, as its op on views of its operands; nothing where the op mixes entries along the axis.
-pub(super) fn through(
-    rw: &mut Rewriter,
-    id: NodeId,
-    view: &View,
-) -> Result<Option<NodeId>, String> {
+pub(super) fn through(rw: &mut Rewriter, id: NodeId, view: &View) -> Result<Option<NodeId>, String> {
     through_as(rw, id, view, id)
 }
 
 /// As [`through`], under the path of `from`.
-pub(super) fn through_as(
-    rw: &mut Rewriter,
-    id: NodeId,
-    view: &View,
-    from: NodeId,
-) -> Result<Option<NodeId>, String> {
+pub(super) fn through_as(rw: &mut Rewriter, id: NodeId, view: &View, from: NodeId) -> Result<Option<NodeId>, String> {
     let op = rw.op(id).clone();
     let rank = rw.shape(id).len();
     let axis = view.axis;
@@ -191,17 +148,8 @@ pub(super) fn through_as(
             let x = apply(rw, x, view)?;
             op.map_operands(|_| x)
         }
-        Op::LayerNorm { x, gain, bias, eps } if !last => Op::LayerNorm {
-            x: apply(rw, x, view)?,
-            gain,
-            bias,
-            eps,
-        },
-        Op::Linear { x, weight, bias } if !last => Op::Linear {
-            x: apply(rw, x, view)?,
-            weight,
-            bias,
-        },
+        Op::LayerNorm { x, gain, bias, eps } if !last => Op::LayerNorm { x: apply(rw, x, view)?, gain, bias, eps },
+        Op::Linear { x, weight, bias } if !last => Op::Linear { x: apply(rw, x, view)?, weight, bias },
         Op::Linear { x, weight, bias } => {
             let weight = apply(rw, weight, &view.along(0))?;
             let bias = match bias {
@@ -233,28 +181,13 @@ pub(super) fn through_as(
         }
         Op::SplitHeads { x, .. } if axis == 0 => {
             let width = rw.width(id);
-            Op::SplitHeads {
-                x: apply(rw, x, &view.blocks(1, width))?,
-                heads: view.len(),
-            }
+            Op::SplitHeads { x: apply(rw, x, &view.blocks(1, width))?, heads: view.len() }
         }
-        Op::SplitHeads { x, heads } if axis == 1 => Op::SplitHeads {
-            x: apply(rw, x, &view.along(0))?,
-            heads,
-        },
+        Op::SplitHeads { x, heads } if axis == 1 => Op::SplitHeads { x: apply(rw, x, &view.along(0))?, heads },
         Op::MergeHeads(x) if axis == 0 => Op::MergeHeads(apply(rw, x, &view.along(1))?),
-        Op::Concat {
-            parts,
-            axis: joined,
-        } if joined != axis => {
-            let parts = parts
-                .into_iter()
-                .map(|p| apply(rw, p, view))
-                .collect::<Result<_, _>>()?;
-            Op::Concat {
-                parts,
-                axis: joined,
-            }
+        Op::Concat { parts, axis: joined } if joined != axis => {
+            let parts = parts.into_iter().map(|p| apply(rw, p, view)).collect::<Result<_, _>>()?;
+            Op::Concat { parts, axis: joined }
         }
         Op::Slice { .. } | Op::Gather { .. } => match view_of(rw, id) {
             Some((x, inner)) if inner.axis != axis => {
@@ -291,22 +224,11 @@ pub(super) fn regrouping(rw: &Rewriter, id: NodeId) -> Option<Regrouping> {
     match rw.op(id) {
         Op::Concat { parts, axis } => {
             let order = (0..rw.shape(id)[*axis]).collect();
-            Some(Regrouping {
-                axis: *axis,
-                parts: parts.clone(),
-                order,
-            })
+            Some(Regrouping { axis: *axis, parts: parts.clone(), order })
         }
         Op::Gather { x, axis, index } => match rw.op(*x) {
-            Op::Concat {
-                parts,
-                axis: joined,
-            } if axis == joined && inverse(index, rw.shape(*x)[*axis]).is_some() => {
-                Some(Regrouping {
-                    axis: *axis,
-                    parts: parts.clone(),
-                    order: index.clone(),
-                })
+            Op::Concat { parts, axis: joined } if axis == joined && inverse(index, rw.shape(*x)[*axis]).is_some() => {
+                Some(Regrouping { axis: *axis, parts: parts.clone(), order: index.clone() })
             }
             _ => None,
         },
@@ -328,8 +250,7 @@ pub(super) fn inverse(index: &[usize], extent: usize) -> Option<Vec<usize>> {
 impl Regrouping {
     /// For every part, the positions its entries take in the result.
     pub(super) fn places(&self, rw: &Rewriter) -> Vec<Vec<usize>> {
-        let inverse =
-            inverse(&self.order, self.order.len()).expect("a regrouping is a permutation");
+        let inverse = inverse(&self.order, self.order.len()).expect("a regrouping is a permutation");
         let mut start = 0;
         let mut places = Vec::with_capacity(self.parts.len());
         for part in &self.parts {

@@ -1,19 +1,13 @@
 //! The typed graph's verifier and evaluator, on whole graphs.
 
 use crate::models::{self, Builder, Vit};
-use mpcc_compiler::evaluate::{
-    EvaluateError, Evaluator, Tensor, Wanted, evaluate, evaluate_server,
-};
+use mpcc_compiler::evaluate::{EvaluateError, Evaluator, Tensor, Wanted, evaluate, evaluate_server};
 use mpcc_compiler::graph::{Graph, NodeId, Op, Visibility};
 use mpcc_compiler::verify::verify;
 
 fn messages(graph: &Graph) -> String {
     let violations = verify(graph).expect_err("the graph was forged");
-    violations
-        .iter()
-        .map(|v| v.to_string())
-        .collect::<Vec<_>>()
-        .join("\n")
+    violations.iter().map(|v| v.to_string()).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -38,19 +32,14 @@ fn every_forged_fact_is_a_violation() {
     assert!(forge(&|g| g.nodes[linear].ty.shape[1] = 7).contains("has type"));
     assert!(forge(&|g| g.nodes[linear].ty.visibility = Visibility::Public).contains("has type"));
     assert!(forge(&|g| g.nodes[linear].op = Op::Relu(NodeId(900))).contains("not an earlier node"));
-    assert!(
-        forge(&|g| g.nodes[linear].op = Op::Relu(NodeId(linear as u32)))
-            .contains("not an earlier node")
-    );
+    assert!(forge(&|g| g.nodes[linear].op = Op::Relu(NodeId(linear as u32))).contains("not an earlier node"));
     assert!(forge(&|g| g.outputs[0].node = NodeId(9999)).contains("does not exist"));
     assert!(forge(&|g| g.outputs[0].labels = vec!["one".into()]).contains("labels"));
     assert!(forge(&|g| g.nodes[scale].assumed = Some((1.0, -1.0))).contains("not an interval"));
     assert!(
-        forge(
-            &|g| if let Op::Gather { index, .. } = &mut g.nodes[gather].op {
-                index[0] = 50
-            }
-        )
+        forge(&|g| if let Op::Gather { index, .. } = &mut g.nodes[gather].op {
+            index[0] = 50
+        })
         .contains("axis of 4")
     );
     assert!(
@@ -82,16 +71,8 @@ fn server_values_are_computed_without_an_input() {
     let params = models::params(&graph, 4);
     let server = evaluate_server(&graph, &params).unwrap();
     for (index, node) in graph.nodes.iter().enumerate() {
-        let known = matches!(
-            node.ty.visibility,
-            Visibility::SecretServer | Visibility::Public
-        );
-        assert_eq!(
-            server.value(NodeId(index as u32)).is_some(),
-            known,
-            "{}",
-            node.path
-        );
+        let known = matches!(node.ty.visibility, Visibility::SecretServer | Visibility::Public);
+        assert_eq!(server.value(NodeId(index as u32)).is_some(), known, "{}", node.path);
     }
 }
 
@@ -114,17 +95,8 @@ fn a_value_that_is_not_finite_names_its_node() {
     let y = b.add(Op::Mul(x, x), "square");
     b.output("y", y);
     let graph = b.finish();
-    let error = evaluate(
-        &graph,
-        &[Tensor::new(&[2], vec![1.0, 1e200])],
-        &[],
-        Wanted::All,
-    )
-    .unwrap_err();
-    assert!(
-        matches!(&error, EvaluateError::NotFinite { entry: 1, .. }),
-        "{error}"
-    );
+    let error = evaluate(&graph, &[Tensor::new(&[2], vec![1.0, 1e200])], &[], Wanted::All).unwrap_err();
+    assert!(matches!(&error, EvaluateError::NotFinite { entry: 1, .. }), "{error}");
     assert!(error.to_string().contains("blocks.3/square"), "{error}");
 }
 
@@ -134,22 +106,11 @@ fn tensors_of_another_shape_are_refused() {
     let mut params = models::params(&graph, 4);
     let evaluator = Evaluator::new(&graph, &params).unwrap();
     let error = evaluator.run(&[], Wanted::All).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "0 inputs were given where the model declares 1"
-    );
-    let error = evaluator
-        .run(&[params[0].clone()], Wanted::All)
-        .unwrap_err();
-    assert!(
-        error.to_string().starts_with("`pixels` has shape [16, 48]"),
-        "{error}"
-    );
+    assert_eq!(error.to_string(), "0 inputs were given where the model declares 1");
+    let error = evaluator.run(&[params[0].clone()], Wanted::All).unwrap_err();
+    assert!(error.to_string().starts_with("`pixels` has shape [16, 48]"), "{error}");
     params.pop();
-    assert!(matches!(
-        Evaluator::new(&graph, &params),
-        Err(EvaluateError::Count { .. })
-    ));
+    assert!(matches!(Evaluator::new(&graph, &params), Err(EvaluateError::Count { .. })));
 }
 
 #[test]

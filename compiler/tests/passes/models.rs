@@ -1,9 +1,7 @@
 //! Graphs the tests run on: the MPCViT network at any size, as lowering writes it, with seeded weights and inputs.
 
 use mpcc_compiler::evaluate::Tensor;
-use mpcc_compiler::graph::{
-    Element, Graph, Input, NodeId, Op, Output, Param, ParamId, Shape, Type, Visibility,
-};
+use mpcc_compiler::graph::{Element, Graph, Input, NodeId, Op, Output, Param, ParamId, Shape, Type, Visibility};
 use mpcc_compiler::verify::{build, build_shaped};
 
 /// Appends nodes under one path.
@@ -14,13 +12,7 @@ pub(crate) struct Builder {
 
 impl Builder {
     pub(crate) fn new(name: &str) -> Self {
-        Self {
-            graph: Graph {
-                name: name.into(),
-                ..Graph::default()
-            },
-            path: String::new(),
-        }
+        Self { graph: Graph { name: name.into(), ..Graph::default() }, path: String::new() }
     }
 
     pub(crate) fn add(&mut self, op: Op, name: &str) -> NodeId {
@@ -28,22 +20,9 @@ impl Builder {
         build(&mut self.graph, op, &path).expect("the op is well typed")
     }
 
-    pub(crate) fn input(
-        &mut self,
-        name: &str,
-        element: Element,
-        shape: &[usize],
-        visibility: Visibility,
-    ) -> NodeId {
-        let ty = Type {
-            element,
-            shape: Shape::from_slice(shape),
-            visibility,
-        };
-        self.graph.inputs.push(Input {
-            name: name.into(),
-            ty,
-        });
+    pub(crate) fn input(&mut self, name: &str, element: Element, shape: &[usize], visibility: Visibility) -> NodeId {
+        let ty = Type { element, shape: Shape::from_slice(shape), visibility };
+        self.graph.inputs.push(Input { name: name.into(), ty });
         let n = self.graph.inputs.len() as u32 - 1;
         self.add(Op::Input(n), name)
     }
@@ -56,33 +35,13 @@ impl Builder {
     pub(crate) fn param(&mut self, name: &str, shape: &[usize]) -> NodeId {
         let shape = Shape::from_slice(shape);
         let name = format!("{}{name}", self.path);
-        self.graph.params.push(Param {
-            name: name.clone(),
-            file_shape: shape.clone(),
-            ops: vec![],
-            shape,
-        });
+        self.graph.params.push(Param { name: name.clone(), file_shape: shape.clone(), ops: vec![], shape });
         let id = ParamId(self.graph.params.len() as u32 - 1);
         build(&mut self.graph, Op::Param(id), &name).expect("the op is well typed")
     }
 
-    pub(crate) fn slice(
-        &mut self,
-        x: NodeId,
-        axis: usize,
-        start: usize,
-        end: usize,
-        name: &str,
-    ) -> NodeId {
-        self.add(
-            Op::Slice {
-                x,
-                axis,
-                start,
-                end,
-            },
-            name,
-        )
+    pub(crate) fn slice(&mut self, x: NodeId, axis: usize, start: usize, end: usize, name: &str) -> NodeId {
+        self.add(Op::Slice { x, axis, start, end }, name)
     }
 
     /// A kernel that changes nothing.
@@ -91,11 +50,7 @@ impl Builder {
     }
 
     pub(crate) fn output(&mut self, name: &str, node: NodeId) {
-        self.graph.outputs.push(Output {
-            name: name.into(),
-            node,
-            labels: vec![],
-        });
+        self.graph.outputs.push(Output { name: name.into(), node, labels: vec![] });
     }
 
     pub(crate) fn finish(self) -> Graph {
@@ -125,11 +80,7 @@ impl Vit {
             patch: 4,
             dim: 16,
             hidden: 32,
-            heads: vec![
-                vec![true, false, false, true],
-                vec![false; 4],
-                vec![true; 4],
-            ],
+            heads: vec![vec![true, false, false, true], vec![false; 4], vec![true; 4]],
             classes: 3,
             row_plan: false,
         }
@@ -137,18 +88,8 @@ impl Vit {
 
     /// The trained network of the CIFAR-10 example.
     pub(crate) fn cifar10() -> Self {
-        let heads = (0..7)
-            .map(|layer| (0..4).map(|head| (layer + head) % 2 == 0).collect())
-            .collect();
-        Self {
-            image: 32,
-            patch: 4,
-            dim: 128,
-            hidden: 256,
-            heads,
-            classes: 10,
-            row_plan: false,
-        }
+        let heads = (0..7).map(|layer| (0..4).map(|head| (layer + head) % 2 == 0).collect()).collect();
+        Self { image: 32, patch: 4, dim: 128, hidden: 256, heads, classes: 10, row_plan: false }
     }
 
     pub(crate) fn tokens(&self) -> usize {
@@ -157,48 +98,17 @@ impl Vit {
 
     pub(crate) fn graph(&self) -> Graph {
         let mut b = Builder::new("mpcvit");
-        let pixels = b.input(
-            "pixels",
-            Element::U8,
-            &[3, self.image, self.image],
-            Visibility::SecretClient,
-        );
+        let pixels = b.input("pixels", Element::U8, &[3, self.image, self.image], Visibility::SecretClient);
         let scaled = b.add(Op::Scale(pixels, 1.0 / 255.0), "image");
         let mean = vec![0.4914, 0.4822, 0.4465];
-        let image = b.add(
-            Op::Normalize {
-                x: scaled,
-                mean,
-                std: vec![0.247, 0.2435, 0.2616],
-            },
-            "image",
-        );
-        let patches = b.add(
-            Op::Patches {
-                x: image,
-                size: self.patch,
-            },
-            "t",
-        );
+        let image = b.add(Op::Normalize { x: scaled, mean, std: vec![0.247, 0.2435, 0.2616] }, "image");
+        let patches = b.add(Op::Patches { x: image, size: self.patch }, "t");
         let weight = b.param("patch_w", &[self.dim, 3 * self.patch * self.patch]);
         let bias = b.param("patch_b", &[self.dim]);
-        let t = b.add(
-            Op::Linear {
-                x: patches,
-                weight,
-                bias: Some(bias),
-            },
-            "t",
-        );
+        let t = b.add(Op::Linear { x: patches, weight, bias: Some(bias) }, "t");
         let class = b.param("cls", &[1, self.dim]);
         let positions = b.param("pos", &[self.tokens(), self.dim]);
-        let joined = b.add(
-            Op::Concat {
-                parts: vec![class, t],
-                axis: 0,
-            },
-            "x",
-        );
+        let joined = b.add(Op::Concat { parts: vec![class, t], axis: 0 }, "x");
         let mut x = b.add(Op::Add(joined, positions), "x");
         for (layer, heads) in self.heads.iter().enumerate() {
             b.path = format!("blocks.{layer}/");
@@ -207,28 +117,12 @@ impl Vit {
         b.path.clear();
         let gain = b.param("nf_g", &[self.dim]);
         let bias = b.param("nf_b", &[self.dim]);
-        let y = b.add(
-            Op::LayerNorm {
-                x,
-                gain,
-                bias,
-                eps: 1e-5,
-            },
-            "y",
-        );
+        let y = b.add(Op::LayerNorm { x, gain, bias, eps: 1e-5 }, "y");
         let row = b.slice(y, 0, 0, 1, "y");
-        let row = build_shaped(&mut b.graph, Op::Reshape(row), &[self.dim], "y")
-            .expect("the op is well typed");
+        let row = build_shaped(&mut b.graph, Op::Reshape(row), &[self.dim], "y").expect("the op is well typed");
         let weight = b.param("fc_w", &[self.classes, self.dim]);
         let bias = b.param("fc_b", &[self.classes]);
-        let logits = b.add(
-            Op::Linear {
-                x: row,
-                weight,
-                bias: Some(bias),
-            },
-            "logits",
-        );
+        let logits = b.add(Op::Linear { x: row, weight, bias: Some(bias) }, "logits");
         b.output("logits", logits);
         b.finish()
     }
@@ -237,24 +131,9 @@ impl Vit {
         let (dim, hidden, count) = (self.dim, self.hidden, heads.len());
         let gain = b.param("n0_g", &[dim]);
         let bias = b.param("n0_b", &[dim]);
-        let h = b.add(
-            Op::LayerNorm {
-                x,
-                gain,
-                bias,
-                eps: 1e-5,
-            },
-            "h",
-        );
+        let h = b.add(Op::LayerNorm { x, gain, bias, eps: 1e-5 }, "h");
         let weight = b.param("qkv", &[3 * dim, dim]);
-        let p = b.add(
-            Op::Linear {
-                x: h,
-                weight,
-                bias: None,
-            },
-            "p",
-        );
+        let p = b.add(Op::Linear { x: h, weight, bias: None }, "p");
         let split = |b: &mut Builder, n: usize, name: &str| {
             let x = b.slice(p, 1, n * dim, (n + 1) * dim, name);
             b.add(Op::SplitHeads { x, heads: count }, name)
@@ -267,45 +146,16 @@ impl Vit {
         let a = b.add(Op::MatMul(chosen, v), "a");
         let a = b.add(Op::MergeHeads(a), "a");
         let (o_w, o_b) = (b.param("o_w", &[dim, dim]), b.param("o_b", &[dim]));
-        let o = b.add(
-            Op::Linear {
-                x: a,
-                weight: o_w,
-                bias: Some(o_b),
-            },
-            "y",
-        );
+        let o = b.add(Op::Linear { x: a, weight: o_w, bias: Some(o_b) }, "y");
         let sum = b.add(Op::Add(x, o), "y");
         let gain = b.param("n1_g", &[dim]);
         let bias = b.param("n1_b", &[dim]);
-        let y = b.add(
-            Op::LayerNorm {
-                x: sum,
-                gain,
-                bias,
-                eps: 1e-5,
-            },
-            "y",
-        );
+        let y = b.add(Op::LayerNorm { x: sum, gain, bias, eps: 1e-5 }, "y");
         let (w1, b1) = (b.param("w1", &[hidden, dim]), b.param("b1", &[hidden]));
-        let h = b.add(
-            Op::Linear {
-                x: y,
-                weight: w1,
-                bias: Some(b1),
-            },
-            "m",
-        );
+        let h = b.add(Op::Linear { x: y, weight: w1, bias: Some(b1) }, "m");
         let m = b.add(Op::Gelu(h), "m");
         let (w2, b2) = (b.param("w2", &[dim, hidden]), b.param("b2", &[dim]));
-        let m = b.add(
-            Op::Linear {
-                x: m,
-                weight: w2,
-                bias: Some(b2),
-            },
-            "m2",
-        );
+        let m = b.add(Op::Linear { x: m, weight: w2, bias: Some(b2) }, "m2");
         b.add(Op::Add(y, m), "out")
     }
 
@@ -319,11 +169,7 @@ impl Vit {
     }
 
     fn grouped(&self, b: &mut Builder, s: NodeId, axis: usize, kinds: &[bool]) -> NodeId {
-        let group = |kind: bool| {
-            (0..kinds.len())
-                .filter(|h| kinds[*h] == kind)
-                .collect::<Vec<_>>()
-        };
+        let group = |kind: bool| (0..kinds.len()).filter(|h| kinds[*h] == kind).collect::<Vec<_>>();
         let (soft, scaled) = (group(true), group(false));
         if scaled.is_empty() {
             return relu_softmax(b, s);
@@ -331,49 +177,17 @@ impl Vit {
         if soft.is_empty() {
             return b.add(Op::Scale(s, 1.0 / self.tokens() as f64), "attn");
         }
-        let first = b.add(
-            Op::Gather {
-                x: s,
-                axis,
-                index: soft.clone(),
-            },
-            "attn",
-        );
+        let first = b.add(Op::Gather { x: s, axis, index: soft.clone() }, "attn");
         let first = relu_softmax(b, first);
-        let second = b.add(
-            Op::Gather {
-                x: s,
-                axis,
-                index: scaled.clone(),
-            },
-            "attn",
-        );
+        let second = b.add(Op::Gather { x: s, axis, index: scaled.clone() }, "attn");
         let second = b.add(Op::Scale(second, 1.0 / self.tokens() as f64), "attn");
-        let joined = b.add(
-            Op::Concat {
-                parts: vec![first, second],
-                axis,
-            },
-            "attn",
-        );
+        let joined = b.add(Op::Concat { parts: vec![first, second], axis }, "attn");
         let order: Vec<usize> = soft.into_iter().chain(scaled).collect();
         if order.is_sorted() {
             return joined;
         }
-        let place = |h| {
-            order
-                .iter()
-                .position(|o| *o == h)
-                .expect("every place is chosen once")
-        };
-        b.add(
-            Op::Gather {
-                x: joined,
-                axis,
-                index: (0..kinds.len()).map(place).collect(),
-            },
-            "attn",
-        )
+        let place = |h| order.iter().position(|o| *o == h).expect("every place is chosen once");
+        b.add(Op::Gather { x: joined, axis, index: (0..kinds.len()).map(place).collect() }, "attn")
     }
 }
 
@@ -404,15 +218,9 @@ pub(crate) fn params(graph: &Graph, seed: u64) -> Vec<Tensor> {
     let mut noise = Noise(seed);
     let tensor = |param: &Param| {
         let width = *param.shape.last().expect("a tensor has an axis") as f64;
-        let size = if param.shape.len() > 1 {
-            (3.0 / width).sqrt()
-        } else {
-            0.3
-        };
+        let size = if param.shape.len() > 1 { (3.0 / width).sqrt() } else { 0.3 };
         let centre = if param.name.ends_with("_g") { 1.0 } else { 0.0 };
-        let data = (0..param.shape.iter().product())
-            .map(|_| centre + size * noise.next())
-            .collect();
+        let data = (0..param.shape.iter().product()).map(|_| centre + size * noise.next()).collect();
         Tensor::new(&param.shape, data)
     };
     graph.params.iter().map(tensor).collect()
@@ -426,32 +234,20 @@ pub(crate) fn inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
             Element::U8 => (127.5 + 127.5 * noise.next()).round(),
             _ => 2.0 * noise.next(),
         };
-        Tensor::new(
-            &input.ty.shape,
-            (0..input.ty.shape.iter().product())
-                .map(|_| entry())
-                .collect(),
-        )
+        Tensor::new(&input.ty.shape, (0..input.ty.shape.iter().product()).map(|_| entry()).collect())
     };
     graph.inputs.iter().map(tensor).collect()
 }
 
 /// Compares `text` with a golden file; `MPCC_BLESS=1` rewrites it.
 pub(crate) fn golden(name: &str, text: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/goldens")
-        .join(name);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name);
     if std::env::var_os("MPCC_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().expect("it lies in a folder"))
-            .expect("the folder can be made");
+        std::fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("the folder can be made");
         std::fs::write(&path, text).expect("the golden can be written");
         return;
     }
     let expected = std::fs::read_to_string(&path)
         .unwrap_or_else(|e| panic!("{}: {e}; MPCC_BLESS=1 cargo test writes it", path.display()));
-    assert!(
-        text == expected,
-        "{} differs; MPCC_BLESS=1 cargo test rewrites it\n{text}",
-        path.display()
-    );
+    assert!(text == expected, "{} differs; MPCC_BLESS=1 cargo test rewrites it\n{text}", path.display());
 }
