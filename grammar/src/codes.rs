@@ -26,9 +26,7 @@ pub fn codes() -> &'static [Explanation] {
 
 /// Looks a code up; `None` if there is no such code. Case does not matter.
 pub fn explain(code: &str) -> Option<&'static Explanation> {
-    CODES
-        .iter()
-        .find(|entry| entry.code.eq_ignore_ascii_case(code))
+    CODES.iter().find(|entry| entry.code.eq_ignore_ascii_case(code))
 }
 
 #[rustfmt::skip]
@@ -110,3 +108,53 @@ Expressions may be 256 operations deep and brackets 128. Give parts of it a name
 
     // W00: warnings
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_sorted_and_explained() {
+        for pair in CODES.windows(2) {
+            assert!(
+                pair[0].code.as_bytes()[0] != pair[1].code.as_bytes()[0] || pair[0].code < pair[1].code,
+                "{} must come before {}",
+                pair[1].code,
+                pair[0].code
+            );
+        }
+        for entry in CODES {
+            assert!(matches!(entry.code.as_bytes(), [b'E' | b'W', digits @ ..]
+                if digits.len() == 4 && digits.iter().all(u8::is_ascii_digit)));
+            assert!(!entry.title.is_empty() && !entry.title.ends_with('.'));
+            assert!(
+                entry.text.ends_with('.') || entry.text.ends_with(';') || entry.text.ends_with('`'),
+                "{}",
+                entry.code
+            );
+            assert_eq!(explain(entry.code), Some(entry));
+        }
+        assert_eq!(explain("e0101").map(|entry| entry.code), Some("E0101"));
+        assert_eq!(explain("E9999"), None);
+    }
+
+    /// Codes written in this crate's sources are registered, and the registered ones are written.
+    #[test]
+    fn syntax_codes_are_registered_and_used() {
+        let sources = [
+            include_str!("lex.rs"),
+            include_str!("parse.rs"),
+            include_str!("parse/build.rs"),
+            include_str!("parse/build/expr.rs"),
+            include_str!("parse/expected.rs"),
+            include_str!("parse/recover.rs"),
+        ]
+        .concat();
+        let mut used: Vec<&str> = sources.match_indices("\"E01").map(|(at, _)| &sources[at + 1..at + 6]).collect();
+        used.sort_unstable();
+        used.dedup();
+        let registered: Vec<&str> =
+            CODES.iter().map(|entry| entry.code).filter(|code| code.starts_with("E01")).collect();
+        assert_eq!(used, registered);
+    }
+}

@@ -5,9 +5,7 @@
 
 use std::fmt;
 
-use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan,
-};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 
 use crate::ast::Span;
 
@@ -67,26 +65,14 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, message: String) -> Self {
-        debug_assert!(
-            crate::explain(code).is_some(),
-            "diagnostic code {code} is missing in codes.rs"
-        );
-        Self {
-            severity,
-            code,
-            message,
-            labels: Vec::new(),
-            help: Vec::new(),
-        }
+        debug_assert!(crate::explain(code).is_some(), "diagnostic code {code} is missing in codes.rs");
+        Self { severity, code, message, labels: Vec::new(), help: Vec::new() }
     }
 
     /// Adds a place; the first one added is the primary one.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.labels.push(Label { span, text: text.into() });
         self
     }
 
@@ -126,20 +112,11 @@ fn floor_boundary(source: &str, offset: usize) -> usize {
 ///
 /// `file_name` is shown as given. Without `colour` the text holds no escape codes.
 pub fn render(diags: &[Diagnostic], source: &str, file_name: &str, colour: bool) -> String {
-    let theme = if colour {
-        GraphicalTheme::unicode()
-    } else {
-        GraphicalTheme::unicode_nocolor()
-    };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(100)
-        .with_links(false);
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
     let mut text = String::new();
     for diag in diags {
-        let report = Report {
-            diag,
-            source: NamedSource::new(file_name, source.to_owned()),
-        };
+        let report = Report { diag, source: NamedSource::new(file_name, source.to_owned()) };
         let mut drawn = String::new();
         if handler.render_report(&mut drawn, &report).is_err() {
             drawn = format!("{diag}\n");
@@ -199,18 +176,43 @@ impl miette::Diagnostic for Report<'_> {
             return None;
         }
         let source = self.source.inner();
-        Some(Box::new(self.diag.labels.iter().enumerate().map(
-            move |(nth, label)| {
-                let start = floor_boundary(source, label.span.start);
-                let end = floor_boundary(source, label.span.end.max(start));
-                let span = SourceSpan::from((start, end - start));
-                let text = (!label.text.is_empty()).then(|| label.text.clone());
-                if nth == 0 {
-                    LabeledSpan::new_primary_with_span(text, span)
-                } else {
-                    LabeledSpan::new_with_span(text, span)
-                }
-            },
-        )))
+        Some(Box::new(self.diag.labels.iter().enumerate().map(move |(nth, label)| {
+            let start = floor_boundary(source, label.span.start);
+            let end = floor_boundary(source, label.span.end.max(start));
+            let span = SourceSpan::from((start, end - start));
+            let text = (!label.text.is_empty()).then(|| label.text.clone());
+            if nth == 0 {
+                LabeledSpan::new_primary_with_span(text, span)
+            } else {
+                LabeledSpan::new_with_span(text, span)
+            }
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let source = "ab\nüx\n";
+        assert_eq!(line_column(source, 0), (1, 1));
+        assert_eq!(line_column(source, 2), (1, 3));
+        assert_eq!(line_column(source, 3), (2, 1));
+        assert_eq!(line_column(source, 4), (2, 1));
+        assert_eq!(line_column(source, 5), (2, 2));
+        assert_eq!(line_column(source, 99), (3, 1));
+    }
+
+    #[test]
+    fn warnings_and_places_off_the_text_are_drawn() {
+        let far = Span { start: 50, end: 60 };
+        let diag = Diagnostic::warning("E0101", "odd").label(far, "there").help("one").help("two");
+        assert_eq!(diag.to_string(), "warning[E0101]: odd");
+        let drawn = render(&[diag.clone(), Diagnostic::error("E0102", "bare")], "short\n", "f.mpv", false);
+        assert!(drawn.contains("warning[E0101]") && drawn.contains("error[E0102]"), "{drawn}");
+        assert!(drawn.contains("one") && drawn.contains("two") && !drawn.contains('\u{1b}'), "{drawn}");
+        assert!(render(&[diag], "short\n", "f.mpv", true).contains('\u{1b}'));
     }
 }

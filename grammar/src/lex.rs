@@ -49,10 +49,9 @@ impl Token<'_> {
 
 /// Words that cannot be names; the grammar's `reserved` rule.
 pub(crate) const RESERVED: &[&str] = &[
-    "mpv", "import", "const", "assert", "numeric", "fn", "plan", "block", "model", "forward",
-    "let", "for", "in", "return", "assume", "param", "input", "weights", "local", "output",
-    "reveal", "secret", "public", "Tensor", "int", "real", "bool", "u8", "i32", "bit", "f32", "at",
-    "if", "else", "while", "match", "with",
+    "mpv", "import", "const", "assert", "numeric", "fn", "plan", "block", "model", "forward", "let", "for", "in",
+    "return", "assume", "param", "input", "weights", "local", "output", "reveal", "secret", "public", "Tensor", "int",
+    "real", "bool", "u8", "i32", "bit", "f32", "at", "if", "else", "while", "match", "with",
 ];
 
 /// Two-character marks, tried before the single ones.
@@ -75,24 +74,13 @@ pub(crate) fn lex(source: &str) -> (Vec<Token<'_>>, Vec<Diagnostic>) {
         let (kind, length) = match scan(rest, first) {
             Ok(found) => found,
             Err(odd) => {
-                let span = Span {
-                    start: at,
-                    end: at + odd.length,
-                };
+                let span = Span { start: at, end: at + odd.length };
                 diags.push(odd.report(span));
                 (odd.kind, odd.length)
             }
         };
-        let span = Span {
-            start: at,
-            end: at + length,
-        };
-        tokens.push(Token {
-            kind,
-            text: &source[at..at + length],
-            span,
-            lines_before,
-        });
+        let span = Span { start: at, end: at + length };
+        tokens.push(Token { kind, text: &source[at..at + length], span, lines_before });
         lines_before = 0;
         at += length;
     }
@@ -166,13 +154,11 @@ fn scan(rest: &str, first: char) -> Result<(Kind, usize), Odd> {
 }
 
 fn word_length(rest: &str) -> usize {
-    rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .unwrap_or(rest.len())
+    rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())
 }
 
 fn digits_length(rest: &str) -> usize {
-    rest.find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len())
+    rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())
 }
 
 fn scan_string(rest: &str) -> Result<(Kind, usize), Odd> {
@@ -242,6 +228,8 @@ fn scan_number(rest: &str) -> Result<(Kind, usize), Odd> {
         "digits cannot be grouped with `_`"
     } else if text.starts_with("0x") || text.starts_with("0b") {
         "numbers are decimal"
+    } else if matches!(&rest[length..length + tail], "e" | "E") {
+        "the exponent has no digits"
     } else {
         "a name cannot start with a digit; between a number and a name stands an operator"
     };
@@ -277,16 +265,9 @@ fn odd_character(rest: &str, first: char) -> Odd {
         c if c.is_alphabetic() => Some("names use the letters a to z, digits and `_`"),
         _ => None,
     };
-    let run = rest
-        .find(|c: char| c != first)
-        .unwrap_or(rest.len())
-        .max(first.len_utf8());
+    let run = rest.find(|c: char| c != first).unwrap_or(rest.len()).max(first.len_utf8());
     Odd {
-        kind: if first.is_alphabetic() {
-            Kind::Word
-        } else {
-            Kind::Punct
-        },
+        kind: if first.is_alphabetic() { Kind::Word } else { Kind::Punct },
         length: run,
         code: "E0111",
         message: format!("{} has no meaning here", describe(first)),

@@ -147,31 +147,16 @@ fn print_stmt(out: &mut Lines, stmt: &StmtKind) {
         StmtKind::Assign { name, value } => {
             out.line(format!("assign {} {}", name.node, expr(value)));
         }
-        StmtKind::For {
-            name,
-            from,
-            to,
-            body,
-        } => {
+        StmtKind::For { name, from, to, body } => {
             out.line(format!("for {} {} {}", name.node, expr(from), expr(to)));
             out.inside(|out| print_stmts(out, body));
         }
         StmtKind::Return(value) => out.line(format!("return {}", expr(value))),
         StmtKind::Assert(assert) => print_assert(out, assert),
         StmtKind::Assume { value, low, high } => {
-            out.line(format!(
-                "assume {} {} {}",
-                expr(value),
-                expr(low),
-                expr(high)
-            ));
+            out.line(format!("assume {} {} {}", expr(value), expr(low), expr(high)));
         }
-        StmtKind::Param {
-            name,
-            ty,
-            path,
-            ops,
-        } => {
+        StmtKind::Param { name, ty, path, ops } => {
             let mut line = format!("param {}: {} {:?}", name.node, type_text(ty), path.node);
             for op in ops {
                 let _ = write!(line, " .{}({})", op.name.node, joined(&op.args, expr));
@@ -189,20 +174,8 @@ fn print_stmt(out: &mut Lines, stmt: &StmtKind) {
             out.line(format!("local {}", party_text(party.node)));
             out.inside(|out| print_stmts(out, body));
         }
-        StmtKind::Output {
-            name,
-            party,
-            ty,
-            value,
-            labels,
-        } => {
-            out.line(format!(
-                "output {} to {}: {} {}",
-                name.node,
-                party_text(party.node),
-                type_text(ty),
-                expr(value)
-            ));
+        StmtKind::Output { name, party, ty, value, labels } => {
+            out.line(format!("output {} to {}: {} {}", name.node, party_text(party.node), type_text(ty), expr(value)));
             if let Some(labels) = labels {
                 let labels = joined(labels, |label| format!("{:?}", label.node));
                 out.inside(|out| out.line(format!("labels {labels}")));

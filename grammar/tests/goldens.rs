@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use mpcc_grammar::{Diagnostic, format, parse, print_ast, render};
 
 fn inputs(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/goldens")
-        .join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(folder);
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .expect("the golden folder exists")
         .map(|entry| entry.expect("a readable folder entry").path())
@@ -22,10 +20,7 @@ fn inputs(folder: &str) -> Vec<PathBuf> {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .expect("a file")
-        .to_string_lossy()
-        .into_owned()
+    path.file_name().expect("a file").to_string_lossy().into_owned()
 }
 
 fn check(folder: &str, extension: &str, make: impl Fn(&str, &str) -> String) {
@@ -41,10 +36,7 @@ fn check(folder: &str, extension: &str, make: impl Fn(&str, &str) -> String) {
         }
         let expected = fs::read_to_string(&expected_path).unwrap_or_default();
         if expected != got {
-            wrong.push(format!(
-                "{}\n--- expected\n{expected}\n--- got\n{got}",
-                expected_path.display()
-            ));
+            wrong.push(format!("{}\n--- expected\n{expected}\n--- got\n{got}", expected_path.display()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

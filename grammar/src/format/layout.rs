@@ -29,8 +29,9 @@ pub(super) enum Doc {
     Line,
     /// A space, or a new line if what follows would not fit.
     Fill,
-    /// A space, or a new line further in if what follows would not fit.
-    Operator,
+    /// A space, or a new line further in if what follows would not fit. A `tight` one breaks only
+    /// where its neighbours up to the next loose one do not fit on a line of their own.
+    Operator { tight: bool },
     /// A new line; `blank` leaves an empty one before.
     Hard { blank: bool },
     /// A new line inside a statement, further in.
@@ -65,22 +66,14 @@ struct Printer {
     column: usize,
     /// Spaces the current line starts with.
     line_indent: usize,
+    /// Whether the current line ends in a comment.
+    commented: bool,
 }
 
 /// Lays a document out; the result ends with one line break unless it is empty.
 pub(super) fn print(doc: &Doc) -> String {
-    let mut printer = Printer {
-        out: String::new(),
-        column: 0,
-        line_indent: 0,
-    };
-    let mut stack = vec![(
-        Place {
-            indent: 0,
-            broken: true,
-        },
-        doc,
-    )];
+    let mut printer = Printer { out: String::new(), column: 0, line_indent: 0, commented: false };
+    let mut stack = vec![(Place { indent: 0, broken: true }, doc)];
     while let Some((place, doc)) = stack.pop() {
         step(&mut printer, &mut stack, place, doc);
     }
@@ -94,19 +87,20 @@ pub(super) fn print(doc: &Doc) -> String {
 
 fn step<'d>(printer: &mut Printer, stack: &mut Vec<(Place, &'d Doc)>, place: Place, doc: &'d Doc) {
     match doc {
-        Doc::Text(text) | Doc::Comment(text) => {
-            printer.out.push_str(text);
-            printer.column += text.chars().count();
+        Doc::Text(text) => printer.text(text),
+        Doc::Comment(text) => {
+            printer.text(text);
+            printer.commented = true;
         }
         Doc::Soft | Doc::Line if place.broken => printer.new_line(place.indent),
-        Doc::Fill if place.broken && !fits(printer.column + 1, stack) => {
+        Doc::Fill if place.broken && !fits(printer.column + 1, stack, true) => {
             printer.new_line(place.indent);
         }
-        Doc::Operator if place.broken && !fits(printer.column + 1, stack) => {
+        Doc::Operator { tight } if place.broken && !fits(printer.column + 1, stack, *tight) => {
             printer.new_line(place.indent + CONTINUE * STEP);
         }
         Doc::Soft | Doc::Break => {}
-        Doc::Line | Doc::Fill | Doc::Operator => {
+        Doc::Line | Doc::Fill | Doc::Operator { .. } => {
             printer.out.push(' ');
             printer.column += 1;
         }
@@ -124,23 +118,13 @@ fn step<'d>(printer: &mut Printer, stack: &mut Vec<(Place, &'d Doc)>, place: Pla
         }
         Doc::Seq(parts) => stack.extend(parts.iter().rev().map(|part| (place, part))),
         Doc::Body(parts) => {
-            let inner = Place {
-                indent: place.indent + STEP,
-                broken: true,
-            };
+            let inner = Place { indent: place.indent + STEP, broken: true };
             stack.extend(parts.iter().rev().map(|part| (inner, part)));
         }
         Doc::Group(open, parts, close) => {
-            let flat = flat_width(doc)
-                .is_some_and(|width| printer.column + width + rest_width(stack) <= WIDTH);
-            let outer = Place {
-                indent: printer.line_indent,
-                broken: !flat,
-            };
-            let inner = Place {
-                indent: printer.line_indent + STEP,
-                broken: !flat,
-            };
+            let flat = flat_width(doc).is_some_and(|width| printer.column + width + rest_width(stack, true) <= WIDTH);
+            let outer = Place { indent: printer.line_indent, broken: !flat };
+            let inner = Place { indent: printer.line_indent + STEP, broken: !flat };
             stack.push((outer, close));
             stack.extend(parts.iter().rev().map(|part| (inner, part)));
             stack.push((outer, open));
@@ -149,6 +133,16 @@ fn step<'d>(printer: &mut Printer, stack: &mut Vec<(Place, &'d Doc)>, place: Pla
 }
 
 impl Printer {
+    fn text(&mut self, text: &str) {
+        let mut text = text;
+        if self.commented {
+            self.new_line(self.line_indent);
+            text = text.trim_start();
+        }
+        self.out.push_str(text);
+        self.column += text.chars().count();
+    }
+
     fn new_line(&mut self, indent: usize) {
         if !self.out.is_empty() {
             self.out.truncate(self.out.trim_end_matches(' ').len());
@@ -156,6 +150,7 @@ impl Printer {
         }
         self.out.extend(std::iter::repeat_n(' ', indent));
         self.column = indent;
+        self.commented = false;
         self.line_indent = indent;
     }
 }
@@ -165,7 +160,7 @@ fn flat_width(doc: &Doc) -> Option<usize> {
     match doc {
         Doc::Text(text) => Some(text.chars().count()),
         Doc::Soft | Doc::LastComma => Some(0),
-        Doc::Line | Doc::Fill | Doc::Operator => Some(1),
+        Doc::Line | Doc::Fill | Doc::Operator { .. } => Some(1),
         Doc::Comment(_) | Doc::Continue | Doc::Hard { .. } | Doc::Break | Doc::Body(_) => None,
         Doc::Seq(parts) => parts.iter().map(flat_width).sum(),
         Doc::Group(open, parts, close) => {
@@ -176,43 +171,42 @@ fn flat_width(doc: &Doc) -> Option<usize> {
 }
 
 /// What is sure to stand on the same line after the current piece.
-fn rest_width(stack: &[(Place, &Doc)]) -> usize {
+fn rest_width(stack: &[(Place, &Doc)], at_tight: bool) -> usize {
     let mut width = 0;
     for (place, doc) in stack.iter().rev() {
-        if !lead(*place, doc, &mut width) {
+        if !lead(*place, doc, &mut width, at_tight) {
             break;
         }
     }
     width
 }
 
-/// Adds up a piece's width to its first possible line break; false if it has one.
-fn lead(place: Place, doc: &Doc, width: &mut usize) -> bool {
+/// Adds up a piece's width to its first possible line break; false if it has one. Whether tight
+/// operators count as line breaks is `at_tight`.
+fn lead(place: Place, doc: &Doc, width: &mut usize, at_tight: bool) -> bool {
     match doc {
+        Doc::Operator { tight: true } if place.broken && !at_tight => *width += 1,
         Doc::Text(text) => *width += text.chars().count(),
         Doc::Break => {}
         Doc::LastComma => *width += usize::from(place.broken),
         Doc::Comment(_) | Doc::Continue | Doc::Hard { .. } | Doc::Body(_) => return false,
-        Doc::Soft | Doc::Line | Doc::Fill | Doc::Operator if place.broken => return false,
+        Doc::Soft | Doc::Line | Doc::Fill | Doc::Operator { .. } if place.broken => return false,
         Doc::Soft => {}
-        Doc::Line | Doc::Fill | Doc::Operator => *width += 1,
-        Doc::Seq(parts) => return parts.iter().all(|part| lead(place, part, width)),
+        Doc::Line | Doc::Fill | Doc::Operator { .. } => *width += 1,
+        Doc::Seq(parts) => return parts.iter().all(|part| lead(place, part, width, at_tight)),
         Doc::Group(open, parts, close) => match flat_width(doc) {
             Some(flat) if flat <= SMALL => *width += flat,
             _ => {
-                let broken = Place {
-                    broken: true,
-                    ..place
-                };
-                return lead(place, open, width)
-                    && parts.iter().all(|part| lead(broken, part, width))
-                    && lead(place, close, width);
+                let broken = Place { broken: true, ..place };
+                return lead(place, open, width, at_tight)
+                    && parts.iter().all(|part| lead(broken, part, width, at_tight))
+                    && lead(place, close, width, at_tight);
             }
         },
     }
     true
 }
 
-fn fits(column: usize, stack: &[(Place, &Doc)]) -> bool {
-    column + rest_width(stack) <= WIDTH
+fn fits(column: usize, stack: &[(Place, &Doc)], at_tight: bool) -> bool {
+    column + rest_width(stack, at_tight) <= WIDTH
 }

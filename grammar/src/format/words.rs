@@ -57,8 +57,8 @@ fn trailing(token: Token<'_>) -> Doc {
 fn statements(words: &mut Words<'_>, comments: Vec<Token<'_>>, out: &mut Vec<Doc>) {
     let mut first = true;
     let mut after_doc = false;
-    for token in comments {
-        if token.lines_before == 0 && first {
+    for (nth, token) in comments.into_iter().enumerate() {
+        if nth == 0 && token.lines_before == 0 {
             out.push(trailing(token));
         } else {
             out.push(Doc::Hard { blank: false });
@@ -71,7 +71,8 @@ fn statements(words: &mut Words<'_>, comments: Vec<Token<'_>>, out: &mut Vec<Doc
             return;
         }
         let blank = token.lines_before > 1 && !first && !after_doc;
-        if token.is_comment() && token.lines_before == 0 && words.at > 0 {
+        let behind_comment = matches!(out.last(), Some(Doc::Comment(_)));
+        if token.is_comment() && token.lines_before == 0 && words.at > 0 && !behind_comment {
             out.push(trailing(token));
             words.at += 1;
             continue;
@@ -155,7 +156,7 @@ impl<'s> Line<'s> {
     fn space(&mut self, next: Token<'s>) {
         if self.pending.is_empty() {
             if let Some(blank) = blank(self.earlier, self.before, next) {
-                if let (Doc::Operator, Some(strength)) = (&blank, strength(next)) {
+                if let (Doc::Operator { .. }, Some(strength)) = (&blank, strength(next)) {
                     self.operators.push((self.docs.len(), strength));
                 }
                 self.docs.push(blank);
@@ -178,17 +179,21 @@ impl<'s> Line<'s> {
         }
     }
 
-    /// Keeps tightly binding operators on their line where there are looser ones to break at.
-    fn prefer_loose_breaks(&mut self) {
-        let loosest = self.operators.iter().map(|(_, strength)| *strength).min();
-        for (at, strength) in &self.operators {
-            if Some(*strength) != loosest {
-                self.docs[*at] = text(" ");
+    /// Marks operators that bind more tightly than another one they stand beside.
+    fn mark_tight(&mut self) {
+        let operators = std::mem::take(&mut self.operators);
+        let loosest = operators.iter().map(|(_, strength)| *strength).min();
+        for (at, strength) in operators {
+            if Some(strength) != loosest {
+                self.docs[at] = Doc::Operator { tight: true };
             }
         }
     }
 
     fn word(&mut self, token: Token<'s>) {
+        if token.is(":") || token.is("..") {
+            self.mark_tight();
+        }
         self.earlier = self.before;
         self.before = Some(token);
     }
@@ -197,7 +202,7 @@ impl<'s> Line<'s> {
 /// Words up to, not including, one of `ends`.
 fn run<'s>(words: &mut Words<'s>, line: &mut Line<'s>, ends: &[&str]) {
     collect(words, line, ends);
-    line.prefer_loose_breaks();
+    line.mark_tight();
 }
 
 fn collect<'s>(words: &mut Words<'s>, line: &mut Line<'s>, ends: &[&str]) {
@@ -215,11 +220,7 @@ fn collect<'s>(words: &mut Words<'s>, line: &mut Line<'s>, ends: &[&str]) {
         let call = line.before.is_some_and(|t| ends_operand(line.earlier, t));
         let (open, close, last) = match token.text {
             "(" if token.kind == Kind::Punct => {
-                let last = if call {
-                    Trailing::Comma
-                } else {
-                    Trailing::None
-                };
+                let last = if call { Trailing::Comma } else { Trailing::None };
                 ("(", ")", last)
             }
             "[" if token.kind == Kind::Punct => ("[", "]", Trailing::Comma),
@@ -232,7 +233,7 @@ fn collect<'s>(words: &mut Words<'s>, line: &mut Line<'s>, ends: &[&str]) {
         };
         line.docs.push(list(words, open, close, last, Vec::new()));
         let mut closing = token;
-        closing.text = close;
+        closing.text = if close == ">" { ANGLES } else { close };
         line.word(closing);
     }
 }
@@ -254,13 +255,7 @@ struct Entry<'s> {
 }
 
 /// What stands between two brackets, the opening one being read already.
-fn list<'s>(
-    words: &mut Words<'s>,
-    open: &str,
-    close: &'static str,
-    last: Trailing,
-    opening: Vec<Token<'s>>,
-) -> Doc {
+fn list<'s>(words: &mut Words<'s>, open: &str, close: &'static str, last: Trailing, opening: Vec<Token<'s>>) -> Doc {
     let mut entries: Vec<Entry<'s>> = Vec::new();
     let mut above = opening;
     let mut repeat = false;
@@ -272,11 +267,7 @@ fn list<'s>(
         let from = words.at;
         let starts_list = words.is("[");
         let mut line = Line::default();
-        let ends: &[&str] = if close == ">" {
-            &[",", ">", ">="]
-        } else {
-            &[",", ";", close]
-        };
+        let ends: &[&str] = if close == ">" { &[",", ">", ">="] } else { &[",", ";", close] };
         run(words, &mut line, ends);
         let mut entry = Entry {
             above: std::mem::take(&mut above),
@@ -333,10 +324,7 @@ fn arrange(
     if entries.is_empty() && below.is_empty() {
         return text(format!("{open}{close}"));
     }
-    let simple = entries.len() > 4
-        && entries
-            .iter()
-            .all(|e| e.words <= 2 && e.above.is_empty() && e.behind.is_empty());
+    let simple = entries.len() > 4 && entries.iter().all(|e| e.words <= 2 && e.above.is_empty() && e.behind.is_empty());
     let table = entries.len() > 1 && entries.iter().all(|e| e.starts_list) && !repeat;
     let mut docs = Vec::new();
     if table {
@@ -379,6 +367,9 @@ fn arrange(
     Doc::Group(Box::new(text(open)), docs, Box::new(closing))
 }
 
+/// Stands for a finished list in angle brackets, to tell it from the comparison `>`.
+const ANGLES: &str = "<>";
+
 fn is_keyword(token: Token<'_>) -> bool {
     token.kind == Kind::Word && RESERVED.contains(&token.text)
 }
@@ -389,7 +380,7 @@ fn ends_operand(earlier: Option<Token<'_>>, token: Token<'_>) -> bool {
         Kind::Word if token.text == "labels" => !earlier.is_some_and(|t| ends_operand(None, t)),
         Kind::Word => !is_keyword(token) || token.is("forward"),
         Kind::Number | Kind::Str => true,
-        Kind::Punct => matches!(token.text, ")" | "]" | ">"),
+        Kind::Punct => matches!(token.text, ")" | "]" | ANGLES),
         _ => false,
     }
 }
@@ -433,9 +424,5 @@ fn blank(earlier: Option<Token<'_>>, before: Option<Token<'_>>, next: Token<'_>)
         return None;
     }
     let operator = after_operand && strength(next).is_some();
-    Some(if operator || before.is("=") {
-        Doc::Operator
-    } else {
-        text(" ")
-    })
+    Some(if operator || before.is("=") { Doc::Operator { tight: false } } else { text(" ") })
 }

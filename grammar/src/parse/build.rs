@@ -23,10 +23,7 @@ impl<'i> Children<'i> {
     }
 
     fn peek(&self) -> Option<Rule> {
-        self.0
-            .clone()
-            .find(|pair| fixed_text(pair.as_rule()).is_none())
-            .map(|pair| pair.as_rule())
+        self.0.clone().find(|pair| fixed_text(pair.as_rule()).is_none()).map(|pair| pair.as_rule())
     }
 
     fn child(&mut self) -> P<'i> {
@@ -34,11 +31,7 @@ impl<'i> Children<'i> {
     }
 
     fn take_if(&mut self, rule: Rule) -> Option<P<'i>> {
-        if self.peek() == Some(rule) {
-            self.next()
-        } else {
-            None
-        }
+        if self.peek() == Some(rule) { self.next() } else { None }
     }
 }
 
@@ -61,10 +54,7 @@ pub(super) fn module(pairs: &mut Pairs<'_, Rule>) -> Result<Module, Vec<Diagnost
     let file = pairs.next().expect("a parse of `file` yields one pair");
     let mut diags = Vec::new();
     let mut docs = Vec::new();
-    let mut edition = Spanned {
-        node: EDITION,
-        span: Span::default(),
-    };
+    let mut edition = Spanned { node: EDITION, span: Span::default() };
     let mut items = Vec::new();
     for child in Children::of(file) {
         match child.as_rule() {
@@ -74,15 +64,7 @@ pub(super) fn module(pairs: &mut Pairs<'_, Rule>) -> Result<Module, Vec<Diagnost
             _ => {}
         }
     }
-    if diags.is_empty() {
-        Ok(Module {
-            docs,
-            edition,
-            items,
-        })
-    } else {
-        Err(diags)
-    }
+    if diags.is_empty() { Ok(Module { docs, edition, items }) } else { Err(diags) }
 }
 
 /// The findings of a lone piece, for recovery: it parsed, but may hold numbers out of range.
@@ -112,12 +94,9 @@ fn read_edition(pair: P<'_>, diags: &mut Diags) -> Spanned<u64> {
     let node = text.parse().unwrap_or(0);
     if node != EDITION {
         diags.push(
-            Diagnostic::error(
-                "E0103",
-                format!("edition {text} of the language is unknown"),
-            )
-            .label(span, "this compiler reads edition 1")
-            .help("write `mpv 1;`, or use a compiler that knows this edition"),
+            Diagnostic::error("E0103", format!("edition {text} of the language is unknown"))
+                .label(span, "this compiler reads edition 1")
+                .help("write `mpv 1;`, or use a compiler that knows this edition"),
         );
     }
     Spanned { node, span }
@@ -142,25 +121,16 @@ fn span_of(pair: &P<'_>) -> Span {
     while let Some(child) = last.clone().into_inner().next_back() {
         last = child;
     }
-    Span {
-        start: pair.as_span().start(),
-        end: last.as_span().end(),
-    }
+    Span { start: pair.as_span().start(), end: last.as_span().end() }
 }
 
 fn name(pair: &P<'_>) -> Name {
-    Spanned {
-        node: pair.as_str().to_owned(),
-        span: span_of(pair),
-    }
+    Spanned { node: pair.as_str().to_owned(), span: span_of(pair) }
 }
 
 fn string(pair: &P<'_>) -> Spanned<String> {
     let text = pair.as_str();
-    Spanned {
-        node: text[1..text.len() - 1].to_owned(),
-        span: span_of(pair),
-    }
+    Spanned { node: text[1..text.len() - 1].to_owned(), span: span_of(pair) }
 }
 
 fn item(pair: P<'_>, diags: &mut Diags) -> Item {
@@ -171,10 +141,7 @@ fn item(pair: P<'_>, diags: &mut Diags) -> Item {
     let rule = inner.as_rule();
     let mut parts = Children::of(inner);
     let kind = match rule {
-        Rule::const_item => ItemKind::Const {
-            name: name(&parts.child()),
-            value: expr::expr(parts.child(), diags),
-        },
+        Rule::const_item => ItemKind::Const { name: name(&parts.child()), value: expr::expr(parts.child(), diags) },
         Rule::assertion => ItemKind::Assert(assertion(parts, diags)),
         Rule::numeric => ItemKind::Numeric(fields(parts.child(), diags)),
         Rule::fn_def => ItemKind::Fn(fn_def(parts, diags)),
@@ -194,20 +161,14 @@ fn item(pair: P<'_>, diags: &mut Diags) -> Item {
 }
 
 fn assertion(mut parts: Children<'_>, diags: &mut Diags) -> Assert {
-    Assert {
-        condition: expr::expr(parts.child(), diags),
-        message: parts.next().map(|text| string(&text)),
-    }
+    Assert { condition: expr::expr(parts.child(), diags), message: parts.next().map(|text| string(&text)) }
 }
 
 fn fields(pair: P<'_>, diags: &mut Diags) -> Vec<Field> {
     Children::of(pair)
         .map(|field| {
             let mut parts = Children::of(field);
-            Field {
-                name: name(&parts.child()),
-                value: expr::expr(parts.child(), diags),
-            }
+            Field { name: name(&parts.child()), value: expr::expr(parts.child(), diags) }
         })
         .collect()
 }
@@ -255,9 +216,7 @@ fn plan_def(mut parts: Children<'_>, diags: &mut Diags) -> PlanDef {
     PlanDef {
         name: plan_name,
         kind,
-        dims: Children::of(parts.child())
-            .map(|dim| expr::arith(dim, diags))
-            .collect(),
+        dims: Children::of(parts.child()).map(|dim| expr::arith(dim, diags)).collect(),
         entries: expr::expr(parts.child(), diags),
     }
 }
@@ -294,18 +253,13 @@ fn type_expr(pair: P<'_>, diags: &mut Diags) -> TypeExpr {
     let inner = parts.child();
     let kind = if inner.as_rule() == Rule::tensor {
         let mut parts = Children::of(inner);
-        let element = parts
-            .take_if(Rule::element)
-            .map(|pair| match pair.as_str() {
-                "u8" => ElementWord::U8,
-                "i32" => ElementWord::I32,
-                "bit" => ElementWord::Bit,
-                _ => ElementWord::F32,
-            });
-        TypeKind::Tensor {
-            element,
-            dims: parts.map(|dim| expr::arith(dim, diags)).collect(),
-        }
+        let element = parts.take_if(Rule::element).map(|pair| match pair.as_str() {
+            "u8" => ElementWord::U8,
+            "i32" => ElementWord::I32,
+            "bit" => ElementWord::Bit,
+            _ => ElementWord::F32,
+        });
+        TypeKind::Tensor { element, dims: parts.map(|dim| expr::arith(dim, diags)).collect() }
     } else {
         match inner.as_str() {
             "int" => TypeKind::Int,
@@ -315,11 +269,7 @@ fn type_expr(pair: P<'_>, diags: &mut Diags) -> TypeExpr {
             _ => TypeKind::Plan,
         }
     };
-    TypeExpr {
-        visibility,
-        kind,
-        span,
-    }
+    TypeExpr { visibility, kind, span }
 }
 
 fn visibility(pair: P<'_>) -> Spanned<VisibilityWord> {
@@ -333,14 +283,7 @@ fn visibility(pair: P<'_>) -> Spanned<VisibilityWord> {
 }
 
 fn party(pair: &P<'_>) -> Spanned<PartyWord> {
-    Spanned {
-        node: if pair.as_str() == "client" {
-            PartyWord::Client
-        } else {
-            PartyWord::Server
-        },
-        span: span_of(pair),
-    }
+    Spanned { node: if pair.as_str() == "client" { PartyWord::Client } else { PartyWord::Server }, span: span_of(pair) }
 }
 
 fn body(pair: P<'_>, diags: &mut Diags) -> Vec<Stmt> {
@@ -355,14 +298,8 @@ fn stmt(pair: P<'_>, diags: &mut Diags) -> Stmt {
     let rule = inner.as_rule();
     let mut parts = Children::of(inner);
     let kind = match rule {
-        Rule::let_stmt => StmtKind::Let {
-            name: name(&parts.child()),
-            value: expr::expr(parts.child(), diags),
-        },
-        Rule::assign => StmtKind::Assign {
-            name: name(&parts.child()),
-            value: expr::expr(parts.child(), diags),
-        },
+        Rule::let_stmt => StmtKind::Let { name: name(&parts.child()), value: expr::expr(parts.child(), diags) },
+        Rule::assign => StmtKind::Assign { name: name(&parts.child()), value: expr::expr(parts.child(), diags) },
         Rule::for_stmt => {
             let mut head = Children::of(parts.child());
             StmtKind::For {
@@ -385,26 +322,19 @@ fn stmt(pair: P<'_>, diags: &mut Diags) -> Stmt {
             path: string(&parts.child()),
             ops: parts.map(|op| load_op(op, diags)).collect(),
         },
-        Rule::input => StmtKind::Input {
-            name: name(&parts.child()),
-            ty: type_expr(parts.child(), diags),
-        },
-        Rule::weights => StmtKind::Weights {
-            visibility: visibility(parts.child()),
-            fields: fields(parts.child(), diags),
-        },
-        Rule::local => StmtKind::Local {
-            party: party(&Children::of(parts.child()).child()),
-            body: body(parts.child(), diags),
-        },
+        Rule::input => StmtKind::Input { name: name(&parts.child()), ty: type_expr(parts.child(), diags) },
+        Rule::weights => {
+            StmtKind::Weights { visibility: visibility(parts.child()), fields: fields(parts.child(), diags) }
+        }
+        Rule::local => {
+            StmtKind::Local { party: party(&Children::of(parts.child()).child()), body: body(parts.child(), diags) }
+        }
         Rule::output => StmtKind::Output {
             name: name(&parts.child()),
             party: party(&parts.child()),
             ty: type_expr(parts.child(), diags),
             value: expr::expr(parts.child(), diags),
-            labels: parts
-                .next()
-                .map(|list| Children::of(list).map(|text| string(&text)).collect()),
+            labels: parts.next().map(|list| Children::of(list).map(|text| string(&text)).collect()),
         },
         other => unreachable!("the grammar has no statement {other:?}"),
     };
@@ -413,10 +343,5 @@ fn stmt(pair: P<'_>, diags: &mut Diags) -> Stmt {
 
 fn load_op(pair: P<'_>, diags: &mut Diags) -> LoadOp {
     let mut parts = Children::of(pair);
-    LoadOp {
-        name: name(&parts.child()),
-        args: Children::of(parts.child())
-            .map(|arg| expr::expr(arg, diags))
-            .collect(),
-    }
+    LoadOp { name: name(&parts.child()), args: Children::of(parts.child()).map(|arg| expr::expr(arg, diags)).collect() }
 }

@@ -28,8 +28,7 @@ impl Stop<'_> {
     }
 
     fn is(&self, texts: &[&str]) -> bool {
-        self.found
-            .is_some_and(|t| texts.iter().any(|text| t.is(text)))
+        self.found.is_some_and(|t| texts.iter().any(|text| t.is(text)))
     }
 
     fn word(&self) -> Option<&str> {
@@ -47,12 +46,7 @@ impl Stop<'_> {
 }
 
 /// Words an error for the text that starts at byte `offset` of `source`.
-pub(super) fn report(
-    source: &str,
-    tokens: &[Token<'_>],
-    offset: usize,
-    error: &Error<Rule>,
-) -> Diagnostic {
+pub(super) fn report(source: &str, tokens: &[Token<'_>], offset: usize, error: &Error<Rule>) -> Diagnostic {
     let position = offset
         + match error.location {
             InputLocation::Pos(at) => at,
@@ -62,49 +56,23 @@ pub(super) fn report(
         ErrorVariant::ParsingError { positives, .. } => positives.clone(),
         ErrorVariant::CustomError { .. } => Vec::new(),
     };
-    let at = tokens
-        .iter()
-        .position(|token| token.span.end > position)
-        .unwrap_or(tokens.len());
+    let at = tokens.iter().position(|token| token.span.end > position).unwrap_or(tokens.len());
     let end = tokens.last().map_or(0, |token| token.span.end);
     let stop = Stop {
         wanted,
         found: tokens.get(at),
         before: at.checked_sub(1).map(|before| &tokens[before]),
         after: tokens.get(at + 1),
-        end: Span {
-            start: end.min(source.len()),
-            end: end.min(source.len()),
-        },
+        end: Span { start: end.min(source.len()), end: end.min(source.len()) },
     };
-    let slips = [
-        missing_semicolon,
-        stray_doc,
-        unsupported,
-        wrong_visibility,
-        wrong_type,
-        reserved_name,
-        no_forward,
-    ];
-    slips
-        .iter()
-        .find_map(|slip| slip(&stop))
-        .unwrap_or_else(|| general(&stop))
+    let slips = [missing_semicolon, stray_doc, unsupported, wrong_visibility, wrong_type, reserved_name];
+    slips.iter().find_map(|slip| slip(&stop)).unwrap_or_else(|| general(&stop))
 }
 
 const STATEMENT: &[Rule] = &[Rule::stmt, Rule::let_stmt];
 const ITEM: &[Rule] = &[Rule::item, Rule::const_item];
-const OPERAND: &[Rule] = &[
-    Rule::expr,
-    Rule::arith,
-    Rule::term,
-    Rule::unary,
-    Rule::postfix,
-    Rule::atom,
-    Rule::arg,
-    Rule::axis,
-    Rule::elem,
-];
+const OPERAND: &[Rule] =
+    &[Rule::expr, Rule::arith, Rule::term, Rule::unary, Rule::postfix, Rule::atom, Rule::arg, Rule::axis, Rule::elem];
 const OPERATOR: &[Rule] = &[Rule::cmp_op, Rule::add_op, Rule::mul_op];
 
 fn stray_doc(stop: &Stop<'_>) -> Option<Diagnostic> {
@@ -121,11 +89,7 @@ fn stray_doc(stop: &Stop<'_>) -> Option<Diagnostic> {
             "it stands above an item or a statement; use `//` for a plain comment",
         )
     };
-    Some(
-        Diagnostic::error("E0115", message)
-            .label(token.span, "documents nothing")
-            .help(help),
-    )
+    Some(Diagnostic::error("E0115", message).label(token.span, "documents nothing").help(help))
 }
 
 fn unsupported(stop: &Stop<'_>) -> Option<Diagnostic> {
@@ -140,10 +104,7 @@ fn unsupported(stop: &Stop<'_>) -> Option<Diagnostic> {
         let word = stop.word()?;
         return Some(
             Diagnostic::error("E0118", format!("there is no `{word}` in this language"))
-                .label(
-                    stop.span(),
-                    "both parties do the same work whatever the data",
-                )
+                .label(stop.span(), "both parties do the same work whatever the data")
                 .help("choose between functions with a `plan`")
                 .help("select between values with a 0/1 mask: `m * a + (1 - m) * b`"),
         );
@@ -156,14 +117,8 @@ fn missing_semicolon(stop: &Stop<'_>) -> Option<Diagnostic> {
         return None;
     }
     let before = stop.before?;
-    let place = Span {
-        start: before.span.end,
-        end: before.span.end,
-    };
-    Some(
-        Diagnostic::error("E0104", format!("a `;` is missing after {}", show(before)))
-            .label(place, "here"),
-    )
+    let place = Span { start: before.span.end, end: before.span.end };
+    Some(Diagnostic::error("E0104", format!("a `;` is missing after {}", show(before))).label(place, "here"))
 }
 
 fn wrong_visibility(stop: &Stop<'_>) -> Option<Diagnostic> {
@@ -175,24 +130,18 @@ fn wrong_visibility(stop: &Stop<'_>) -> Option<Diagnostic> {
                 .help("the client owns the data, the server owns the weights"),
         );
     }
-    let type_follows = stop
-        .after
-        .is_some_and(|t| ["client", "server", "Tensor"].iter().any(|w| t.is(w)));
+    let type_follows = stop.after.is_some_and(|t| ["client", "server", "Tensor"].iter().any(|w| t.is(w)));
     let visibility_only = stop.wants(&[Rule::visibility]) && !stop.wants(&[Rule::scalar]);
     let before_type = type_follows && stop.wants(&[Rule::type_expr, Rule::visibility]);
     if !(visibility_only || before_type) {
         return None;
     }
-    let diag = Diagnostic::error("E0109", format!("`{word}` is not a visibility")).label(
-        stop.span(),
-        "expected `secret client`, `secret server` or `public`",
-    );
+    let diag = Diagnostic::error("E0109", format!("`{word}` is not a visibility"))
+        .label(stop.span(), "expected `secret client`, `secret server` or `public`");
     Some(match word {
         "client" | "server" => diag.help(format!("write `secret {word}`")),
         "private" => diag.help("write `secret` and the party that knows the value"),
-        "shared" => {
-            diag.help("shared values are computed, never declared; leave the visibility out")
-        }
+        "shared" => diag.help("shared values are computed, never declared; leave the visibility out"),
         _ => diag,
     })
 }
@@ -202,15 +151,10 @@ fn wrong_type(stop: &Stop<'_>) -> Option<Diagnostic> {
         return None;
     }
     let word = stop.word()?;
-    let diag = Diagnostic::error("E0112", format!("`{word}` is not a type"))
-        .label(stop.span(), "expected a type");
+    let diag = Diagnostic::error("E0112", format!("`{word}` is not a type")).label(stop.span(), "expected a type");
     Some(match word {
-        "tensor" | "array" | "Matrix" | "Vector" => {
-            diag.help("a tensor type is written `Tensor<rows, columns>`")
-        }
-        "float" | "double" | "f64" | "f32" => {
-            diag.help("a real number is `real`, a tensor of them `Tensor<n>`")
-        }
+        "tensor" | "array" | "Matrix" | "Vector" => diag.help("a tensor type is written `Tensor<rows, columns>`"),
+        "float" | "double" | "f64" | "f32" => diag.help("a real number is `real`, a tensor of them `Tensor<n>`"),
         "i64" | "i32" | "u8" | "usize" | "integer" => {
             diag.help("a whole number fixed when compiling is `int`; entries: `Tensor<i32, n>`")
         }
@@ -229,21 +173,7 @@ fn reserved_name(stop: &Stop<'_>) -> Option<Diagnostic> {
     Some(
         Diagnostic::error("E0106", format!("`{word}` is a reserved word"))
             .label(stop.span(), "cannot be a name")
-            .help(format!(
-                "call it something else, for example `{}_`",
-                word.to_lowercase()
-            )),
-    )
-}
-
-fn no_forward(stop: &Stop<'_>) -> Option<Diagnostic> {
-    if !stop.wants(&[Rule::forward]) || !stop.is(&["}"]) {
-        return None;
-    }
-    Some(
-        Diagnostic::error("E0117", "this block has no `forward`")
-            .label(stop.span(), "the block ends here")
-            .help("end the block with one `forward(x: …) -> … { … }`"),
+            .help(format!("call it something else, for example `{}_`", word.to_lowercase())),
     )
 }
 
@@ -262,8 +192,7 @@ fn hint(stop: &Stop<'_>) -> Option<&'static str> {
     let found = stop.found?;
     let comparisons = ["==", "!=", "<=", ">=", "<", ">"];
     let doubled = stop.after.is_some_and(|after| after.is("="));
-    if stop.wants(&[Rule::equals]) && ["+", "-", "*", "/"].iter().any(|op| found.is(op)) && doubled
-    {
+    if stop.wants(&[Rule::equals]) && ["+", "-", "*", "/"].iter().any(|op| found.is(op)) && doubled {
         return Some("there is no compound assignment: write `x = x + …;`");
     }
     if stop.wants(&[Rule::equals]) && found.is(":") {
@@ -332,9 +261,7 @@ fn human(rule: Rule) -> Option<String> {
         | Rule::fn_def
         | Rule::plan_def
         | Rule::block_def
-        | Rule::model_def => {
-            "an item (`const`, `assert`, `numeric`, `fn`, `plan`, `block`, `model`)"
-        }
+        | Rule::model_def => "an item (`const`, `assert`, `numeric`, `fn`, `plan`, `block`, `model`)",
         Rule::stmt
         | Rule::let_stmt
         | Rule::assign

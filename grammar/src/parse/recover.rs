@@ -13,15 +13,11 @@ use crate::diagnostic::Diagnostic;
 use crate::lex::{Kind, Token};
 
 /// Words that start an item.
-const ITEM_WORDS: &[&str] = &[
-    "const", "assert", "numeric", "fn", "plan", "block", "model", "import",
-];
+const ITEM_WORDS: &[&str] = &["const", "assert", "numeric", "fn", "plan", "block", "model", "import"];
 
 /// Words that start a statement or `forward`.
-const STMT_WORDS: &[&str] = &[
-    "let", "for", "return", "assert", "assume", "param", "input", "weights", "local", "output",
-    "forward",
-];
+const STMT_WORDS: &[&str] =
+    &["let", "for", "return", "assert", "assume", "param", "input", "weights", "local", "output", "forward"];
 
 fn opens(token: &Token<'_>) -> bool {
     token.kind == Kind::Punct && matches!(token.text, "(" | "[" | "{")
@@ -63,12 +59,7 @@ fn line_indent(source: &str, at: usize) -> usize {
 
 /// Pairs brackets up. Once it is known that a partner is missing, `by_layout` lets the layout
 /// say where: by items at the margin, and by closing braces further out than the line they close.
-fn match_brackets(
-    source: &str,
-    tokens: &[Token<'_>],
-    max: usize,
-    by_layout: bool,
-) -> Vec<Diagnostic> {
+fn match_brackets(source: &str, tokens: &[Token<'_>], max: usize, by_layout: bool) -> Vec<Diagnostic> {
     let mut diags = Vec::new();
     let mut open: Vec<&Token<'_>> = Vec::new();
     for token in tokens {
@@ -92,8 +83,7 @@ fn match_brackets(
             let mut partner = open.iter().rposition(fits);
             if by_layout && token.text == "}" && token.lines_before > 0 {
                 let indent = line_indent(source, token.span.start);
-                let aligned =
-                    |o: &&Token<'_>| fits(o) && line_indent(source, o.span.start) <= indent;
+                let aligned = |o: &&Token<'_>| fits(o) && line_indent(source, o.span.start) <= indent;
                 partner = open.iter().rposition(aligned).or(partner);
             }
             match partner {
@@ -115,18 +105,14 @@ fn match_brackets(
 }
 
 fn unclosed(token: &Token<'_>) -> Diagnostic {
-    Diagnostic::error("E0105", format!("this `{}` is not closed", token.text))
-        .label(token.span, "opened here")
+    Diagnostic::error("E0105", format!("this `{}` is not closed", token.text)).label(token.span, "opened here")
 }
 
 fn unopened(token: &Token<'_>, inside: Option<&Token<'_>>) -> Diagnostic {
-    let diag = Diagnostic::error("E0113", format!("this `{}` closes nothing", token.text))
-        .label(token.span, "no partner");
+    let diag =
+        Diagnostic::error("E0113", format!("this `{}` closes nothing", token.text)).label(token.span, "no partner");
     match inside {
-        Some(open) => diag.label(
-            open.span,
-            format!("the innermost open bracket is this `{}`", open.text),
-        ),
+        Some(open) => diag.label(open.span, format!("the innermost open bracket is this `{}`", open.text)),
         None => diag,
     }
 }
@@ -142,16 +128,9 @@ struct Text<'a> {
 
 /// The errors of all pieces of a file. Pieces that a span in `spoiled` lies in are passed over.
 pub(super) fn errors(source: &str, tokens: &[Token<'_>], spoiled: &[Span]) -> Vec<Diagnostic> {
-    let text = Text {
-        source,
-        tokens,
-        spoiled,
-    };
+    let text = Text { source, tokens, spoiled };
     let mut diags = Vec::new();
-    let mut from = tokens
-        .iter()
-        .position(|token| token.kind != Kind::InnerDoc)
-        .unwrap_or(tokens.len());
+    let mut from = tokens.iter().position(|token| token.kind != Kind::InnerDoc).unwrap_or(tokens.len());
     if tokens.get(from).is_some_and(|token| token.is("mpv")) {
         let end = piece_end(text, from, tokens.len(), ITEM_WORDS);
         read(text, Rule::edition, from, end, &mut diags);
@@ -177,19 +156,14 @@ fn no_edition(first: Option<&Token<'_>>) -> Diagnostic {
 impl Text<'_> {
     /// The bytes from one token up to, not including, another.
     fn span(self, from: usize, to: usize) -> Span {
-        let start = self
-            .tokens
-            .get(from)
-            .map_or(self.source.len(), |t| t.span.start);
+        let start = self.tokens.get(from).map_or(self.source.len(), |t| t.span.start);
         let end = self.tokens[from..to].last().map_or(start, |t| t.span.end);
         Span { start, end }
     }
 
     fn is_spoiled(self, from: usize, to: usize) -> bool {
         let span = self.span(from, to.min(self.tokens.len()));
-        self.spoiled
-            .iter()
-            .any(|spoil| span.start <= spoil.start && spoil.start <= span.end)
+        self.spoiled.iter().any(|spoil| span.start <= spoil.start && spoil.start <= span.end)
     }
 }
 
@@ -202,10 +176,7 @@ fn piece_end(text: Text<'_>, from: usize, limit: usize, words: &[&str]) -> usize
     for at in from..limit {
         let token = &text.tokens[at];
         let restart = begun
-            && ((open.is_empty()
-                && token.lines_before > 0
-                && token.kind == Kind::Word
-                && words.contains(&token.text))
+            && ((open.is_empty() && token.lines_before > 0 && token.kind == Kind::Word && words.contains(&token.text))
                 || (!text.spoiled.is_empty() && at_margin(text.source, token)));
         if restart {
             return start_of_docs(text, from, at);
@@ -259,12 +230,7 @@ fn read(text: Text<'_>, rule: Rule, from: usize, to: usize, diags: &mut Vec<Diag
     }
 }
 
-fn parse_piece(
-    text: Text<'_>,
-    rule: Rule,
-    from: usize,
-    to: usize,
-) -> Result<Vec<Diagnostic>, Box<Error<Rule>>> {
+fn parse_piece(text: Text<'_>, rule: Rule, from: usize, to: usize) -> Result<Vec<Diagnostic>, Box<Error<Rule>>> {
     let span = text.span(from, to);
     let pairs = Mpv::parse(rule, &text.source[span.start..span.end])?;
     let mut found = build::check_piece(pairs);
@@ -297,26 +263,11 @@ fn compound(text: Text<'_>, from: usize, to: usize) -> Option<Compound> {
     };
     let open = from + tokens.iter().position(|t| t.is("{"))?;
     let last = text.tokens[to - 1];
-    let close = if last.is("}") && to - 1 > open {
-        to - 1
-    } else {
-        to
-    };
-    Some(Compound {
-        head_rule,
-        head,
-        open,
-        close,
-    })
+    let close = if last.is("}") && to - 1 > open { to - 1 } else { to };
+    Some(Compound { head_rule, head, open, close })
 }
 
-fn read_compound(
-    text: Text<'_>,
-    parts: Compound,
-    piece: usize,
-    error: &Error<Rule>,
-    diags: &mut Vec<Diagnostic>,
-) {
+fn read_compound(text: Text<'_>, parts: Compound, piece: usize, error: &Error<Rule>, diags: &mut Vec<Diagnostic>) {
     let head = text.span(parts.head, parts.open);
     let whole = Mpv::parse(parts.head_rule, &text.source[head.start..head.end])
         .is_ok_and(|pairs| pairs.as_str().trim_end().len() == head.end - head.start);
@@ -344,10 +295,7 @@ fn read_compound(
         from = end;
     }
     if is_block && forwards != 1 {
-        let name = text
-            .tokens
-            .get(parts.head + 1)
-            .map_or("", |token| token.text);
+        let name = text.tokens.get(parts.head + 1).map_or("", |token| token.text);
         let message = if forwards == 0 {
             format!("block `{name}` has no `forward`")
         } else {

@@ -66,3 +66,24 @@ pub(super) fn fixed_text(rule: Rule) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use pest::Parser;
+
+    use super::*;
+    use crate::lex::RESERVED;
+
+    #[test]
+    fn the_grammar_and_the_scanner_reserve_the_same_words() {
+        for word in RESERVED {
+            assert!(Mpv::parse(Rule::name, word).is_err(), "{word} can be a name");
+            let longer = format!("{word}_");
+            assert!(Mpv::parse(Rule::name, &longer).is_ok(), "{longer} cannot be a name");
+        }
+        let grammar = include_str!("../../mpv.pest");
+        let list =
+            grammar.split_once("reserved = _{").and_then(|(_, rest)| rest.split_once('}')).map_or("", |(list, _)| list);
+        assert_eq!(list.matches('"').count(), 2 * RESERVED.len());
+    }
+}

@@ -37,16 +37,10 @@ fn chain(pair: P<'_>, diags: &mut Diags) -> Tall {
     let mut left = operand(parts.child(), diags);
     while let Some(op) = parts.next() {
         let right = operand(parts.child(), diags);
-        let span = Span {
-            start: left.expr.span.start,
-            end: right.expr.span.end,
-        };
+        let span = Span { start: left.expr.span.start, end: right.expr.span.end };
         let height = left.height.max(right.height);
-        let kind = ExprKind::Binary {
-            op: binary_op(op.as_str()),
-            left: Box::new(left.expr),
-            right: Box::new(right.expr),
-        };
+        let kind =
+            ExprKind::Binary { op: binary_op(op.as_str()), left: Box::new(left.expr), right: Box::new(right.expr) };
         left = grow(kind, span, height, diags);
     }
     left
@@ -62,14 +56,9 @@ fn operand(pair: P<'_>, diags: &mut Diags) -> Tall {
 /// One node on top of children of the given height; too tall a tree is reported and cut.
 fn grow(kind: ExprKind, span: Span, below: u32, diags: &mut Diags) -> Tall {
     if below < MAX_HEIGHT {
-        return Tall {
-            expr: Expr { kind, span },
-            height: below + 1,
-        };
+        return Tall { expr: Expr { kind, span }, height: below + 1 };
     }
-    let known = diags
-        .iter()
-        .any(|diag| diag.code == "E0119" && diag.primary().is_some_and(|s| s.start == span.start));
+    let known = diags.iter().any(|diag| diag.code == "E0119" && diag.primary().is_some_and(|s| s.start == span.start));
     if !known {
         diags.push(
             Diagnostic::error("E0119", "this expression is nested too deeply")
@@ -81,10 +70,7 @@ fn grow(kind: ExprKind, span: Span, below: u32, diags: &mut Diags) -> Tall {
 }
 
 fn leaf(kind: ExprKind, span: Span) -> Tall {
-    Tall {
-        expr: Expr { kind, span },
-        height: 1,
-    }
+    Tall { expr: Expr { kind, span }, height: 1 }
 }
 
 fn binary_op(text: &str) -> BinaryOp {
@@ -113,10 +99,7 @@ fn unary(pair: P<'_>, diags: &mut Diags) -> Tall {
     }
     let mut value = postfix(parts.child(), diags);
     for start in signs.into_iter().rev() {
-        let span = Span {
-            start,
-            end: value.expr.span.end,
-        };
+        let span = Span { start, end: value.expr.span.end };
         let height = value.height;
         value = grow(ExprKind::Neg(Box::new(value.expr)), span, height, diags);
     }
@@ -127,29 +110,19 @@ fn postfix(pair: P<'_>, diags: &mut Diags) -> Tall {
     let mut parts = Children::of(pair);
     let mut value = atom(parts.child(), diags);
     for suffix in parts {
-        let span = Span {
-            start: value.expr.span.start,
-            end: span_of(&suffix).end,
-        };
+        let span = Span { start: value.expr.span.start, end: span_of(&suffix).end };
         let mut height = value.height;
         let boxed = Box::new(value.expr);
         let kind = match suffix.as_rule() {
             Rule::call => ExprKind::Call {
                 callee: boxed,
-                args: Children::of(suffix)
-                    .map(|pair| arg(pair, &mut height, diags))
-                    .collect(),
+                args: Children::of(suffix).map(|pair| arg(pair, &mut height, diags)).collect(),
             },
             Rule::index => ExprKind::Index {
                 value: boxed,
-                indices: Children::of(suffix)
-                    .map(|pair| axis(pair, &mut height, diags))
-                    .collect(),
+                indices: Children::of(suffix).map(|pair| axis(pair, &mut height, diags)).collect(),
             },
-            _ => ExprKind::At {
-                value: boxed,
-                path: string(&Children::of(suffix).child()),
-            },
+            _ => ExprKind::At { value: boxed, path: string(&Children::of(suffix).child()) },
         };
         value = grow(kind, span, height, diags);
     }
@@ -165,13 +138,8 @@ fn child(pair: P<'_>, height: &mut u32, diags: &mut Diags) -> Expr {
 
 fn arg(pair: P<'_>, height: &mut u32, diags: &mut Diags) -> Arg {
     let mut parts = Children::of(pair);
-    let label = parts
-        .take_if(Rule::arg_name)
-        .map(|pair| name(&Children::of(pair).child()));
-    Arg {
-        name: label,
-        value: child(parts.child(), height, diags),
-    }
+    let label = parts.take_if(Rule::arg_name).map(|pair| name(&Children::of(pair).child()));
+    Arg { name: label, value: child(parts.child(), height, diags) }
 }
 
 fn axis(pair: P<'_>, height: &mut u32, diags: &mut Diags) -> Index {
@@ -196,27 +164,18 @@ fn atom(pair: P<'_>, diags: &mut Diags) -> Tall {
         Rule::name => leaf(ExprKind::Name(inner.as_str().to_owned()), span),
         Rule::paren => {
             let inside = tall(Children::of(inner).child(), diags);
-            grow(
-                ExprKind::Paren(Box::new(inside.expr)),
-                span,
-                inside.height,
-                diags,
-            )
+            grow(ExprKind::Paren(Box::new(inside.expr)), span, inside.height, diags)
         }
         _ => list(inner, span, diags),
     }
 }
 
 fn number(text: &str, span: Span, diags: &mut Diags) -> ExprKind {
-    let too_large = |what: &str| {
-        Diagnostic::error("E0108", format!("this number does not fit {what}"))
-            .label(span, "too large")
-    };
+    let too_large =
+        |what: &str| Diagnostic::error("E0108", format!("this number does not fit {what}")).label(span, "too large");
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return ExprKind::Int(text.parse().unwrap_or_else(|_| {
-            diags.push(
-                too_large("64 bits").help(format!("the largest whole number is {}", i64::MAX)),
-            );
+            diags.push(too_large("64 bits").help(format!("the largest whole number is {}", i64::MAX)));
             0
         }));
     }
@@ -240,10 +199,7 @@ fn list(pair: P<'_>, span: Span, diags: &mut Diags) -> Tall {
     let count = child(Children::of(count).child(), &mut height, diags);
     match elems.pop() {
         Some(ListElem::Plain(value)) => {
-            let kind = ExprKind::Repeat {
-                value: Box::new(value),
-                count: Box::new(count),
-            };
+            let kind = ExprKind::Repeat { value: Box::new(value), count: Box::new(count) };
             grow(kind, span, height, diags)
         }
         _ => {
@@ -260,9 +216,7 @@ fn list(pair: P<'_>, span: Span, diags: &mut Diags) -> Tall {
 fn elem(pair: P<'_>, height: &mut u32, diags: &mut Diags) -> ListElem {
     let mut parts = Children::of(pair);
     let first = child(parts.child(), height, diags);
-    let end = parts
-        .take_if(Rule::elem_end)
-        .map(|pair| child(Children::of(pair).child(), height, diags));
+    let end = parts.take_if(Rule::elem_end).map(|pair| child(Children::of(pair).child(), height, diags));
     let value = parts.next().map(|pair| child(pair, height, diags));
     match (end, value) {
         (Some(end), Some(value)) => ListElem::Range(first, end, value),
