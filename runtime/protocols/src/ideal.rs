@@ -21,7 +21,7 @@ use coins::Mask;
 pub enum Ranges {
     /// The evaluation ends with an error: a two-party run could differ from then on.
     Strict,
-    /// The evaluation goes on with true integers; [`Ideal::headroom`] tells by how much bounds were missed.
+    /// The evaluation goes on with true integers; [`headroom`] tells by how much bounds were missed.
     Record,
 }
 
@@ -85,7 +85,7 @@ pub struct Headroom {
 
 /// The result of an evaluation. Holds everything in clear.
 pub struct Ideal {
-    /// Integers of every value, row-major; 0 or 1 for predicate bits. A value without sign bits has no entries.
+    /// Integers of every value, row-major; the predicate itself, 0 or 1, for bits.
     pub values: Vec<Vec<i64>>,
     /// Integers of every output as the data owner reads them.
     pub outputs: Vec<Vec<i64>>,
@@ -93,21 +93,19 @@ pub struct Ideal {
     pub magnitudes: Vec<u128>,
 }
 
-impl Ideal {
-    /// Headroom of every share and wire, tightest first.
-    pub fn headroom(&self, program: &Program) -> Vec<Headroom> {
-        let mut list: Vec<Headroom> = (0u32..)
-            .zip(program.values.iter().zip(&self.magnitudes))
-            .filter(|(_, (value, _))| value.kind != Kind::Bits)
-            .map(|(index, (value, &magnitude))| Headroom {
-                value: ValueId(index),
-                magnitude,
-                bits: f64::from(value.bound) - (magnitude as f64).log2(),
-            })
-            .collect();
-        list.sort_by(|a, b| a.bits.total_cmp(&b.bits));
-        list
-    }
+/// Headroom of every share and wire, tightest first, from [`Ideal::magnitudes`] or their maxima over several results.
+pub fn headroom(program: &Program, magnitudes: &[u128]) -> Vec<Headroom> {
+    let mut list: Vec<Headroom> = (0u32..)
+        .zip(program.values.iter().zip(magnitudes))
+        .filter(|(_, (value, _))| value.kind != Kind::Bits)
+        .map(|(index, (value, &magnitude))| Headroom {
+            value: ValueId(index),
+            magnitude,
+            bits: f64::from(value.bound) - (magnitude as f64).log2(),
+        })
+        .collect();
+    list.sort_by(|a, b| a.bits.total_cmp(&b.bits));
+    list
 }
 
 /// Evaluates `program` on encoded integers, row-major: `weights[w]` of the shape of weight `w`, `inputs[i]` likewise.

@@ -2,37 +2,43 @@
 
 use mpcc_program::program::View;
 
-/// Row-major positions of a shape, as multi-indices in order.
-fn positions(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> {
-    let shape = shape.to_vec();
-    (0..shape.iter().product::<usize>()).map(move |flat| {
-        let mut rest = flat;
-        let mut index = vec![0; shape.len()];
-        for (place, extent) in index.iter_mut().zip(&shape).rev() {
-            *place = rest % extent;
-            rest /= extent;
-        }
-        index
-    })
-}
-
-fn flat(index: &[usize], shape: &[usize]) -> usize {
-    index.iter().zip(shape).fold(0, |at, (i, extent)| at * extent + i)
+/// Distance in row-major order between neighbours along each axis.
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut stride = shape.iter().product::<usize>();
+    shape
+        .iter()
+        .map(|extent| {
+            stride /= extent;
+            stride
+        })
+        .collect()
 }
 
 /// The entries of `data`, of shape `from`, as a view of shape `to` orders them.
 pub(super) fn rearrange<T: Copy>(data: &[T], from: &[usize], to: &[usize], view: &View) -> Vec<T> {
-    let place = |index: &[usize]| -> usize {
-        let mut source = index.to_vec();
-        match view {
-            View::Reshape => return flat(index, to),
-            View::Permute(axes) => axes.iter().zip(index).for_each(|(axis, i)| source[*axis] = *i),
-            View::Slice { axis, start } => source[*axis] += start,
-            View::Gather { axis, index } => source[*axis] = index[source[*axis]],
-        }
-        flat(&source, from)
+    let strides = strides(from);
+    // Where position i along each axis of the result starts in the source.
+    let along = |axis: usize, place: &dyn Fn(usize) -> usize| -> Vec<usize> {
+        (0..to[axis]).map(|i| place(i) * strides[axis]).collect()
     };
-    positions(to).map(|index| data[place(&index)]).collect()
+    let plain = |axis: usize| along(axis, &|i| i);
+    let starts: Vec<Vec<usize>> = match view {
+        View::Reshape => return data.to_vec(),
+        View::Permute(axes) => {
+            axes.iter().zip(to).map(|(axis, extent)| (0..*extent).map(|i| i * strides[*axis]).collect()).collect()
+        }
+        View::Slice { axis, start } => {
+            (0..to.len()).map(|a| if a == *axis { along(a, &|i| i + start) } else { plain(a) }).collect()
+        }
+        View::Gather { axis, index } => {
+            (0..to.len()).map(|a| if a == *axis { along(a, &|i| index[i]) } else { plain(a) }).collect()
+        }
+    };
+    let mut places = vec![0];
+    for axis in &starts {
+        places = places.iter().flat_map(|place| axis.iter().map(move |start| place + start)).collect();
+    }
+    places.into_iter().map(|place| data[place]).collect()
 }
 
 /// Tensors joined along `axis`, given with their extents along it; `shape` is the result's.

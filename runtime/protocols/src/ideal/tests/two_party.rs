@@ -10,6 +10,7 @@ use super::*;
 use crate::CheckedCode;
 use crate::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
 use mpcc_program::program::{Term, View};
+use proptest::prelude::*;
 
 /// Reveals every share as it is, and every wire that has the slack for it through an extension. Values keep their ids,
 /// so they keep their masks.
@@ -153,6 +154,96 @@ fn a_network_in_small_agrees_bit_for_bit() {
         let source = relu;
         let output = b.output(&[rows, rows], -29);
         b.push(Kind::Share, &[rows, rows], (47, -29, 19), Gate::Reveal { source, truncate: 3, output });
+        b.run();
+    }
+}
+
+/// Random integers of size below 2^bound, with the extremes among them.
+fn spread(len: usize, bound: u8, salt: u64) -> Vec<i64> {
+    let mut data = random(len, bound, salt);
+    let most = (1i64 << bound) - 1;
+    data.iter_mut().zip([most, -most, 0, -1, 1]).for_each(|(slot, extreme)| *slot = extreme);
+    data
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Openings and extensions of any width, at and around the ends of their ranges.
+    #[test]
+    fn openings_of_any_width_agree(
+        ring in 3u8..=62, truncate in 0u8..=30, exact: bool, more in 1u8..=30, salt: u64,
+    ) {
+        let (truncate, wide) = (truncate.min(62 - ring), (ring + more).min(64));
+        let bound = ring + truncate - 3;
+        let mut b = Build::default();
+        let share = b.share(&[12], bound, &spread(12, bound, salt >> 1));
+        let gate = Gate::Open {
+            source: share,
+            truncate,
+            rounding: if exact { Rounding::Exact } else { Rounding::Dithered },
+        };
+        // Rounding adds up to 1.5: below ring 5 that takes the bit that an extension needs.
+        let (bound, extends) = if ring > 4 { (ring - 2, true) } else { (ring - 1, false) };
+        let wire = b.push(Kind::Wire, &[12], (ring, -i16::from(truncate), bound), gate);
+        if extends {
+            b.push(Kind::Share, &[12], (wide, -i16::from(truncate), bound), Gate::Extend { source: wire });
+        }
+        b.run();
+    }
+
+    /// Row gates of any widths that the verifier allows.
+    #[test]
+    fn row_gates_of_any_width_agree(k in 4u8..=30, squares in 2u8..=34, d in 2usize..=9, salt: u64) {
+        let bound = k - 2;
+        let most = 2 * bound + 4;
+        let mut b = Build::default();
+        let data = spread(3 * d, bound, salt >> 1);
+        let source = b.wire(&[3, d], (k, bound), &data);
+        let ring = (k + squares).max(most + 1);
+        b.push(Kind::Share, &[3, 1], (ring, 0, most), Gate::RowSquares { source });
+        let row = b.wire(&[3, 1], (ring, bound), &spread(3, bound, salt >> 2));
+        b.push(Kind::Share, &[3, d], (ring, 0, 2 * bound), Gate::RowScale { source, row });
+        let opened = b.share(&[3, d], bound, &data);
+        let x = b.open(opened, k + 5, 0, Rounding::Exact);
+        let truncate = d.next_power_of_two().trailing_zeros() as u8;
+        let gate = Gate::Centre { source: x, truncate };
+        b.push(Kind::Wire, &[3, d], (k + 5 - truncate, 0, bound + 2), gate);
+        b.run();
+    }
+
+    /// Comparison over the whole ring with digits of any widths, selection in any wider ring.
+    #[test]
+    fn selections_of_any_width_agree(
+        digits in prop::collection::vec(1u8..=6, 1..=5), more in 1u8..=34, offset in -8i64..=0, salt: u64,
+    ) {
+        let n: u8 = digits.iter().sum();
+        prop_assume!(n >= 5);
+        let bound = if offset == 0 { n - 1 } else { n - 2 };
+        let mut b = Build::default();
+        let source = b.wire(&[12], (n, bound), &spread(12, bound, salt >> 1));
+        let gate = Gate::SignDigits { source, offset, digits: digits.iter().copied().collect() };
+        let sign = b.push(Kind::Bits, &[12], (2 * digits.len() as u8 - 1, 0, 0), gate);
+        for negate in [true, false].into_iter().filter(|negate| *negate || bound + 2 <= n) {
+            let signs = [sign].into_iter().collect();
+            let bit = b.push(Kind::Bits, &[12], (1, 0, 0), Gate::OpenSign { signs, negate });
+            let gate = Gate::Select { bit, source, nonnegative: negate };
+            b.push(Kind::Share, &[12], ((n + more).min(64), 0, bound), gate);
+        }
+        b.run();
+    }
+
+    /// Series on rings at least as wide as their period.
+    #[test]
+    fn series_of_any_period_agree(
+        period in 1u8..=40, more in 0u8..=20, f in 1u8..=24, a in prop::collection::vec(-1000i64..1000, 2..6), salt: u64,
+    ) {
+        let ring = (period + more).max(8);
+        let mut b = Build::default();
+        let share = b.share(&[12], 6, &spread(12, 6, salt >> 1));
+        let source = b.open(share, ring, 0, Rounding::Exact);
+        let gate = Gate::CosineSeries { source, period_bits: period, table_fraction: f, coefficients: a };
+        b.push(Kind::Share, &[12], (63, 2 * i16::from(f), 62), gate);
         b.run();
     }
 }
