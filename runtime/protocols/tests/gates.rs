@@ -1,0 +1,16 @@
+//! Every gate at share level against its plain meaning: exhaustive in small rings, random at production widths.
+
+mod harness;
+
+#[path = "gates/comparison.rs"]
+mod comparison;
+#[path = "gates/extension.rs"]
+mod extension;
+#[path = "gates/opening.rs"]
+mod opening;
+#[path = "gates/products.rs"]
+mod products;
+#[path = "gates/rows.rs"]
+mod rows;
+#[path = "gates/series.rs"]
+mod series;

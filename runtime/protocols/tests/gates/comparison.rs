@@ -1,0 +1,128 @@
+//! G8 and G9.
+
+use mpcc_program::code::SeedOwner;
+use mpcc_program::gates::digits;
+use mpcc_program::program::{Gate, Kind, Rounding, ValueId, stream};
+use smallvec::{SmallVec, smallvec};
+
+use super::harness::{Builder, mask, mix, random_words, run, run_seeded, signed};
+
+/// ReLU of `len` values of ring n into ring `big`, with the given digits.
+fn relu(len: usize, n: u8, widths: SmallVec<[u8; 8]>, big: u8) -> (Builder, ValueId, ValueId) {
+    let mut b = Builder::new();
+    let x = b.share(&[len], n, n - 1);
+    let wire = b.open(x, n, 0, Rounding::Dithered, n - 1);
+    let bits = 2 * widths.len() as u8 - 1;
+    let digits =
+        b.push(Gate::SignDigits { source: wire, offset: 0, digits: widths }, Kind::Bits, &[len], bits, 0, bits);
+    let bit = b.push(Gate::OpenSign { signs: smallvec![digits], negate: true }, Kind::Bits, &[len], 1, 0, 1);
+    let y = b.push(Gate::Select { bit, source: wire, nonnegative: true }, Kind::Share, &[len], big, 0, n - 1);
+    b.reveal(y, big, 0);
+    (b, wire, digits)
+}
+
+/// Every value of the ring under every mask, digits even and uneven; no slack is needed.
+#[test]
+fn relu_is_exact_for_every_value_and_mask_of_small_rings() {
+    let shapes: [&[u8]; 7] = [&[2, 2, 2], &[3, 4], &[3, 3, 2], &[6, 2], &[6, 4], &[2, 3, 1, 2], &[6]];
+    for widths in shapes {
+        let n: u8 = widths.iter().sum();
+        let size = 1usize << n;
+        let len = size * size;
+        let (b, wire, _) = relu(len, n, SmallVec::from_slice(widths), 24);
+        let x: Vec<i64> = (0..len).map(|i| signed((i / size) as u64, n)).collect();
+        let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
+            if s != stream(wire, 0) {
+                return random_words(owner, s, 7, bits, len);
+            }
+            let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
+            let own = owner == SeedOwner::ModelOwner;
+            (0..len).map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) }).collect()
+        });
+        for (v, got) in x.iter().zip(&seen.outputs[0]) {
+            assert_eq!(*got, (*v).max(0), "digits {widths:?}");
+        }
+    }
+}
+
+#[test]
+fn relu_at_production_widths() {
+    for (n, big) in [(18u8, 42u8), (18, 64), (23, 60), (30, 64)] {
+        let mut s = u64::from(n);
+        let x: Vec<i64> = (0..4000)
+            .map(|i| match i {
+                0 => 0,
+                1 => -1,
+                2 => 1,
+                3 => -(1 << (n - 1)),
+                4 => (1 << (n - 1)) - 1,
+                _ => signed(mix(&mut s), n),
+            })
+            .collect();
+        let (b, ..) = relu(x.len(), n, digits(n), big);
+        let seen = run_seeded(&b.program, std::slice::from_ref(&x), &[], 21);
+        assert!(x.iter().zip(&seen.outputs[0]).all(|(v, got)| *got == (*v).max(0)));
+    }
+}
+
+/// Each opened predicate bit is 1 half the time and no two are correlated, whatever the value.
+#[test]
+fn opened_predicate_bits_look_uniform_for_every_value() {
+    let runs = 20_000usize;
+    for value in [0i64, -1, 77, -131_072] {
+        let (b, ..) = relu(runs, 18, digits(18), 42);
+        let seen = run_seeded(&b.program, &[vec![value; runs]], &[], 5);
+        let opened: Vec<u64> = {
+            let [a, b] = &seen.messages[1];
+            a[0].iter().zip(&b[0]).map(|(a, b)| a ^ b).collect()
+        };
+        let four_sigma = 4.0 * (runs as f64 / 4.0).sqrt();
+        for i in 0..5 {
+            let ones = opened.iter().filter(|w| *w >> i & 1 == 1).count() as f64;
+            assert!((ones - runs as f64 / 2.0).abs() < four_sigma, "value {value} bit {i}: {ones}");
+            for j in 0..i {
+                let equal = opened.iter().filter(|w| (*w >> i ^ *w >> j) & 1 == 0).count() as f64;
+                assert!((equal - runs as f64 / 2.0).abs() < four_sigma, "value {value} bits {i} {j}: {equal}");
+            }
+        }
+        let sign = {
+            let [a, b] = &seen.messages[2];
+            a[0].iter().zip(&b[0]).filter(|(a, b)| (*a ^ *b) & 1 == 1).count() as f64
+        };
+        assert!((sign - runs as f64 / 2.0).abs() < four_sigma, "value {value}: {sign}");
+    }
+}
+
+/// [−T ≤ x < T] selects one wire and [x ≥ T] another, as the saturating functions do.
+#[test]
+fn two_thresholds_select_two_branches() {
+    let (n, t) = (12u8, 300i64);
+    let x: Vec<i64> = (-1024..1024).collect();
+    let len = x.len();
+    let mut b = Builder::new();
+    let xs = b.share(&[len], n, n - 2);
+    let wire = b.open(xs, n, 0, Rounding::Dithered, n - 2);
+    let other = b.share(&[len], 30, 20);
+    let core = b.open(other, 30, 0, Rounding::Dithered, 20);
+    let d = digits(n);
+    let bits = 2 * d.len() as u8 - 1;
+    let sign = |b: &mut Builder, offset| {
+        b.push(Gate::SignDigits { source: wire, offset, digits: d.clone() }, Kind::Bits, &[len], bits, 0, bits)
+    };
+    let (above, below) = (sign(&mut b, -t), sign(&mut b, t));
+    let inside = b.push(Gate::OpenSign { signs: smallvec![above, below], negate: false }, Kind::Bits, &[len], 1, 0, 1);
+    let outside = b.push(Gate::OpenSign { signs: smallvec![above], negate: true }, Kind::Bits, &[len], 1, 0, 1);
+    let first = b.push(Gate::Select { bit: inside, source: core, nonnegative: false }, Kind::Share, &[len], 64, 0, 20);
+    let second =
+        b.push(Gate::Select { bit: outside, source: wire, nonnegative: false }, Kind::Share, &[len], 40, 0, 20);
+    b.reveal(first, 64, 0);
+    b.reveal(second, 40, 0);
+    let y: Vec<i64> = x.iter().map(|v| v * 517 - 3).collect();
+    for seed in 0..5 {
+        let seen = run_seeded(&b.program, &[x.clone(), y.clone()], &[], seed);
+        for (i, v) in x.iter().enumerate() {
+            assert_eq!(seen.outputs[0][i], if (-t..t).contains(v) { y[i] } else { 0 }, "x {v}");
+            assert_eq!(seen.outputs[1][i], if *v >= t { *v } else { 0 }, "x {v}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! G3 and G4.
+
+use mpcc_program::program::{Gate, Kind, Rounding, View};
+use smallvec::smallvec;
+
+use super::harness::{Builder, mask, mix, run_seeded, signed};
+
+fn random(n: usize, bits: u8, seed: u64) -> Vec<i64> {
+    let mut s = seed;
+    (0..n).map(|_| signed(mix(&mut s), bits)).collect()
+}
+
+fn plain(batch: usize, m: usize, k: usize, n: usize, a: &[i64], b: &[i64]) -> Vec<i64> {
+    let mut out = vec![0i64; batch * m * n];
+    for t in 0..batch {
+        for i in 0..m {
+            for j in 0..n {
+                out[(t * m + i) * n + j] = (0..k).map(|l| a[(t * m + i) * k + l] * b[(t * k + l) * n + j]).sum();
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn products_of_wires_batched_and_transposed() {
+    let (batch, m, k, n) = (3, 5, 4, 6);
+    let (a, bt) = (random(batch * m * k, 20, 1), random(batch * n * k, 20, 2));
+    let mut bld = Builder::new();
+    let xa = bld.share(&[batch, m, k], 50, 20);
+    let xb = bld.share(&[batch, n, k], 50, 20);
+    let wa = bld.open(xa, 50, 0, Rounding::Dithered, 20);
+    let wb = bld.open(xb, 50, 0, Rounding::Dithered, 20);
+    let view = View::Permute(smallvec![0, 2, 1]);
+    let wt = bld.push(Gate::View { source: wb, view }, Kind::Wire, &[batch, k, n], 50, 0, 20);
+    let p = bld.push(Gate::MatMul { left: wa, right: wt }, Kind::Share, &[batch, m, n], 48, 0, 44);
+    bld.reveal(p, 48, 0);
+    let b: Vec<i64> = (0..batch * k * n).map(|i| bt[(i / (k * n)) * n * k + (i % n) * k + i / n % k]).collect();
+    for seed in 0..10 {
+        let seen = run_seeded(&bld.program, &[a.clone(), bt.clone()], &[], seed);
+        assert_eq!(seen.outputs[0], plain(batch, m, k, n, &a, &b));
+    }
+}
+
+#[test]
+fn products_with_weights_use_one_static_mask_and_fresh_corrections() {
+    let (m, k, n) = (4, 7, 3);
+    let (x, w, v) = (random(m * k, 16, 3), random(k * n, 14, 4), random(n, 14, 5));
+    let mut b = Builder::new();
+    let xi = b.input(&[m, k], 44, 17);
+    let wm = b.weight(&[k, n], 0, 14);
+    let y = b.push(Gate::MatMulServer { source: xi, weight: wm }, Kind::Share, &[m, n], 44, 0, 36);
+    let yw = b.open(y, 40, 4, Rounding::Exact, 32);
+    let wv = b.weight(&[n], 0, 14);
+    let z = b.push(Gate::MulServer { source: yw, weight: wv }, Kind::Share, &[m, n], 40, -4, 39);
+    b.reveal(y, 44, 0);
+    b.reveal(z, 40, 0);
+    let want = plain(1, m, k, n, &x, &w);
+    let (first, second) = (
+        run_seeded(&b.program, &[w.clone(), v.clone()], std::slice::from_ref(&x), 1),
+        run_seeded(&b.program, &[w.clone(), v.clone()], std::slice::from_ref(&x), 2),
+    );
+    for seen in [&first, &second] {
+        assert_eq!(seen.outputs[0], want);
+        for (i, got) in seen.outputs[1].iter().enumerate() {
+            let down = *got as f64 / v[i % n] as f64;
+            assert!((down - want[i] as f64 / 16.0).abs() <= 1.0 || v[i % n] == 0);
+        }
+    }
+    // The data owner gets W + s in the set-up and, besides it, one correction per output: no share of s.
+    assert_eq!(first.masked_weights.len(), 2);
+    assert_eq!(first.dealt.iter().map(Vec::len).sum::<usize>(), m * n + m * n + m * n + 2 * m * n);
+    assert!(first.dealt.iter().zip(&second.dealt).all(|(a, b)| a != b), "corrections are fresh");
+}
+
+/// Two-bit rings, one product, all masks: what the data owner sees has the same distribution for every (x, w).
+#[test]
+fn the_view_of_a_weight_product_is_independent_of_weight_and_value() {
+    use mpcc_program::code::SeedOwner;
+    use mpcc_program::program::stream;
+    use std::collections::HashMap;
+    let k = 3u8;
+    let view = |x: i64, w: i64| {
+        let mut b = Builder::new();
+        let xs = b.share(&[1, 1], k, k - 1);
+        let xw = b.open(xs, k, 0, Rounding::Dithered, k - 1);
+        let wt = b.weight(&[1, 1], 0, k - 1);
+        let y = b.push(Gate::MatMulServer { source: xw, weight: wt }, Kind::Share, &[1, 1], k, 0, k - 1);
+        let opened = b.open(y, k, 0, Rounding::Dithered, k - 1);
+        b.reveal(y, k, 0);
+        let mut counts: HashMap<Vec<u64>, u32> = HashMap::new();
+        let n = 1u64 << k;
+        // r_0, r_1, s, c_0, and both masks of the second opening: all combinations.
+        for case in 0..n.pow(6) {
+            let digit = |i: u32| case / n.pow(i) % n;
+            let seen = super::harness::run(&b.program, &[vec![x], vec![w]], &[], &mut |owner, s, bits, _| {
+                let first = owner == SeedOwner::ModelOwner;
+                let d = match s {
+                    s if s == stream(xw, 0) => digit(u32::from(!first)),
+                    s if s >> 60 == 1 => digit(2),
+                    s if s == stream(y, 1) => digit(3),
+                    s if s == stream(opened, 0) => digit(4 + u32::from(!first)),
+                    _ => 0,
+                };
+                vec![d & mask(bits)]
+            });
+            let mut seen_by_data_owner = vec![digit(1), digit(5), seen.masked_weights[0][0], seen.dealt[0][0]];
+            seen_by_data_owner.extend(seen.messages[..2].iter().map(|m| m[0][0][0]));
+            *counts.entry(seen_by_data_owner).or_default() += 1;
+        }
+        counts
+    };
+    let base = view(0, 0);
+    for (x, w) in [(1, 1), (-4, 3), (3, -2)] {
+        assert!(view(x, w) == base, "x {x}, w {w}");
+    }
+}

@@ -1,0 +1,308 @@
+//! Small share programs run through their lowered code with chosen masks, so that a test can enumerate them.
+//!
+//! The code of the three roles is the one the parties execute; only the pseudo-random streams are replaced.
+
+use std::collections::VecDeque;
+
+use mpcc_kernels::{matmul, rowfit, trig};
+use mpcc_program::code::{Instr, MapExecutor, Packed, Role, RoleCode, RowFunction, SeedOwner, Source};
+use mpcc_program::gates::lower;
+use mpcc_program::interpret::Interpreter;
+use mpcc_program::program::{
+    Gate, Input, Kind, Output, Program, Rounding, Value, ValueId, Weight, WeightId, WeightRounding,
+};
+
+/// Builds a program value by value.
+pub(crate) struct Builder {
+    pub(crate) program: Program,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self { program: Program { name: "test".into(), ..Program::default() } }
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        gate: Gate,
+        kind: Kind,
+        shape: &[usize],
+        ring: u8,
+        fraction: i16,
+        bound: u8,
+    ) -> ValueId {
+        let level = gate.operands().iter().map(|o| self.program.value(*o).level).max().unwrap_or(0)
+            + u16::from(gate.takes_a_hop());
+        self.program.values.push(Value {
+            gate,
+            kind,
+            shape: shape.iter().copied().collect(),
+            ring,
+            fraction,
+            bound,
+            level,
+            path: String::new(),
+        });
+        self.program.hops = self.program.hops.max(level);
+        ValueId(self.program.values.len() as u32 - 1)
+    }
+
+    pub(crate) fn weight(&mut self, shape: &[usize], fraction: i16, bound: u8) -> WeightId {
+        self.program.weights.push(Weight {
+            node: 0,
+            shape: shape.iter().copied().collect(),
+            transposed: false,
+            fraction,
+            bound,
+            rounding: WeightRounding::Nearest,
+            path: String::new(),
+        });
+        WeightId(self.program.weights.len() as u32 - 1)
+    }
+
+    /// A share whose plain value is the next weight.
+    pub(crate) fn share(&mut self, shape: &[usize], ring: u8, bound: u8) -> ValueId {
+        let weight = self.weight(shape, 0, bound);
+        self.push(Gate::ServerShare { weight }, Kind::Share, shape, ring, 0, bound)
+    }
+
+    pub(crate) fn input(&mut self, shape: &[usize], ring: u8, bound: u8) -> ValueId {
+        let input = self.program.inputs.len() as u32;
+        self.program.inputs.push(Input {
+            node: 0,
+            shape: shape.iter().copied().collect(),
+            fraction: 0,
+            bound,
+            path: String::new(),
+        });
+        self.push(Gate::Input { input }, Kind::Wire, shape, ring, 0, bound)
+    }
+
+    pub(crate) fn open(&mut self, source: ValueId, ring: u8, truncate: u8, rounding: Rounding, bound: u8) -> ValueId {
+        let (shape, fraction) = {
+            let v = self.program.value(source);
+            (v.shape.clone(), v.fraction - i16::from(truncate))
+        };
+        self.push(Gate::Open { source, truncate, rounding }, Kind::Wire, &shape, ring, fraction, bound)
+    }
+
+    pub(crate) fn reveal(&mut self, source: ValueId, ring: u8, truncate: u8) -> ValueId {
+        let output = self.program.outputs.len() as u32;
+        let v = self.program.value(source).clone();
+        let fraction = v.fraction - i16::from(truncate);
+        self.program.outputs.push(Output { name: "out".into(), shape: v.shape.clone(), fraction, labels: vec![] });
+        let gate = Gate::Reveal { source, truncate, output };
+        self.push(gate, Kind::Share, &v.shape, ring, fraction, v.bound.saturating_sub(truncate).max(1))
+    }
+}
+
+/// What a test sees of a run.
+pub(crate) struct Seen {
+    /// Signed outputs.
+    pub(crate) outputs: Vec<Vec<i64>>,
+    /// Words of both messages of every hop, by sender.
+    pub(crate) messages: Vec<[Vec<Vec<u64>>; 2]>,
+    /// The data owner's corrections in order.
+    pub(crate) dealt: Vec<Vec<u64>>,
+    /// W + s as the data owner received it.
+    pub(crate) masked_weights: Vec<Vec<u64>>,
+}
+
+struct Machine {
+    code: RoleCode,
+    buffers: Vec<Vec<u64>>,
+}
+
+/// Replaces a stream: owner, stream number, width, length.
+pub(crate) type Draw<'a> = dyn FnMut(SeedOwner, u64, u8, usize) -> Vec<u64> + 'a;
+
+/// The words that a stream gives when a test does not choose them.
+pub(crate) fn random_words(owner: SeedOwner, stream: u64, seed: u64, bits: u8, len: usize) -> Vec<u64> {
+    let mut state =
+        seed ^ (stream.wrapping_mul(0x9e37_79b9_7f4a_7c15)) ^ ((owner == SeedOwner::DataOwner) as u64) << 63;
+    (0..len).map(|_| mix(&mut state) & mask(bits)).collect()
+}
+
+/// One step of a small generator.
+pub(crate) fn mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+pub(crate) fn mask(bits: u8) -> u64 {
+    if bits >= 64 { u64::MAX } else { (1 << bits) - 1 }
+}
+
+pub(crate) fn signed(word: u64, bits: u8) -> i64 {
+    let shift = 64 - u32::from(bits);
+    ((word << shift) as i64) >> shift
+}
+
+/// Kernel parameters of a row table.
+pub(crate) fn kernel_table(t: &mpcc_program::code::RowTable) -> rowfit::RowTable {
+    rowfit::RowTable {
+        ring_bits: t.ring_bits.into(),
+        index_bits: t.index_bits.into(),
+        windows: t.windows.into(),
+        degree: t.degree.into(),
+        tau_bits: t.tau_bits.into(),
+        fraction: t.fraction.into(),
+        function: match t.function {
+            RowFunction::Rsqrt { scale, eps } => rowfit::RowFunction::Rsqrt { scale, eps },
+            RowFunction::Recip { scale, eps } => rowfit::RowFunction::Recip { scale, eps },
+        },
+    }
+}
+
+impl Machine {
+    fn new(program: &Program, role: Role) -> Self {
+        let code = lower(program, role);
+        let buffers = vec![vec![]; code.lengths.len()];
+        Self { code, buffers }
+    }
+
+    fn words(&self, packed: &[Packed]) -> Vec<Vec<u64>> {
+        packed.iter().map(|p| self.buffers[p.buf.0 as usize].iter().map(|w| w & mask(p.bits)).collect()).collect()
+    }
+
+    fn store(&mut self, packed: &[Packed], words: &[Vec<u64>]) {
+        for (p, w) in packed.iter().zip(words) {
+            assert_eq!(w.len(), self.code.lengths[p.buf.0 as usize]);
+            self.buffers[p.buf.0 as usize].clone_from(w);
+        }
+    }
+
+    fn run(&mut self, list: &[Instr], data: &[Vec<i64>], draw: &mut Draw<'_>, dealt: &mut VecDeque<Vec<u64>>) {
+        for instr in list {
+            for w in instr.writes() {
+                let len = self.code.lengths[w.0 as usize];
+                self.buffers[w.0 as usize].resize(len, 0);
+            }
+            match instr {
+                Instr::Load { dst, source: Source::Weight(i) | Source::Input(i) } => {
+                    self.buffers[dst.0 as usize] = data[*i as usize].iter().map(|v| *v as u64).collect();
+                }
+                Instr::Draw { dst, seed, stream, bits, stage } => {
+                    let stream = if *stage == mpcc_program::code::Stage::Setup { stream | 1 << 60 } else { *stream };
+                    let len = self.code.lengths[dst.0 as usize];
+                    self.buffers[dst.0 as usize] = draw(*seed, stream, *bits, len);
+                }
+                Instr::Receive { dst, .. } => {
+                    self.buffers[dst.0 as usize] = dealt.pop_front().expect("a correction");
+                }
+                Instr::Deal { src, bits } => {
+                    let words = self.buffers[src.0 as usize].iter().map(|w| w & mask(*bits)).collect();
+                    dealt.push_back(words);
+                }
+                Instr::Map(map) => Interpreter.run(0, map, &mut self.buffers),
+                Instr::Zero { .. } => {}
+                Instr::Copy(c) => {
+                    let src = std::mem::take(&mut self.buffers[c.src.0 as usize]);
+                    let dst = &mut self.buffers[c.dst.0 as usize];
+                    for i in 0..c.dims.iter().product() {
+                        let mut rest: usize = i;
+                        let (mut from, mut to) = (c.src_offset, c.dst_offset);
+                        for d in (0..4).rev() {
+                            from += rest % c.dims[d] * c.src_strides[d];
+                            to += rest % c.dims[d] * c.dst_strides[d];
+                            rest /= c.dims[d];
+                        }
+                        dst[to] = src[from];
+                    }
+                    self.buffers[c.src.0 as usize] = src;
+                }
+                Instr::SumRows { dst, src, cols } => {
+                    let sums = self.buffers[src.0 as usize]
+                        .chunks(*cols)
+                        .map(|r| r.iter().fold(0u64, |s, v| s.wrapping_add(*v)))
+                        .collect();
+                    self.buffers[dst.0 as usize] = sums;
+                }
+                Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
+                    let (a, b) = (&self.buffers[left.0 as usize], &self.buffers[right.0 as usize]);
+                    let mut out = vec![0; batch * m * n];
+                    if *shared_right {
+                        matmul::matmul(1, batch * m, *k, *n, a, b, &mut out);
+                    } else {
+                        matmul::matmul(*batch, *m, *k, *n, a, b, &mut out);
+                    }
+                    self.buffers[dst.0 as usize] = out;
+                }
+                Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => {
+                    let x = self.buffers[src.0 as usize].clone();
+                    let (mut c, mut s) = (vec![0; count * x.len()], vec![0; count * x.len()]);
+                    trig::harmonics(&x, (*period_bits).into(), (*fraction).into(), *count, &mut c, &mut s);
+                    self.buffers[cos.0 as usize] = c;
+                    self.buffers[sin.0 as usize] = s;
+                }
+                Instr::RowFit { dst, src, table } => {
+                    let (t, words) = (kernel_table(table), table.words_per_row());
+                    let masks = self.buffers[src.0 as usize].clone();
+                    for (r, mask) in masks.iter().enumerate() {
+                        let row = &mut self.buffers[dst.0 as usize][r * words..(r + 1) * words];
+                        rowfit::fit_row(&t, *mask, row).expect("a valid table");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Runs a program with every stream given by `draw`.
+pub(crate) fn run(program: &Program, weights: &[Vec<i64>], inputs: &[Vec<i64>], draw: &mut Draw<'_>) -> Seen {
+    mpcc_program::verify::verify(program).unwrap_or_else(|v| panic!("{v:?}"));
+    run_unverified(program, weights, inputs, draw)
+}
+
+/// As [`run`], also for programs that break a range rule on purpose.
+pub(crate) fn run_unverified(
+    program: &Program,
+    weights: &[Vec<i64>],
+    inputs: &[Vec<i64>],
+    draw: &mut Draw<'_>,
+) -> Seen {
+    let [mut p0, mut p1, mut dealer] =
+        [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|r| Machine::new(program, r));
+    let mut dealt = VecDeque::new();
+    let none = &mut VecDeque::new();
+    for list in [dealer.code.setup.local.clone(), dealer.code.setup_after.clone(), dealer.code.offline.clone()] {
+        dealer.run(&list, &[], draw, &mut dealt);
+    }
+    let kept = dealt.iter().cloned().collect();
+    let (s0, s1) = (p0.code.setup.clone(), p1.code.setup.clone());
+    p0.run(&s0.local, weights, draw, none);
+    p1.run(&s1.local, &[], draw, &mut dealt);
+    let masked_weights = p0.words(&s0.exchange.send);
+    p1.store(&s1.exchange.receive, &masked_weights);
+    assert!(s1.exchange.send.is_empty());
+    for (machine, dealt) in [(&mut p0, &mut *none), (&mut p1, &mut dealt)] {
+        let list = [machine.code.setup_after.clone(), machine.code.offline.clone()].concat();
+        machine.run(&list, &[], draw, dealt);
+    }
+    assert!(dealt.is_empty(), "every correction is used");
+    let mut messages = vec![];
+    for h in 0..=usize::from(program.hops) {
+        let (a, b) = (p0.code.steps[h].clone(), p1.code.steps[h].clone());
+        p0.run(&a.local, weights, draw, none);
+        p1.run(&b.local, inputs, draw, none);
+        let sent = [p0.words(&a.exchange.send), p1.words(&b.exchange.send)];
+        p1.store(&b.exchange.receive, &sent[0]);
+        p0.store(&a.exchange.receive, &sent[1]);
+        messages.push(sent);
+    }
+    let outputs = p1
+        .code
+        .outputs
+        .iter()
+        .map(|o| p1.buffers[o.buf.0 as usize].iter().map(|w| signed(*w, o.bits)).collect())
+        .collect();
+    Seen { outputs, messages, dealt: kept, masked_weights }
+}
+
+/// Runs a program with pseudo-random streams of a seed.
+pub(crate) fn run_seeded(program: &Program, weights: &[Vec<i64>], inputs: &[Vec<i64>], seed: u64) -> Seen {
+    run(program, weights, inputs, &mut |owner, stream, bits, len| random_words(owner, stream, seed, bits, len))
+}
