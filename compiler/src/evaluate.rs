@@ -30,15 +30,8 @@ impl Tensor {
     /// # Panics
     /// If `data` does not fill `shape`.
     pub fn new(shape: &[usize], data: Vec<f64>) -> Self {
-        assert_eq!(
-            shape.iter().product::<usize>(),
-            data.len(),
-            "entries must fill the shape {shape:?}"
-        );
-        Self {
-            shape: Shape::from_slice(shape),
-            data,
-        }
+        assert_eq!(shape.iter().product::<usize>(), data.len(), "entries must fill the shape {shape:?}");
+        Self { shape: Shape::from_slice(shape), data }
     }
 }
 
@@ -75,9 +68,7 @@ pub enum EvaluateError {
         declared: Shape,
     },
     /// A value overflowed or is not a number.
-    #[error(
-        "{node:?} ({path}) has the value {value} at entry {entry}: check the weights and the input that reach it"
-    )]
+    #[error("{node:?} ({path}) has the value {value} at entry {entry}: check the weights and the input that reach it")]
     NotFinite {
         /// The node.
         node: NodeId,
@@ -89,9 +80,7 @@ pub enum EvaluateError {
         entry: usize,
     },
     /// A reciprocal outside its domain.
-    #[error(
-        "{node:?} ({path}) takes the reciprocal of a negative number at entry {entry}; `recip` needs x > 0"
-    )]
+    #[error("{node:?} ({path}) takes the reciprocal of a negative number at entry {entry}; `recip` needs x > 0")]
     Domain {
         /// The node.
         node: NodeId,
@@ -114,10 +103,7 @@ impl Values {
 
     /// All computed values in node order.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Tensor)> {
-        self.0
-            .iter()
-            .enumerate()
-            .filter_map(|(n, v)| Some((NodeId(n as u32), v.as_deref()?)))
+        self.0.iter().enumerate().filter_map(|(n, v)| Some((NodeId(n as u32), v.as_deref()?)))
     }
 }
 
@@ -127,8 +113,7 @@ impl Index<NodeId> for Values {
     /// # Panics
     /// If `node` was not computed.
     fn index(&self, node: NodeId) -> &Tensor {
-        self.value(node)
-            .expect("only nodes that were asked for have a value")
+        self.value(node).expect("only nodes that were asked for have a value")
     }
 }
 
@@ -150,29 +135,17 @@ impl<'g> Evaluator<'g> {
         for (param, tensor) in graph.params.iter().zip(params) {
             check_shape(&param.name, tensor, &param.shape)?;
         }
-        let mut evaluator = Self {
-            graph,
-            kept: Values(vec![None; graph.nodes.len()]),
-        };
+        let mut evaluator = Self { graph, kept: Values(vec![None; graph.nodes.len()]) };
         let mut values = std::mem::take(&mut evaluator.kept);
         for (index, node) in graph.nodes.iter().enumerate() {
-            if matches!(
-                node.ty.visibility,
-                Visibility::Public | Visibility::SecretServer
-            ) && !matches!(node.op, Op::Input(_))
-                && node
-                    .op
-                    .operands()
-                    .iter()
-                    .all(|o| values.value(*o).is_some())
+            if matches!(node.ty.visibility, Visibility::Public | Visibility::SecretServer)
+                && !matches!(node.op, Op::Input(_))
+                && node.op.operands().iter().all(|o| values.value(*o).is_some())
             {
                 evaluator.compute(&mut values, index, &[], params)?;
             }
         }
-        Ok(Self {
-            kept: values,
-            ..evaluator
-        })
+        Ok(Self { kept: values, ..evaluator })
     }
 
     /// What is known without an input: every node of weights and constants.
@@ -231,23 +204,16 @@ impl<'g> Evaluator<'g> {
             Op::Param(ParamId(n)) => params[*n as usize].clone(),
             op => {
                 let operand = |o: NodeId| &values[o];
-                operations::apply(op, &node.ty.shape, operand).map_err(|entry| {
-                    EvaluateError::Domain {
-                        node: id,
-                        path: node.path.clone(),
-                        entry,
-                    }
+                operations::apply(op, &node.ty.shape, operand).map_err(|entry| EvaluateError::Domain {
+                    node: id,
+                    path: node.path.clone(),
+                    entry,
                 })?
             }
         };
         if let Some(entry) = tensor.data.iter().position(|v| !v.is_finite()) {
             let value = tensor.data[entry];
-            return Err(EvaluateError::NotFinite {
-                node: id,
-                path: node.path.clone(),
-                value,
-                entry,
-            });
+            return Err(EvaluateError::NotFinite { node: id, path: node.path.clone(), value, entry });
         }
         values.0[index] = Some(Arc::new(tensor));
         Ok(())
@@ -276,24 +242,12 @@ pub fn evaluate_server(graph: &Graph, params: &[Tensor]) -> Result<Values, Evalu
 }
 
 fn check_count(what: &'static str, given: usize, declared: usize) -> Result<(), EvaluateError> {
-    if given == declared {
-        Ok(())
-    } else {
-        Err(EvaluateError::Count {
-            what,
-            given,
-            declared,
-        })
-    }
+    if given == declared { Ok(()) } else { Err(EvaluateError::Count { what, given, declared }) }
 }
 
 fn check_shape(name: &str, tensor: &Tensor, declared: &Shape) -> Result<(), EvaluateError> {
     if tensor.shape == *declared && tensor.data.len() == declared.iter().product::<usize>() {
         return Ok(());
     }
-    Err(EvaluateError::Shape {
-        name: name.to_owned(),
-        given: tensor.shape.clone(),
-        declared: declared.clone(),
-    })
+    Err(EvaluateError::Shape { name: name.to_owned(), given: tensor.shape.clone(), declared: declared.clone() })
 }

@@ -338,8 +338,19 @@ impl Op {
             }
             LayerNorm { x, gain, bias, .. } => SmallVec::from_slice(&[*x, *gain, *bias]),
             Concat { parts, .. } => SmallVec::from_slice(parts),
-            Scale(x, _) | Offset(x, _) | Transpose(x) | MergeHeads(x) | Reshape(x) | SumRow(x) | MeanRow(x)
-            | Relu(x) | Gelu(x) | Recip(x) | Centre(x) | CentreWeight(x) | Argmax(x) => SmallVec::from_slice(&[*x]),
+            Scale(x, _)
+            | Offset(x, _)
+            | Transpose(x)
+            | MergeHeads(x)
+            | Reshape(x)
+            | SumRow(x)
+            | MeanRow(x)
+            | Relu(x)
+            | Gelu(x)
+            | Recip(x)
+            | Centre(x)
+            | CentreWeight(x)
+            | Argmax(x) => SmallVec::from_slice(&[*x]),
             SplitHeads { x, .. }
             | Slice { x, .. }
             | Gather { x, .. }
@@ -371,8 +382,19 @@ impl Op {
                 *bias = map(*bias);
             }
             Concat { parts, .. } => parts.iter_mut().for_each(|p| *p = map(*p)),
-            Scale(x, _) | Offset(x, _) | Transpose(x) | MergeHeads(x) | Reshape(x) | SumRow(x) | MeanRow(x)
-            | Relu(x) | Gelu(x) | Recip(x) | Centre(x) | CentreWeight(x) | Argmax(x) => *x = map(*x),
+            Scale(x, _)
+            | Offset(x, _)
+            | Transpose(x)
+            | MergeHeads(x)
+            | Reshape(x)
+            | SumRow(x)
+            | MeanRow(x)
+            | Relu(x)
+            | Gelu(x)
+            | Recip(x)
+            | Centre(x)
+            | CentreWeight(x)
+            | Argmax(x) => *x = map(*x),
             SplitHeads { x, .. }
             | Slice { x, .. }
             | Gather { x, .. }

@@ -25,15 +25,7 @@ pub fn graph(graph: &Graph) -> String {
 }
 
 fn declarations(out: &mut String, graph: &Graph) {
-    let _ = writeln!(
-        out,
-        "graph {}",
-        if graph.name.is_empty() {
-            "_"
-        } else {
-            &graph.name
-        }
-    );
+    let _ = writeln!(out, "graph {}", if graph.name.is_empty() { "_" } else { &graph.name });
     let n = &graph.numeric;
     let _ = writeln!(
         out,
@@ -44,20 +36,10 @@ fn declarations(out: &mut String, graph: &Graph) {
         let _ = writeln!(out, "plan {name} = {form}");
     }
     for (index, input) in graph.inputs.iter().enumerate() {
-        let _ = writeln!(
-            out,
-            "input {index} {} : {}",
-            input.name,
-            type_form(&input.ty)
-        );
+        let _ = writeln!(out, "input {index} {} : {}", input.name, type_form(&input.ty));
     }
     for (index, param) in graph.params.iter().enumerate() {
-        let _ = write!(
-            out,
-            "param {index} {:?} {:?}",
-            param.name,
-            param.file_shape.as_slice()
-        );
+        let _ = write!(out, "param {index} {:?} {:?}", param.name, param.file_shape.as_slice());
         for op in &param.ops {
             let _ = match op {
                 LoadOp::Squeeze(axis) => write!(out, ".squeeze({axis})"),
@@ -75,12 +57,7 @@ fn declarations(out: &mut String, graph: &Graph) {
 
 /// `%3 = relu(%2) : real[4, 9] shared in [0.0, 5.0]  // blocks.0/r`
 fn line(out: &mut String, graph: &Graph, index: usize, node: &Node) {
-    let _ = write!(
-        out,
-        "%{index} = {} : {}",
-        op_form(graph, &node.op),
-        type_form(&node.ty)
-    );
+    let _ = write!(out, "%{index} = {} : {}", op_form(graph, &node.op), type_form(&node.ty));
     if let Some((low, high)) = node.assumed {
         let _ = write!(out, " in [{low:?}, {high:?}]");
     }
@@ -94,21 +71,9 @@ fn line(out: &mut String, graph: &Graph, index: usize, node: &Node) {
 fn op_form(graph: &Graph, op: &Op) -> String {
     let name = op_name(op);
     match op {
-        Op::Input(n) => format!(
-            "{name}({})",
-            graph
-                .inputs
-                .get(*n as usize)
-                .map_or("?", |i| i.name.as_str())
-        ),
+        Op::Input(n) => format!("{name}({})", graph.inputs.get(*n as usize).map_or("?", |i| i.name.as_str())),
         Op::Param(p) => {
-            format!(
-                "{name}({:?})",
-                graph
-                    .params
-                    .get(p.0 as usize)
-                    .map_or("?", |p| p.name.as_str())
-            )
+            format!("{name}({:?})", graph.params.get(p.0 as usize).map_or("?", |p| p.name.as_str()))
         }
         Op::Const(values) => format!("{name}({})", numbers(values)),
         _ => {
@@ -116,23 +81,13 @@ fn op_form(graph: &Graph, op: &Op) -> String {
             match op {
                 Op::Scale(_, number) | Op::Offset(_, number) => parts.push(format!("{number:?}")),
                 Op::SplitHeads { heads, .. } => parts.push(format!("heads: {heads}")),
-                Op::Slice {
-                    axis, start, end, ..
-                } => parts.push(format!("axis: {axis}, {start}..{end}")),
-                Op::Gather { axis, index, .. } => {
-                    parts.push(format!("axis: {axis}, [{}]", positions(index)))
-                }
+                Op::Slice { axis, start, end, .. } => parts.push(format!("axis: {axis}, {start}..{end}")),
+                Op::Gather { axis, index, .. } => parts.push(format!("axis: {axis}, [{}]", positions(index))),
                 Op::Concat { axis, .. } => parts.push(format!("axis: {axis}")),
-                Op::LayerNorm { eps, .. } | Op::InvStd { eps, .. } => {
-                    parts.push(format!("eps: {eps:?}"))
-                }
+                Op::LayerNorm { eps, .. } | Op::InvStd { eps, .. } => parts.push(format!("eps: {eps:?}")),
                 Op::Patches { size, .. } => parts.push(format!("size: {size}")),
                 Op::Normalize { mean, std, .. } => {
-                    parts.push(format!(
-                        "mean: [{}], std: [{}]",
-                        numbers(mean),
-                        numbers(std)
-                    ));
+                    parts.push(format!("mean: [{}], std: [{}]", numbers(mean), numbers(std)));
                 }
                 _ => {}
             }
@@ -214,18 +169,9 @@ fn positions(index: &[usize]) -> String {
         }
     }
     let form = |(start, end): &(usize, usize)| {
-        if end - start == 1 {
-            start.to_string()
-        } else {
-            format!("{start}..{end}")
-        }
+        if end - start == 1 { start.to_string() } else { format!("{start}..{end}") }
     };
-    let mut out = runs
-        .iter()
-        .take(16)
-        .map(form)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut out = runs.iter().take(16).map(form).collect::<Vec<_>>().join(", ");
     if runs.len() > 16 {
         let hash = fingerprint(index.iter().map(|i| *i as u64));
         let _ = write!(out, ", … {} in all, {hash:016x}", index.len());
@@ -235,7 +181,5 @@ fn positions(index: &[usize]) -> String {
 
 /// FNV-1a over 64-bit words: tells two abbreviated lists apart in a golden.
 fn fingerprint(words: impl Iterator<Item = u64>) -> u64 {
-    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| {
-        (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3))
 }

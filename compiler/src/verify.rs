@@ -59,11 +59,7 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
     for (index, node) in graph.nodes.iter().enumerate() {
         let id = NodeId(index as u32);
         let mut report = |message: String| {
-            violations.push(Violation {
-                node: Some(id),
-                path: node.path.clone(),
-                message,
-            });
+            violations.push(Violation { node: Some(id), path: node.path.clone(), message });
         };
         if let Some(late) = node.op.operands().iter().find(|o| o.0 as usize >= index) {
             report(format!("operand {late:?} is not an earlier node"));
@@ -71,10 +67,7 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
         }
         match infer::derived_type(graph, &node.op, Some(&node.ty.shape)) {
             Ok(ty) if ty == node.ty => {}
-            Ok(ty) => report(format!(
-                "has type {:?} where its operands give {ty:?}",
-                node.ty
-            )),
+            Ok(ty) => report(format!("has type {:?} where its operands give {ty:?}", node.ty)),
             Err(message) => report(message),
         }
         if let Err(message) = numbers(&node.op) {
@@ -83,41 +76,25 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
         if let Some((low, high)) = node.assumed
             && !(low.is_finite() && high.is_finite() && low <= high)
         {
-            report(format!(
-                "assumed range [{low:?}, {high:?}] is not an interval"
-            ));
+            report(format!("assumed range [{low:?}, {high:?}] is not an interval"));
         }
     }
     for output in &graph.outputs {
         let mut report = |message: String| {
-            violations.push(Violation {
-                node: None,
-                path: output.name.clone(),
-                message,
-            });
+            violations.push(Violation { node: None, path: output.name.clone(), message });
         };
         match graph.nodes.get(output.node.0 as usize) {
-            None => report(format!(
-                "output names {:?}, which does not exist",
-                output.node
-            )),
+            None => report(format!("output names {:?}, which does not exist", output.node)),
             Some(node) => {
                 let last = node.ty.shape.last().copied().unwrap_or(0);
                 let index = matches!(node.op, Op::Argmax(_));
                 if !output.labels.is_empty() && !index && output.labels.len() != last {
-                    report(format!(
-                        "{} labels for a last axis of {last}",
-                        output.labels.len()
-                    ));
+                    report(format!("{} labels for a last axis of {last}", output.labels.len()));
                 }
             }
         }
     }
-    if violations.is_empty() {
-        Ok(Verified(graph))
-    } else {
-        Err(violations)
-    }
+    if violations.is_empty() { Ok(Verified(graph)) } else { Err(violations) }
 }
 
 /// The public numbers inside an op.
@@ -132,11 +109,7 @@ fn numbers(op: &Op) -> Result<(), String> {
         Op::Offset(_, term) => finite("term", &[*term]),
         Op::LayerNorm { eps, .. } | Op::InvStd { eps, .. } => {
             finite("eps", &[*eps])?;
-            if *eps < 0.0 {
-                Err(format!("eps {eps:?} is negative"))
-            } else {
-                Ok(())
-            }
+            if *eps < 0.0 { Err(format!("eps {eps:?} is negative")) } else { Ok(()) }
         }
         Op::Normalize { mean, std, .. } => {
             finite("mean", mean)?;

@@ -11,11 +11,7 @@ use crate::graph::{NodeId, Op, Shape};
 /// Value of `op` of result shape `shape`, with `operand` giving the operands' values.
 ///
 /// Fails with the flat index of a negative entry under `recip`.
-pub(super) fn apply<'v>(
-    op: &Op,
-    shape: &Shape,
-    operand: impl Fn(NodeId) -> &'v Tensor,
-) -> Result<Tensor, usize> {
+pub(super) fn apply<'v>(op: &Op, shape: &Shape, operand: impl Fn(NodeId) -> &'v Tensor) -> Result<Tensor, usize> {
     let data = match op {
         Op::Input(_) | Op::Param(_) => unreachable!("bound by the caller"),
         Op::Const(values) => values.clone(),
@@ -36,12 +32,7 @@ pub(super) fn apply<'v>(
             let x = operand(*x);
             permute(&x.data, [x.shape[0], x.shape[1], x.shape[2]])
         }
-        Op::Slice {
-            x,
-            axis,
-            start,
-            end,
-        } => {
+        Op::Slice { x, axis, start, end } => {
             let x = operand(*x);
             let (outer, extent, inner) = around(&x.shape, *axis);
             let rows = (0..outer).flat_map(|o| {
@@ -91,11 +82,7 @@ pub(super) fn apply<'v>(
             for row in rows(x) {
                 let (mean, inverse) = (mean(row), 1.0 / (variance(row) + eps).sqrt());
                 let affine = gain.data.iter().zip(&bias.data);
-                data.extend(
-                    row.iter()
-                        .zip(affine)
-                        .map(|(v, (g, b))| (v - mean) * inverse * g + b),
-                );
+                data.extend(row.iter().zip(affine).map(|(v, (g, b))| (v - mean) * inverse * g + b));
             }
             data
         }
@@ -105,32 +92,22 @@ pub(super) fn apply<'v>(
             centred(x, kappa)
         }
         Op::CentreWeight(x) => centred(operand(*x), 1.0),
-        Op::InvStd { x, eps } => rows(operand(*x))
-            .map(|row| 1.0 / (variance(row) + eps).sqrt())
-            .collect(),
+        Op::InvStd { x, eps } => rows(operand(*x)).map(|row| 1.0 / (variance(row) + eps).sqrt()).collect(),
         Op::Patches { x, size } => patches(operand(*x), *size),
         Op::Normalize { x, mean, std } => {
             let x = operand(*x);
             let plane = x.data.len() / mean.len();
             let channels = x.data.chunks(plane).zip(mean.iter().zip(std));
-            channels
-                .flat_map(|(values, (m, s))| values.iter().map(move |v| (v - m) / s))
-                .collect()
+            channels.flat_map(|(values, (m, s))| values.iter().map(move |v| (v - m) / s)).collect()
         }
         Op::Argmax(x) => rows(operand(*x))
             .map(|row| {
-                let best = row
-                    .iter()
-                    .enumerate()
-                    .fold(0, |best, (i, v)| if *v > row[best] { i } else { best });
+                let best = row.iter().enumerate().fold(0, |best, (i, v)| if *v > row[best] { i } else { best });
                 best as f64
             })
             .collect(),
     };
-    Ok(Tensor {
-        shape: shape.clone(),
-        data,
-    })
+    Ok(Tensor { shape: shape.clone(), data })
 }
 
 /// `κ = d / 2^⌈log2 d⌉`, the factor of `Centre` on rows of `d` entries.
@@ -171,11 +148,7 @@ fn centred(x: &Tensor, factor: f64) -> Vec<f64> {
 
 /// Extents before `axis`, of it, and after it.
 fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
-    (
-        shape[..axis].iter().product(),
-        shape[axis],
-        shape[axis + 1..].iter().product(),
-    )
+    (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product())
 }
 
 /// `[a, b, c]` to `[b, a, c]`.
@@ -199,24 +172,10 @@ fn pairs(a: &Tensor, b: &Tensor, shape: &Shape, f: impl Fn(f64, f64) -> f64) -> 
     let mut out = Vec::with_capacity(shape.iter().product());
     let mut position = vec![0usize; last];
     loop {
-        let at = |steps: &[usize]| {
-            position
-                .iter()
-                .zip(steps)
-                .map(|(p, s)| p * s)
-                .sum::<usize>()
-        };
+        let at = |steps: &[usize]| position.iter().zip(steps).map(|(p, s)| p * s).sum::<usize>();
         let (base_a, base_b) = (at(&steps_a), at(&steps_b));
-        out.extend((0..shape[last]).map(|i| {
-            f(
-                a.data[base_a + i * steps_a[last]],
-                b.data[base_b + i * steps_b[last]],
-            )
-        }));
-        let Some(axis) = (0..last)
-            .rev()
-            .find(|axis| position[*axis] + 1 < shape[*axis])
-        else {
+        out.extend((0..shape[last]).map(|i| f(a.data[base_a + i * steps_a[last]], b.data[base_b + i * steps_b[last]])));
+        let Some(axis) = (0..last).rev().find(|axis| position[*axis] + 1 < shape[*axis]) else {
             return out;
         };
         position[axis] += 1;
@@ -279,9 +238,7 @@ fn patches(x: &Tensor, size: usize) -> Vec<f64> {
         for left in (0..width).step_by(size) {
             for channel in 0..channels {
                 for row in top..top + size {
-                    out.extend_from_slice(
-                        &x.data[(channel * height + row) * width + left..][..size],
-                    );
+                    out.extend_from_slice(&x.data[(channel * height + row) * width + left..][..size]);
                 }
             }
         }
@@ -294,13 +251,8 @@ mod tests {
     use super::*;
 
     fn value(op: Op, shape: &[usize], operands: &[(&[usize], &[f64])]) -> Vec<f64> {
-        let tensors: Vec<Tensor> = operands
-            .iter()
-            .map(|(s, d)| Tensor::new(s, d.to_vec()))
-            .collect();
-        apply(&op, &Shape::from_slice(shape), |o| &tensors[o.0 as usize])
-            .unwrap()
-            .data
+        let tensors: Vec<Tensor> = operands.iter().map(|(s, d)| Tensor::new(s, d.to_vec())).collect();
+        apply(&op, &Shape::from_slice(shape), |o| &tensors[o.0 as usize]).unwrap().data
     }
 
     const X: NodeId = NodeId(0);
@@ -310,87 +262,30 @@ mod tests {
 
     #[test]
     fn entrywise_ops_broadcast_like_numpy() {
-        assert_eq!(
-            value(Op::Add(X, Y), &[2, 3], &[SIX, (&[3], &[10.0, 20.0, 30.0])]),
-            [11., 22., 33., 14., 25., 36.]
-        );
-        assert_eq!(
-            value(Op::Mul(X, Y), &[2, 3], &[SIX, (&[2, 1], &[2.0, -1.0])]),
-            [2., 4., 6., -4., -5., -6.]
-        );
-        assert_eq!(
-            value(
-                Op::Sub(X, Y),
-                &[2, 2],
-                &[(&[2, 1], &[1., 2.]), (&[2], &[10., 20.])]
-            ),
-            [-9., -19., -8., -18.]
-        );
+        assert_eq!(value(Op::Add(X, Y), &[2, 3], &[SIX, (&[3], &[10.0, 20.0, 30.0])]), [11., 22., 33., 14., 25., 36.]);
+        assert_eq!(value(Op::Mul(X, Y), &[2, 3], &[SIX, (&[2, 1], &[2.0, -1.0])]), [2., 4., 6., -4., -5., -6.]);
+        assert_eq!(value(Op::Sub(X, Y), &[2, 2], &[(&[2, 1], &[1., 2.]), (&[2], &[10., 20.])]), [-9., -19., -8., -18.]);
     }
 
     #[test]
     fn structure_ops_move_entries() {
-        assert_eq!(
-            value(Op::Transpose(X), &[3, 2], &[SIX]),
-            [1., 4., 2., 5., 3., 6.]
-        );
-        assert_eq!(
-            value(
-                Op::Slice {
-                    x: X,
-                    axis: 1,
-                    start: 1,
-                    end: 3
-                },
-                &[2, 2],
-                &[SIX]
-            ),
-            [2., 3., 5., 6.]
-        );
-        assert_eq!(
-            value(
-                Op::Gather {
-                    x: X,
-                    axis: 1,
-                    index: vec![2, 0]
-                },
-                &[2, 2],
-                &[SIX]
-            ),
-            [3., 1., 6., 4.]
-        );
-        let joined = value(
-            Op::Concat {
-                parts: vec![X, Y],
-                axis: 1,
-            },
-            &[2, 4],
-            &[SIX, (&[2, 1], &[7., 8.])],
-        );
+        assert_eq!(value(Op::Transpose(X), &[3, 2], &[SIX]), [1., 4., 2., 5., 3., 6.]);
+        assert_eq!(value(Op::Slice { x: X, axis: 1, start: 1, end: 3 }, &[2, 2], &[SIX]), [2., 3., 5., 6.]);
+        assert_eq!(value(Op::Gather { x: X, axis: 1, index: vec![2, 0] }, &[2, 2], &[SIX]), [3., 1., 6., 4.]);
+        let joined = value(Op::Concat { parts: vec![X, Y], axis: 1 }, &[2, 4], &[SIX, (&[2, 1], &[7., 8.])]);
         assert_eq!(joined, [1., 2., 3., 7., 4., 5., 6., 8.]);
         let x: (&[usize], &[f64]) = (&[2, 4], &[0., 1., 2., 3., 4., 5., 6., 7.]);
         let heads = value(Op::SplitHeads { x: X, heads: 2 }, &[2, 2, 2], &[x]);
         assert_eq!(heads, [0., 1., 4., 5., 2., 3., 6., 7.]);
-        assert_eq!(
-            value(Op::MergeHeads(X), &[2, 4], &[(&[2, 2, 2], &heads)]),
-            x.1
-        );
+        assert_eq!(value(Op::MergeHeads(X), &[2, 4], &[(&[2, 2, 2], &heads)]), x.1);
     }
 
     #[test]
     fn patches_list_channels_then_rows() {
         let image: Vec<f64> = (0..8).map(f64::from).collect();
-        let patches = value(
-            Op::Patches { x: X, size: 1 },
-            &[4, 2],
-            &[(&[2, 2, 2], &image)],
-        );
+        let patches = value(Op::Patches { x: X, size: 1 }, &[4, 2], &[(&[2, 2, 2], &image)]);
         assert_eq!(patches, [0., 4., 1., 5., 2., 6., 3., 7.]);
-        let whole = value(
-            Op::Patches { x: X, size: 2 },
-            &[1, 8],
-            &[(&[2, 2, 2], &image)],
-        );
+        let whole = value(Op::Patches { x: X, size: 2 }, &[1, 8], &[(&[2, 2, 2], &image)]);
         assert_eq!(whole, image);
     }
 
@@ -398,77 +293,31 @@ mod tests {
     fn row_ops_reduce_the_last_axis() {
         assert_eq!(value(Op::SumRow(X), &[2, 1], &[SIX]), [6., 15.]);
         assert_eq!(value(Op::MeanRow(X), &[2, 1], &[SIX]), [2., 5.]);
-        assert_eq!(
-            value(Op::Argmax(X), &[2, 1], &[(&[2, 2], &[3., 3., 1., 2.])]),
-            [0., 1.]
-        );
-        assert_eq!(
-            value(Op::Centre(X), &[2, 3], &[SIX]),
-            [-0.75, 0., 0.75, -0.75, 0., 0.75]
-        );
-        assert_eq!(
-            value(Op::CentreWeight(X), &[2, 3], &[SIX]),
-            [-1., 0., 1., -1., 0., 1.]
-        );
-        let inverse = value(
-            Op::InvStd { x: X, eps: 0.25 },
-            &[1, 1],
-            &[(&[1, 2], &[0.0, 2.0])],
-        );
+        assert_eq!(value(Op::Argmax(X), &[2, 1], &[(&[2, 2], &[3., 3., 1., 2.])]), [0., 1.]);
+        assert_eq!(value(Op::Centre(X), &[2, 3], &[SIX]), [-0.75, 0., 0.75, -0.75, 0., 0.75]);
+        assert_eq!(value(Op::CentreWeight(X), &[2, 3], &[SIX]), [-1., 0., 1., -1., 0., 1.]);
+        let inverse = value(Op::InvStd { x: X, eps: 0.25 }, &[1, 1], &[(&[1, 2], &[0.0, 2.0])]);
         assert_eq!(inverse, [1.0 / 1.25f64.sqrt()]);
-        let normal = Op::LayerNorm {
-            x: X,
-            gain: Y,
-            bias: Z,
-            eps: 0.0,
-        };
-        let out = value(
-            normal,
-            &[1, 2],
-            &[
-                (&[1, 2], &[1.0, 5.0]),
-                (&[2], &[1.0, 3.0]),
-                (&[2], &[0.5, 0.0]),
-            ],
-        );
+        let normal = Op::LayerNorm { x: X, gain: Y, bias: Z, eps: 0.0 };
+        let out = value(normal, &[1, 2], &[(&[1, 2], &[1.0, 5.0]), (&[2], &[1.0, 3.0]), (&[2], &[0.5, 0.0])]);
         assert_eq!(out, [-0.5, 3.0]);
     }
 
     #[test]
     fn linear_multiplies_by_the_transposed_weight() {
-        let linear = Op::Linear {
-            x: X,
-            weight: Y,
-            bias: Some(Z),
-        };
-        let out = value(
-            linear,
-            &[2, 2],
-            &[
-                SIX,
-                (&[2, 3], &[1., 0., 0., 0., 1., 1.]),
-                (&[2], &[0.5, -1.0]),
-            ],
-        );
+        let linear = Op::Linear { x: X, weight: Y, bias: Some(Z) };
+        let out = value(linear, &[2, 2], &[SIX, (&[2, 3], &[1., 0., 0., 0., 1., 1.]), (&[2], &[0.5, -1.0])]);
         assert_eq!(out, [1.5, 4.0, 4.5, 10.0]);
     }
 
     #[test]
     fn nonlinear_ops_match_reference_values() {
-        assert_eq!(
-            value(Op::Relu(X), &[2], &[(&[2], &[-1.0, 2.0])]),
-            [0.0, 2.0]
-        );
-        assert_eq!(
-            value(Op::Recip(X), &[2], &[(&[2], &[4.0, 0.0])]),
-            [0.25, 0.0]
-        );
+        assert_eq!(value(Op::Relu(X), &[2], &[(&[2], &[-1.0, 2.0])]), [0.0, 2.0]);
+        assert_eq!(value(Op::Recip(X), &[2], &[(&[2], &[4.0, 0.0])]), [0.25, 0.0]);
         let out = value(Op::Gelu(X), &[3], &[(&[3], &[1.0, -1.0, 0.5])]);
-        for (got, expected) in out.iter().zip([
-            0.841_344_746_068_542_9,
-            -0.158_655_253_931_457_1,
-            0.345_731_230_637_006_6,
-        ]) {
+        for (got, expected) in
+            out.iter().zip([0.841_344_746_068_542_9, -0.158_655_253_931_457_1, 0.345_731_230_637_006_6])
+        {
             assert!((got - expected).abs() < 1e-15, "{got} {expected}");
         }
     }
@@ -476,9 +325,6 @@ mod tests {
     #[test]
     fn a_negative_reciprocal_names_its_entry() {
         let x = Tensor::new(&[2], vec![1.0, -0.5]);
-        assert_eq!(
-            apply(&Op::Recip(X), &x.shape.clone(), |_| &x).unwrap_err(),
-            1
-        );
+        assert_eq!(apply(&Op::Recip(X), &x.shape.clone(), |_| &x).unwrap_err(), 1);
     }
 }

@@ -10,7 +10,7 @@ use crate::graph::{NodeId, Op};
 pub(super) const PASS: Pass = Pass {
     name: "fuse_linear",
     summary: "multiplies adjacent weights together and merges everything the model owner adds",
-    needs: &["no layer norm"],
+    needs: &["factors in weights"],
     establishes: &["no adjacent linear layers"],
     run: |graph| rewrite(graph, &[identity, fuse, added_bias, added_matrix, sum_of_server_terms, added_to_parts]),
 };

@@ -1,5 +1,6 @@
 //! Makes every group of heads (or rows) with one kernel a computation of its own, down to its columns of q, k and v.
 //!
+//! Rows of an activation are grouped the same way, up to the layers around it.
 //! Picking heads moves up to the columns of the projections, putting them back moves down into the columns
 //! of the output projection's weight, so no shared value is permuted at run time.
 
@@ -23,10 +24,10 @@ const RANK: usize = 3;
 
 /// A view of heads or rows becomes a view of the operands.
 fn pick_early(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
-    let Some((x, view)) = views::view_of(rw, id) else {
-        return Ok(None);
-    };
-    if rw.shape(x).len() != RANK || rw.at_server(x) || !views::only_viewed(rw, x, view.axis) {
+    let Some((x, view)) = views::view_of(rw, id) else { return Ok(None) };
+    let of_heads = rw.shape(x).len() == RANK;
+    let of_layer = matches!(rw.op(x), Op::Linear { .. }) && view.axis + 1 < rw.shape(x).len();
+    if !(of_heads || of_layer) || rw.at_server(x) || !views::only_viewed(rw, x, view.axis) {
         return Ok(None);
     }
     views::through(rw, x, &view)
@@ -37,14 +38,21 @@ fn regroup_late(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String>
     let op = rw.op(id).clone();
     let rank = rw.shape(id).len();
     for (slot, operand) in op.operands().into_iter().enumerate() {
-        if rw.shape(operand).len() != RANK || !rw.used_once(operand) {
+        if !rw.used_once(operand) {
             continue;
         }
         let Some(regrouping) = views::regrouping(rw, operand) else {
             continue;
         };
         let axis = regrouping.axis;
+        let heads = rw.shape(operand).len() == RANK;
         let kept = match op {
+            // Only where a group is a layer already, so that the two can be fused.
+            Op::Linear { .. } => {
+                let layer = |part: &NodeId| matches!(rw.op(*part), Op::Linear { .. });
+                slot == 0 && axis + 1 < rank && regrouping.parts.iter().any(layer)
+            }
+            _ if !heads => false,
             Op::Scale(..) | Op::Offset(..) | Op::Relu(_) | Op::Gelu(_) | Op::Recip(_) => true,
             Op::SumRow(_) | Op::MeanRow(_) => axis + 1 < rank,
             Op::Add(..) | Op::Sub(..) | Op::Mul(..) => rank == RANK,

@@ -15,7 +15,7 @@ use crate::graph::{NodeId, Op};
 pub(super) const PASS: Pass = Pass {
     name: "split_layernorm",
     summary: "folds LayerNorm's centring, gain and bias into the layers that use it",
-    needs: &["no dropped rows", "factors in weights"],
+    needs: &["no dropped rows", "factors in weights", "no adjacent linear layers"],
     establishes: &["no layer norm"],
     run: |graph| rewrite(graph, &[identity, linear_of_norm, norm]),
 };

@@ -28,32 +28,17 @@ pub fn build(graph: &mut Graph, op: Op, path: &str) -> Result<NodeId, String> {
 ///
 /// # Errors
 /// If the number of entries does not fit, or the op's shape follows from its operands and differs.
-pub fn build_shaped(
-    graph: &mut Graph,
-    op: Op,
-    shape: &[usize],
-    path: &str,
-) -> Result<NodeId, String> {
+pub fn build_shaped(graph: &mut Graph, op: Op, shape: &[usize], path: &str) -> Result<NodeId, String> {
     let shape = Shape::from_slice(shape);
     let ty = derived_type(graph, &op, Some(&shape))?;
     if ty.shape != shape {
-        return Err(format!(
-            "shape {:?} where the operands give {:?}",
-            shape.as_slice(),
-            ty.shape.as_slice()
-        ));
+        return Err(format!("shape {:?} where the operands give {:?}", shape.as_slice(), ty.shape.as_slice()));
     }
     Ok(append(graph, op, ty, path))
 }
 
 fn append(graph: &mut Graph, op: Op, ty: Type, path: &str) -> NodeId {
-    graph.push(Node {
-        op,
-        ty,
-        path: path.to_owned(),
-        assumed: None,
-        span: None,
-    })
+    graph.push(Node { op, ty, path: path.to_owned(), assumed: None, span: None })
 }
 
 /// [`infer()`] with the graph's declarations and the shape a `Const` or `Reshape` is given.
@@ -88,11 +73,7 @@ pub(crate) fn derived_type(graph: &Graph, op: &Op, given: Option<&Shape>) -> Res
 pub fn broadcast(a: &[usize], b: &[usize]) -> Result<Shape, String> {
     let rank = a.len().max(b.len());
     let extent = |s: &[usize], axis: usize| {
-        if axis + s.len() < rank {
-            1
-        } else {
-            s[axis + s.len() - rank]
-        }
+        if axis + s.len() < rank { 1 } else { s[axis + s.len() - rank] }
     };
     (0..rank)
         .map(|axis| match (extent(a, axis), extent(b, axis)) {
@@ -104,64 +85,36 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Result<Shape, String> {
 }
 
 fn real(shape: Shape, visibility: Visibility) -> Type {
-    Type {
-        element: Element::Real,
-        shape,
-        visibility,
-    }
+    Type { element: Element::Real, shape, visibility }
 }
 
 fn rule(op: &Op, operands: &[&Type], given: Option<&Shape>) -> Result<Type, String> {
     let expected = op.operands().len();
     if operands.len() != expected {
-        return Err(format!(
-            "{} operand types where {expected} are needed",
-            operands.len()
-        ));
+        return Err(format!("{} operand types where {expected} are needed", operands.len()));
     }
-    let visibility = operands
-        .iter()
-        .fold(Visibility::Public, |v, t| v.join(t.visibility));
+    let visibility = operands.iter().fold(Visibility::Public, |v, t| v.join(t.visibility));
     let shape = |n: usize| operands[n].shape.as_slice();
-    let same = |shape: Shape| Type {
-        element: operands[0].element,
-        shape,
-        visibility,
-    };
+    let same = |shape: Shape| Type { element: operands[0].element, shape, visibility };
     let real = |shape: Shape| real(shape, visibility);
     Ok(match op {
         Op::Input(_) | Op::Param(_) => return Err("its type is that of a declaration".into()),
         Op::Const(values) => match given {
             Some(shape) if shape.iter().product::<usize>() == values.len() => real(shape.clone()),
             Some(shape) => {
-                return Err(format!(
-                    "{} constants for shape {:?}",
-                    values.len(),
-                    shape.as_slice()
-                ));
+                return Err(format!("{} constants for shape {:?}", values.len(), shape.as_slice()));
             }
             None => return Err("a constant needs its shape".into()),
         },
         Op::Reshape(_) => match given {
-            Some(to) if to.iter().product::<usize>() == shape(0).iter().product::<usize>() => {
-                same(to.clone())
-            }
+            Some(to) if to.iter().product::<usize>() == shape(0).iter().product::<usize>() => same(to.clone()),
             Some(to) => {
-                return Err(format!(
-                    "{:?} cannot be reshaped to {:?}",
-                    shape(0),
-                    to.as_slice()
-                ));
+                return Err(format!("{:?} cannot be reshaped to {:?}", shape(0), to.as_slice()));
             }
             None => return Err("a reshape needs its shape".into()),
         },
         Op::Add(..) | Op::Sub(..) | Op::Mul(..) => real(broadcast(shape(0), shape(1))?),
-        Op::Scale(..)
-        | Op::Offset(..)
-        | Op::Relu(_)
-        | Op::Gelu(_)
-        | Op::Recip(_)
-        | Op::Centre(_) => {
+        Op::Scale(..) | Op::Offset(..) | Op::Relu(_) | Op::Gelu(_) | Op::Recip(_) | Op::Centre(_) => {
             last(shape(0))?;
             real(operands[0].shape.clone())
         }
@@ -183,15 +136,10 @@ fn rule(op: &Op, operands: &[&Type], given: Option<&Shape>) -> Result<Type, Stri
             let (x, weight) = (shape(0), shape(1));
             rank(weight, 2, "a weight matrix")?;
             if last(x)? != weight[1] {
-                return Err(format!(
-                    "input {x:?} does not fit weight {weight:?} [out, in]"
-                ));
+                return Err(format!("input {x:?} does not fit weight {weight:?} [out, in]"));
             }
             if bias.is_some() && shape(2) != [weight[0]] {
-                return Err(format!(
-                    "bias {:?} does not fit weight {weight:?} [out, in]",
-                    shape(2)
-                ));
+                return Err(format!("bias {:?} does not fit weight {weight:?} [out, in]", shape(2)));
             }
             let mut out = operands[0].shape.clone();
             let end = out.len() - 1;
@@ -220,9 +168,7 @@ fn rule(op: &Op, operands: &[&Type], given: Option<&Shape>) -> Result<Type, Stri
             rank(x, 3, "the operand of merge_heads")?;
             same(Shape::from_slice(&[x[1], x[0] * x[2]]))
         }
-        Op::Slice {
-            axis, start, end, ..
-        } => {
+        Op::Slice { axis, start, end, .. } => {
             let mut out = operands[0].shape.clone();
             let extent = extent(&out, *axis)?;
             if start >= end || *end > extent {
@@ -257,36 +203,21 @@ fn rule(op: &Op, operands: &[&Type], given: Option<&Shape>) -> Result<Type, Stri
                     rest[*axis] = out[*axis];
                 }
                 if rest != out {
-                    return Err(format!(
-                        "{:?} does not join along axis {axis}",
-                        part.shape.as_slice()
-                    ));
+                    return Err(format!("{:?} does not join along axis {axis}", part.shape.as_slice()));
                 }
                 out[*axis] += part.shape[*axis];
                 if part.element != element {
                     element = Element::Real;
                 }
             }
-            Type {
-                element,
-                shape: out,
-                visibility,
-            }
+            Type { element, shape: out, visibility }
         }
         Op::SumRow(_) | Op::MeanRow(_) | Op::InvStd { .. } => real(row(shape(0))?),
-        Op::Argmax(_) => Type {
-            element: Element::I32,
-            shape: row(shape(0))?,
-            visibility,
-        },
+        Op::Argmax(_) => Type { element: Element::I32, shape: row(shape(0))?, visibility },
         Op::LayerNorm { .. } => {
             let d = last(shape(0))?;
             if shape(1) != [d] || shape(2) != [d] {
-                return Err(format!(
-                    "gain {:?} and bias {:?} for rows of {d}",
-                    shape(1),
-                    shape(2)
-                ));
+                return Err(format!("gain {:?} and bias {:?} for rows of {d}", shape(1), shape(2)));
             }
             real(operands[0].shape.clone())
         }
@@ -294,25 +225,15 @@ fn rule(op: &Op, operands: &[&Type], given: Option<&Shape>) -> Result<Type, Stri
             let x = shape(0);
             rank(x, 3, "an image")?;
             if *size == 0 || !x[1].is_multiple_of(*size) || !x[2].is_multiple_of(*size) {
-                return Err(format!(
-                    "image {x:?} does not divide into patches of {size}"
-                ));
+                return Err(format!("image {x:?} does not divide into patches of {size}"));
             }
-            same(Shape::from_slice(&[
-                (x[1] / size) * (x[2] / size),
-                x[0] * size * size,
-            ]))
+            same(Shape::from_slice(&[(x[1] / size) * (x[2] / size), x[0] * size * size]))
         }
         Op::Normalize { mean, std, .. } => {
             let x = shape(0);
             rank(x, 3, "an image")?;
             if mean.len() != x[0] || std.len() != x[0] {
-                return Err(format!(
-                    "{} means and {} deviations for {} channels",
-                    mean.len(),
-                    std.len(),
-                    x[0]
-                ));
+                return Err(format!("{} means and {} deviations for {} channels", mean.len(), std.len(), x[0]));
             }
             real(operands[0].shape.clone())
         }
@@ -320,25 +241,15 @@ fn rule(op: &Op, operands: &[&Type], given: Option<&Shape>) -> Result<Type, Stri
 }
 
 fn rank(shape: &[usize], expected: usize, what: &str) -> Result<(), String> {
-    if shape.len() == expected {
-        Ok(())
-    } else {
-        Err(format!("{what} has {expected} axes, not {}", shape.len()))
-    }
+    if shape.len() == expected { Ok(()) } else { Err(format!("{what} has {expected} axes, not {}", shape.len())) }
 }
 
 fn last(shape: &[usize]) -> Result<usize, String> {
-    shape
-        .last()
-        .copied()
-        .ok_or_else(|| "the operand has no axis".to_owned())
+    shape.last().copied().ok_or_else(|| "the operand has no axis".to_owned())
 }
 
 fn extent(shape: &[usize], axis: usize) -> Result<usize, String> {
-    shape
-        .get(axis)
-        .copied()
-        .ok_or_else(|| format!("axis {axis} of a value with {} axes", shape.len()))
+    shape.get(axis).copied().ok_or_else(|| format!("axis {axis} of a value with {} axes", shape.len()))
 }
 
 fn row(shape: &[usize]) -> Result<Shape, String> {

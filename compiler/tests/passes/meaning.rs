@@ -1,7 +1,7 @@
 //! A pass keeps what a graph computes: outputs before and after, in float, on seeded weights and inputs.
 
 use mpcc_compiler::evaluate::{Evaluator, Wanted};
-use mpcc_compiler::graph::{Graph, Op, Visibility};
+use mpcc_compiler::graph::{Graph, NodeId, Op, Visibility};
 use mpcc_compiler::passes::{PASSES, check_final, run_all, run_until};
 
 use crate::models::{self, Vit};
@@ -34,6 +34,7 @@ fn networks() -> Vec<(&'static str, Graph)> {
     let wide = Vit { dim: 24, hidden: 20, image: 12, ..Vit::small() };
     let named = [("mixed", mixed), ("soft", soft), ("linear", linear), ("ordered", ordered), ("wide", wide)];
     let mut networks: Vec<_> = named.into_iter().map(|(name, vit)| (name, vit.graph())).collect();
+    networks.push(("plus", Vit { linear_rows: true, ..Vit::small() }.graph()));
     networks.push(("rows", Vit { row_plan: true, ..Vit::small() }.graph()));
     networks
 }
@@ -94,4 +95,16 @@ fn shared_products_of_the_network_are_counted() {
     assert_eq!(count(|op| matches!(op, Op::InvStd { .. })), 7 * 2 + 1);
     assert_eq!(count(|op| matches!(op, Op::Centre(_) | Op::Gelu(_))), 7 * 2);
     assert_eq!(count(|op| matches!(op, Op::Gather { .. })), 0);
+}
+
+#[test]
+fn rows_without_an_activation_have_one_layer_instead_of_two() {
+    let (graph, _) = run_all(&Vit { linear_rows: true, ..Vit::small() }.graph());
+    let fused = |id: NodeId| matches!(graph.node(id).op, Op::CentreWeight(w) if graph.node(w).path.ends_with("m2"));
+    let weights = graph.nodes.iter().filter_map(|n| match n.op {
+        Op::Linear { weight, .. } if n.ty.visibility == Visibility::Shared => Some(weight),
+        _ => None,
+    });
+    // The class row of the last layer keeps both: its activation is linear too.
+    assert_eq!(weights.filter(|w| fused(*w)).count(), 3);
 }

@@ -44,6 +44,15 @@ impl Builder {
         self.add(Op::Slice { x, axis, start, end }, name)
     }
 
+    /// Entries that stand in `order` along `axis`, put back in their places.
+    fn restored(&mut self, x: NodeId, axis: usize, order: &[usize]) -> NodeId {
+        if order.is_sorted() {
+            return x;
+        }
+        let place = |h| order.iter().position(|o| *o == h).expect("every place is chosen once");
+        self.add(Op::Gather { x, axis, index: (0..order.len()).map(place).collect() }, "chosen")
+    }
+
     /// A kernel that changes nothing.
     pub(crate) fn keep(&mut self, x: NodeId) -> NodeId {
         x
@@ -70,6 +79,8 @@ pub(crate) struct Vit {
     pub(crate) classes: usize,
     /// Whether the first layer's choices are per query row: class token ReLU-softmax, the rest by turns.
     pub(crate) row_plan: bool,
+    /// Whether most rows of the MLP have no activation.
+    pub(crate) linear_rows: bool,
 }
 
 impl Vit {
@@ -83,13 +94,14 @@ impl Vit {
             heads: vec![vec![true, false, false, true], vec![false; 4], vec![true; 4]],
             classes: 3,
             row_plan: false,
+            linear_rows: false,
         }
     }
 
     /// The trained network of the CIFAR-10 example.
     pub(crate) fn cifar10() -> Self {
         let heads = (0..7).map(|layer| (0..4).map(|head| (layer + head) % 2 == 0).collect()).collect();
-        Self { image: 32, patch: 4, dim: 128, hidden: 256, heads, classes: 10, row_plan: false }
+        Self { image: 32, patch: 4, dim: 128, hidden: 256, heads, classes: 10, row_plan: false, linear_rows: false }
     }
 
     pub(crate) fn tokens(&self) -> usize {
@@ -153,10 +165,24 @@ impl Vit {
         let y = b.add(Op::LayerNorm { x: sum, gain, bias, eps: 1e-5 }, "y");
         let (w1, b1) = (b.param("w1", &[hidden, dim]), b.param("b1", &[hidden]));
         let h = b.add(Op::Linear { x: y, weight: w1, bias: Some(b1) }, "m");
-        let m = b.add(Op::Gelu(h), "m");
+        let m = self.activation(b, h);
         let (w2, b2) = (b.param("w2", &[dim, hidden]), b.param("b2", &[dim]));
         let m = b.add(Op::Linear { x: m, weight: w2, bias: Some(b2) }, "m2");
         b.add(Op::Add(y, m), "out")
+    }
+
+    /// GeLU on all rows, or on every third one.
+    fn activation(&self, b: &mut Builder, h: NodeId) -> NodeId {
+        if !self.linear_rows {
+            return b.add(Op::Gelu(h), "m");
+        }
+        let (kept, linear): (Vec<usize>, Vec<usize>) = (0..self.tokens()).partition(|row| row % 3 == 1);
+        let order: Vec<usize> = kept.iter().chain(&linear).copied().collect();
+        let curved = b.add(Op::Gather { x: h, axis: 0, index: kept }, "act");
+        let curved = b.add(Op::Gelu(curved), "act");
+        let linear = b.add(Op::Gather { x: h, axis: 0, index: linear }, "act");
+        let joined = b.add(Op::Concat { parts: vec![curved, linear], axis: 0 }, "act");
+        b.restored(joined, 0, &order)
     }
 
     /// One kernel per head on axis 0, or per query row on axis 1 in the first layer of a row plan.
@@ -183,11 +209,7 @@ impl Vit {
         let second = b.add(Op::Scale(second, 1.0 / self.tokens() as f64), "attn");
         let joined = b.add(Op::Concat { parts: vec![first, second], axis }, "attn");
         let order: Vec<usize> = soft.into_iter().chain(scaled).collect();
-        if order.is_sorted() {
-            return joined;
-        }
-        let place = |h| order.iter().position(|o| *o == h).expect("every place is chosen once");
-        b.add(Op::Gather { x: joined, axis, index: (0..kinds.len()).map(place).collect() }, "attn")
+        b.restored(joined, axis, &order)
     }
 }
 
