@@ -1,1 +1,210 @@
-//! Placeholder.
+//! From a syntax tree to the typed graph.
+//!
+//! Names, constants, shapes, plans and visibility are resolved here; functions are inlined, blocks instantiated and loops unrolled.
+//! Mistakes are collected rather than returned one by one: a construct that cannot be lowered yields a poisoned value that silences what depends on it.
+//! Each file under `lower/` is one construct of the language.
+
+mod arithmetic;
+mod blocks;
+mod builtins;
+mod calls;
+mod choose;
+mod constants;
+mod expressions;
+mod indexing;
+mod items;
+mod model;
+mod names;
+mod plans;
+mod report;
+mod statements;
+mod types;
+mod value;
+mod weights;
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use mpcc_grammar::Diagnostic;
+use mpcc_grammar::ast::{BlockDef, FnDef, ModelDef, Module, PartyWord, PlanDef, Span};
+use serde::Deserialize;
+
+use crate::graph::{Element, Graph, Node, NodeId, Op, Shape, Type, Visibility};
+use report::{Draft, Report};
+use value::{Binding, Tensor, Value};
+
+/// A plan given from outside the source.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum PlanValue {
+    /// At the top: the name of a plan of the source. Inside a list: the name of a function.
+    Name(String),
+    /// Entries of the plan, nested like the plan's extents.
+    List(Vec<PlanValue>),
+}
+
+/// A constant or model parameter given from outside the source.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum SetValue {
+    /// `bool`
+    Bool(bool),
+    /// `int`
+    Int(i64),
+    /// `real`
+    Real(f64),
+    /// The name of a function, for a parameter of type `fn`.
+    Name(String),
+}
+
+/// What a caller may replace in a model without editing it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LowerOptions {
+    /// Plan, or model parameter of type `plan`, to its replacement.
+    pub plans: BTreeMap<String, PlanValue>,
+    /// Constant, or model parameter of another type, to its value.
+    pub sets: BTreeMap<String, SetValue>,
+}
+
+/// Lowers the module's model.
+///
+/// Returns the graph and the warnings.
+///
+/// # Errors
+/// All mistakes found, in source order; never an empty list.
+pub fn lower(module: &Module, options: &LowerOptions) -> Result<(Graph, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut lowerer = Lowerer::new(options);
+    lowerer.collect_items(module);
+    names::resolve(module, &mut lowerer.report);
+    lowerer.module_values(module);
+    if let Some(model) = lowerer.model {
+        lowerer.model(model);
+    }
+    let (graph, report) = (lowerer.graph, lowerer.report);
+    report.finish().map(|warnings| (graph, warnings))
+}
+
+/// Nodes beyond which unrolling is taken for a mistake.
+const MAX_NODES: usize = 1 << 20;
+
+/// One function, block or model being lowered.
+struct Frame<'a> {
+    /// Names, innermost scope last.
+    scopes: Vec<HashMap<String, Binding<'a>>>,
+    /// What node paths start with.
+    base: String,
+    /// Name of the value being defined, the end of node paths.
+    naming: Option<String>,
+    /// Weight path of the block instance being lowered, and its short form.
+    block: Option<(String, String)>,
+    /// The party of the enclosing `local`.
+    local: Option<PartyWord>,
+    /// The function or block and the place it is called from.
+    call: Option<(String, Span)>,
+}
+
+struct Lowerer<'a> {
+    options: &'a LowerOptions,
+    report: Report,
+    graph: Graph,
+    fns: HashMap<&'a str, &'a FnDef>,
+    blocks: HashMap<&'a str, &'a BlockDef>,
+    plans: HashMap<&'a str, &'a PlanDef>,
+    model: Option<&'a ModelDef>,
+    /// Constants not yet evaluated.
+    later: HashMap<&'a str, Span>,
+    globals: HashMap<String, Binding<'a>>,
+    frames: Vec<Frame<'a>>,
+    /// Where each weight tensor is bound.
+    bound: HashMap<String, Vec<weights::Bound>>,
+    /// Weights whose load-time reshape changed their declared shape, with that shape.
+    reshaped: HashMap<NodeId, Shape>,
+    /// The `weights` declaration, once met.
+    weights: Option<Span>,
+    /// Loop iterations so far.
+    iterations: usize,
+}
+
+impl<'a> Lowerer<'a> {
+    fn new(options: &'a LowerOptions) -> Self {
+        Self {
+            options,
+            report: Report::default(),
+            graph: Graph::default(),
+            fns: HashMap::new(),
+            blocks: HashMap::new(),
+            plans: HashMap::new(),
+            model: None,
+            later: HashMap::new(),
+            globals: HashMap::new(),
+            frames: Vec::new(),
+            bound: HashMap::new(),
+            reshaped: HashMap::new(),
+            weights: None,
+            iterations: 0,
+        }
+    }
+
+    /// Reports an error; one about types inside a function also points at the call.
+    fn fail(&mut self, draft: Draft) -> Value<'a> {
+        let call = self.frames.last().and_then(|frame| frame.call.clone());
+        let draft = match call {
+            Some((name, span)) if draft.code().starts_with("E05") => {
+                draft.at(span, format!("in this call of `{name}`"))
+            }
+            _ => draft,
+        };
+        self.report.emit(draft);
+        Value::Poison
+    }
+
+    /// The frame being lowered, if any (module-level constants have none).
+    fn frame(&mut self) -> Option<&mut Frame<'a>> {
+        self.frames.last_mut()
+    }
+
+    /// Where a node made now comes from.
+    fn path(&self) -> String {
+        let Some(frame) = self.frames.last() else { return String::new() };
+        match (&frame.naming, frame.base.is_empty()) {
+            (Some(name), true) => name.clone(),
+            (Some(name), false) => format!("{}/{name}", frame.base),
+            (None, _) => frame.base.clone(),
+        }
+    }
+
+    /// Appends a node with a given visibility.
+    fn push(&mut self, op: Op, ty: Type, span: Span) -> NodeId {
+        let path = self.path();
+        self.graph.push(Node { op, ty, path, assumed: None, span: Some(span) })
+    }
+
+    /// Appends a node whose visibility is the join of its operands'.
+    fn node(&mut self, op: Op, element: Element, shape: Shape, span: Span) -> NodeId {
+        let visibility = op
+            .operands()
+            .iter()
+            .fold(Visibility::Public, |joined, operand| joined.join(self.graph.node(*operand).ty.visibility));
+        self.push(op, Type { element, shape, visibility }, span)
+    }
+
+    /// Appends a node of real numbers and wraps it as a value.
+    fn real(&mut self, op: Op, shape: Shape, lead: usize, span: Span) -> Value<'a> {
+        Value::Tensor(Tensor { node: self.node(op, Element::Real, shape, span), lead })
+    }
+
+    /// Type of a node.
+    fn ty(&self, node: NodeId) -> &Type {
+        &self.graph.node(node).ty
+    }
+
+    /// Shape of a node, mapped axes included.
+    fn shape(&self, node: NodeId) -> Shape {
+        self.ty(node).shape.clone()
+    }
+
+    /// Shape as the source sees it: without the axes a function call maps over.
+    fn seen(&self, tensor: Tensor) -> Shape {
+        Shape::from_slice(&self.ty(tensor.node).shape[tensor.lead..])
+    }
+}

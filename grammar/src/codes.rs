@@ -95,18 +95,198 @@ Expressions may be 256 operations deep and brackets 128. Give parts of it a name
 `[x; 4]` repeats `x` four times. To give parts of a range different entries, write the ranges out:
 `[0..2: a, 2..4: b]`."),
     // E02: plans
+    code("E0201", "a plan has another number of extents", "\
+`per_layer<layers>` has one extent, `per_head<layers, heads>` and `per_row<layers, rows>` have two."),
+    code("E0202", "an entry of a plan is not a function of one tensor", "\
+Each entry of a plan names a function that `choose` can call with one tensor: a `fn` whose first parameter
+is a tensor and whose others have defaults, or `relu`, `gelu`, `recip` or `square`."),
+    code("E0203", "the replacement of a plan does not fit", "\
+A plan given from outside the file (`--plan NAME=…`) names another plan of the file, or is a nested list of
+function names with exactly the extents of the plan it replaces."),
+    code("E0204", "a plan needs a list here", "\
+Each axis of a plan is a list: `[a, b]`, `[a; n]` or `[0..2: a, 2..4: b]`. A plan per head or per row is a list
+of lists; one function for a whole layer is `[name; heads]`."),
+    code("E0205", "`choose` needs one layer of a plan", "\
+A plan holds the choices of all layers. Select one before applying it: `choose(attn[i], s)`, or hand
+`attn[i]` to a block parameter of type `plan`."),
+    code("E0206", "a plan does not fit the tensor it is applied to", "\
+`per_head` chooses along the first of three axes (`[heads, rows, columns]`), `per_row` along the axis before
+the last. That extent must equal the plan's, and the chosen functions must return shapes that fit together."),
+    code("E0207", "a plan leaves an index without a function", "\
+Entries of a plan cover every layer, and every head or row in it, exactly once. Ranges end before their
+second number: `0..2` covers 0 and 1."),
+    code("E0208", "a plan gives an index twice", "\
+Entries of a plan cover every index exactly once; here two of them claim the same. Ranges end before their
+second number: `0..2` and `2..4` do not overlap."),
+    code("E0209", "a plan names an index that does not exist", "\
+An entry reaches past the extent of the plan, or its range is empty. Indices start at 0."),
 
     // E03: names
+    code("E0301", "a name is not defined", "\
+Names come from `const`, `fn`, `plan`, `block`, parameters, shape variables, `let`, `param`, `input` and the
+built-in functions. A function or block sees its own names and the top level, never its caller's."),
+    code("E0302", "a name is defined twice", "\
+A name has one meaning in its scope, and built-in functions keep theirs. To give a `let` a new value, assign
+to it without `let`."),
+    code("E0303", "a name cannot be given a new value", "\
+Only a `let` of the same function or model can be assigned to. Constants, parameters, weights, inputs and
+loop variables keep their values."),
+    code("E0304", "a statement cannot stand here", "\
+`input`, `weights`, `local` and `output` belong to the model; `param` to the model or the head of a block;
+`return` to functions and `forward`."),
+    code("E0305", "`return` is missing or misplaced", "\
+A function or `forward` gives its result with one `return`, its last statement. There are no early returns,
+because nothing branches."),
+    code("E0306", "a file holds exactly one model", "\
+The `model` is what a file is about: the compiler starts there."),
+    code("E0307", "an argument is missing, or there are too many", "\
+Parameters without a default must be given, by position or by name. A parameter of the model needs a default."),
+    code("E0308", "a named argument does not match", "\
+The name before `:` in a call must be a parameter, and each parameter is given once."),
+    code("E0309", "a block and its place do not go together", "\
+A block has weights, so an instance says where they are: `let enc = Encoder(attn: a) at \"blocks.{i}\";`.
+Then `enc(x)` runs its `forward`."),
+    code("E0310", "this cannot be called", "\
+Functions and block instances are called. A tensor next to a bracket is probably a missing operator."),
+    code("E0311", "a function or block calls itself", "\
+Calls are inlined when compiling, so recursion would never end. Repetition is a `for` loop with fixed bounds."),
+    code("E0312", "a value given from outside does not fit", "\
+`--set NAME=VALUE` replaces a constant or a parameter of the model with a value of the same kind."),
 
     // E04: visibility
+    code("E0401", "outputs are revealed to the client only", "\
+In the trust model of this edition the model owner learns nothing about an inference, so `reveal server` is refused."),
+    code("E0402", "an output would hand weights to the client", "\
+The value depends on weights alone, so revealing it reveals a function of the model that the client's input
+does not hide. Outputs depend on both."),
+    code("E0403", "`argmax` of a shared value", "\
+Finding the largest of shared entries takes a tournament of secret comparisons, which this edition does not
+have. Reveal the logits with labels; the client names the largest. That reveals all logits: decide whether that is acceptable."),
+    code("E0404", "an input must be `secret client`", "\
+Inputs come from the data owner and stay secret: `input pixels: secret client Tensor<u8, 3, 32, 32>;`.
+What the model owner supplies is a `param`."),
+    code("E0405", "weights must be `secret server`", "\
+Weights come from the model owner and stay secret. Constants that everybody may know are written in the file."),
+    code("E0406", "a value is less public than declared", "\
+A visibility written on a parameter or result is an upper bound: `secret client` accepts what the client could
+compute alone. Without one, anything is accepted."),
+    code("E0407", "a model has no output", "\
+Without an `output … reveal client` nobody learns a result."),
+    code("E0412", "a `local` part reads what its party may not see", "\
+`local client { … }` runs in the clear at the data owner, so it may read inputs, constants and what is computed
+from them. Reading a weight or a shared value there would show it. Outside `local` the same computation runs on shares."),
 
     // E05: types and shapes
+    code("E0501", "a value is of another kind than needed", "\
+A number, tensor, function, plan or list stands where another of these is needed."),
+    code("E0502", "shapes do not go together", "\
+`+ - * /` line shapes up from the last axis; each pair of extents must be equal, or one of them 1.
+`Tensor<65, 128> + Tensor<128>` is fine, `Tensor<65, 128> + Tensor<65>` is not."),
+    code("E0503", "a matrix product with shapes that do not fit", "\
+`a @ b` multiplies the last two axes: `[.., n, k] @ [.., k, m]`; axes before them are equal."),
+    code("E0504", "`linear` with shapes that do not fit", "\
+`linear(x, w, b)` is `x Wᵀ + b` with `x [.., in]`, `w [out, in]` and `b [out]`, the layout of trained models."),
+    code("E0505", "an argument has another shape than declared", "\
+The extents of a tensor parameter are a contract. A function maps over leading axes it does not declare; a block does not."),
+    code("E0506", "a result has another shape than declared", "\
+The value after `return` must have the declared shape once the shape variables are known."),
+    code("E0507", "a shape variable cannot be told from the arguments", "\
+`fn f<N>(…)` reads `N` off an argument: it must stand alone as an extent of some tensor parameter."),
+    code("E0508", "a position is out of range", "\
+Positions count from 0 up to one below the extent; there are no negative positions. There may be fewer of them than axes."),
+    code("E0509", "a range does not fit", "\
+`x[a..b]` takes entries `a` up to one below `b`: `0 <= a < b <= extent`."),
+    code("E0510", "this axis cannot be used", "\
+`sum` and `mean` run along the last axis (`axis: -1`); `concat` takes any axis its tensors have."),
+    code("E0511", "heads do not fit", "\
+`split_heads(x, h)` turns `[n, h * d]` into `[h, n, d]`, `merge_heads` turns it back."),
+    code("E0512", "`patch_embed` with shapes that do not fit", "\
+`patch_embed(image, w, b, stride: p)` takes an image `[c, h, w]` and kernels `[out, c, p, p]`. Patches do not
+overlap, and cover the image exactly."),
+    code("E0513", "`concat` with shapes that do not fit", "\
+Joined tensors agree in every axis but the one they are joined along."),
+    code("E0514", "`layernorm` with shapes that do not fit", "\
+`layernorm(x, gain, bias, eps: e)` normalises the last axis; gain and bias have its extent."),
+    code("E0515", "`normalize` with lists that do not fit", "\
+`normalize(x, mean: […], std: […])` takes one number per entry of the first axis (the channels)."),
+    code("E0516", "a new value has another type", "\
+A loop body runs the same statements again, so the name keeps its shape and element. Visibility may change."),
+    code("E0517", "another element is needed", "\
+Elements are real numbers unless written: `Tensor<u8, …>`, `Tensor<i32, …>`, `Tensor<bit, …>`. Arithmetic gives real numbers."),
+    code("E0518", "this is not a shape", "\
+Extents are positive whole numbers, and a tensor has at most 2^40 entries."),
+    code("E0519", "labels do not match the output", "\
+`labels [\"a\", \"b\"]` names each entry of the output's last axis."),
+    code("E0520", "an output has another type than declared", "\
+The type after `reveal client` is what the client will receive; the value must have it."),
+    code("E0521", "`transpose` needs two axes", "\
+`transpose(x)` swaps the last two axes; a vector has one."),
+    code("E0522", "a function cannot be mapped over these axes", "\
+A function called with more leading axes than it declares runs over all of them at once. Some operations have no
+such form: declare the function for the full shape."),
 
     // E06: constants and asserts
+    code("E0601", "an assertion failed", "\
+An `assert` is a fact about constants that the rest of the file relies on."),
+    code("E0602", "a constant is too large", "\
+Whole numbers have 64 bits with sign; real numbers must be finite."),
+    code("E0603", "a division by zero", "\
+The divisor is a compile-time 0."),
+    code("E0604", "a value must be known when compiling", "\
+Shapes, loop bounds, choices and asserts cannot depend on tensors: those are known only when the model runs, and
+then only as shares. For the same reason there are no comparisons of tensors."),
+    code("E0605", "a constant is used before its definition", "\
+Constants are evaluated from top to bottom. Move the definition up."),
+    code("E0606", "an operator has no meaning for these values", "\
+Arithmetic takes numbers or tensors, comparisons take numbers, `==` and `!=` also truth values."),
+    code("E0607", "a repetition is too long or runs backwards", "\
+Loops are unrolled and lists written out when compiling, so their lengths are limited. A loop `a..b` has `a <= b`."),
+    code("E0608", "`numeric` has no such field", "\
+The fields are `ring` and the fraction bits `frac`, `weight_frac`, `rsqrt_frac`, `recip_frac`, `table_frac`, `output_frac`.
+Truncation is part of every opening and cannot be chosen."),
+    code("E0609", "a fixed-point setting is out of range", "\
+Fraction bits lie in 1 to 40: less is no fraction, more leaves no room for the number in a 64-bit word."),
+    code("E0610", "this ring is not supported", "\
+Values are held in 64-bit words. The compiler chooses the width of each opening from ranges and fraction bits."),
+    code("E0611", "an assumed range is empty", "\
+`assume range(x) in [low, high];` needs `low < high`, and two assumptions on one value must overlap."),
+    code("E0612", "an assumed range is about a value nobody reads", "\
+`assume range(…)` speaks of a named value, so that the same value is used afterwards."),
+    code("E0613", "a number must be positive", "\
+`eps`, standard deviations and the operand of `rsqrt` are positive."),
 
     // E07: weights
+    code("E0701", "a tensor of the weights file is bound twice", "\
+Each tensor is bound to one `param`, or to several that take disjoint parts with `.slice`. In a loop the path of an
+instance needs the loop variable: `at \"blocks.{i}\"`."),
+    code("E0702", "unknown load-time reshape", "\
+Weights are reshaped when they are loaded, at no cost: `.squeeze(axis)`, `.transpose(a, b)` and
+`.slice(axis, from, to, extent)`, where `extent` is the axis's extent in the file."),
+    code("E0703", "a load-time reshape does not lead to the declared shape", "\
+The declared shape is the one after the reshapes. `.squeeze(axis)` drops an axis of extent 1, `.transpose(a, b)` swaps
+two, `.slice(axis, from, to, extent)` takes `from..to` of an axis that has `extent` entries in the file."),
+    code("E0704", "a weight path does not work", "\
+Paths are parts joined by dots; `{name}` is replaced by the whole number of that name, usually a loop variable."),
+    code("E0705", "`weights` has an unknown field or value", "\
+`weights secret server { format: safetensors, ignore: [\"a.*\"] }`: the format is `safetensors`; `ignore` lists tensors of
+the file that the model does not use, `*` standing for any run of characters."),
+    code("E0706", "the `weights` declaration is missing or given twice", "\
+A model with `param`s says once whose they are: `weights secret server { format: safetensors }`."),
 
     // W00: warnings
+    code("W0001", "a value is never read", "\
+It is computed for nothing. Remove it, or start its name with `_`."),
+    code("W0002", "a weight is never read", "\
+The tensor must be in the weights file although the model does not use it. Tensors that a file happens to hold are
+listed under `ignore`."),
+    code("W0003", "a `let` hides another name", "\
+Inside braces `let` makes a new value that is forgotten at the closing brace. To change the outer one in a loop, assign without `let`."),
+    code("W0004", "an input is never read", "\
+The client supplies a tensor that has no influence."),
+    code("W0005", "an output reveals nothing", "\
+The client could compute the value without the server."),
+    code("W0006", "weights are coarser than activations", "\
+Rounding of weights grows with the width of the model; four more bits than the activations is a good measure."),
 ];
 
 #[cfg(test)]

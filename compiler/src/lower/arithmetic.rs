@@ -1,0 +1,254 @@
+//! Operators on tensors: numpy broadcasting, public numbers, matrix products.
+
+use mpcc_grammar::ast::{BinaryOp, Span};
+
+use super::Lowerer;
+use super::report::error;
+use super::types::shape_text;
+use super::value::{Tensor, Value};
+use crate::graph::{Element, NodeId, Op, Shape};
+
+/// The shape two operands broadcast to.
+pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Option<Shape> {
+    let rank = a.len().max(b.len());
+    let extent = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
+    (0..rank)
+        .map(|axis| match (extent(a, axis), extent(b, axis)) {
+            (a, b) if a == b => Some(a),
+            (1, extent) | (extent, 1) => Some(extent),
+            _ => None,
+        })
+        .collect()
+}
+
+impl<'a> Lowerer<'a> {
+    pub(super) fn negated(&mut self, value: Value<'a>, span: Span) -> Value<'a> {
+        match value {
+            Value::Poison => Value::Poison,
+            Value::Int(n) => match n.checked_neg() {
+                Some(n) => Value::Int(n),
+                None => self.fail(error("E0602", "the result is too large").at(span, "does not fit 64 bits")),
+            },
+            Value::Real(x) => Value::Real(-x),
+            Value::Tensor(tensor) => self.scaled(tensor, -1.0, span),
+            other => {
+                let text = format!("this is {}", other.describe());
+                self.fail(error("E0606", "`-` has no meaning for this value").at(span, text))
+            }
+        }
+    }
+
+    /// `x * factor`
+    pub(super) fn scaled(&mut self, x: Tensor, factor: f64, span: Span) -> Value<'a> {
+        let shape = self.shape(x.node);
+        self.real(Op::Scale(x.node, factor), shape, x.lead, span)
+    }
+
+    /// `x + term`
+    fn offset(&mut self, x: Tensor, term: f64, span: Span) -> Value<'a> {
+        let shape = self.shape(x.node);
+        self.real(Op::Offset(x.node, term), shape, x.lead, span)
+    }
+
+    /// `1 / x`
+    pub(super) fn reciprocal(&mut self, x: Tensor, span: Span) -> Tensor {
+        let shape = self.shape(x.node);
+        Tensor { node: self.node(Op::Recip(x.node), Element::Real, shape, span), lead: x.lead }
+    }
+
+    /// An operator of which one side is a tensor.
+    pub(super) fn tensor_binary(
+        &mut self,
+        op: BinaryOp,
+        left: &Value<'a>,
+        right: &Value<'a>,
+        left_span: Span,
+        right_span: Span,
+        span: Span,
+    ) -> Value<'a> {
+        match op {
+            BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::MatMul => {}
+            BinaryOp::Rem => {
+                return self.fail(
+                    error("E0606", "`%` has no meaning for tensors").at(span, "only for numbers known at compile time"),
+                );
+            }
+            BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Le | BinaryOp::Ge | BinaryOp::Lt | BinaryOp::Gt => {
+                return self.fail(
+                    error("E0604", "a comparison must be known at compile time")
+                        .at(span, "compares values known only when the model runs")
+                        .help("the language has no branch on values; `relu` and `gelu` are the functions that compare"),
+                );
+            }
+        }
+        match (left, left.as_number(), right, right.as_number()) {
+            (Value::Tensor(x), _, _, Some(number)) => self.with_number(op, *x, number, right_span, span),
+            (_, Some(number), Value::Tensor(x), _) => self.number_with(op, number, *x, left_span, span),
+            _ => {
+                let (Some(a), Some(b)) = (self.as_tensor(left, left_span), self.as_tensor(right, right_span)) else {
+                    return Value::Poison;
+                };
+                match op {
+                    BinaryOp::MatMul => self.product(a, b, left_span, right_span, span),
+                    BinaryOp::Div => {
+                        let b = self.reciprocal(b, right_span);
+                        self.elementwise(BinaryOp::Mul, a, b, left_span, right_span, span)
+                    }
+                    _ => self.elementwise(op, a, b, left_span, right_span, span),
+                }
+            }
+        }
+    }
+
+    /// A tensor, or a list of numbers as a public one.
+    pub(super) fn as_tensor(&mut self, value: &Value<'a>, span: Span) -> Option<Tensor> {
+        let Value::List(list) = value else { return self.want_tensor(value, span) };
+        let mut entries = Vec::with_capacity(list.len());
+        for (entry, span) in list {
+            entries.push(self.want_number(entry, *span)?);
+        }
+        if entries.is_empty() {
+            self.fail(error("E0518", "a tensor has entries").at(span, "this list is empty"));
+            return None;
+        }
+        let shape = Shape::from_slice(&[entries.len()]);
+        Some(Tensor { node: self.node(Op::Const(entries), Element::Real, shape, span), lead: 0 })
+    }
+
+    fn with_number(&mut self, op: BinaryOp, x: Tensor, number: f64, number_span: Span, span: Span) -> Value<'a> {
+        match op {
+            BinaryOp::Add => self.offset(x, number, span),
+            BinaryOp::Sub => self.offset(x, -number, span),
+            BinaryOp::Mul => self.scaled(x, number, span),
+            BinaryOp::Div if number == 0.0 => {
+                self.fail(error("E0603", "division by zero").at(number_span, "this is 0"))
+            }
+            BinaryOp::Div => self.scaled(x, 1.0 / number, span),
+            _ => self.no_product(number_span),
+        }
+    }
+
+    fn number_with(&mut self, op: BinaryOp, number: f64, x: Tensor, number_span: Span, span: Span) -> Value<'a> {
+        match op {
+            BinaryOp::Add => self.offset(x, number, span),
+            BinaryOp::Sub => match self.scaled(x, -1.0, span) {
+                Value::Tensor(negated) => self.offset(negated, number, span),
+                other => other,
+            },
+            BinaryOp::Mul => self.scaled(x, number, span),
+            BinaryOp::Div => {
+                let inverse = self.reciprocal(x, span);
+                if number == 1.0 { Value::Tensor(inverse) } else { self.scaled(inverse, number, span) }
+            }
+            _ => self.no_product(number_span),
+        }
+    }
+
+    fn no_product(&mut self, span: Span) -> Value<'a> {
+        self.fail(error("E0503", "`@` multiplies matrices").at(span, "this is a number").help("use `*`"))
+    }
+
+    pub(super) fn elementwise(
+        &mut self,
+        op: BinaryOp,
+        a: Tensor,
+        b: Tensor,
+        left: Span,
+        right: Span,
+        span: Span,
+    ) -> Value<'a> {
+        if broadcast(&self.seen(a), &self.seen(b)).is_none() {
+            let (a, b) = (self.seen(a), self.seen(b));
+            return self.fail(
+                error("E0502", format!("shapes {} and {} do not go together", shape_text(&a), shape_text(&b)))
+                    .at(span, "extents must be equal or 1, counted from the last axis")
+                    .at(left, shape_text(&a))
+                    .at(right, shape_text(&b)),
+            );
+        }
+        let rank = self.seen(a).len().max(self.seen(b).len());
+        let (a, b) = (self.padded(a, rank, span), self.padded(b, rank, span));
+        let lead = a.lead.max(b.lead);
+        let Some(shape) = broadcast(&self.shape(a.node), &self.shape(b.node)) else {
+            return self.unmappable("this operator", span);
+        };
+        let op = match op {
+            BinaryOp::Add => Op::Add(a.node, b.node),
+            BinaryOp::Sub => Op::Sub(a.node, b.node),
+            _ => Op::Mul(a.node, b.node),
+        };
+        self.real(op, shape, lead, span)
+    }
+
+    /// Gives a tensor with mapped axes `rank` further ones, so that broadcasting lines its mapped axes up.
+    fn padded(&mut self, x: Tensor, rank: usize, span: Span) -> Tensor {
+        let shape = self.shape(x.node);
+        let (mapped, seen) = shape.split_at(x.lead);
+        if x.lead == 0 || seen.len() == rank {
+            return x;
+        }
+        let ones = std::iter::repeat_n(1, rank - seen.len());
+        let shape: Shape = mapped.iter().copied().chain(ones).chain(seen.iter().copied()).collect();
+        Tensor { node: self.reshaped_node(x.node, shape, span), lead: x.lead }
+    }
+
+    pub(super) fn reshaped_node(&mut self, x: NodeId, shape: Shape, span: Span) -> NodeId {
+        let element = self.ty(x).element;
+        self.node(Op::Reshape(x), element, shape, span)
+    }
+
+    /// `a @ b`
+    fn product(&mut self, a: Tensor, b: Tensor, left: Span, right: Span, span: Span) -> Value<'a> {
+        let (seen_a, seen_b) = (self.seen(a), self.seen(b));
+        let inner = |shape: &Shape, back: usize| shape.len().checked_sub(back).map(|axis| shape[axis]);
+        let help = match (seen_a.len(), seen_b.len()) {
+            (0 | 1, _) | (_, 0 | 1) => Some("`@` needs matrices; `linear(x, w)` applies a weight matrix to a vector"),
+            _ if inner(&seen_a, 1) == inner(&seen_b, 1) => Some("`transpose` the right operand"),
+            _ => None,
+        };
+        if seen_a.len() < 2 || seen_b.len() < 2 || inner(&seen_a, 1) != inner(&seen_b, 2) {
+            let draft = error("E0503", format!("{} @ {} has no meaning", shape_text(&seen_a), shape_text(&seen_b)))
+                .at(span, "the last extent on the left must equal the one before the last on the right")
+                .at(left, shape_text(&seen_a))
+                .at(right, shape_text(&seen_b));
+            return self.fail(match help {
+                Some(help) => draft.help(help),
+                None => draft,
+            });
+        }
+        let (full_a, full_b) = (self.shape(a.node), self.shape(b.node));
+        let lead = a.lead.max(b.lead);
+        let mut shape = full_a.clone();
+        let columns = full_b[full_b.len() - 1];
+        let last = shape.len() - 1;
+        shape[last] = columns;
+        if full_a[..full_a.len() - 2] == full_b[..full_b.len() - 2] {
+            return self.real(Op::MatMul(a.node, b.node), shape, lead, span);
+        }
+        if full_b.len() == 2 {
+            let rows = full_a[..last].iter().product();
+            let flat = self.reshaped_node(a.node, Shape::from_slice(&[rows, full_a[last]]), span);
+            let product = self.node(Op::MatMul(flat, b.node), Element::Real, Shape::from_slice(&[rows, columns]), span);
+            let node = self.reshaped_node(product, shape, span);
+            return Value::Tensor(Tensor { node, lead });
+        }
+        if a.lead != b.lead {
+            return self.unmappable("`@`", span);
+        }
+        self.fail(
+            error("E0503", format!("{} @ {} has no meaning", shape_text(&seen_a), shape_text(&seen_b)))
+                .at(span, "axes before the last two must be equal")
+                .at(left, shape_text(&seen_a))
+                .at(right, shape_text(&seen_b)),
+        )
+    }
+
+    /// Reports an operation that cannot run over the leading axes of a mapped call.
+    pub(super) fn unmappable(&mut self, what: &str, span: Span) -> Value<'a> {
+        self.fail(
+            error("E0522", format!("{what} cannot be mapped over leading axes"))
+                .at(span, "the function is called on a tensor with more axes than it declares")
+                .help("declare the function for the full shape"),
+        )
+    }
+}

@@ -1,0 +1,183 @@
+//! Expressions: names, literals, lists and operators' dispatch.
+
+use mpcc_grammar::ast::{Expr, ExprKind, ListElem, PartyWord, Span};
+
+use super::Lowerer;
+use super::builtins::Builtin;
+use super::constants::{ConstantError, binary};
+use super::report::{Draft, error};
+use super::types::visibility_text;
+use super::value::{Binding, Function, Tensor, Value};
+use crate::graph::{Op, Visibility};
+
+/// Entries a written list may have at most.
+const MAX_LIST: i64 = 1 << 20;
+
+impl<'a> Lowerer<'a> {
+    /// Evaluates an expression.
+    pub(super) fn expr(&mut self, expr: &'a Expr) -> Value<'a> {
+        let span = expr.span;
+        match &expr.kind {
+            ExprKind::Int(n) => Value::Int(*n),
+            ExprKind::Real(x, _) if x.is_finite() => Value::Real(*x),
+            ExprKind::Real(_, text) => {
+                self.fail(error("E0602", format!("{text} is too large")).at(span, "not a finite number"))
+            }
+            ExprKind::Str(_) => Value::Text,
+            ExprKind::Name(name) => self.name(name, span),
+            ExprKind::Paren(inner) => self.expr(inner),
+            ExprKind::Neg(inner) => {
+                let value = self.expr(inner);
+                self.negated(value, span)
+            }
+            ExprKind::Binary { op, left, right } => {
+                let (a, b) = (self.expr(left), self.expr(right));
+                match (&a, &b) {
+                    (Value::Poison, _) | (_, Value::Poison) => Value::Poison,
+                    (Value::Tensor(_), _) | (_, Value::Tensor(_)) => {
+                        self.tensor_binary(*op, &a, &b, left.span, right.span, span)
+                    }
+                    _ => match binary(*op, &a, &b) {
+                        Ok(value) => value,
+                        Err(cause) => {
+                            let draft = constant_error(cause, span);
+                            self.fail(match cause {
+                                ConstantError::Mismatch => {
+                                    draft.at(left.span, a.describe()).at(right.span, b.describe())
+                                }
+                                ConstantError::Overflow | ConstantError::DivisionByZero => draft,
+                            })
+                        }
+                    },
+                }
+            }
+            ExprKind::Call { callee, args } => self.call(callee, args, span),
+            ExprKind::Index { value, indices } => self.index(value, indices, span),
+            ExprKind::At { value, path } => self.place(value, path),
+            ExprKind::Repeat { value, count } => {
+                let entry = self.expr(value);
+                let Some(count) = self.whole_up_to(count, MAX_LIST) else { return Value::Poison };
+                Value::List(vec![(entry, value.span); count])
+            }
+            ExprKind::List(elems) => {
+                let mut list = Vec::new();
+                for elem in elems {
+                    match elem {
+                        ListElem::Plain(value) => list.push((self.expr(value), value.span)),
+                        ListElem::At(at, _) | ListElem::Range(at, ..) => {
+                            return self.fail(
+                                error("E0501", "positions are written only in the entries of a plan")
+                                    .at(at.span, "not a plan"),
+                            );
+                        }
+                    }
+                }
+                Value::List(list)
+            }
+        }
+    }
+
+    fn whole_up_to(&mut self, expr: &'a Expr, limit: i64) -> Option<usize> {
+        let value = self.whole(expr)?;
+        if !(0..=limit).contains(&value) {
+            self.fail(
+                error("E0607", format!("{value} repetitions")).at(expr.span, format!("at least 0, at most {limit}")),
+            );
+            return None;
+        }
+        usize::try_from(value).ok()
+    }
+
+    /// What a name means: innermost scope first, then the top level, then the built-in functions.
+    pub(super) fn lookup(&self, name: &str) -> Option<Binding<'a>> {
+        let scopes = self.frames.last().map(|frame| frame.scopes.as_slice()).unwrap_or_default();
+        let local = scopes.iter().rev().find_map(|scope| scope.get(name));
+        if let Some(binding) = local.or_else(|| self.globals.get(name)) {
+            return Some(binding.clone());
+        }
+        if let Some(def) = self.fns.get(name) {
+            return Some(Binding { value: Value::Function(Function::User(def)), span: def.name.span });
+        }
+        if let Some(def) = self.blocks.get(name) {
+            return Some(Binding { value: Value::Block(def), span: def.name.span });
+        }
+        Builtin::named(name)
+            .map(|builtin| Binding { value: Value::Function(Function::Builtin(builtin)), span: Span::default() })
+    }
+
+    fn name(&mut self, name: &str, span: Span) -> Value<'a> {
+        match (self.lookup(name), name) {
+            (Some(binding), _) => self.read(name, binding, span),
+            (None, "true") => Value::Bool(true),
+            (None, "false") => Value::Bool(false),
+            (None, _) => {
+                let draft = match self.later.get(name) {
+                    Some(defined) => error("E0605", format!("constant `{name}` is used before its definition"))
+                        .at(span, "not yet defined here")
+                        .at(*defined, "defined here")
+                        .help("move the definition up"),
+                    None => error("E0301", format!("`{name}` is not defined")).at(span, "not defined here"),
+                };
+                self.fail(draft)
+            }
+        }
+    }
+
+    /// Reads a binding, if the enclosing `local` party may.
+    fn read(&mut self, name: &str, binding: Binding<'a>, span: Span) -> Value<'a> {
+        let Value::Tensor(tensor) = binding.value else { return binding.value };
+        if let Some(declared) = self.reshaped.get(&tensor.node).cloned() {
+            return Value::Tensor(Tensor { node: self.reshaped_node(tensor.node, declared, span), lead: tensor.lead });
+        }
+        let Some(party) = self.frames.last().and_then(|frame| frame.local) else { return binding.value };
+        let own = match party {
+            PartyWord::Client => Visibility::SecretClient,
+            PartyWord::Server => Visibility::SecretServer,
+        };
+        let found = self.ty(tensor.node).visibility;
+        if found.join(own) == own {
+            return binding.value;
+        }
+        let (word, owner) = match party {
+            PartyWord::Client => ("client", "client"),
+            PartyWord::Server => ("server", "server"),
+        };
+        let origin = match (&self.graph.node(tensor.node).op, found) {
+            (Op::Param(_), _) => "`secret server`, from the `weights` declaration".to_owned(),
+            (_, Visibility::Shared) => "shared: computed from secrets of both parties".to_owned(),
+            _ => format!("`{}`", visibility_text(found)),
+        };
+        self.fail(
+            error("E0412", format!("this would show `{name}` to the {owner}"))
+                .at(span, format!("`local {word}` may read only `{}` and `public` values", visibility_text(own)))
+                .at(binding.span, origin)
+                .help(format!("move the computation out of `local {word}`: there it runs on shares")),
+        )
+    }
+
+    /// The values of both sides of a comparison, for a failed assert.
+    pub(super) fn sides(&mut self, condition: &'a Expr) -> Option<String> {
+        let ExprKind::Binary { op, left, right } = &condition.kind else { return None };
+        let number = |value: Value<'a>| value.as_number();
+        let (left, right) = (number(self.expr(left))?, number(self.expr(right))?);
+        let word = match op {
+            mpcc_grammar::ast::BinaryOp::Eq => "is not",
+            mpcc_grammar::ast::BinaryOp::Ne => "equals",
+            mpcc_grammar::ast::BinaryOp::Le => "is above",
+            mpcc_grammar::ast::BinaryOp::Ge => "is below",
+            mpcc_grammar::ast::BinaryOp::Lt => "is not below",
+            mpcc_grammar::ast::BinaryOp::Gt => "is not above",
+            _ => return None,
+        };
+        Some(format!("{left} {word} {right}"))
+    }
+}
+
+fn constant_error(cause: ConstantError, span: Span) -> Draft {
+    match cause {
+        ConstantError::Overflow => error("E0602", "the result is too large").at(span, "does not fit 64 bits"),
+        ConstantError::DivisionByZero => error("E0603", "division by zero").at(span, "the divisor is 0"),
+        ConstantError::Mismatch => error("E0606", "the operator has no meaning for these values")
+            .at(span, "needs two numbers or two truth values of the right kind"),
+    }
+}
