@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The parties run a share program over links: sessions of the model owner, the data owner and the dealer.
+//!
+//! A session connects, agrees on the program, sets the model up under a static mask, and then alternates
+//! offline and online work for a batch of separate inferences. Compiled code arrives behind a trait;
+//! the runtime knows neither compiler nor weights' origin.
+
+#![forbid(unsafe_code)]
+
+mod counter_store;
+pub mod data_owner;
+pub mod dealer;
+mod error;
+mod handshake;
+mod measure;
+pub mod model_owner;
+mod progress;
+mod session;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+pub use counter_store::{BatchId, CounterError, CounterStore};
+pub use error::SessionError;
+pub use handshake::{PROTOCOL_VERSION, ProgramIdentity};
+pub use measure::{InferenceMeasurement, Measurement, PerParty, PerRole, RoleReport, peak_rss_bytes};
+pub use progress::{NoProgress, Progress, ProgressEvent};
+pub use session::{Endpoint, PartyConfig, RoleProgram};

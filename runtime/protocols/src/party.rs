@@ -258,6 +258,11 @@ impl Online<'_> {
         Ok(message::encode(&code.steps[h].exchange.send, &self.party.frame, &code.lengths))
     }
 
+    /// Bytes of the peer's message in the exchange that comes next.
+    pub fn incoming_bytes(&self) -> usize {
+        self.party.hop_bytes(self.step).1
+    }
+
     /// Takes the peer's message of hop `h`; empty if nothing is received.
     ///
     /// # Errors
@@ -312,7 +317,22 @@ fn inference_instrs(code: &CheckedCode) -> impl Iterator<Item = &Instr> {
     code.code().offline.iter().chain(code.code().steps.iter().flat_map(|s| &s.local))
 }
 
-/// Every load of `what` finds data of its length.
+/// Checks that encoded weights have the lengths that the model owner's code loads.
+///
+/// # Errors
+/// [`ProtocolError::OwnData`] for the first that has not.
+pub fn check_weights(code: &CheckedCode, weights: &[Vec<u64>]) -> Result<(), ProtocolError> {
+    check_own_data(code, weights, "weight")
+}
+
+/// Checks that the encoded inputs of one inference have the lengths that the data owner's code loads.
+///
+/// # Errors
+/// [`ProtocolError::OwnData`] for the first that has not.
+pub fn check_inputs(code: &CheckedCode, inputs: &[Vec<u64>]) -> Result<(), ProtocolError> {
+    check_own_data(code, inputs, "input")
+}
+
 fn check_own_data(checked: &CheckedCode, data: &[Vec<u64>], what: &'static str) -> Result<(), ProtocolError> {
     let code = checked.code();
     for instr in code.setup.local.iter().chain(&code.setup_after).chain(inference_instrs(checked)) {

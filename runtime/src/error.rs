@@ -1,0 +1,112 @@
+//! How a session can end other than well, sorted by who must act.
+
+use std::io;
+
+use mpcc_channel::{ExitClass, LinkError};
+use mpcc_protocols::error::Moment;
+use mpcc_protocols::{CodeError, ProtocolError};
+use thiserror::Error;
+
+use crate::counter_store::CounterError;
+
+/// Why a session ended.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// Own weights or inputs do not fit the program.
+    #[error("{0}")]
+    OwnData(String),
+    /// The caller's settings contradict one another or the machine.
+    #[error("{0}")]
+    Misuse(String),
+    /// The other side runs something else.
+    #[error(
+        "{peer} does not fit: {what}: ours is {ours}, theirs is {theirs}; start every role with the same artefact and the same version of mpcc"
+    )]
+    Incompatible {
+        /// Whose word differs.
+        peer: String,
+        /// What was compared.
+        what: &'static str,
+        /// Our value.
+        ours: String,
+        /// Their value.
+        theirs: String,
+    },
+    /// The other side broke the protocol.
+    #[error("{peer} misbehaved: {detail}")]
+    Misbehaved {
+        /// Who.
+        peer: String,
+        /// How.
+        detail: String,
+    },
+    /// The link was lost, timed out, or could not be made.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Correlated randomness that was used before.
+    #[error("{0}; start a new session so that the dealer deals anew")]
+    MaterialUsed(String),
+    /// The record of used correlations cannot be read or written.
+    #[error(transparent)]
+    Counters(CounterError),
+    /// Code that does not pass the verifier.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// A mistake of this program.
+    #[error("{0}; this is a bug in mpcc, please report it")]
+    Bug(String),
+}
+
+impl SessionError {
+    /// The process exit status: 1 own data, 2 usage, 3 peer or dealer, 4 link, 5 correlations, 70 bug.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            SessionError::OwnData(_) => 1,
+            SessionError::Misuse(_) | SessionError::Counters(_) => 2,
+            SessionError::Incompatible { .. } | SessionError::Misbehaved { .. } => 3,
+            SessionError::Link(link) => match link.exit_class() {
+                ExitClass::Usage => 2,
+                ExitClass::Peer => 3,
+                ExitClass::Link => 4,
+                ExitClass::Bug => 70,
+            },
+            SessionError::MaterialUsed(_) => 5,
+            SessionError::Code(_) | SessionError::Bug(_) => 70,
+        }
+    }
+
+    /// A party's or the dealer's protocol error, blamed on whom it came from.
+    pub(crate) fn from_protocol(error: ProtocolError, peer: &str, dealer: &str) -> SessionError {
+        let detail = error.to_string();
+        let misbehaved = |who: &str| SessionError::Misbehaved { peer: who.to_owned(), detail: detail.clone() };
+        match error {
+            ProtocolError::OwnData { .. } => SessionError::OwnData(detail),
+            ProtocolError::MessageLength { at: Moment::Correction, .. }
+            | ProtocolError::Padding { at: Moment::Correction } => misbehaved(dealer),
+            ProtocolError::MessageLength { .. } | ProtocolError::Padding { .. } => misbehaved(peer),
+            ProtocolError::MaterialUsed { .. } => SessionError::MaterialUsed(detail),
+            ProtocolError::Corrections(error) => link_error(error),
+            ProtocolError::OutOfOrder { .. } | ProtocolError::WrongRole { .. } | ProtocolError::Kernel(_) => {
+                SessionError::Bug(detail)
+            }
+        }
+    }
+}
+
+impl From<CounterError> for SessionError {
+    fn from(error: CounterError) -> SessionError {
+        match error {
+            CounterError::Used { .. } => SessionError::MaterialUsed(error.to_string()),
+            other => SessionError::Counters(other),
+        }
+    }
+}
+
+/// The link error that a reader or writer of corrections wrapped.
+fn link_error(error: io::Error) -> SessionError {
+    let text = error.to_string();
+    match error.into_inner().map(|inner| inner.downcast::<LinkError>()) {
+        Some(Ok(link)) => SessionError::Link(*link),
+        _ => SessionError::Bug(format!("the stream of corrections failed: {text}")),
+    }
+}

@@ -1,0 +1,196 @@
+//! What the roles compare before anything secret moves, and the messages that carry it.
+//!
+//! Every role sends its hello to both others before it reads theirs, so that each of two that differ sees the
+//! difference itself. The dealer answers matching hellos with a batch and a seed; then the parties confirm to
+//! each other that they speak of the same session, batch and number of inferences.
+
+use mpcc_channel::{Duplex, LinkError, SessionTag};
+use mpcc_kernels::trig;
+use mpcc_program::code::Role;
+use mpcc_protocols::SessionSeed;
+use zeroize::Zeroize;
+
+use crate::counter_store::BatchId;
+use crate::error::SessionError;
+use crate::transfer::kind;
+
+/// Version of the messages of a session; roles of different versions refuse one another.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+const MAGIC: [u8; 4] = *b"mpcc";
+const HELLO_BYTES: usize = 4 + 2 + 1 + 3 * 32 + 16;
+
+/// What every role of a session must have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramIdentity {
+    /// BLAKE3 hash of the share program with its protocol choices, rings and constants.
+    pub program: [u8; 32],
+    /// BLAKE3 hash of the shapes and encodings in which weights are bound.
+    pub binding: [u8; 32],
+}
+
+/// One role's hello.
+#[derive(Clone, Copy)]
+pub(crate) struct Hello {
+    role: Role,
+    identity: ProgramIdentity,
+    tables: [u8; 32],
+    pub(crate) nonce: [u8; 16],
+}
+
+impl Hello {
+    /// Ours, with a fresh nonce.
+    pub(crate) fn new(role: Role, identity: ProgramIdentity) -> Result<Hello, SessionError> {
+        let mut tables = [0; 32];
+        for (bytes, word) in tables.chunks_exact_mut(8).zip(trig::table_digest()) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        Ok(Hello { role, identity, tables, nonce: random()? })
+    }
+
+    pub(crate) fn send(&self, link: &mut dyn Duplex) -> Result<(), LinkError> {
+        let mut bytes = Vec::with_capacity(HELLO_BYTES);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
+        bytes.push(self.role as u8);
+        for part in [&self.identity.program, &self.identity.binding, &self.tables] {
+            bytes.extend_from_slice(part);
+        }
+        bytes.extend_from_slice(&self.nonce);
+        link.send(kind::HELLO, bytes)
+    }
+
+    /// Receives the hello of `role` and compares it with ours; returns its nonce.
+    pub(crate) fn receive_matching(&self, link: &mut dyn Duplex, role: Role) -> Result<[u8; 16], SessionError> {
+        let bytes = link.recv(kind::HELLO)?;
+        let peer = link.peer().to_owned();
+        let misbehaved = |detail: &str| SessionError::Misbehaved { peer: peer.clone(), detail: detail.to_owned() };
+        let differ = |what, ours: String, theirs: String| {
+            if ours == theirs {
+                Ok(())
+            } else {
+                Err(SessionError::Incompatible { peer: peer.clone(), what, ours, theirs })
+            }
+        };
+        let Some(rest) = bytes.strip_prefix(&MAGIC) else {
+            return Err(misbehaved("its first message is not a hello"));
+        };
+        let (version, rest) = split::<2>(rest).ok_or_else(|| misbehaved("its hello is cut short"))?;
+        differ("session protocol", PROTOCOL_VERSION.to_string(), u16::from_le_bytes(version).to_string())?;
+        if bytes.len() != HELLO_BYTES {
+            return Err(misbehaved("its hello has another length"));
+        }
+        let fields = (|| {
+            let (theirs, rest) = split::<1>(rest)?;
+            let (program, rest) = split::<32>(rest)?;
+            let (binding, rest) = split::<32>(rest)?;
+            let (tables, rest) = split::<32>(rest)?;
+            let (nonce, _) = split::<16>(rest)?;
+            Some((theirs[0], program, binding, tables, nonce))
+        })();
+        let Some((theirs, program, binding, tables, nonce)) = fields else {
+            return Err(misbehaved("its hello is cut short"));
+        };
+        let name = |r: u8| [Role::ModelOwner, Role::DataOwner, Role::Dealer].into_iter().find(|x| *x as u8 == r);
+        differ("role of that address", format!("{:?}", Some(role)), format!("{:?}", name(theirs)))?;
+        differ("program", hex(&self.identity.program), hex(&program))?;
+        differ("binding of weights", hex(&self.identity.binding), hex(&binding))?;
+        differ("table of public factors", hex(&self.tables), hex(&tables))?;
+        Ok(nonce)
+    }
+}
+
+/// The session that three nonces, a batch and a program make.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SessionDigest([u8; 32]);
+
+impl SessionDigest {
+    pub(crate) fn new(
+        program: &ProgramIdentity,
+        model_owner: &[u8; 16],
+        data_owner: &[u8; 16],
+        dealer: &[u8; 16],
+        batch: BatchId,
+    ) -> SessionDigest {
+        let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 session of three roles");
+        hasher.update(&program.program).update(&program.binding);
+        hasher.update(model_owner).update(data_owner).update(dealer).update(&batch.0);
+        SessionDigest(*hasher.finalize().as_bytes())
+    }
+
+    /// What frames of the session carry.
+    pub(crate) fn tag(&self) -> SessionTag {
+        let mut tag = SessionTag::default();
+        tag.0.copy_from_slice(&self.0[..16]);
+        tag
+    }
+}
+
+/// Dealer to party: the batch and the party's seed.
+pub(crate) fn send_grant(link: &mut dyn Duplex, batch: BatchId, seed: &[u8; 16]) -> Result<(), LinkError> {
+    link.send(kind::GRANT, [batch.0, *seed].concat())
+}
+
+/// Receives what [`send_grant`] sends.
+pub(crate) fn receive_grant(link: &mut dyn Duplex) -> Result<(BatchId, SessionSeed), SessionError> {
+    let mut bytes = link.recv_exact(kind::GRANT, 32)?;
+    let (mut batch, mut seed) = ([0; 16], [0; 16]);
+    batch.copy_from_slice(&bytes[..16]);
+    seed.copy_from_slice(&bytes[16..]);
+    bytes.zeroize();
+    Ok((BatchId(batch), SessionSeed::take(&mut seed)))
+}
+
+/// Parties: compares session and batch, and returns the number of inferences the peer asks for; the model owner asks for none.
+pub(crate) fn confirm(
+    link: &mut dyn Duplex,
+    session: &SessionDigest,
+    batch: BatchId,
+    inferences: u64,
+) -> Result<u64, SessionError> {
+    let message = [&session.0[..], &batch.0, &inferences.to_le_bytes()].concat();
+    link.send(kind::CONFIRM, message)?;
+    let bytes = link.recv_exact(kind::CONFIRM, 32 + 16 + 8)?;
+    for (what, ours, theirs) in
+        [("batch of the dealer", &batch.0[..], &bytes[32..48]), ("session", &session.0[..], &bytes[..32])]
+    {
+        if ours != theirs {
+            let peer = link.peer().to_owned();
+            return Err(SessionError::Incompatible { peer, what, ours: hex(ours), theirs: hex(theirs) });
+        }
+    }
+    let (count, _) = split::<8>(&bytes[48..]).unwrap_or_default();
+    Ok(u64::from_le_bytes(count))
+}
+
+/// Parties: both have the material of `index` for the same masked model. Returns the peer's index.
+pub(crate) fn ready(link: &mut dyn Duplex, index: u64, model: &blake3::Hash) -> Result<u64, SessionError> {
+    link.send(kind::READY, [&index.to_le_bytes()[..], model.as_bytes()].concat())?;
+    let bytes = link.recv_exact(kind::READY, 8 + 32)?;
+    if model.as_bytes() != &bytes[8..] {
+        return Err(SessionError::Incompatible {
+            peer: link.peer().to_owned(),
+            what: "masked model",
+            ours: hex(model.as_bytes()),
+            theirs: hex(&bytes[8..]),
+        });
+    }
+    let (theirs, _) = split::<8>(&bytes).unwrap_or_default();
+    Ok(u64::from_le_bytes(theirs))
+}
+
+/// Fresh bytes from the operating system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], SessionError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| SessionError::Misuse(format!("the operating system gives no random bytes: {e}")))?;
+    Ok(bytes)
+}
+
+fn split<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
+    bytes.split_first_chunk::<N>().map(|(head, rest)| (*head, rest))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

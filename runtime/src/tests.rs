@@ -1,0 +1,134 @@
+//! Sessions of a small hand-made program over loopback TLS and over memory links, and everything that must end one.
+
+mod counters;
+mod failures;
+mod over_tls;
+mod scripted;
+#[path = "../protocols/src/tests/tiny.rs"]
+mod tiny;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mpcc_channel::{Fingerprint, Identity, LinkOptions, Listener, Peer};
+use mpcc_program::code::RoleCode;
+use mpcc_program::interpret::Interpreter;
+use mpcc_protocols::CheckedCode;
+
+use crate::data_owner::Inferences;
+use crate::dealer::DealerConfig;
+use crate::{
+    Endpoint, NoProgress, PartyConfig, ProgramIdentity, Progress, RoleProgram, RoleReport, SessionError, data_owner,
+    dealer, model_owner,
+};
+use tiny::Tiny;
+
+const T: Tiny = Tiny { k: 7, n: 4, bits: 41 };
+const IDENTITY: ProgramIdentity = ProgramIdentity { program: [0xab; 32], binding: [2; 32] };
+
+fn program(code: RoleCode, identity: ProgramIdentity) -> RoleProgram {
+    RoleProgram { code: Arc::new(CheckedCode::new(code).unwrap()), executor: Arc::new(Interpreter), identity }
+}
+
+fn numbers(n: usize, salt: i64) -> Vec<u64> {
+    (0..n as i64).map(|i| ((i * 7919 + salt) % 2001 - 1000) as u64).collect()
+}
+
+fn weights() -> Vec<Vec<u64>> {
+    vec![numbers(T.k * T.n, 3)]
+}
+
+fn inputs(count: i64) -> Vec<Vec<Vec<u64>>> {
+    (0..count).map(|i| vec![numbers(T.k, i)]).collect()
+}
+
+fn expected(input: &[Vec<u64>]) -> Vec<i64> {
+    tiny::plain(T, &input[0], &weights()[0])
+}
+
+/// What may differ between the roles of a test.
+struct Setting {
+    t: Tiny,
+    programs: [ProgramIdentity; 3],
+    inputs: Vec<Vec<Vec<u64>>>,
+    weights: Vec<Vec<u64>>,
+    most_inferences: Option<u64>,
+    ahead: bool,
+    progress: [Arc<dyn Progress>; 3],
+    link: LinkOptions,
+}
+
+impl Default for Setting {
+    fn default() -> Setting {
+        let none = || Arc::new(NoProgress) as Arc<dyn Progress>;
+        Setting {
+            t: T,
+            programs: [IDENTITY; 3],
+            inputs: inputs(1),
+            weights: weights(),
+            most_inferences: None,
+            ahead: false,
+            progress: [none(), none(), none()],
+            link: LinkOptions { setup_timeout: Duration::from_secs(5), ..LinkOptions::default() },
+        }
+    }
+}
+
+/// Three roles on threads of this process, linked over loopback TLS.
+struct Session {
+    model_owner: JoinHandle<Result<RoleReport, SessionError>>,
+    data_owner: JoinHandle<Result<Inferences, SessionError>>,
+    dealer: JoinHandle<Result<RoleReport, SessionError>>,
+    state: tempfile::TempDir,
+}
+
+fn start(setting: Setting) -> Session {
+    let state = tempfile::tempdir().unwrap();
+    let identities: [Identity; 3] = std::array::from_fn(|_| Identity::generate().unwrap());
+    let prints: [Fingerprint; 3] = std::array::from_fn(|i| identities[i].fingerprint());
+    let peers: [Peer; 3] =
+        std::array::from_fn(|i| Peer::new(["the model owner", "the data owner", "the dealer"][i], prints[i]));
+    let listeners: [Listener; 2] = std::array::from_fn(|_| Listener::bind("127.0.0.1:0").unwrap());
+    let [model_listener, dealer_listener] = listeners;
+    let model_address = model_listener.local_addr().to_string();
+    let dealer_address = dealer_listener.local_addr().to_string();
+    let party = |own: usize, peer: usize, peer_endpoint, state_directory: PathBuf| PartyConfig {
+        identity: identities[own].clone(),
+        peer: peers[peer].clone(),
+        peer_endpoint,
+        peer_link: setting.link.clone(),
+        dealer: peers[2].clone(),
+        dealer_address: dealer_address.clone(),
+        dealer_link: setting.link.clone(),
+        patience: Duration::from_secs(20),
+        state_directory,
+        ahead: setting.ahead,
+    };
+    let model_config = party(0, 1, Endpoint::Listen(model_listener), state.path().join("model-owner"));
+    let data_config = party(1, 0, Endpoint::Connect(model_address), state.path().join("data-owner"));
+    let dealer_config = DealerConfig {
+        identity: identities[2].clone(),
+        model_owner: peers[0].clone(),
+        data_owner: peers[1].clone(),
+        listener: dealer_listener,
+        link: setting.link.clone(),
+    };
+    let programs = [
+        program(tiny::model_owner(setting.t), setting.programs[0]),
+        program(tiny::data_owner(setting.t), setting.programs[1]),
+        program(tiny::dealer(setting.t), setting.programs[2]),
+    ];
+    let [model_program, data_program, dealer_program] = programs;
+    let [model_progress, data_progress, dealer_progress] = setting.progress;
+    let (weights, most, inputs) = (setting.weights, setting.most_inferences, setting.inputs);
+    Session {
+        model_owner: std::thread::spawn(move || {
+            model_owner::run(model_config, &model_program, weights, most, &*model_progress)
+        }),
+        data_owner: std::thread::spawn(move || data_owner::run(data_config, &data_program, inputs, &*data_progress)),
+        dealer: std::thread::spawn(move || dealer::run(dealer_config, &dealer_program, &*dealer_progress)),
+        state,
+    }
+}

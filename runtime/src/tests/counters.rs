@@ -1,0 +1,114 @@
+//! The record of used correlations across crashes, roll-backs and damage.
+
+use std::fs;
+use std::path::PathBuf;
+
+use mpcc_channel::Fingerprint;
+
+use crate::counter_store::{BatchId, CounterError, CounterStore};
+
+const BATCH: BatchId = BatchId([5; 16]);
+
+fn open(directory: &tempfile::TempDir) -> CounterStore {
+    open_for(directory, 1).unwrap()
+}
+
+fn open_for(directory: &tempfile::TempDir, peer: u8) -> Result<CounterStore, CounterError> {
+    let print = |b| Fingerprint::of_certificate(&[b]);
+    CounterStore::open(directory.path(), &print(peer), &print(100))
+}
+
+fn record(directory: &tempfile::TempDir) -> PathBuf {
+    let files = fs::read_dir(directory.path()).unwrap().map(|f| f.unwrap().path());
+    files.into_iter().find(|f| f.extension().is_some_and(|e| e == "json")).unwrap()
+}
+
+fn used(result: Result<(), CounterError>) -> bool {
+    matches!(result, Err(CounterError::Used { .. }))
+}
+
+#[test]
+fn a_batch_begins_once_and_indices_rise_across_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    open(&directory).begin(BATCH).unwrap();
+    assert!(used(open(&directory).begin(BATCH)));
+    open(&directory).claim(BATCH, 0, 0).unwrap();
+    assert!(used(open(&directory).claim(BATCH, 0, 0)));
+    open(&directory).claim(BATCH, 3, 3).unwrap();
+    for (own, peer) in [(3, 4), (4, 3), (2, 9), (9, 0)] {
+        assert!(used(open(&directory).claim(BATCH, own, peer)), "{own} {peer}");
+    }
+    open(&directory).claim(BATCH, 4, 4).unwrap();
+}
+
+#[test]
+fn a_higher_index_of_the_peer_counts_as_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    store.begin(BATCH).unwrap();
+    store.claim(BATCH, 1, 8).unwrap();
+    assert!(used(store.claim(BATCH, 8, 9)));
+    store.claim(BATCH, 9, 9).unwrap();
+}
+
+#[test]
+fn a_batch_that_was_not_begun_cannot_be_used() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(used(open(&directory).claim(BATCH, 0, 0)));
+}
+
+#[test]
+fn peers_have_records_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    open_for(&directory, 1).unwrap().begin(BATCH).unwrap();
+    open_for(&directory, 2).unwrap().begin(BATCH).unwrap();
+}
+
+#[test]
+fn a_crash_before_the_rename_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    store.begin(BATCH).unwrap();
+    store.claim(BATCH, 0, 0).unwrap();
+    fs::write(directory.path().join(".tmpAbCdEf"), b"{\"schema\":\"mpcc.coun").unwrap();
+    assert!(used(open(&directory).claim(BATCH, 0, 0)));
+    open(&directory).claim(BATCH, 1, 1).unwrap();
+}
+
+#[test]
+fn a_damaged_record_is_refused_and_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    open(&directory).begin(BATCH).unwrap();
+    let path = record(&directory);
+    let text = fs::read_to_string(&path).unwrap();
+    for damaged in [&text[..text.len() / 2], "", "{\"schema\":\"mpcc.counters/9\",\"batches\":[]}"] {
+        fs::write(&path, damaged).unwrap();
+        let error = open_for(&directory, 1).unwrap_err();
+        assert!(matches!(error, CounterError::Malformed { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_a_clear_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, b"").unwrap();
+    let print = |b| Fingerprint::of_certificate(&[b]);
+    let error = CounterStore::open(&file.join("below"), &print(1), &print(2)).unwrap_err();
+    assert!(error.to_string().contains("cannot create"), "{error}");
+}
+
+#[test]
+fn concurrent_claims_are_all_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8u8 {
+            let directory = &directory;
+            scope.spawn(move || open(directory).begin(BatchId([thread; 16])).unwrap());
+        }
+    });
+    for thread in 0..8u8 {
+        assert!(used(open(&directory).begin(BatchId([thread; 16]))));
+    }
+}

@@ -1,0 +1,68 @@
+//! Whole sessions that succeed.
+
+use std::sync::{Arc, Mutex};
+
+use super::{Setting, T, expected, inputs, start};
+use crate::{Measurement, Progress, ProgressEvent};
+
+fn packed(words: usize) -> u64 {
+    (words * usize::from(T.bits)).div_ceil(8) as u64
+}
+
+#[test]
+fn three_inferences_are_right_and_measured_bytes_are_those_of_the_shapes() {
+    for ahead in [false, true] {
+        let session = start(Setting { inputs: inputs(3), ahead, ..Setting::default() });
+        let done = session.data_owner.join().unwrap().unwrap();
+        let model_owner = session.model_owner.join().unwrap().unwrap();
+        let dealer = session.dealer.join().unwrap().unwrap();
+        for (outputs, input) in done.outputs.iter().zip(inputs(3)) {
+            assert_eq!(outputs[0].signed(), expected(&input));
+        }
+        assert_eq!(done.outputs.len(), 3);
+        for (one, other) in done.report.inferences.iter().zip(&model_owner.inferences) {
+            assert_eq!((one.online_bytes_sent, one.online_bytes_received), (packed(T.k), packed(T.n)));
+            assert_eq!((other.online_bytes_sent, other.online_bytes_received), (packed(T.n), packed(T.k)));
+            assert_eq!((one.offline_bytes, other.offline_bytes), (2 * packed(T.n), 0));
+        }
+        assert_eq!(dealer.inferences.len(), 3);
+        assert_eq!(dealer.inferences[2].offline_bytes, 2 * packed(T.n));
+        let joint = Measurement::new(&done.report, Some(&model_owner), Some(&dealer));
+        assert_eq!((joint.hops, joint.inferences, joint.setup_bytes), (2, 3, packed(T.k * T.n)));
+        assert_eq!((joint.online_bytes.model_owner, joint.online_bytes.data_owner), (packed(T.n), packed(T.k)));
+        assert!(joint.online_seconds > 0.0 && joint.offline_seconds > 0.0);
+        assert!(joint.peak_rss_bytes.dealer.is_none_or(|bytes| bytes > 1 << 20));
+        assert!(joint.wire_overhead_bytes.model_owner.is_some_and(|bytes| bytes > 500));
+        let json = serde_json::to_value(&joint).unwrap();
+        for name in ["hops", "online_bytes", "offline_bytes", "setup_bytes", "setup_seconds", "offline_seconds"] {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+        assert_eq!(json["online_bytes"]["data_owner"], packed(T.k));
+        assert_eq!(std::fs::read_dir(session.state.path()).unwrap().count(), 2);
+    }
+}
+
+#[derive(Default)]
+struct Log(Mutex<Vec<ProgressEvent>>);
+
+impl Progress for Log {
+    fn event(&self, event: ProgressEvent) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+#[test]
+fn progress_tells_every_hop_in_order() {
+    let log = Arc::new(Log::default());
+    let mut setting = Setting { inputs: inputs(2), ..Setting::default() };
+    setting.progress[1] = Arc::clone(&log) as Arc<dyn Progress>;
+    start(setting).data_owner.join().unwrap().unwrap();
+    let offline = |inference| ProgressEvent::Offline { inference, of: Some(2) };
+    let hop = |inference, hop| ProgressEvent::Hop { hop, of: 2, inference, inferences: 2 };
+    let mut all = vec![ProgressEvent::Connected, ProgressEvent::Setup];
+    for inference in 1..=2 {
+        all.extend([offline(inference), hop(inference, 1), hop(inference, 2)]);
+    }
+    all.push(ProgressEvent::Finished);
+    assert_eq!(*log.0.lock().unwrap(), all);
+}
