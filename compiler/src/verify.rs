@@ -15,6 +15,7 @@ use std::fmt;
 
 use crate::graph::{Graph, NodeId, Op};
 
+pub(crate) use infer::derived_type;
 pub use infer::{broadcast, build, build_shaped, infer};
 
 /// Proof that a graph passed the verifier.
@@ -65,7 +66,7 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
             report(format!("operand {late:?} is not an earlier node"));
             continue;
         }
-        match infer::derived_type(graph, &node.op, Some(&node.ty.shape)) {
+        match derived_type(graph, &node.op, Some(&node.ty.shape)) {
             Ok(ty) if ty == node.ty => {}
             Ok(ty) => report(format!("has type {:?} where its operands give {ty:?}", node.ty)),
             Err(message) => report(message),

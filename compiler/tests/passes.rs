@@ -8,5 +8,7 @@ mod graph;
 mod meaning;
 #[path = "passes/models.rs"]
 mod models;
+#[path = "passes/random.rs"]
+mod random;
 #[path = "passes/ranges.rs"]
 mod ranges;

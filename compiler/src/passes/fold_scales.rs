@@ -102,7 +102,7 @@ fn absorb(rw: &mut Rewriter, x: NodeId, m: f64) -> Result<Option<NodeId>, String
         },
         _ => return Ok(None),
     };
-    rw.add(new, x).map(Some)
+    rw.add_scaled(new, x, m).map(Some)
 }
 
 /// A mean of shared rows is their sum, scaled.

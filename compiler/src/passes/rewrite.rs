@@ -1,13 +1,14 @@
 //! The driver under the passes: rules propose a replacement for one node, the driver applies it everywhere.
 //!
 //! A rule may append nodes; equal nodes are appended once. A replacement has the same value as the node it
-//! replaces and never depends on it. Sweeps repeat until no rule fires; then dead and repeated nodes are dropped
-//! and the rest is put in topological order.
+//! replaces and never depends on it; more people may know it, then its users' types follow.
+//! Sweeps repeat until no rule fires; between sweeps dead and repeated nodes are dropped and the rest is put in
+//! topological order.
 
 use hashbrown::HashMap;
 
 use crate::graph::{Graph, Node, NodeId, Op, Shape, Type, Visibility};
-use crate::verify::{build_shaped, infer};
+use crate::verify::{build_shaped, derived_type, infer};
 
 /// Proposes a node of the same value as the one given, or nothing.
 pub(super) type Rule = fn(&mut Rewriter, NodeId) -> Result<Option<NodeId>, String>;
@@ -52,7 +53,7 @@ pub(super) fn rewrite(graph: &Graph, rules: &[Rule]) -> Result<Graph, String> {
     }
 }
 
-/// The same graph without dead or repeated nodes, in the order in which outputs need them.
+/// The same graph without dead or repeated nodes, in the order in which outputs need them, its types derived anew.
 pub(super) fn tidy(graph: &Graph) -> Result<Graph, String> {
     let mut kept: Graph = Graph { nodes: Vec::new(), ..graph.clone() };
     let mut known: HashMap<String, NodeId> = HashMap::new();
@@ -68,7 +69,8 @@ pub(super) fn tidy(graph: &Graph) -> Result<Graph, String> {
                 *same
             }
             None => {
-                let new = kept.push(Node { op, ..node.clone() });
+                let ty = derived_type(&kept, &op, Some(&node.ty.shape))?;
+                let new = kept.push(Node { op, ty, ..node.clone() });
                 known.insert(key, new);
                 new
             }
@@ -205,6 +207,16 @@ impl Rewriter {
         Ok(new)
     }
 
+    /// As [`Self::add`]; the new node is `x` times `factor`, and so is its declared range.
+    pub(super) fn add_scaled(&mut self, op: Op, x: NodeId, factor: f64) -> Result<NodeId, String> {
+        let new = self.add(op, x)?;
+        let ends = self.node(x).assumed.map(|(low, high)| (low * factor, high * factor));
+        let range = ends.map(|(a, b)| (a.min(b), a.max(b)));
+        let node = &mut self.graph.nodes[new.0 as usize];
+        node.assumed = narrower(node.assumed, range);
+        Ok(new)
+    }
+
     fn append(&mut self, op: Op, shape: &Shape, from: NodeId) -> Result<NodeId, String> {
         let key = key(&op, shape);
         if let Some(same) = self.known.get(&key) {
@@ -221,7 +233,7 @@ impl Rewriter {
     /// Makes every user of `old` use `new`.
     fn replace(&mut self, old: NodeId, new: NodeId) -> Result<(), String> {
         let (was, is) = (&self.graph.node(old).ty, &self.graph.node(new).ty);
-        if was != is {
+        if (&was.shape, was.element) != (&is.shape, is.element) {
             return Err(format!("{old:?} ({}) of type {was:?} was replaced by {is:?}", self.node(old).path));
         }
         let range = self.node(old).assumed;

@@ -102,7 +102,8 @@ pub(super) fn apply_as(rw: &mut Rewriter, x: NodeId, view: &View, from: NodeId) 
         let mut start = 0;
         for part in parts {
             let range = start..start + rw.shape(part)[axis];
-            if positions.iter().all(|p| range.contains(p)) {
+            let same_element = rw.node(part).ty.element == rw.node(x).ty.element;
+            if same_element && positions.iter().all(|p| range.contains(p)) {
                 let inside = positions.into_iter().map(|p| p - start).collect();
                 return apply_as(rw, part, &View::list(axis, inside), from);
             }
@@ -190,7 +191,8 @@ pub(super) fn through_as(rw: &mut Rewriter, id: NodeId, view: &View, from: NodeI
             Op::Concat { parts, axis: joined }
         }
         Op::Slice { .. } | Op::Gather { .. } => match view_of(rw, id) {
-            Some((x, inner)) if inner.axis != axis => {
+            // Of two views the one along the outer axis comes first, or they would change places for ever.
+            Some((x, inner)) if inner.axis > axis => {
                 let x = apply(rw, x, view)?;
                 op.map_operands(|_| x)
             }

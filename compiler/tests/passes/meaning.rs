@@ -4,7 +4,7 @@ use mpcc_compiler::evaluate::{Evaluator, Wanted};
 use mpcc_compiler::graph::{Graph, NodeId, Op, Visibility};
 use mpcc_compiler::passes::{PASSES, check_final, run_all, run_until};
 
-use crate::models::{self, Vit};
+use crate::models::{self, Builder, Vit};
 
 /// Outputs on `seeds` inputs, flattened.
 fn outputs(graph: &Graph, seeds: u64) -> Vec<f64> {
@@ -107,4 +107,20 @@ fn rows_without_an_activation_have_one_layer_instead_of_two() {
     });
     // The class row of the last layer keeps both: its activation is linear too.
     assert_eq!(weights.filter(|w| fused(*w)).count(), 3);
+}
+
+#[test]
+fn declared_ranges_go_where_their_values_go() {
+    let mut b = Builder::new("ranges");
+    let x = b.shared("x", &[2, 4]);
+    let weight = b.param("w", &[6, 4]);
+    let h = b.add(Op::Linear { x, weight, bias: None }, "h");
+    let columns = b.slice(h, 1, 0, 3, "columns");
+    let y = b.add(Op::Scale(columns, -1.5), "y");
+    b.output("y", y);
+    let mut graph = b.finish();
+    graph.nodes[h.0 as usize].assumed = Some((-2.0, 4.0));
+    graph.nodes[y.0 as usize].assumed = Some((-5.0, 5.0));
+    let (after, _) = run_all(&graph);
+    assert_eq!(after.node(after.outputs[0].node).assumed, Some((-5.0, 3.0)));
 }
