@@ -1,1 +1,11 @@
-//! Placeholder.
+//! Trained weights and inputs, from files to the tensors the compiler and the parties work on.
+//!
+//! This is where files are read: safetensors checked against a graph's parameters, images and arrays checked against
+//! a graph's inputs. Every error means that a file is wrong and names it; the command line ends with status 1.
+
+mod file;
+pub mod inputs;
+pub mod labels;
+pub mod weights;
+
+pub use file::FileError;

@@ -1,0 +1,5 @@
+//! Weights and inputs from files, good and bad.
+
+mod fixtures;
+mod inputs;
+mod weights;
