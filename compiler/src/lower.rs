@@ -30,7 +30,7 @@ use mpcc_grammar::ast::{BlockDef, FnDef, ModelDef, Module, PartyWord, PlanDef, S
 use serde::Deserialize;
 
 use crate::graph::{Element, Graph, Node, NodeId, Op, Shape, Type, Visibility};
-use report::{Draft, Report};
+use report::{Draft, Report, error};
 use value::{Binding, Tensor, Value};
 
 /// A plan given from outside the source.
@@ -84,9 +84,6 @@ pub fn lower(module: &Module, options: &LowerOptions) -> Result<(Graph, Vec<Diag
     report.finish().map(|warnings| (graph, warnings))
 }
 
-/// Nodes beyond which unrolling is taken for a mistake.
-const MAX_NODES: usize = 1 << 20;
-
 /// One function, block or model being lowered.
 struct Frame<'a> {
     /// Names, innermost scope last.
@@ -121,8 +118,8 @@ struct Lowerer<'a> {
     reshaped: HashMap<NodeId, Shape>,
     /// The `weights` declaration, once met.
     weights: Option<Span>,
-    /// Loop iterations so far.
-    iterations: usize,
+    /// Loop rounds and calls so far.
+    steps: usize,
 }
 
 impl<'a> Lowerer<'a> {
@@ -141,7 +138,7 @@ impl<'a> Lowerer<'a> {
             bound: HashMap::new(),
             reshaped: HashMap::new(),
             weights: None,
-            iterations: 0,
+            steps: 0,
         }
     }
 
@@ -174,7 +171,12 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Appends a node with a given visibility.
-    fn push(&mut self, op: Op, ty: Type, span: Span) -> NodeId {
+    fn push(&mut self, op: Op, mut ty: Type, span: Span) -> NodeId {
+        if !types::is_possible(&ty.shape) {
+            let text = types::shape_text(&ty.shape);
+            self.fail(error("E0518", "a tensor has at most 2^40 entries").at(span, format!("this would be {text}")));
+            ty.shape.fill(1);
+        }
         let path = self.path();
         self.graph.push(Node { op, ty, path, assumed: None, span: Some(span) })
     }

@@ -100,3 +100,37 @@ fn graphs_are_as_written_in_the_goldens() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// Lines dropped and digits changed: whatever is left must be lowered to a sound graph or be explained in place.
+#[test]
+fn damaged_sources_are_explained_or_lowered_to_sound_graphs() {
+    let (mut lowered, mut refused) = (0, 0);
+    let quick = |path: &PathBuf| !name_of(path).starts_with("too_many");
+    for path in
+        sources(&folder("check")).into_iter().filter(quick).chain(right_models().into_iter().map(|(source, _)| source))
+    {
+        let source = fs::read_to_string(&path).expect("a readable golden");
+        let lines: Vec<&str> = source.lines().collect();
+        let without = |at: usize| [&lines[..at], &lines[at + 1..]].concat().join("\n");
+        let digits = source.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at);
+        let changed =
+            digits.flat_map(|at| ["0", "3", "7"].map(|digit| [&source[..at], digit, &source[at + 1..]].concat()));
+        for damaged in (0..lines.len()).map(without).chain(changed.collect::<Vec<_>>()) {
+            let Ok(module) = parse(&damaged) else { continue };
+            match lower(&module, &LowerOptions::default()) {
+                Ok((graph, _)) => {
+                    verify::verify(&graph).unwrap_or_else(|violations| panic!("{violations:?} in\n{damaged}"));
+                    lowered += 1;
+                }
+                Err(errors) => {
+                    let inside = |diagnostic: &Diagnostic| {
+                        diagnostic.primary().is_some_and(|span| span.start <= span.end && span.end <= damaged.len())
+                    };
+                    assert!(!errors.is_empty() && errors.iter().all(inside), "{errors:?} in\n{damaged}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(lowered > 100 && refused > 100, "{lowered} lowered, {refused} refused");
+}

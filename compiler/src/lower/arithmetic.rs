@@ -161,9 +161,9 @@ impl<'a> Lowerer<'a> {
             let (a, b) = (self.seen(a), self.seen(b));
             return self.fail(
                 error("E0502", format!("shapes {} and {} do not go together", shape_text(&a), shape_text(&b)))
-                    .at(span, "extents must be equal or 1, counted from the last axis")
                     .at(left, shape_text(&a))
-                    .at(right, shape_text(&b)),
+                    .at(right, shape_text(&b))
+                    .help("extents must be equal or 1, counted from the last axis"),
             );
         }
         let rank = self.seen(a).len().max(self.seen(b).len());
@@ -202,45 +202,36 @@ impl<'a> Lowerer<'a> {
         let (seen_a, seen_b) = (self.seen(a), self.seen(b));
         let inner = |shape: &Shape, back: usize| shape.len().checked_sub(back).map(|axis| shape[axis]);
         let help = match (seen_a.len(), seen_b.len()) {
-            (0 | 1, _) | (_, 0 | 1) => Some("`@` needs matrices; `linear(x, w)` applies a weight matrix to a vector"),
-            _ if inner(&seen_a, 1) == inner(&seen_b, 1) => Some("`transpose` the right operand"),
-            _ => None,
+            (0 | 1, _) | (_, 0 | 1) => "`@` needs matrices; `linear(x, w)` applies a weight matrix to a vector",
+            _ if inner(&seen_a, 1) == inner(&seen_b, 2) => "axes before the last two must be equal",
+            _ if inner(&seen_a, 1) == inner(&seen_b, 1) => "`transpose` the right operand",
+            _ => "the last extent on the left must equal the one before the last on the right",
         };
+        let mismatch = error("E0503", format!("{} @ {} has no meaning", shape_text(&seen_a), shape_text(&seen_b)))
+            .at(left, shape_text(&seen_a))
+            .at(right, shape_text(&seen_b))
+            .help(help);
         if seen_a.len() < 2 || seen_b.len() < 2 || inner(&seen_a, 1) != inner(&seen_b, 2) {
-            let draft = error("E0503", format!("{} @ {} has no meaning", shape_text(&seen_a), shape_text(&seen_b)))
-                .at(span, "the last extent on the left must equal the one before the last on the right")
-                .at(left, shape_text(&seen_a))
-                .at(right, shape_text(&seen_b));
-            return self.fail(match help {
-                Some(help) => draft.help(help),
-                None => draft,
-            });
+            return self.fail(mismatch);
         }
         let (full_a, full_b) = (self.shape(a.node), self.shape(b.node));
-        let lead = a.lead.max(b.lead);
+        let (last, columns) = (full_a.len() - 1, full_b[full_b.len() - 1]);
         let mut shape = full_a.clone();
-        let columns = full_b[full_b.len() - 1];
-        let last = shape.len() - 1;
         shape[last] = columns;
-        if full_a[..full_a.len() - 2] == full_b[..full_b.len() - 2] {
-            return self.real(Op::MatMul(a.node, b.node), shape, lead, span);
+        if a.lead == b.lead && full_a[..full_a.len() - 2] == full_b[..full_b.len() - 2] {
+            return self.real(Op::MatMul(a.node, b.node), shape, a.lead, span);
         }
         if full_b.len() == 2 {
             let rows = full_a[..last].iter().product();
             let flat = self.reshaped_node(a.node, Shape::from_slice(&[rows, full_a[last]]), span);
             let product = self.node(Op::MatMul(flat, b.node), Element::Real, Shape::from_slice(&[rows, columns]), span);
             let node = self.reshaped_node(product, shape, span);
-            return Value::Tensor(Tensor { node, lead });
+            return Value::Tensor(Tensor { node, lead: a.lead });
         }
-        if a.lead != b.lead {
+        if seen_a[..seen_a.len() - 2] == seen_b[..seen_b.len() - 2] || a.lead != b.lead {
             return self.unmappable("`@`", span);
         }
-        self.fail(
-            error("E0503", format!("{} @ {} has no meaning", shape_text(&seen_a), shape_text(&seen_b)))
-                .at(span, "axes before the last two must be equal")
-                .at(left, shape_text(&seen_a))
-                .at(right, shape_text(&seen_b)),
-        )
+        self.fail(mismatch)
     }
 
     /// Reports an operation that cannot run over the leading axes of a mapped call.

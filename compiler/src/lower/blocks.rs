@@ -78,7 +78,7 @@ impl<'a> Lowerer<'a> {
         span: Span,
     ) -> Value<'a> {
         let def = instance.def;
-        if self.recursive(&def.name.node, span, def.name.span) {
+        if self.recursive(&def.name.node, span, def.name.span) || !self.step(span) {
             return Value::Poison;
         }
         let what = format!("block `{}`", def.name.node);

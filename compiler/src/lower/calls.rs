@@ -6,11 +6,15 @@
 use hashbrown::HashMap;
 use mpcc_grammar::ast::{Arg, Expr, ExprKind, FnDef, Param, Span, Stmt, StmtKind, TypeExpr, TypeKind};
 
+use super::arithmetic::broadcast;
 use super::report::error;
 use super::types::{element, element_text, shape_text, visibility, visibility_text};
 use super::value::{Argument, Binding, Function, Tensor, Value};
 use super::{Frame, Lowerer};
-use crate::graph::{Element, Op, Shape, Type, Visibility};
+use crate::graph::{Element, NodeId, Op, Shape, Type, Visibility};
+
+/// Times a tensor may be repeated over the axes of a mapped call.
+const MAX_REPEATS: usize = 1 << 20;
 
 /// The leading axes a call maps over.
 struct Mapping {
@@ -161,15 +165,17 @@ impl<'a> Lowerer<'a> {
         self.frames.push(Frame { scopes, base, naming: None, block, local, call: None });
     }
 
+    /// Gives a name its meaning in the innermost scope. A second one, reported with the names, has none.
     pub(super) fn define(&mut self, name: &str, value: Value<'a>, span: Span) {
         if let Some(scope) = self.frame().and_then(|frame| frame.scopes.last_mut()) {
+            let value = if scope.contains_key(name) { Value::Poison } else { value };
             scope.insert(name.to_owned(), Binding { value, span });
         }
     }
 
     fn call_user(&mut self, def: &'a FnDef, args: Vec<Argument<'a>>, span: Span) -> Value<'a> {
         let name = &def.name.node;
-        if self.recursive(name, span, def.name.span) {
+        if self.recursive(name, span, def.name.span) || !self.step(span) {
             return Value::Poison;
         }
         let what = format!("function `{name}`");
@@ -263,20 +269,28 @@ impl<'a> Lowerer<'a> {
         if mapping.extra.is_empty() {
             return value;
         }
-        if tensor.lead > 0 {
-            return Value::Tensor(Tensor { node: tensor.node, lead: mapping.lead });
+        let lead = if tensor.lead > 0 { mapping.lead } else { 0 };
+        let result = Tensor { node: tensor.node, lead };
+        if self.seen(result).starts_with(&mapping.extra) && tensor.lead > 0 {
+            return Value::Tensor(result);
         }
-        Value::Tensor(Tensor { node: self.repeated(tensor, &mapping.extra, span), lead: 0 })
+        let axes = self.seen(tensor).len();
+        match self.repeated(tensor.node, &mapping.extra, axes, span) {
+            Some(node) => Value::Tensor(Tensor { node, lead }),
+            None => self.unmappable("this result", span),
+        }
     }
 
-    /// A tensor without mapped axes, repeated along new leading ones.
-    pub(super) fn repeated(&mut self, tensor: Tensor, leading: &[usize], span: Span) -> crate::graph::NodeId {
-        let shape = self.shape(tensor.node);
-        let zeros: Shape = leading.iter().copied().chain(shape.iter().map(|_| 1)).collect();
-        let full: Shape = leading.iter().copied().chain(shape.iter().copied()).collect();
-        let entries = vec![0.0; leading.iter().product()];
-        let zeros = self.node(Op::Const(entries), Element::Real, zeros, span);
-        self.node(Op::Add(tensor.node, zeros), Element::Real, full, span)
+    /// A tensor repeated along `leading` axes in front of its last `axes` ones, where it has none or extent 1.
+    pub(super) fn repeated(&mut self, node: NodeId, leading: &[usize], axes: usize, span: Span) -> Option<NodeId> {
+        let count = leading.iter().product::<usize>();
+        let zeros: Shape = leading.iter().copied().chain(std::iter::repeat_n(1, axes)).collect();
+        let full = broadcast(&self.shape(node), &zeros)?;
+        if count > MAX_REPEATS {
+            return None;
+        }
+        let zeros = self.node(Op::Const(vec![0.0; count]), Element::Real, zeros, span);
+        Some(self.node(Op::Add(node, zeros), Element::Real, full, span))
     }
 
     /// Reads shape variables off the arguments.

@@ -1,11 +1,11 @@
 //! Expressions: names, literals, lists and operators' dispatch.
 
-use mpcc_grammar::ast::{Expr, ExprKind, ListElem, PartyWord, Span};
+use mpcc_grammar::ast::{BinaryOp, Expr, ExprKind, ListElem, PartyWord, Span};
 
 use super::Lowerer;
 use super::builtins::Builtin;
 use super::constants::{ConstantError, binary};
-use super::report::{Draft, error};
+use super::report::error;
 use super::types::visibility_text;
 use super::value::{Binding, Function, Tensor, Value};
 use crate::graph::{Op, Visibility};
@@ -39,15 +39,18 @@ impl<'a> Lowerer<'a> {
                     }
                     _ => match binary(*op, &a, &b) {
                         Ok(value) => value,
-                        Err(cause) => {
-                            let draft = constant_error(cause, span);
-                            self.fail(match cause {
-                                ConstantError::Mismatch => {
-                                    draft.at(left.span, a.describe()).at(right.span, b.describe())
-                                }
-                                ConstantError::Overflow | ConstantError::DivisionByZero => draft,
-                            })
-                        }
+                        Err(cause) => self.fail(match cause {
+                            ConstantError::Overflow => {
+                                error("E0602", "the result is too large").at(span, "does not fit 64 bits")
+                            }
+                            ConstantError::DivisionByZero => {
+                                error("E0603", "division by zero").at(right.span, "this is 0")
+                            }
+                            ConstantError::Mismatch => error("E0606", "the operator has no meaning for these values")
+                                .at(left.span, a.describe())
+                                .at(right.span, b.describe())
+                                .help("arithmetic takes numbers and tensors; `==` and `!=` also compare truth values"),
+                        }),
                     },
                 }
             }
@@ -56,7 +59,8 @@ impl<'a> Lowerer<'a> {
             ExprKind::At { value, path } => self.place(value, path),
             ExprKind::Repeat { value, count } => {
                 let entry = self.expr(value);
-                let Some(count) = self.whole_up_to(count, MAX_LIST) else { return Value::Poison };
+                let limit = MAX_LIST / entries(&entry).max(1);
+                let Some(count) = self.whole_up_to(count, limit) else { return Value::Poison };
                 Value::List(vec![(entry, value.span); count])
             }
             ExprKind::List(elems) => {
@@ -126,21 +130,20 @@ impl<'a> Lowerer<'a> {
     /// Reads a binding, if the enclosing `local` party may.
     fn read(&mut self, name: &str, binding: Binding<'a>, span: Span) -> Value<'a> {
         let Value::Tensor(tensor) = binding.value else { return binding.value };
-        if let Some(declared) = self.reshaped.get(&tensor.node).cloned() {
-            return Value::Tensor(Tensor { node: self.reshaped_node(tensor.node, declared, span), lead: tensor.lead });
-        }
-        let Some(party) = self.frames.last().and_then(|frame| frame.local) else { return binding.value };
+        let Some(party) = self.frames.last().and_then(|frame| frame.local) else {
+            return self.as_declared(tensor, span);
+        };
         let own = match party {
             PartyWord::Client => Visibility::SecretClient,
             PartyWord::Server => Visibility::SecretServer,
         };
         let found = self.ty(tensor.node).visibility;
         if found.join(own) == own {
-            return binding.value;
+            return self.as_declared(tensor, span);
         }
-        let (word, owner) = match party {
-            PartyWord::Client => ("client", "client"),
-            PartyWord::Server => ("server", "server"),
+        let word = match party {
+            PartyWord::Client => "client",
+            PartyWord::Server => "server",
         };
         let origin = match (&self.graph.node(tensor.node).op, found) {
             (Op::Param(_), _) => "`secret server`, from the `weights` declaration".to_owned(),
@@ -148,11 +151,21 @@ impl<'a> Lowerer<'a> {
             _ => format!("`{}`", visibility_text(found)),
         };
         self.fail(
-            error("E0412", format!("this would show `{name}` to the {owner}"))
+            error("E0412", format!("this would show `{name}` to the {word}"))
                 .at(span, format!("`local {word}` may read only `{}` and `public` values", visibility_text(own)))
                 .at(binding.span, origin)
                 .help(format!("move the computation out of `local {word}`: there it runs on shares")),
         )
+    }
+
+    /// A tensor in its declared shape, also if a load-time reshape has changed it.
+    fn as_declared(&mut self, tensor: Tensor, span: Span) -> Value<'a> {
+        match self.reshaped.get(&tensor.node).cloned() {
+            Some(declared) => {
+                Value::Tensor(Tensor { node: self.reshaped_node(tensor.node, declared, span), lead: tensor.lead })
+            }
+            None => Value::Tensor(tensor),
+        }
     }
 
     /// The values of both sides of a comparison, for a failed assert.
@@ -161,23 +174,22 @@ impl<'a> Lowerer<'a> {
         let number = |value: Value<'a>| value.as_number();
         let (left, right) = (number(self.expr(left))?, number(self.expr(right))?);
         let word = match op {
-            mpcc_grammar::ast::BinaryOp::Eq => "is not",
-            mpcc_grammar::ast::BinaryOp::Ne => "equals",
-            mpcc_grammar::ast::BinaryOp::Le => "is above",
-            mpcc_grammar::ast::BinaryOp::Ge => "is below",
-            mpcc_grammar::ast::BinaryOp::Lt => "is not below",
-            mpcc_grammar::ast::BinaryOp::Gt => "is not above",
+            BinaryOp::Eq => "is not",
+            BinaryOp::Ne => "equals",
+            BinaryOp::Le => "is above",
+            BinaryOp::Ge => "is below",
+            BinaryOp::Lt => "is not below",
+            BinaryOp::Gt => "is not above",
             _ => return None,
         };
         Some(format!("{left} {word} {right}"))
     }
 }
 
-fn constant_error(cause: ConstantError, span: Span) -> Draft {
-    match cause {
-        ConstantError::Overflow => error("E0602", "the result is too large").at(span, "does not fit 64 bits"),
-        ConstantError::DivisionByZero => error("E0603", "division by zero").at(span, "the divisor is 0"),
-        ConstantError::Mismatch => error("E0606", "the operator has no meaning for these values")
-            .at(span, "needs two numbers or two truth values of the right kind"),
+/// Values in a list, at any depth.
+fn entries(value: &Value<'_>) -> i64 {
+    match value {
+        Value::List(list) => list.iter().map(|(value, _)| entries(value)).sum(),
+        _ => 1,
     }
 }

@@ -9,11 +9,19 @@ use super::report::{closest, error, warning};
 use super::value::{Binding, Value};
 
 /// Fields of `numeric`; each but the first holds fraction bits.
-const NUMERIC_FIELDS: [&str; 7] =
+pub(super) const NUMERIC_FIELDS: [&str; 7] =
     ["ring", "frac", "weight_frac", "rsqrt_frac", "recip_frac", "table_frac", "output_frac"];
 
 /// Most fraction bits a setting may ask for.
 const MAX_FRACTION_BITS: i64 = 40;
+
+fn is_constant(value: &Value<'_>) -> bool {
+    match value {
+        Value::Poison | Value::Int(_) | Value::Real(_) | Value::Bool(_) => true,
+        Value::List(list) => list.iter().all(|(value, _)| is_constant(value)),
+        _ => false,
+    }
+}
 
 impl<'a> Lowerer<'a> {
     /// Registers every item by name.
@@ -122,8 +130,9 @@ impl<'a> Lowerer<'a> {
             return;
         }
         let mut value = self.expr(expr);
-        if !matches!(value, Value::Poison | Value::Int(_) | Value::Real(_) | Value::Bool(_)) {
-            value = self.mismatch("a number or a truth value", &value, expr.span).unwrap_or(Value::Poison);
+        if !is_constant(&value) {
+            value =
+                self.mismatch("a number, a truth value or a list of them", &value, expr.span).unwrap_or(Value::Poison);
         }
         if let Some(set) = self.options.sets.get(&name.node) {
             value = self.replaced(&name.node, &value, set, name.span);

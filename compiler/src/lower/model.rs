@@ -28,7 +28,8 @@ impl<'a> Lowerer<'a> {
             }
         }
         self.statements(&def.body);
-        if !def.body.iter().any(|stmt| matches!(stmt.kind, StmtKind::Output { .. })) {
+        let written = |stmt: &Stmt| matches!(stmt.kind, StmtKind::Output { .. });
+        if self.graph.outputs.is_empty() && !def.body.iter().any(written) {
             self.fail(
                 error("E0407", "the model has no output")
                     .at(def.name.span, "nobody would learn anything")
@@ -215,7 +216,7 @@ impl<'a> Lowerer<'a> {
             Visibility::Public | Visibility::SecretClient => {
                 self.report.emit(warning("W0005", format!("output `{}` reveals nothing", name.node)).at(
                     expr.span,
-                    format!("the client can compute this alone: it is {}", visibility_text(found.visibility)),
+                    format!("the client can compute this alone: it is `{}`", visibility_text(found.visibility)),
                 ))
             }
         }

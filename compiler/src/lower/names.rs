@@ -10,6 +10,7 @@ use mpcc_grammar::ast::{
 };
 
 use super::builtins::Builtin;
+use super::items::NUMERIC_FIELDS;
 use super::report::{Report, error, warning};
 
 /// Checks a whole file.
@@ -29,7 +30,10 @@ pub(super) fn resolve(module: &Module, report: &mut Report) {
         match &item.kind {
             ItemKind::Const { value, .. } => names.expr(value),
             ItemKind::Assert(assert) => names.assert(assert),
-            ItemKind::Numeric(fields) => fields.iter().for_each(|field| names.expr(&field.value)),
+            ItemKind::Numeric(fields) => {
+                let known = fields.iter().filter(|field| NUMERIC_FIELDS.contains(&field.name.node.as_str()));
+                known.for_each(|field| names.expr(&field.value));
+            }
             ItemKind::Fn(def) => names.function(def),
             ItemKind::Plan(def) => {
                 def.dims.iter().for_each(|dim| names.expr(dim));

@@ -9,8 +9,8 @@ use super::report::error;
 use super::value::{Function, Table, Value};
 use super::{Lowerer, PlanValue};
 
-/// Layers, heads or rows a plan may have at most.
-const MAX_EXTENT: usize = 1 << 16;
+/// Entries a plan may have at most.
+const MAX_ENTRIES: usize = 1 << 20;
 
 /// What an axis of a plan counts, for messages.
 struct Axis {
@@ -54,11 +54,12 @@ impl<'a> Lowerer<'a> {
         let mut extents = Vec::new();
         for dim in &def.dims {
             let Some(extent) = self.extent(dim) else { return Value::Poison };
-            if extent > MAX_EXTENT {
-                let text = format!("at most {MAX_EXTENT}");
-                return self.fail(error("E0518", format!("a plan cannot have {extent} entries")).at(dim.span, text));
-            }
             extents.push(extent);
+            let entries = extents.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent));
+            if entries.is_none_or(|entries| entries > MAX_ENTRIES) {
+                let text = format!("at most {MAX_ENTRIES} in all");
+                return self.fail(error("E0518", "a plan has too many entries").at(dim.span, text));
+            }
         }
         let columns = extents.get(1).copied();
         let rows = self.fill(def, &def.entries, &layers(extents[0]), &mut |this, layer, expr| match columns {
@@ -88,7 +89,8 @@ impl<'a> Lowerer<'a> {
         let has = format!("`{}` has {unit}s 0..{extent}", self.kind_text(def));
         let out_of_range = |this: &mut Self, span: Span, end: i64| {
             let message = format!("plan `{name}` names a {unit}{} that does not exist", axis.place);
-            this.fail(error("E0209", message).at(span, format!("reaches {end}, but {has}")));
+            let verb = if end < 0 { "starts" } else { "ends" };
+            this.fail(error("E0209", message).at(span, format!("{verb} at {end}, but {has}")));
         };
         match &list.kind {
             ExprKind::Paren(inner) => self.fill(def, inner, axis, entry),

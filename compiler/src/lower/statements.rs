@@ -3,12 +3,15 @@
 use hashbrown::HashMap;
 use mpcc_grammar::ast::{Expr, ExprKind, Name, Span, Stmt, StmtKind};
 
+use super::Lowerer;
 use super::report::error;
 use super::value::Value;
-use super::{Lowerer, MAX_NODES};
 
-/// Loop rounds a model may unroll to.
-const MAX_ITERATIONS: usize = 1 << 16;
+/// Loop rounds and calls a model may unroll to.
+const MAX_STEPS: usize = 1 << 16;
+
+/// Operations it may unroll to.
+const MAX_NODES: usize = 1 << 20;
 
 impl<'a> Lowerer<'a> {
     pub(super) fn statements(&mut self, stmts: &'a [Stmt]) {
@@ -94,6 +97,19 @@ impl<'a> Lowerer<'a> {
         }
     }
 
+    /// Counts a loop round or a call; false, after reporting it, if there are too many.
+    pub(super) fn step(&mut self, span: Span) -> bool {
+        self.steps += 1;
+        let few = self.steps <= MAX_STEPS && self.graph.nodes.len() <= MAX_NODES;
+        if !few {
+            self.fail(
+                error("E0607", "the model unrolls to too many steps")
+                    .at(span, format!("at most {MAX_STEPS} loop rounds and calls, and {MAX_NODES} operations, in all")),
+            );
+        }
+        few
+    }
+
     fn unroll(&mut self, name: &'a Name, from: &'a Expr, to: &'a Expr, body: &'a [Stmt]) {
         let (Some(low), Some(high)) = (self.whole(from), self.whole(to)) else { return };
         let span = Span { start: from.span.start, end: to.span.end };
@@ -106,12 +122,7 @@ impl<'a> Lowerer<'a> {
         }
         let base = self.frames.last().map(|frame| frame.base.clone()).unwrap_or_default();
         for round in low..high {
-            self.iterations += 1;
-            if self.iterations > MAX_ITERATIONS || self.graph.nodes.len() > MAX_NODES {
-                self.fail(
-                    error("E0607", "the loops unroll to too many steps")
-                        .at(span, format!("at most {MAX_ITERATIONS} rounds and {MAX_NODES} operations in all")),
-                );
+            if !self.step(span) {
                 break;
             }
             if let Some(frame) = self.frame() {

@@ -18,6 +18,12 @@ pub(super) struct TensorType {
 /// Entries a tensor may have at most.
 const MAX_ENTRIES: usize = 1 << 40;
 
+/// Whether a tensor of this shape has a sensible number of entries.
+pub(super) fn is_possible(shape: &[usize]) -> bool {
+    let entries = shape.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent));
+    entries.is_some_and(|entries| (1..=MAX_ENTRIES).contains(&entries))
+}
+
 pub(super) fn element(word: ElementWord) -> Element {
     match word {
         ElementWord::U8 => Element::U8,
@@ -75,10 +81,10 @@ impl<'a> Lowerer<'a> {
     pub(super) fn extents(&mut self, dims: &'a [Expr], span: Span) -> Option<Shape> {
         let extents: Vec<Option<usize>> = dims.iter().map(|dim| self.extent(dim)).collect();
         let shape: Shape = extents.into_iter().collect::<Option<SmallVec<_>>>()?;
-        let entries = shape.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent));
-        if shape.is_empty() || entries.is_none_or(|entries| entries > MAX_ENTRIES) {
-            let text = if shape.is_empty() { "no extents" } else { "more than 2^40 entries" };
-            self.fail(error("E0518", "this is not the shape of a tensor").at(span, text));
+        if !is_possible(&shape) {
+            self.fail(
+                error("E0518", "a tensor has at most 2^40 entries").at(span, format!("this is {}", shape_text(&shape))),
+            );
             return None;
         }
         Some(shape)

@@ -112,6 +112,20 @@ fn outer<N, M>(x: Tensor<N, M>) -> Tensor<N, M> { return row(x, x[0]); }
 }
 
 #[test]
+fn axes_mapped_twice_and_matrices_that_are_not_mapped_line_up() {
+    let items = "
+fn second<M>(x: Tensor<M>, y: Tensor<M>) -> Tensor<M> { return y; }
+fn outer<N, M>(x: Tensor<N, M>) -> Tensor<N, M> { return second(x, x[0]); }
+fn times<N, K, M>(x: Tensor<N, K>, w: Tensor<K, M>) -> Tensor<N, M> { return x @ w; }
+";
+    expect(&on_heads(items, "outer(h)"), |head, _, column| entry(head, 0, column));
+    let gram = |a: usize, b: usize| (0..3).map(|row| entry(0, row, a) * entry(0, row, b)).sum::<f64>();
+    expect(&on_heads(items, "times(h, transpose(x[.., 0..4]) @ x[.., 0..4])"), |head, row, column| {
+        (0..4).map(|at| entry(head, row, at) * gram(at, column)).sum()
+    });
+}
+
+#[test]
 fn patches_are_a_convolution_whose_kernels_do_not_overlap() {
     let source = r#"mpv 1;
 model Tiny() {

@@ -125,7 +125,14 @@ impl<'a> Lowerer<'a> {
             mapped.map_or((0, Shape::new()), |(lead, shape)| (lead, Shape::from_slice(&shape[..lead])));
         let mut nodes = Vec::with_capacity(parts.len());
         for (part, _) in &parts {
-            nodes.push(if part.lead < lead { self.repeated(*part, &leading, span) } else { part.node });
+            let node = match part.lead < lead {
+                true => self.repeated(part.node, &leading, seen.len(), span),
+                false => Some(part.node),
+            };
+            match node {
+                Some(node) => nodes.push(node),
+                None => return self.unmappable("`concat`", span),
+            }
         }
         if nodes.iter().any(|node| self.ty(*node).shape[..lead] != leading[..]) {
             return self.unmappable("`concat`", span);
