@@ -134,3 +134,16 @@ fn damaged_sources_are_explained_or_lowered_to_sound_graphs() {
     }
     assert!(lowered > 100 && refused > 100, "{lowered} lowered, {refused} refused");
 }
+
+#[test]
+fn models_without_mistakes_are_laid_out_canonically() {
+    for (path, _) in right_models() {
+        let source = fs::read_to_string(&path).expect("a readable source");
+        let canonical = mpcc_grammar::format(&source).expect("the source parses");
+        if env::var_os("MPCC_BLESS").is_some() {
+            fs::write(&path, &canonical).expect("the source can be written");
+            continue;
+        }
+        assert!(canonical == source, "{}: `mpcc fmt` would write\n{canonical}", path.display());
+    }
+}
