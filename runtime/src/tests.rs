@@ -2,6 +2,7 @@
 
 mod counters;
 mod failures;
+mod lowered;
 mod over_tls;
 mod scripted;
 #[path = "../protocols/src/tests/tiny.rs"]
@@ -50,7 +51,7 @@ fn expected(input: &[Vec<u64>]) -> Vec<i64> {
 
 /// What may differ between the roles of a test.
 struct Setting {
-    t: Tiny,
+    codes: [RoleCode; 3],
     programs: [ProgramIdentity; 3],
     inputs: Vec<Vec<Vec<u64>>>,
     weights: Vec<Vec<u64>>,
@@ -64,7 +65,7 @@ impl Default for Setting {
     fn default() -> Setting {
         let none = || Arc::new(NoProgress) as Arc<dyn Progress>;
         Setting {
-            t: T,
+            codes: [tiny::model_owner(T), tiny::data_owner(T), tiny::dealer(T)],
             programs: [IDENTITY; 3],
             inputs: inputs(1),
             weights: weights(),
@@ -115,12 +116,10 @@ fn start(setting: Setting) -> Session {
         listener: dealer_listener,
         link: setting.link.clone(),
     };
-    let programs = [
-        program(tiny::model_owner(setting.t), setting.programs[0]),
-        program(tiny::data_owner(setting.t), setting.programs[1]),
-        program(tiny::dealer(setting.t), setting.programs[2]),
-    ];
-    let [model_program, data_program, dealer_program] = programs;
+    let [model_code, data_code, dealer_code] = setting.codes;
+    let model_program = program(model_code, setting.programs[0]);
+    let data_program = program(data_code, setting.programs[1]);
+    let dealer_program = program(dealer_code, setting.programs[2]);
     let [model_progress, data_progress, dealer_progress] = setting.progress;
     let (weights, most, inputs) = (setting.weights, setting.most_inferences, setting.inputs);
     Session {
