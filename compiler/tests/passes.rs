@@ -1,5 +1,7 @@
 //! The typed graph and its passes, on whole networks.
 
+#[path = "passes/examples.rs"]
+mod examples;
 #[path = "passes/goldens.rs"]
 mod goldens;
 #[path = "passes/graph.rs"]

@@ -241,7 +241,8 @@ pub(crate) fn params(graph: &Graph, seed: u64) -> Vec<Tensor> {
     let tensor = |param: &Param| {
         let width = *param.shape.last().expect("a tensor has an axis") as f64;
         let size = if param.shape.len() > 1 { (3.0 / width).sqrt() } else { 0.3 };
-        let centre = if param.name.ends_with("_g") { 1.0 } else { 0.0 };
+        let gain = param.name.ends_with("_g") || param.shape.len() == 1 && param.name.ends_with("weight");
+        let centre = if gain { 1.0 } else { 0.0 };
         let data = (0..param.shape.iter().product()).map(|_| centre + size * noise.next()).collect();
         Tensor::new(&param.shape, data)
     };
