@@ -143,7 +143,8 @@ impl Kind {
 /// Reads an image or array as a value of `input`.
 ///
 /// PNG and JPEG fill `Tensor<u8, 3, height, width>` with red, green and blue planes; grey images are taken as equal
-/// planes. JPEG decoders may differ by a few units in a pixel; PNG is exact. `.npy` files of bool, 8- to 64-bit integers and floats fill any input of their shape.
+/// planes. Decoders of JPEG differ in detail; PNG is exact. `.npy` files of bool, 8- to 64-bit integers and floats
+/// fill any input of their shape.
 ///
 /// # Errors
 /// If the file is damaged, has another size or shape, or holds an entry outside the input's element type.
