@@ -85,7 +85,9 @@ pub enum ArtefactError {
     #[error("this is not an mpcc artefact: compile the model with `mpcc compile MODEL.mpv`")]
     NotAnArtefact,
     /// Another version of the format.
-    #[error("this artefact has format {found}, and this mpcc reads format {expected}: compile the model again with this version")]
+    #[error(
+        "this artefact has format {found}, and this mpcc reads format {expected}: compile the model again with this version"
+    )]
     Version {
         /// Format of the file.
         found: u32,

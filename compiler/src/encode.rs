@@ -25,7 +25,9 @@ pub enum EncodeError {
         path: String,
     },
     /// Beyond what the program was planned for.
-    #[error("`{path}` holds a value of magnitude {magnitude:.6}, and the program was compiled for less than {limit:.6}: compile again with these values' ranges")]
+    #[error(
+        "`{path}` holds a value of magnitude {magnitude:.6}, and the program was compiled for less than {limit:.6}: compile again with these values' ranges"
+    )]
     OutOfRange {
         /// Path of the value.
         path: String,

@@ -3,6 +3,8 @@
 //! Pure: strings and structs in, strings and structs out. No file, clock, socket or secret is touched here.
 
 pub mod artefact;
+pub mod calibrate;
+pub mod compile;
 pub mod encode;
 pub mod evaluate;
 pub mod graph;

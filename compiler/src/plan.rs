@@ -85,7 +85,7 @@ impl PlanError {
 /// The widest ring: one machine word.
 pub(crate) const WORD: i32 = 64;
 /// Bits of the position inside a row table's bucket.
-pub(crate) const TAU_BITS: i32 = 14;
+pub(crate) const TAU_BITS: i32 = 13;
 /// Significant bits kept on a wire whose values are small.
 pub(crate) const SIGNIFICANT: i32 = 15;
 

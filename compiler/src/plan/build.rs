@@ -75,7 +75,10 @@ impl Build<'_> {
             shape: spec.shape.iter().copied().collect(),
             ring: spec.ring as u8,
             fraction: spec.fraction as i16,
-            bound: (spec.fraction + spec.magnitude).clamp(1, spec.ring - 1) as u8,
+            bound: match spec.kind {
+                Kind::Bits => spec.ring,
+                _ => (spec.fraction + spec.magnitude).clamp(1, (spec.ring - 1).max(1)),
+            } as u8,
             level,
             path: path.into(),
         });
@@ -133,8 +136,7 @@ impl Build<'_> {
             bound: (f.wire + f.magnitude).clamp(1, ring - 1) as u8,
             path: node.path.clone(),
         });
-        let spec =
-            Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
+        let spec = Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
         let wire = self.push(Gate::Input { input: index }, spec, &node.path);
         self.wires.insert(id, wire);
     }
@@ -143,7 +145,8 @@ impl Build<'_> {
     fn open(&mut self, share: ValueId, node: &Node, f: &Format, ring: super::rings::Ring) -> ValueId {
         let truncate = f.share - f.wire;
         let rounding = if f.exact { Rounding::Exact } else { Rounding::Dithered };
-        let spec = |ring| Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
+        let spec =
+            |ring| Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
         let first = ring.narrow.unwrap_or(ring.wire);
         let gate = Gate::Open { source: share, truncate: truncate as u8, rounding };
         let wire = self.push(gate, spec(first), &node.path);
@@ -193,14 +196,30 @@ impl Build<'_> {
                 Some((middle, view)) => {
                     let mut at = value;
                     if let Some(middle) = middle {
-                        at = self.push(Gate::View { source: at, view: View::Reshape }, spec(middle, fraction), &node.path);
+                        at = self.push(
+                            Gate::View { source: at, view: View::Reshape },
+                            spec(middle, fraction),
+                            &node.path,
+                        );
                     }
                     if matches!(node.op, Op::MergeHeads(_)) {
                         let moved: Shape = [from[1], from[0], from[2]].into_iter().collect();
-                        at = self.push(Gate::View { source: at, view: view.clone() }, spec(&moved, fraction), &node.path);
-                        self.push(Gate::View { source: at, view: View::Reshape }, spec(&node.ty.shape, fraction), &node.path)
+                        at = self.push(
+                            Gate::View { source: at, view: view.clone() },
+                            spec(&moved, fraction),
+                            &node.path,
+                        );
+                        self.push(
+                            Gate::View { source: at, view: View::Reshape },
+                            spec(&node.ty.shape, fraction),
+                            &node.path,
+                        )
                     } else {
-                        self.push(Gate::View { source: at, view: view.clone() }, spec(&node.ty.shape, fraction), &node.path)
+                        self.push(
+                            Gate::View { source: at, view: view.clone() },
+                            spec(&node.ty.shape, fraction),
+                            &node.path,
+                        )
                     }
                 }
             };
@@ -265,7 +284,8 @@ impl Build<'_> {
             (Form::GeluSaturating(s), Op::Gelu(x)) => self.gelu_saturating(*x, s, f, ring, node),
             (_, Op::Linear { x, weight, bias }) => {
                 let w = self.weight(*weight, true, weight_frac);
-                let product = self.push(Gate::MatMulServer { source: self.wire(*x), weight: w }, spec(ring), &node.path);
+                let product =
+                    self.push(Gate::MatMulServer { source: self.wire(*x), weight: w }, spec(ring), &node.path);
                 match bias {
                     None => product,
                     Some(b) => {
@@ -326,20 +346,21 @@ impl Build<'_> {
         }
         let weight = self.weight(id, false, f.share);
         let node = self.graph.node(id);
-        let spec = Spec {
-            kind: Kind::Share,
-            shape: &node.ty.shape,
-            ring,
-            fraction: f.share,
-            magnitude: own.magnitude,
-        };
+        let spec = Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction: f.share, magnitude: own.magnitude };
         Term { value: self.push(Gate::ServerShare { weight }, spec, &node.path), shift: 0 }
     }
 
     fn add(&mut self, a: NodeId, b: NodeId, f: &Format, ring: i32, node: &Node) -> ValueId {
-        let spec = || Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction: f.share, magnitude: f.magnitude };
+        let spec =
+            || Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction: f.share, magnitude: f.magnitude };
         let is_server = |s: &Self, id| s.formats.of(id).form == Form::Server;
-        let server = if is_server(self, a) { Some((b, a)) } else if is_server(self, b) { Some((a, b)) } else { None };
+        let server = if is_server(self, a) {
+            Some((b, a))
+        } else if is_server(self, b) {
+            Some((a, b))
+        } else {
+            None
+        };
         match server {
             Some((x, w)) => {
                 let source = self.share(x);
@@ -353,7 +374,15 @@ impl Build<'_> {
         }
     }
 
-    fn row_function(&mut self, op: &Op, argument: NodeId, table: RowTable, f: &Format, wire: i32, path: &str) -> ValueId {
+    fn row_function(
+        &mut self,
+        op: &Op,
+        argument: NodeId,
+        table: RowTable,
+        f: &Format,
+        wire: i32,
+        path: &str,
+    ) -> ValueId {
         let k = i32::from(table.ring_bits);
         let mut shape: Shape = self.graph.node(argument).ty.shape.clone();
         if let Some(last) = shape.last_mut() {
@@ -394,7 +423,8 @@ impl Build<'_> {
     /// The centred wire of a node: that of its `Centre` consumer if it exists already, else its own.
     fn centred(&mut self, x: NodeId, path: &str) -> ValueId {
         let source = self.wire(x);
-        let known = self.program.values.iter().position(|v| matches!(v.gate, Gate::Centre { source: s, .. } if s == source));
+        let known =
+            self.program.values.iter().position(|v| matches!(v.gate, Gate::Centre { source: s, .. } if s == source));
         if let Some(known) = known {
             return ValueId(known as u32);
         }

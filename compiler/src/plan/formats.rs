@@ -150,6 +150,14 @@ impl Assign<'_> {
         }
     }
 
+    /// Weights are known when ranges are made, so no margin is added: other weights need other ranges.
+    fn weight_magnitude(&mut self, id: NodeId) -> i32 {
+        match self.ranges.nodes.get(&id.0).and_then(|r| r.observed) {
+            Some((low, high)) => log2_bound(low.abs().max(high.abs())),
+            None => self.magnitude(id),
+        }
+    }
+
     fn consumed_by(&self, id: NodeId, test: impl Fn(&Op) -> bool) -> bool {
         self.consumers[id.0 as usize].iter().any(|c| test(&self.graph.node(*c).op))
     }
@@ -159,10 +167,17 @@ impl Assign<'_> {
         let frac = i32::from(numeric.frac);
         let blank = |form| Format { form, share: 0, wire: 0, magnitude: 0, available: WORD, exact: false };
         match node.ty.visibility {
-            Visibility::SecretServer | Visibility::Public => return blank(Form::Server),
+            Visibility::SecretServer | Visibility::Public => {
+                let used = self.consumers[id.0 as usize]
+                    .iter()
+                    .any(|c| self.graph.node(*c).ty.visibility == Visibility::Shared);
+                let magnitude = if used { self.weight_magnitude(id) } else { 0 };
+                return Format { magnitude, ..blank(Form::Server) };
+            }
             Visibility::SecretClient => {
-                let boundary =
-                    self.consumers[id.0 as usize].iter().any(|c| self.graph.node(*c).ty.visibility == Visibility::Shared);
+                let boundary = self.consumers[id.0 as usize]
+                    .iter()
+                    .any(|c| self.graph.node(*c).ty.visibility == Visibility::Shared);
                 if !boundary {
                     return blank(Form::Client { boundary });
                 }
@@ -171,8 +186,11 @@ impl Assign<'_> {
             }
             Visibility::Shared => {}
         }
-        let magnitude = self.magnitude(id);
         let (form, share, available) = self.share(id, node);
+        let magnitude = match &form {
+            Form::RowFunction { windows, function, .. } => log2_bound(1.1 * windows.greatest(*function)),
+            _ => self.magnitude(id),
+        };
         if form == Form::Alias {
             let source = self.of(node.op.operands()[0]);
             let shift = match node.op {
@@ -180,16 +198,32 @@ impl Assign<'_> {
                 _ => 0,
             };
             let magnitude = magnitude.min(source.magnitude - shift);
-            return Format { form, share: share + shift, wire: source.wire + shift, magnitude, available, exact: false };
+            return Format {
+                form,
+                share: share + shift,
+                wire: source.wire + shift,
+                magnitude,
+                available,
+                exact: false,
+            };
         }
         let wire = match &form {
             Form::Derived => self.of(node.op.operands()[0]).wire,
             Form::RowFunction { .. } => share - TAU_BITS,
             _ if self.consumed_through_views(id, |op| matches!(op, Op::Gelu(_))) => 16.max(frac),
-            _ => frac.max(super::SIGNIFICANT - magnitude),
+            _ => (frac - self.scaled_down(id)).max(super::SIGNIFICANT - magnitude),
         };
         let exact = self.consumed_through_views(id, |op| matches!(op, Op::Relu(_))) || self.is_numerator(id);
         Format { form, share, wire: wire.min(share), magnitude, available, exact }
+    }
+
+    /// Bits by which every consumer scales the value down first: its wire needs that many fraction bits less.
+    fn scaled_down(&self, id: NodeId) -> i32 {
+        let bits = self.consumers[id.0 as usize].iter().map(|c| match self.graph.node(*c).op {
+            Op::Scale(_, factor) if is_alias(&self.graph.node(*c).op) => -(libm::log2(factor) as i32),
+            _ => 0,
+        });
+        bits.min().unwrap_or(0).max(0)
     }
 
     /// Whether a consumer passes the test, looking through views and power-of-two scales.
@@ -229,9 +263,7 @@ impl Assign<'_> {
                 }
             },
             Op::Mul(a, b) => match product(self.graph, *a, *b) {
-                Some(Product::RowScale(m, r)) => {
-                    (Form::Share, self.of(m).wire + self.of(r).wire, WORD - TAU_BITS)
-                }
+                Some(Product::RowScale(m, r)) => (Form::Share, self.of(m).wire + self.of(r).wire, WORD - TAU_BITS),
                 Some(Product::Server(m, _)) => (Form::Share, self.of(m).wire + weight_frac, WORD),
                 None => {
                     self.unsupported(id, "an entry-by-entry product of these shapes");
@@ -244,7 +276,9 @@ impl Assign<'_> {
             Op::Scale(x, _) => (Form::Share, self.of(*x).share + 16, self.of(*x).available),
             Op::Relu(x) => (Form::Share, self.of(*x).wire, WORD),
             Op::Centre(x) => (Form::Derived, self.of(*x).wire, WORD),
-            Op::InvStd { x, eps } => (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WORD),
+            Op::InvStd { x, eps } => {
+                (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WORD)
+            }
             Op::Recip(x) => (self.recip(id, *x), i32::from(self.graph.numeric.recip_frac) + TAU_BITS, WORD),
             Op::Gelu(x) => self.gelu(*x),
             other => {
@@ -323,7 +357,12 @@ impl Assign<'_> {
 /// Ops that rearrange, or scale by a power of two: share and wire are those of the operand.
 pub(crate) fn is_alias(op: &Op) -> bool {
     match op {
-        Op::Transpose(_) | Op::SplitHeads { .. } | Op::MergeHeads(_) | Op::Slice { .. } | Op::Gather { .. } | Op::Reshape(_) => true,
+        Op::Transpose(_)
+        | Op::SplitHeads { .. }
+        | Op::MergeHeads(_)
+        | Op::Slice { .. }
+        | Op::Gather { .. }
+        | Op::Reshape(_) => true,
         Op::Scale(_, factor) => {
             let e = libm::log2(*factor);
             *factor > 0.0 && e == libm::trunc(e)

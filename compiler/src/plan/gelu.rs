@@ -28,10 +28,7 @@ pub fn fit(reach: f64, tolerance: f64) -> GeluSeries {
     let mut best: Option<GeluSeries> = None;
     for count in 4..=24 {
         let coefficients = least_squares(&points, count);
-        let error = points
-            .iter()
-            .map(|x| (series(&coefficients, *x) - even_part(*x)).abs())
-            .fold(0.0, f64::max);
+        let error = points.iter().map(|x| (series(&coefficients, *x) - even_part(*x)).abs()).fold(0.0, f64::max);
         let better = best.as_ref().is_none_or(|b| error < b.error);
         if better {
             best = Some(GeluSeries { coefficients, error });
