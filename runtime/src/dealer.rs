@@ -66,10 +66,11 @@ pub(crate) fn grant(
     program: &RoleProgram,
 ) -> Result<Dealer, SessionError> {
     let hello = Hello::new(Role::Dealer, program.identity)?;
-    hello.send(model_owner)?;
-    hello.send(data_owner)?;
+    // As at the parties, a difference explains a failed send.
+    let sent = hello.send(model_owner).and(hello.send(data_owner));
     let first = hello.receive_matching(model_owner, Role::ModelOwner)?;
     let second = hello.receive_matching(data_owner, Role::DataOwner)?;
+    sent?;
     let batch = BatchId(random()?);
     let mut seeds: [[u8; 16]; 2] = [random()?, random()?];
     send_grant(model_owner, batch, &seeds[0])?;

@@ -126,10 +126,11 @@ pub(crate) fn agree(
         Own::Inputs(inputs) => (inputs.len() as u64, Role::ModelOwner),
     };
     let hello = Hello::new(role, program.identity)?;
-    hello.send(dealer)?;
-    hello.send(peer)?;
+    // A role that found a difference has left: its hello, which says why, is read before a failed send counts.
+    let sent = hello.send(dealer).and(hello.send(peer));
     let dealer_nonce = hello.receive_matching(dealer, Role::Dealer)?;
     let peer_nonce = hello.receive_matching(peer, other)?;
+    sent?;
     let (batch, seed) = handshake::receive_grant(dealer)?;
     let (first, second) = match role {
         Role::ModelOwner => (&hello.nonce, &peer_nonce),
