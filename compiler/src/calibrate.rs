@@ -2,7 +2,7 @@
 
 use crate::evaluate::{EvaluateError, Evaluator, Tensor, Wanted};
 use crate::graph::{Graph, Visibility};
-use crate::ranges::{NodeRange, Ranges};
+use crate::ranges::Ranges;
 use crate::value_ranges;
 
 /// Observed and proved ranges of a rewritten graph. `progress` is told how many inputs are done.
@@ -18,7 +18,7 @@ pub fn calibrate(
     let evaluator = Evaluator::new(graph, params)?;
     let mut ranges = Ranges::new(graph);
     let mut see = |id: u32, tensor: &Tensor| {
-        let entry = ranges.nodes.entry(id).or_insert_with(NodeRange::default);
+        let entry = ranges.nodes.entry(id).or_default();
         let (mut low, mut high) = entry.observed.unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
         let mut smallest = entry.smallest_positive.unwrap_or(f64::INFINITY);
         for v in &tensor.data {
@@ -45,7 +45,7 @@ pub fn calibrate(
     }
     for (index, proved) in value_ranges::proved(graph, evaluator.server_values()).into_iter().enumerate() {
         if let Some(range) = proved {
-            ranges.nodes.entry(index as u32).or_insert_with(NodeRange::default).proved = Some(range);
+            ranges.nodes.entry(index as u32).or_default().proved = Some(range);
         }
     }
     Ok(ranges)

@@ -328,7 +328,9 @@ impl Assign<'_> {
             (_, _, Some((low, high))) => ((low - eps).max(1.0 / unit), high),
             _ => (1.0, 1.0),
         };
-        self.row_function(id, argument, low * unit, high * unit, RowFunction::Recip { scale: 1.0 / unit, eps })
+        // A sum of fewer units than that has no significant bit left; its row is damped towards 0.
+        let low = (low * unit).max(8.0);
+        self.row_function(id, argument, low, (high * unit).max(low), RowFunction::Recip { scale: 1.0 / unit, eps })
     }
 
     fn row_function(&mut self, id: NodeId, argument: NodeId, low: f64, high: f64, function: RowFunction) -> Form {

@@ -32,7 +32,8 @@ pub(crate) fn choose(low: f64, high: f64) -> Option<Windows> {
     [(1, 8), (1, 9), (1, 10), (4, 6), (5, 6)].into_iter().find_map(|(windows, n)| {
         // The top bucket is outside the domain, hence the room above 2·high.
         let usable = 1.0 - libm::exp2(-f64::from(n));
-        let ring = libm::ceil(libm::log2(4.0 * high / usable * 1.001)).max(16.0) as i32;
+        let ring = libm::ceil(libm::log2(4.0 * high / usable * 1.001)) as i32;
+        let ring = ring.max(16).max((windows - 1) * (n - 2) + n);
         let lowest = ring - (windows - 1) * (n - 2) - n;
         let reaches = lowest >= 0 && 2.75 * libm::exp2(f64::from(lowest)) <= low / 2.0;
         (reaches && ring < 62).then_some(Windows { ring_bits: ring as u8, index_bits: n as u8, windows: windows as u8 })
