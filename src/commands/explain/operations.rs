@@ -1,0 +1,126 @@
+//! How each operation is computed on shares, for people: what is opened, what it costs, and where it is published.
+
+/// An operation, under its names in models and in share programs.
+pub(super) struct Operation {
+    /// The first is the one shown.
+    pub(super) names: &'static [&'static str],
+    pub(super) title: &'static str,
+    pub(super) text: &'static str,
+}
+
+/// Finds an operation by any of its names; case does not matter.
+pub(super) fn find(name: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|o| o.names.iter().any(|n| n.eq_ignore_ascii_case(name)))
+}
+
+const fn operation(names: &'static [&'static str], title: &'static str, text: &'static str) -> Operation {
+    Operation { names, title, text }
+}
+
+#[rustfmt::skip]
+pub(super) const OPERATIONS: &[Operation] = &[
+    operation(&["open", "wire", "truncate", "G1"], "a share becomes a masked wire", "\
+Both parties add their part of a uniform mask r to their share of x and exchange the sums, so that both know
+x + r in a ring of 2^k and neither knows x. Every operation on x then reads the same wire: a value is opened
+once, however often it is used. One hop, k bits each way.
+
+Fraction bits are dropped inside the opening. `exact` rounds so that zero and signs are kept and costs one
+correction by the dealer; `dithered` is free and errs by less than 1.5 units. Shares are never truncated
+locally, which fails with some probability.
+
+Papers: ABY2.0 (Patra et al., USENIX Security 2021) for opening wires rather than operands; Boyle, Gilboa and
+Ishai (TCC 2019) for masked evaluation with a dealer; SIGMA (Gupta et al., PoPETs 2024) for truncation that
+reduces the ring."),
+    operation(&["extend", "G2"], "a wire is read in a wider ring", "\
+A wire holds x + r modulo 2^k. Whether the sum wrapped depends on the public wire and on bits of r alone, which
+the dealer shares. No hop. It needs |x| <= 2^(k-2): the compiler proves the bound from the ranges, and widens
+the ring otherwise.
+
+Paper: LLAMA (Gupta et al., PoPETs 2022), signed extension."),
+    operation(&["matmul", "G3"], "product of two secret values", "\
+Both factors are wires; the dealer shares the product of their masks. The parties compute locally and the
+result is a share. No hop of its own, no byte online; the dealer sends one word for each entry of the result.
+Query times key and weights times values are of this kind.
+
+Papers: Beaver (CRYPTO 1991); Turbospeedz (Ben-Efraim et al., ACNS 2019) for masks of wires."),
+    operation(&["linear", "patch_embed", "G4"], "product of a secret value and a weight", "\
+Each weight W is sent once per session as W + s, s a mask that the dealer knows. From then on a product with a
+wire takes no byte online: the model owner multiplies by W itself, the data owner by W + s before the input is
+known, and the dealer corrects the difference. Biases are added by the model owner.
+
+A mask s covers one encoding of one weight only; every session takes a fresh one.
+
+Paper: the fixed mask for a reused operand is from SecureML (Mohassel and Zhang, S&P 2017)."),
+    operation(&["layernorm", "layer_norm", "invstd", "G6", "G7"], "normalisation of rows", "\
+Centring a row is linear, so it happens on the wire without a hop. The row's sum of squares comes from the
+wire and from dealt squares of its mask (G6, no hop). One opened word per row then goes through the row table
+of 1/sqrt (see `recip`), and the rows are scaled by the result (G7). Gain and bias are folded into the next
+linear layer where there is one. Two hops, and one more when the table needs several windows.
+
+The variance must stay in the range found by calibration; `mpcc inspect` lists it.
+
+Papers: the folding and the row scale are this project's; the statistics follow SIGMA (PoPETs 2024)."),
+    operation(&["recip", "rsqrt", "row_table", "G10"], "a smooth function of one number per row", "\
+The knots of a spline are multiples of a step in the masked domain. So the bucket of an opened word is public,
+and the dealer, who knows the mask, fits cubic pieces to the function on the true interval of every bucket and
+shares the coefficients. Both parties evaluate the piece at the public position inside the bucket. No
+comparison, and no hop beyond the opening with one window; with several windows, which cover many octaves, one
+hop more.
+
+Papers: splines by function secret sharing are from Boyle et al. (EUROCRYPT 2021); the tables with public knots
+are this project's."),
+    operation(&["relu", "sign", "G8"], "max(x, 0)", "\
+x + r is public, so comparing it with r digit by digit is a look-up at a public place of a table that the dealer
+shares. One hop opens the masked results of all digits, a second one the masked sign; the product of sign and
+x is then local, in any ring. Two hops, about ten bits an entry online for 18-bit values.
+
+Papers: one-time truth tables (Ishai et al., TCC 2013); the joining of digits is as in CrypTFlow2 (Rathee et
+al., CCS 2020)."),
+    operation(&["select", "G9"], "a secret bit times a secret value", "\
+The bit is opened under a one-time pad; the value is a wire. The dealer shares the pad and its product with the
+value's mask. One hop, one bit."),
+    operation(&["gelu", "cosine", "G11"], "x (1 + erf(x/sqrt 2)) / 2", "\
+GeLU is x/2 plus an even function, and the even part is a short cosine series on the range that x can have. The
+cosine of a masked argument follows from the public cosine of x + r and from shares of cos r and sin r. No hop
+beyond the opening. Outside the range the series is wrong, so the range must be proved, or found by calibration
+with a margin; `mpcc simulate` reports how much of it is used.
+
+Papers: SecFormer (Luo et al., ACL Findings 2024) and SHAFT (Kei and Chow, NDSS 2025) for Fourier series;
+coefficients and periods are this project's."),
+    operation(&["softmax", "relu_softmax", "rs"], "ReLU-softmax attention", "\
+max(s, 0) / (sum of max(s, 0) + eps) over each row of scores. The products with the values and the row sum are
+formed beside each other and the division comes last, as a row scale by a reciprocal. It needs the hops of
+`relu` and of `recip`.
+
+Paper: MPCViT (Zeng et al., ICCV 2023), which searches the heads where it is worth its cost."),
+    operation(&["scaling_attention", "scale"], "scaling attention", "\
+Scores divided by the number of keys: linear, so (Q K^T) V is computed as Q (K^T V), a smaller product. Two
+hops, no comparison, no reciprocal.
+
+Paper: MPCViT (Zeng et al., ICCV 2023)."),
+    operation(&["input"], "the data owner's input", "\
+The data owner evaluates its `local client` part in the clear, encodes the result, and sends x + r with a mask r
+that the model owner does not know. One one-way hop. A value beyond its declared range is refused before
+anything is sent."),
+    operation(&["reveal", "output", "G15"], "the result, to the data owner only", "\
+The model owner sends its masked share; the data owner alone can remove the mask. The low bits are dropped
+inside the opening, so nothing finer than the output's fraction bits is learned. One one-way hop."),
+    operation(&["add", "sub", "concat", "sum", "mean", "transpose", "reshape"], "linear operations", "\
+Sums, differences, rearrangements and products with public numbers are computed by each party on its own share
+or on the wire: no hop, no byte, no help by the dealer."),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_finds_one_operation() {
+        let names: Vec<&str> = OPERATIONS.iter().flat_map(|o| o.names).copied().collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        assert_eq!(find("g8").map(|o| o.names[0]), Some("relu"));
+        assert!(find("dropout").is_none());
+    }
+}

@@ -1,0 +1,30 @@
+//! The command line `mpcc`: parses arguments, runs one command, and ends with its exit status.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod commands;
+mod diagnostics;
+mod failure;
+mod files;
+mod terminal;
+
+use std::panic;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::terminal::Terminal;
+
+fn main() -> ExitCode {
+    failure::report_panics();
+    let arguments = Arguments::parse();
+    let terminal = Terminal::new(&arguments.global);
+    let status = match panic::catch_unwind(|| commands::run(&arguments.command, &terminal)) {
+        Ok(Ok(())) => failure::DONE,
+        Ok(Err(error)) => failure::report(&error, &terminal),
+        Err(_) => failure::report_bug(&terminal),
+    };
+    ExitCode::from(if failure::panicked() { failure::BUG } else { status })
+}

@@ -1,0 +1,78 @@
+//! Standard output and standard error: colour, quiet, and JSON for programs.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::arguments::{ColourChoice, Global};
+
+/// How results and messages are shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Terminal {
+    json: bool,
+    quiet: bool,
+    error_colour: bool,
+}
+
+impl Terminal {
+    pub(crate) fn new(options: &Global) -> Self {
+        let plain = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let error_colour = match options.color {
+            ColourChoice::Always => true,
+            ColourChoice::Never => false,
+            ColourChoice::Auto => !plain && io::stderr().is_terminal(),
+        };
+        Self { json: options.json, quiet: options.quiet, error_colour }
+    }
+
+    /// Whether results are JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether messages are coloured.
+    pub(crate) fn error_colour(&self) -> bool {
+        self.error_colour
+    }
+
+    /// The result: `value` as JSON, or the text.
+    ///
+    /// # Errors
+    /// When standard output cannot be written; a reader that left is no error.
+    pub(crate) fn result<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
+        if self.json {
+            let mut line = serde_json::to_string_pretty(value)?;
+            line.push('\n');
+            write_out(&line)
+        } else {
+            write_out(&text())
+        }
+    }
+
+    /// A remark on standard error, unless quiet.
+    pub(crate) fn remark(&self, text: &str) {
+        if !self.quiet {
+            self.message(text);
+        }
+    }
+
+    /// A message on standard error.
+    pub(crate) fn message(&self, text: &str) {
+        // Nothing is left to tell if standard error is gone.
+        let _ = io::stderr().lock().write_all(with_newline(text).as_bytes());
+    }
+}
+
+/// Text to standard output, as it is.
+pub(crate) fn write_out(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+fn with_newline(text: &str) -> String {
+    if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
