@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, explain, fmt, keygen};
+use crate::commands::{check, compile, cost, explain, fmt, inspect, keygen, simulate, weights};
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.
 ///
@@ -58,6 +58,11 @@ pub(crate) enum ColourChoice {
 pub(crate) enum Command {
     Check(check::CheckArguments),
     Fmt(fmt::FmtArguments),
+    Compile(compile::CompileArguments),
+    Inspect(inspect::InspectArguments),
+    Cost(cost::CostArguments),
+    Simulate(simulate::SimulateArguments),
+    Weights(weights::WeightsArguments),
     Explain(explain::ExplainArguments),
     Keygen(keygen::KeygenArguments),
 }

@@ -1,9 +1,14 @@
 //! One file per command.
 
 pub(crate) mod check;
+pub(crate) mod compile;
+pub(crate) mod cost;
 pub(crate) mod explain;
 pub(crate) mod fmt;
+pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod simulate;
+pub(crate) mod weights;
 
 use anyhow::Result;
 
@@ -15,6 +20,11 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
     match command {
         Command::Check(arguments) => check::run(arguments, terminal),
         Command::Fmt(arguments) => fmt::run(arguments, terminal),
+        Command::Compile(arguments) => compile::run(arguments, terminal),
+        Command::Inspect(arguments) => inspect::run(arguments, terminal),
+        Command::Cost(arguments) => cost::run(arguments, terminal),
+        Command::Simulate(arguments) => simulate::run(arguments, terminal),
+        Command::Weights(arguments) => weights::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, terminal),
         Command::Keygen(arguments) => keygen::run(arguments, terminal),
     }

@@ -5,8 +5,16 @@
 mod arguments;
 mod commands;
 mod diagnostics;
+mod encoded;
+mod estimate;
 mod failure;
 mod files;
+mod model;
+mod outputs;
+mod planning;
+mod progress;
+mod ranges;
+mod report;
 mod terminal;
 
 use std::panic;

@@ -13,6 +13,7 @@ pub(crate) struct Terminal {
     json: bool,
     quiet: bool,
     error_colour: bool,
+    progress: bool,
 }
 
 impl Terminal {
@@ -23,7 +24,8 @@ impl Terminal {
             ColourChoice::Never => false,
             ColourChoice::Auto => !plain && io::stderr().is_terminal(),
         };
-        Self { json: options.json, quiet: options.quiet, error_colour }
+        let progress = !options.quiet && io::stderr().is_terminal();
+        Self { json: options.json, quiet: options.quiet, error_colour, progress }
     }
 
     /// Whether results are JSON.
@@ -34,6 +36,11 @@ impl Terminal {
     /// Whether messages are coloured.
     pub(crate) fn error_colour(&self) -> bool {
         self.error_colour
+    }
+
+    /// Whether progress is drawn.
+    pub(crate) fn progress(&self) -> bool {
+        self.progress
     }
 
     /// The result: `value` as JSON, or the text.

@@ -148,6 +148,12 @@ impl<'g> Evaluator<'g> {
         Ok(Self { kept: values, ..evaluator })
     }
 
+    /// Binds no weights: only what does not depend on them can be asked for. This is how the data owner evaluates its
+    /// part of a model.
+    pub fn without_params(graph: &'g Graph) -> Self {
+        Self { graph, kept: Values(vec![None; graph.nodes.len()]) }
+    }
+
     /// What is known without an input: every node of weights and constants.
     pub fn server_values(&self) -> &Values {
         &self.kept
@@ -201,7 +207,13 @@ impl<'g> Evaluator<'g> {
         let id = NodeId(index as u32);
         let tensor = match &node.op {
             Op::Input(n) => inputs[*n as usize].clone(),
-            Op::Param(ParamId(n)) => params[*n as usize].clone(),
+            Op::Param(ParamId(n)) => match params.get(*n as usize) {
+                Some(tensor) => tensor.clone(),
+                None => {
+                    let (given, declared) = (params.len(), self.graph.params.len());
+                    return Err(EvaluateError::Count { what: "parameters", given, declared });
+                }
+            },
             op => {
                 let operand = |o: NodeId| &values[o];
                 operations::apply(op, &node.ty.shape, operand).map_err(|entry| EvaluateError::Domain {

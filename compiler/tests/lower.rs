@@ -77,7 +77,8 @@ fn diagnostics_are_as_written_in_the_goldens() {
         failures.extend(agrees(&path, "stderr", &render(&found, &source, name_of(&path), false)).err());
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    let lowering = |code: &&str| !code.starts_with("E01");
+    // Codes of syntax and of planning have goldens elsewhere.
+    let lowering = |code: &&str| !code.starts_with("E01") && !code.starts_with("E08");
     let registered: BTreeSet<&str> = mpcc_grammar::codes().iter().map(|entry| entry.code).filter(lowering).collect();
     // These two are about values given from outside a file; `options.rs` covers them.
     let outside = BTreeSet::from(["E0203", "E0312"]);

@@ -2,7 +2,7 @@
 //!
 //! A code keeps its meaning for ever: a retired one is not reused. `E01` syntax, `E02` plans,
 //! `E03` names, `E04` visibility, `E05` types and shapes, `E06` constants and asserts,
-//! `E07` weights, `W00` warnings. New entries go to the end of their group.
+//! `E07` weights, `E08` number formats and planning, `W00` warnings. New entries go to the end of their group.
 
 /// What a diagnostic code means, for `mpcc explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,6 +272,23 @@ Paths are parts joined by dots; `{name}` is replaced by the whole number of that
 the file that the model does not use, `*` standing for any run of characters."),
     code("E0706", "the `weights` declaration is missing or given twice", "\
 A model with `param`s says once whose they are: `weights secret server { format: safetensors }`."),
+
+    // E08: number formats and planning
+    code("E0801", "nothing is known about the size of a value", "\
+Ring widths, tables and series are chosen for the values that can occur. A range is proved from the weights,
+observed on example inputs (`mpcc simulate MODEL --weights W --calibrate DIR` writes it beside the model), or
+declared: `assume range(x) in [0, 16];`."),
+    code("E0802", "the value ranges belong to another model", "\
+Ranges are those of one graph: after a change of the model, of a plan or of a constant they are observed again."),
+    code("E0803", "a value does not fit a machine word", "\
+A value, the fraction bits of what it is made of, and what its consumers need must fit 64 bits together. Fewer
+fraction bits (`numeric { frac, weight_frac }`) or a tighter range (`assume range(x) in [low, high];`) help."),
+    code("E0804", "the argument of a row function varies too much", "\
+Reciprocals and inverse square roots are tables over the octaves that the argument can span. Declare the range
+that matters with `assume`; below it the function saturates."),
+    code("E0805", "an operation has no protocol on secret values", "\
+`mpcc explain` lists the operations that can be computed on shares. What depends on the input alone can be
+computed in `local client` instead."),
 
     // W00: warnings
     code("W0001", "a value is never read", "\

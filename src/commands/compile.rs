@@ -1,0 +1,135 @@
+//! `mpcc compile`: from a model file to an artefact, and every form in between as text.
+
+mod emit;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use mpcc_import::weights::{self, BindingReport};
+use mpcc_program::cost::Cost;
+use serde::Serialize;
+
+use crate::failure::Usage;
+use crate::files;
+use crate::model::{self, ModelOptions};
+use crate::ranges::{self, RangeOptions};
+use crate::report::Bytes;
+use crate::terminal::Terminal;
+use emit::Emit;
+
+/// Compile a model file to an artefact: share program, value ranges and predicted cost; no weights, no inputs.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Value ranges come from --ranges, else from --weights with --calibrate, else from MODEL.ranges.json beside the model.
+
+Stages of --emit: ast, graph, graph@PASS, passes, plan, program, program-model-owner, program-data-owner,
+program-dealer, clif, asm. The path - is standard output.
+
+Examples:
+  mpcc compile model.mpv -o model.mpca
+  mpcc compile model.mpv --plan attn=ATTN_ROW --set LAYERS=2 -o small.mpca
+  mpcc compile model.mpv --weights w.safetensors --calibrate images/ -o model.mpca
+  mpcc compile model.mpv --emit graph@fuse_linear=-")]
+pub(crate) struct CompileArguments {
+    /// The model file; `-` reads standard input.
+    #[arg(value_name = "MODEL.mpv")]
+    model: PathBuf,
+    /// Where to put the artefact; without it, MODEL.mpca in the working directory unless only --emit is asked for.
+    #[arg(short, long, value_name = "OUT.mpca")]
+    output: Option<PathBuf>,
+    /// Trained weights: reports how their tensors are bound, and lets --calibrate observe value ranges.
+    #[arg(long, value_name = "W.safetensors")]
+    weights: Option<PathBuf>,
+    #[command(flatten)]
+    options: ModelOptions,
+    #[command(flatten)]
+    ranges: RangeOptions,
+    /// Write a form between source and machine code as text. May be repeated.
+    #[arg(long, value_name = "STAGE=PATH")]
+    emit: Vec<Emit>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    output: String,
+    program: &'a str,
+    model: &'a str,
+    trust: &'a str,
+    plans: &'a [(String, String)],
+    predicted: &'a Cost,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding: Option<BindingReport>,
+}
+
+pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<()> {
+    let on_standard_output = arguments.emit.iter().filter(|e| files::is_standard(&e.path)).count();
+    if on_standard_output > 1 || (on_standard_output == 1 && terminal.json()) {
+        return Err(Usage("only one thing can go to standard output".to_owned()).into());
+    }
+    let source = model::read_source(&arguments.model, &arguments.options, terminal)?;
+    let binding = match &arguments.weights {
+        Some(path) => Some(weights::load(path, &source.rewritten.lowered)?.report),
+        None => None,
+    };
+    let wants_artefact = arguments.output.is_some() || arguments.emit.is_empty();
+    let artefact = if wants_artefact || arguments.emit.iter().any(|e| e.stage.needs_plan()) {
+        let ranges = ranges::find(&source, &arguments.ranges, arguments.weights.as_deref(), terminal)?;
+        Some(source.assemble(&ranges)?)
+    } else {
+        None
+    };
+    for emit in &arguments.emit {
+        files::write(&emit.path, emit::text(emit, &source, artefact.as_ref())?.as_bytes())?;
+    }
+    let Some(artefact) = artefact.filter(|_| wants_artefact) else { return Ok(()) };
+    let output = match &arguments.output {
+        Some(path) => path.clone(),
+        None => default_output(&arguments.model)?,
+    };
+    files::write(&output, &artefact.to_bytes())?;
+    let output = output.display().to_string();
+    if on_standard_output > 0 {
+        terminal.remark(&format!("wrote {output}"));
+        return Ok(());
+    }
+    let report = Report {
+        schema: "mpcc.compile/1",
+        output,
+        program: &artefact.manifest.program,
+        model: &artefact.manifest.model,
+        trust: &artefact.manifest.trust,
+        plans: &artefact.manifest.plans,
+        predicted: &artefact.manifest.cost,
+        binding,
+    };
+    Ok(terminal.result(&report, || text(&report))?)
+}
+
+fn default_output(model: &std::path::Path) -> Result<PathBuf> {
+    let stem = model.file_stem().filter(|_| !files::is_standard(model));
+    let Some(stem) = stem else {
+        return Err(Usage("name the artefact with --output".to_owned()).into());
+    };
+    Ok(PathBuf::from(stem).with_extension("mpca"))
+}
+
+fn text(report: &Report<'_>) -> String {
+    let cost = report.predicted;
+    let mut out = format!("wrote      {}\n", report.output);
+    out += &format!("program    {}\n", report.program);
+    out += &format!("trust      {}\n", report.trust);
+    out += &format!(
+        "online     {} hops, {} from the model owner, {} from the data owner\n",
+        cost.hops,
+        Bytes(cost.online_bytes.model_owner),
+        Bytes(cost.online_bytes.data_owner)
+    );
+    out += &format!("offline    {} from the dealer to the data owner\n", Bytes(cost.offline_bytes.data_owner));
+    out += &format!("setup      {} once per session\n", Bytes(cost.setup_bytes));
+    if let Some(binding) = &report.binding {
+        out += &format!("weights    {binding}\n");
+    }
+    out
+}

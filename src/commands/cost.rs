@@ -1,0 +1,168 @@
+//! `mpcc cost`: what an inference will cost, before anything runs.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use mpcc_channel::{NetworkProfile, ProfileError};
+use serde::Serialize;
+
+use super::inspect::cost_table;
+use crate::estimate::{self, By, Row};
+use crate::model::{self, ModelOptions};
+use crate::ranges::RangeOptions;
+use crate::report::{Bytes, Predicted, Seconds, table};
+use crate::terminal::Terminal;
+
+/// Predict hops, bytes each way and seconds of an inference; nothing is run.
+///
+/// A hop is one simultaneous exchange between the parties. Hops and bytes are exact: a run measures the same.
+/// Seconds are a model.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Networks: loopback, lan (1 Gbit/s, 0.3 ms), wan (44 MB/s each way, 40 ms), or for example rtt=40ms,bw=44MB/s.
+
+Examples:
+  mpcc cost model.mpca
+  mpcc cost model.mpv --net lan,wan --by layer
+  mpcc cost model.mpv --plan attn=ATTN_ROW --net rtt=10ms,bw=100Mbit/s --json")]
+pub(crate) struct CostArguments {
+    /// A model file or an artefact.
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Networks, separated by commas.
+    #[arg(long, value_name = "PROFILE,…", default_value = "loopback,lan,wan")]
+    net: String,
+    /// What the rows of the table stand for.
+    #[arg(long, value_enum, default_value_t = By::Layer)]
+    by: By,
+    #[command(flatten)]
+    options: ModelOptions,
+    #[command(flatten)]
+    ranges: RangeOptions,
+    /// Trained weights, to observe value ranges with --calibrate.
+    #[arg(long, value_name = "W.safetensors")]
+    weights: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    program: String,
+    trust: String,
+    /// On the first network.
+    predicted: Predicted,
+    /// Rows on the first network.
+    layers: Vec<Row>,
+    networks: Vec<OnNetwork>,
+}
+
+#[derive(Serialize)]
+struct OnNetwork {
+    network: Network,
+    predicted: Predicted,
+    layers: Vec<Row>,
+}
+
+/// A network as JSON has it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Network {
+    name: String,
+    round_trip_seconds: f64,
+    bytes_per_second: f64,
+}
+
+impl From<&NetworkProfile> for Network {
+    fn from(profile: &NetworkProfile) -> Self {
+        Self {
+            name: profile.name.clone(),
+            round_trip_seconds: profile.round_trip_seconds,
+            bytes_per_second: profile.bytes_per_second,
+        }
+    }
+}
+
+/// Profiles separated by commas; `rtt=…,bw=…` is one of them.
+fn profiles(text: &str) -> Result<Vec<NetworkProfile>, ProfileError> {
+    let mut fields: Vec<String> = Vec::new();
+    for field in text.split(',') {
+        match fields.last_mut() {
+            Some(last) if field.contains('=') && last.contains('=') && last.split(',').count() == 1 => {
+                last.push(',');
+                last.push_str(field);
+            }
+            _ => fields.push(field.to_owned()),
+        }
+    }
+    fields.iter().map(|field| field.parse()).collect()
+}
+
+pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> {
+    let networks = profiles(&arguments.net)?;
+    let weights = arguments.weights.as_deref();
+    let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, weights, terminal)?;
+    let program = &model.artefact.program;
+    let networks: Vec<OnNetwork> = networks
+        .iter()
+        .map(|profile| OnNetwork {
+            network: profile.into(),
+            predicted: estimate::predict(program, profile),
+            layers: estimate::rows(program, profile, arguments.by),
+        })
+        .collect();
+    let report = Report {
+        schema: "mpcc.cost/1",
+        program: model.artefact.manifest.program.clone(),
+        trust: model.artefact.manifest.trust.clone(),
+        predicted: networks[0].predicted.clone(),
+        layers: networks[0].layers.clone(),
+        networks,
+    };
+    Ok(terminal.result(&report, || text(&report))?)
+}
+
+fn text(report: &Report) -> String {
+    let predicted = &report.predicted;
+    let mut out = format!("program    {}\ntrust      {}\n", report.program, report.trust);
+    out += &format!(
+        "hops       {}\nonline     {} from the model owner, {} from the data owner\noffline    {} from the dealer\n",
+        predicted.hops,
+        Bytes(predicted.online_bytes.model_owner),
+        Bytes(predicted.online_bytes.data_owner),
+        Bytes(predicted.offline_bytes.data_owner)
+    );
+    out += &format!("setup      {} once per session\n\n", Bytes(predicted.setup_bytes));
+    let rows: Vec<Vec<String>> = report
+        .networks
+        .iter()
+        .map(|n| {
+            let seconds = [n.predicted.online_seconds, n.predicted.offline_seconds, n.predicted.setup_seconds];
+            let mut row = vec![n.network.name.clone()];
+            row.extend(seconds.map(|s| Seconds(s).to_string()));
+            row
+        })
+        .collect();
+    out += &table(&["network", "online", "offline", "setup"], &rows);
+    for network in &report.networks {
+        out += &format!("\n{}\n{}", network.network.name, cost_table(&network.layers, true));
+        if report.networks.len() > 1 {
+            out += "(the other networks differ in seconds only: --net PROFILE shows one of them)\n";
+            break;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn custom_networks_may_stand_in_a_list() {
+        let names = |text| profiles(text).map(|p| p.into_iter().map(|p| p.name).collect::<Vec<_>>());
+        assert_eq!(names("lan,wan").unwrap(), ["lan", "wan"]);
+        let expected = ["lan", "rtt=1ms,bw=1MB/s", "bw=2MB/s,rtt=2ms", "wan"];
+        assert_eq!(names("lan,rtt=1ms,bw=1MB/s,bw=2MB/s,rtt=2ms,wan").unwrap(), expected);
+        assert!(names("rtt=1ms").is_err() && names("lan,,wan").is_err());
+    }
+}

@@ -1,0 +1,146 @@
+//! `mpcc inspect`: what is in an artefact.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use mpcc_channel::NetworkProfile;
+use mpcc_compiler::artefact::{Artefact, Manifest};
+use serde::Serialize;
+
+use crate::estimate::{self, By, Row};
+use crate::model;
+use crate::report::{Bytes, table};
+use crate::terminal::Terminal;
+
+/// Show what is in an artefact: program hash, plans, trust model, what is opened to whom, value ranges, and cost by
+/// layer.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+An artefact holds no weight and no input. Both parties and the dealer run it only if they have the same program hash.
+
+Examples:
+  mpcc inspect model.mpca
+  mpcc inspect --json model.mpca")]
+pub(crate) struct InspectArguments {
+    /// The artefact.
+    #[arg(value_name = "OUT.mpca")]
+    artefact: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    file: String,
+    file_bytes: u64,
+    manifest: &'a Manifest,
+    parameters: usize,
+    inputs: Vec<Interface>,
+    outputs: Vec<Interface>,
+    layers: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Interface {
+    name: String,
+    shape: Vec<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<()> {
+    let artefact = model::read_artefact(&arguments.artefact)?;
+    let graph = &artefact.graph;
+    let inputs =
+        graph.inputs.iter().map(|i| Interface { name: i.name.clone(), shape: i.ty.shape.to_vec(), labels: Vec::new() });
+    let outputs = artefact.program.outputs.iter().map(|o| Interface {
+        name: o.name.clone(),
+        shape: o.shape.to_vec(),
+        labels: o.labels.clone(),
+    });
+    let report = Report {
+        schema: "mpcc.inspect/1",
+        file: arguments.artefact.display().to_string(),
+        file_bytes: fs::metadata(&arguments.artefact)?.len(),
+        manifest: &artefact.manifest,
+        parameters: graph.params.len(),
+        inputs: inputs.collect(),
+        outputs: outputs.collect(),
+        layers: estimate::rows(&artefact.program, &NetworkProfile::loopback(), By::Layer),
+    };
+    Ok(terminal.result(&report, || text(&report, &artefact))?)
+}
+
+fn text(report: &Report<'_>, artefact: &Artefact) -> String {
+    let manifest = report.manifest;
+    let cost = &manifest.cost;
+    let interfaces = |list: &[Interface]| {
+        let one = |i: &Interface| {
+            let labels = if i.labels.is_empty() { String::new() } else { format!(" ({})", i.labels.join(", ")) };
+            format!("{} {:?}{labels}", i.name, i.shape)
+        };
+        list.iter().map(one).collect::<Vec<_>>().join("; ")
+    };
+    let mut out = format!(
+        "model      {} ({}, compiled by mpcc {})\nprogram    {}\nsource     {}\ntrust      {}\n",
+        manifest.model,
+        Bytes(report.file_bytes),
+        manifest.compiler,
+        manifest.program,
+        manifest.source,
+        manifest.trust
+    );
+    out += &format!("input      {}\n", interfaces(&report.inputs));
+    out += &format!("output     {}, to the data owner only\n", interfaces(&report.outputs));
+    out += &format!(
+        "weights    {} tensors, {} encoded; not in the artefact\n",
+        report.parameters,
+        artefact.program.weights.len()
+    );
+    for (name, form) in &manifest.plans {
+        out += &format!("plan       {name} = {form}\n");
+    }
+    out += &format!(
+        "cost       {} hops; online {} / {}; offline {}; setup {}\n",
+        cost.hops,
+        Bytes(cost.online_bytes.model_owner),
+        Bytes(cost.online_bytes.data_owner),
+        Bytes(cost.offline_bytes.data_owner),
+        Bytes(cost.setup_bytes)
+    );
+    out += "\nWhat leaves a party\n";
+    for opened in manifest.opened.iter().filter(|o| o.count > 0) {
+        out += &format!("  {} ({}) to {}: {}\n", opened.what, opened.count, opened.to, opened.why);
+    }
+    out += "  The program itself, with its plans and ranges, is known to both parties and the dealer.\n";
+    out += "\nValue ranges relied on\n";
+    let rows: Vec<Vec<String>> = manifest
+        .ranges
+        .iter()
+        .map(|r| vec![r.path.clone(), r.origin.clone(), format!("{:.4}", r.low), format!("{:.4}", r.high)])
+        .collect();
+    out += &table(&["value", "origin", "low", "high"], &rows);
+    out += "\nCost by layer\n";
+    out + &cost_table(&report.layers, false)
+}
+
+/// Rows of a cost table; seconds only where they mean something.
+pub(super) fn cost_table(rows: &[Row], seconds: bool) -> String {
+    let cells = |row: &Row| {
+        let mut cells = vec![
+            row.path.clone(),
+            row.hops.to_string(),
+            Bytes(row.online_bytes.model_owner).to_string(),
+            Bytes(row.online_bytes.data_owner).to_string(),
+            Bytes(row.offline_bytes.data_owner).to_string(),
+        ];
+        if seconds {
+            cells.push(crate::report::Seconds(row.seconds).to_string());
+        }
+        cells
+    };
+    let head = ["", "hops", "from model owner", "from data owner", "from dealer", "online"];
+    let shown: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    table(&head[..if seconds { 6 } else { 5 }], &shown)
+}

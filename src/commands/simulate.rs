@@ -1,0 +1,242 @@
+//! `mpcc simulate`: the float network and the exact fixed-point computation in the clear, and value ranges.
+
+mod layers;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use mpcc_compiler::encode;
+use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
+use mpcc_import::{inputs, weights};
+use mpcc_protocols::SessionSeed;
+use mpcc_protocols::ideal::{self, Coins, Ideal, Ranges};
+use serde::Serialize;
+
+use crate::encoded;
+use crate::failure::Usage;
+use crate::files;
+use crate::model::{self, Model, ModelOptions};
+use crate::outputs::{Accuracy, Revealed, expected_label, largest_difference};
+use crate::progress::Bar;
+use crate::ranges::{self, RangeOptions};
+use crate::report::table;
+use crate::terminal::Terminal;
+use layers::{LayerErrors, LayerRow};
+
+/// Compute in the clear what a private run would: the float network, and the exact fixed-point program with its
+/// rounding.
+///
+/// Reports how far the outputs are apart, by layer, and how much of every value range is used. With --calibrate,
+/// observes value ranges first and writes them beside the model for later commands.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A value outside the range that the program relies on is an error: a private run could give anything then.
+
+Examples:
+  mpcc simulate model.mpv --weights w.safetensors --calibrate images/
+  mpcc simulate model.mpv --weights w.safetensors --input cat.png
+  mpcc simulate model.mpca --weights w.safetensors --input test/ --json")]
+pub(crate) struct SimulateArguments {
+    /// A model file or an artefact.
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Trained weights.
+    #[arg(long, value_name = "W.safetensors")]
+    weights: PathBuf,
+    /// Inputs: images, .npy files or directories of them. May be repeated.
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "calibrate")]
+    input: Vec<PathBuf>,
+    /// Where to write the ranges that --calibrate observes; without it, MODEL.ranges.json beside the model.
+    #[arg(short, long, value_name = "FILE.json", requires = "calibrate")]
+    output: Option<PathBuf>,
+    /// Seed of the rounding.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Largest error of a layer, relative to its largest value, that is not remarked on.
+    #[arg(long, value_name = "ERROR", default_value_t = 0.02)]
+    tolerance: f64,
+    #[command(flatten)]
+    options: ModelOptions,
+    #[command(flatten)]
+    ranges: RangeOptions,
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ranges_written: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simulation: Option<Simulation>,
+}
+
+#[derive(Serialize)]
+struct Simulation {
+    program: String,
+    trust: String,
+    inferences: Vec<Inference>,
+    /// Inferences whose labels agree.
+    agreeing: usize,
+    largest_output_error: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<Accuracy>,
+    layers: Vec<LayerRow>,
+    /// The first layer whose error is above the tolerance.
+    first_divergent_layer: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Inference {
+    input: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    float: Vec<Revealed>,
+    fixed: Vec<Revealed>,
+    /// Between the two best float entries.
+    float_margin: f64,
+    largest_error: f64,
+}
+
+pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<()> {
+    let mut report = Report { schema: "mpcc.simulate/1", ranges_written: None, simulation: None };
+    let model = if arguments.ranges.calibrates() {
+        let source = model::read_source(&arguments.model, &arguments.options, terminal)?;
+        if files::is_standard(&source.path) && arguments.output.is_none() {
+            return Err(Usage("say with --output where to write the ranges".to_owned()).into());
+        }
+        let found = ranges::find(&source, &arguments.ranges, Some(&arguments.weights), terminal)?;
+        let path = arguments.output.clone().unwrap_or_else(|| ranges::beside(&source.path));
+        let mut text = serde_json::to_string_pretty(&found)?;
+        text.push('\n');
+        let artefact = source.assemble(&found)?;
+        files::write(&path, text.as_bytes())?;
+        report.ranges_written = Some(path.display().to_string());
+        Model { artefact, source: Some(source) }
+    } else {
+        model::read(&arguments.model, &arguments.options, &arguments.ranges, None, terminal)?
+    };
+    if !arguments.input.is_empty() {
+        report.simulation = Some(simulate(arguments, &model, terminal)?);
+    }
+    Ok(terminal.result(&report, || text(&report, arguments.tolerance))?)
+}
+
+fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -> Result<Simulation> {
+    let artefact = &model.artefact;
+    let program = &artefact.program;
+    let params = weights::load(&arguments.weights, &artefact.graph)?.params;
+    let paths = inputs::expand(&arguments.input)?;
+    let given = ranges::load_inputs(&paths, &artefact.graph)?;
+    let as_written = Evaluator::new(model.float_graph(), &params)?;
+    let rewritten = Evaluator::new(&artefact.graph, &params)?;
+    let weights = encode::weights(program, rewritten.server_values())?;
+    let mut layers = LayerErrors::new(artefact);
+    let mut inferences = Vec::with_capacity(paths.len());
+    let bar = Bar::new(terminal, paths.len() as u64, "simulating");
+    for (index, (path, input)) in (0u64..).zip(paths.iter().zip(&given)) {
+        let context = || path.display().to_string();
+        let encoded = encoded::inputs(artefact, input).with_context(context)?;
+        let coins = coins(arguments.seed, index);
+        let fixed = ideal::evaluate(program, &weights, &encoded, &coins, Ranges::Strict).with_context(context)?;
+        let values = rewritten.run(input, Wanted::All).with_context(context)?;
+        layers.add(&fixed, &values);
+        inferences.push(compare(model, path, &as_written, input, &fixed).with_context(context)?);
+        bar.set(index + 1);
+    }
+    bar.finish();
+    let labels = |revealed: &[Revealed]| revealed.iter().map(|r| r.label.clone()).collect::<Vec<_>>();
+    let agreeing = inferences.iter().filter(|i| labels(&i.float) == labels(&i.fixed)).count();
+    let layers = layers.rows();
+    let divergent = layers.iter().find(|l| l.relative_error.is_some_and(|e| e > arguments.tolerance));
+    Ok(Simulation {
+        program: artefact.manifest.program.clone(),
+        trust: artefact.manifest.trust.clone(),
+        agreeing,
+        largest_output_error: inferences.iter().map(|i| i.largest_error).fold(0.0, f64::max),
+        accuracy: accuracy(&inferences),
+        first_divergent_layer: divergent.map(|l| l.path.clone()),
+        layers,
+        inferences,
+    })
+}
+
+/// The coins that two parties with these seeds would have.
+fn coins(seed: u64, index: u64) -> Coins {
+    let stage = |party: u8| {
+        let mut bytes = [party; 16];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        SessionSeed::take(&mut bytes).inference(index)
+    };
+    Coins::new(stage(0), stage(1))
+}
+
+fn compare(model: &Model, path: &Path, float: &Evaluator<'_>, input: &[Tensor], fixed: &Ideal) -> Result<Inference> {
+    let outputs = &model.artefact.program.outputs;
+    let float = encoded::float_outputs(model, float, input)?;
+    let fixed: Vec<Revealed> = outputs
+        .iter()
+        .zip(&fixed.outputs)
+        .map(|(output, integers)| Revealed::new(output, encode::decode(output, integers)))
+        .collect();
+    let errors = float.iter().zip(&fixed).map(|(a, b)| largest_difference(&a.values, &b.values));
+    Ok(Inference {
+        input: path.display().to_string(),
+        expected: expected_label(path, outputs),
+        float_margin: float.first().map_or(f64::INFINITY, Revealed::margin),
+        largest_error: errors.fold(0.0, f64::max),
+        float,
+        fixed,
+    })
+}
+
+fn accuracy(inferences: &[Inference]) -> Option<Accuracy> {
+    let mut accuracy = Accuracy { float_correct: Some(0), ..Accuracy::default() };
+    for inference in inferences {
+        let Some(expected) = &inference.expected else { continue };
+        let right = |revealed: &[Revealed]| usize::from(revealed.iter().any(|r| r.label.as_ref() == Some(expected)));
+        accuracy.labelled += 1;
+        accuracy.correct += right(&inference.fixed);
+        accuracy.float_correct = accuracy.float_correct.map(|n| n + right(&inference.float));
+    }
+    (accuracy.labelled > 0).then_some(accuracy)
+}
+
+fn text(report: &Report, tolerance: f64) -> String {
+    let mut out = String::new();
+    if let Some(path) = &report.ranges_written {
+        out += &format!("wrote      {path}\n");
+    }
+    let Some(simulation) = &report.simulation else { return out };
+    out += &format!("program    {}\n\n", simulation.program);
+    let label = |revealed: &[Revealed]| revealed.iter().find_map(|r| r.label.clone()).unwrap_or_default();
+    let rows: Vec<Vec<String>> = simulation
+        .inferences
+        .iter()
+        .map(|i| {
+            let margin = if i.float_margin.is_finite() { format!("{:.4}", i.float_margin) } else { String::new() };
+            vec![i.input.clone(), label(&i.float), label(&i.fixed), margin, format!("{:.5}", i.largest_error)]
+        })
+        .collect();
+    out += &table(&["input", "float", "fixed point", "float margin", "largest error"], &rows);
+    out += "\n";
+    let rows: Vec<Vec<String>> = simulation.layers.iter().map(LayerRow::cells).collect();
+    out += &table(&["layer", "largest error", "relative", "least headroom", "in"], &rows);
+    let count = simulation.inferences.len();
+    out += &format!(
+        "\nlabels agree for {} of {count}, largest output error {:.5}\n",
+        simulation.agreeing, simulation.largest_output_error
+    );
+    if let Some(accuracy) = &simulation.accuracy {
+        out += &format!(
+            "right labels: {} of {} in fixed point, {} in float\n",
+            accuracy.correct,
+            accuracy.labelled,
+            accuracy.float_correct.unwrap_or(0)
+        );
+    }
+    out + &match &simulation.first_divergent_layer {
+        Some(layer) => format!("first layer with a relative error above {tolerance}: {layer}\n"),
+        None => format!("no layer has a relative error above {tolerance}\n"),
+    }
+}

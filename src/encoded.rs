@@ -1,0 +1,37 @@
+//! Weights and inputs of a model as the ring integers its share program takes, and its outputs in float.
+
+use anyhow::Result;
+use mpcc_compiler::artefact::Artefact;
+use mpcc_compiler::encode;
+use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
+use mpcc_compiler::graph::NodeId;
+
+use crate::model::Model;
+use crate::outputs::Revealed;
+
+/// The model owner's encoded weights, in the program's order.
+pub(crate) fn weights(artefact: &Artefact, params: &[Tensor]) -> Result<Vec<Vec<i64>>> {
+    let evaluator = Evaluator::new(&artefact.graph, params)?;
+    Ok(encode::weights(&artefact.program, evaluator.server_values())?)
+}
+
+/// The data owner's encoded inputs, in the program's order: it evaluates its part of the graph in the clear, without
+/// weights.
+pub(crate) fn inputs(artefact: &Artefact, given: &[Tensor]) -> Result<Vec<Vec<i64>>> {
+    let wanted: Vec<NodeId> = artefact.program.inputs.iter().map(|i| NodeId(i.node)).collect();
+    let values = Evaluator::without_params(&artefact.graph).run(given, Wanted::Only(&wanted))?;
+    Ok(encode::inputs(&artefact.program, &values)?)
+}
+
+/// What the float network gives for one input, as the outputs of the share program.
+pub(crate) fn float_outputs(model: &Model, float: &Evaluator<'_>, input: &[Tensor]) -> Result<Vec<Revealed>> {
+    let nodes: Vec<NodeId> = model.float_graph().outputs.iter().map(|o| o.node).collect();
+    let values = float.run(input, Wanted::Only(&nodes))?;
+    let outputs = model.artefact.program.outputs.iter().zip(&nodes);
+    Ok(outputs.map(|(output, node)| Revealed::new(output, values[*node].data.clone())).collect())
+}
+
+/// Integers as ring words.
+pub(crate) fn words(lists: Vec<Vec<i64>>) -> Vec<Vec<u64>> {
+    lists.into_iter().map(|list| list.into_iter().map(|v| v as u64).collect()).collect()
+}

@@ -1,0 +1,193 @@
+//! From a model named on the command line to a rewritten graph or an artefact.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use mpcc_compiler::artefact::Artefact;
+use mpcc_compiler::compile::{self, Rewritten};
+use mpcc_compiler::graph::Graph;
+use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
+use mpcc_compiler::ranges::Ranges;
+
+use crate::failure::{SourceErrors, Usage};
+use crate::files;
+use crate::planning;
+use crate::ranges::{self, RangeOptions};
+use crate::terminal::Terminal;
+
+/// The largest artefact that is read.
+const ARTEFACT_LIMIT: u64 = 1 << 30;
+
+/// What may be replaced in a model without editing it.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ModelOptions {
+    /// Use another plan: one of the file by name, or a JSON file with lists of function names. May be repeated.
+    #[arg(long = "plan", value_name = "NAME=PLAN|FILE.json")]
+    plans: Vec<String>,
+    /// Give a constant or a model parameter another value. May be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    sets: Vec<String>,
+}
+
+impl ModelOptions {
+    /// Whether nothing is replaced.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.plans.is_empty() && self.sets.is_empty()
+    }
+
+    fn lower_options(&self) -> Result<LowerOptions> {
+        let mut options = LowerOptions::default();
+        for text in &self.plans {
+            let (name, value) = assignment("--plan", text)?;
+            let twice = options.plans.insert(name.to_owned(), plan_value(name, value)?);
+            refuse_twice("--plan", name, twice.is_some())?;
+        }
+        for text in &self.sets {
+            let (name, value) = assignment("--set", text)?;
+            let twice = options.sets.insert(name.to_owned(), set_value(value));
+            refuse_twice("--set", name, twice.is_some())?;
+        }
+        Ok(options)
+    }
+}
+
+fn assignment<'t>(option: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name, value)),
+        _ => Err(Usage(format!("{option} takes NAME=VALUE, not `{text}`")).into()),
+    }
+}
+
+fn refuse_twice(option: &str, name: &str, twice: bool) -> Result<()> {
+    if twice { Err(Usage(format!("{option} {name}=… is given twice")).into()) } else { Ok(()) }
+}
+
+/// A plan of the source by name, or a JSON file: the plan itself, or an object with the plan under its name or as
+/// the only entry.
+fn plan_value(name: &str, value: &str) -> Result<PlanValue> {
+    if !value.ends_with(".json") {
+        return Ok(PlanValue::Name(value.to_owned()));
+    }
+    let text = fs::read_to_string(value).with_context(|| format!("cannot read the plan {value}"))?;
+    let malformed = || format!("{value} is no plan: expected nested lists of function names");
+    if let Ok(mut named) = serde_json::from_str::<BTreeMap<String, PlanValue>>(&text) {
+        if let Some(plan) = named.remove(name) {
+            return Ok(plan);
+        }
+        return match named.pop_first() {
+            Some((_, plan)) if named.is_empty() => Ok(plan),
+            _ => bail!("{value} holds no plan `{name}`"),
+        };
+    }
+    serde_json::from_str(&text).with_context(malformed)
+}
+
+fn set_value(text: &str) -> SetValue {
+    if let Ok(value) = text.parse::<bool>() {
+        SetValue::Bool(value)
+    } else if let Ok(value) = text.parse::<i64>() {
+        SetValue::Int(value)
+    } else if let Ok(value) = text.parse::<f64>() {
+        SetValue::Real(value)
+    } else {
+        SetValue::Name(text.to_owned())
+    }
+}
+
+/// A model file after the rewrites.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Where it was read.
+    pub(crate) path: PathBuf,
+    /// As messages name it.
+    pub(crate) name: String,
+    /// Its text.
+    pub(crate) text: String,
+    /// Its graphs.
+    pub(crate) rewritten: Rewritten,
+}
+
+/// Reads, checks and rewrites a model file; warnings are shown.
+pub(crate) fn read_source(path: &Path, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
+    let text = files::read_source(path)?;
+    let name = files::source_name(path);
+    let rewritten = match compile::rewrite(&text, &options.lower_options()?) {
+        Ok(rewritten) => rewritten,
+        Err(diagnostics) => return Err(SourceErrors { file: name, source_text: text, diagnostics }.into()),
+    };
+    if !rewritten.warnings.is_empty() {
+        terminal.remark(&mpcc_grammar::render(&rewritten.warnings, &text, &name, terminal.error_colour()));
+    }
+    Ok(Source { path: path.to_owned(), name, text, rewritten })
+}
+
+impl Source {
+    /// Plans the model on these ranges.
+    pub(crate) fn assemble(&self, ranges: &Ranges) -> Result<Artefact> {
+        compile::assemble(&self.text, &self.rewritten.graph, ranges).map_err(|errors| planning::diagnose(self, &errors))
+    }
+}
+
+/// A model ready to run: from an artefact, or compiled from source.
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// What runs.
+    pub(crate) artefact: Artefact,
+    /// Where it came from, if it was compiled just now.
+    pub(crate) source: Option<Source>,
+}
+
+impl Model {
+    /// The graph that weights are bound to and that the float network is evaluated on: as written where known.
+    pub(crate) fn float_graph(&self) -> &Graph {
+        self.source.as_ref().map_or(&self.artefact.graph, |source| &source.rewritten.lowered)
+    }
+}
+
+/// Whether a path names an artefact rather than a source, by its name or its first bytes.
+pub(crate) fn is_artefact(path: &Path) -> bool {
+    if path.extension().is_some_and(|e| e == "mpca") {
+        return true;
+    }
+    let first = fs::File::open(path).and_then(|mut file| {
+        let mut bytes = [0; 8];
+        std::io::Read::read_exact(&mut file, &mut bytes).map(|()| bytes)
+    });
+    first.is_ok_and(|bytes| bytes.starts_with(b"mpcc-art"))
+}
+
+/// Reads an artefact.
+pub(crate) fn read_artefact(path: &Path) -> Result<Artefact> {
+    let name = path.display();
+    let reading = || format!("cannot read {name}");
+    let size = fs::metadata(path).with_context(reading)?.len();
+    if size > ARTEFACT_LIMIT {
+        bail!("{name} is larger than any artefact");
+    }
+    let bytes = fs::read(path).with_context(reading)?;
+    Artefact::from_bytes(&bytes).with_context(|| name.to_string())
+}
+
+/// Reads an artefact, or compiles a source with the ranges found for it.
+pub(crate) fn read(
+    path: &Path,
+    options: &ModelOptions,
+    range_options: &RangeOptions,
+    weights: Option<&Path>,
+    terminal: &Terminal,
+) -> Result<Model> {
+    if is_artefact(path) {
+        if !options.is_empty() || !range_options.is_empty() {
+            let message = "an artefact is compiled already: --plan, --set, --ranges and --calibrate are for sources";
+            return Err(Usage(message.to_owned()).into());
+        }
+        return Ok(Model { artefact: read_artefact(path)?, source: None });
+    }
+    let source = read_source(path, options, terminal)?;
+    let ranges = ranges::find(&source, range_options, weights, terminal)?;
+    let artefact = source.assemble(&ranges)?;
+    Ok(Model { artefact, source: Some(source) })
+}

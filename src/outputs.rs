@@ -1,0 +1,95 @@
+//! Outputs as people read them: values, labels and margins, and how two sets of outputs differ.
+
+use std::path::Path;
+
+use mpcc_program::program::Output;
+use serde::{Deserialize, Serialize};
+
+/// A revealed value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Revealed {
+    /// Name of the output.
+    pub(crate) name: String,
+    /// Shape.
+    pub(crate) shape: Vec<usize>,
+    /// Entries, row-major.
+    pub(crate) values: Vec<f64>,
+    /// Name of the largest entry, where the model names them and there is one row.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) label: Option<String>,
+}
+
+impl Revealed {
+    /// An output with its values.
+    pub(crate) fn new(output: &Output, values: Vec<f64>) -> Self {
+        let label = match largest(&values) {
+            Some(index) if output.labels.len() == values.len() => Some(output.labels[index].clone()),
+            _ => None,
+        };
+        Self { name: output.name.clone(), shape: output.shape.to_vec(), values, label }
+    }
+
+    /// How far the largest entry is above the second.
+    pub(crate) fn margin(&self) -> f64 {
+        let Some(best) = largest(&self.values) else { return f64::INFINITY };
+        let others = self.values.iter().enumerate().filter(|(i, _)| *i != best).map(|(_, v)| *v);
+        self.values[best] - others.fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
+fn largest(values: &[f64]) -> Option<usize> {
+    (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best })
+}
+
+/// The largest difference of two equally long lists.
+pub(crate) fn largest_difference(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+/// The label that a file should get: the directory it lies in, or its own name, if that is a label.
+pub(crate) fn expected_label(path: &Path, outputs: &[Output]) -> Option<String> {
+    let stem = path.file_stem()?.to_str()?;
+    let names = [mpcc_import::labels::class_of(path), Some(stem)];
+    let labels = outputs.iter().flat_map(|o| &o.labels);
+    names.into_iter().flatten().find_map(|name| labels.clone().find(|label| *label == name)).cloned()
+}
+
+/// Labels counted over a batch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Accuracy {
+    /// Inferences whose right label is known.
+    pub(crate) labelled: usize,
+    /// Of these, how many the secure or fixed-point computation got right.
+    pub(crate) correct: usize,
+    /// Of these, how many the float network got right, where it was evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) float_correct: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+
+    use super::*;
+
+    fn output() -> Output {
+        let labels = vec!["cat".to_owned(), "dog".to_owned(), "owl".to_owned()];
+        Output { name: "logits".to_owned(), shape: smallvec![3], fraction: 10, labels }
+    }
+
+    #[test]
+    fn the_largest_entry_names_the_label() {
+        let revealed = Revealed::new(&output(), vec![-1.0, 2.5, 2.0]);
+        assert_eq!(revealed.label.as_deref(), Some("dog"));
+        assert!((revealed.margin() - 0.5).abs() < 1e-12);
+        assert_eq!(Revealed::new(&output(), vec![1.0; 6]).label, None);
+    }
+
+    #[test]
+    fn directories_and_names_say_the_right_label() {
+        let label = |path: &str| expected_label(Path::new(path), &[output()]);
+        assert_eq!(label("data/owl/17.png").as_deref(), Some("owl"));
+        assert_eq!(label("images/cat.jpg").as_deref(), Some("cat"));
+        assert_eq!(label("images/horse.jpg"), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! Progress on a terminal; nothing elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::terminal::Terminal;
+
+/// A progress bar on standard error, or nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar of `length` steps.
+    pub(crate) fn new(terminal: &Terminal, length: u64, what: &'static str) -> Self {
+        if !terminal.progress() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new(length).with_message(what);
+        if let Ok(style) = ProgressStyle::with_template("{msg:>24} [{bar:32}] {pos}/{len} {elapsed}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    /// How many steps are done.
+    pub(crate) fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

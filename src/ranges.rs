@@ -1,0 +1,114 @@
+//! Where the value ranges of a source come from: a file, a calibration, or the file beside the model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use mpcc_compiler::calibrate::calibrate;
+use mpcc_compiler::evaluate::Tensor;
+use mpcc_compiler::ranges::{Ranges, digest};
+use mpcc_import::{inputs, weights};
+
+use crate::failure::Usage;
+use crate::files;
+use crate::model::Source;
+use crate::progress::Bar;
+use crate::terminal::Terminal;
+
+/// Where value ranges come from.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct RangeOptions {
+    /// Value ranges written by `mpcc simulate --calibrate`; without this option MODEL.ranges.json beside the model.
+    #[arg(long, value_name = "FILE.json", conflicts_with = "calibrate")]
+    ranges: Option<PathBuf>,
+    /// Inputs to observe value ranges on, with --weights; files or directories. May be repeated.
+    #[arg(long, value_name = "DIR", requires = "weights")]
+    calibrate: Vec<PathBuf>,
+}
+
+impl RangeOptions {
+    /// Whether ranges are to be observed.
+    pub(crate) fn calibrates(&self) -> bool {
+        !self.calibrate.is_empty()
+    }
+
+    /// Whether nothing is said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_none() && self.calibrate.is_empty()
+    }
+}
+
+/// `model.ranges.json` for `model.mpv`.
+pub(crate) fn beside(model: &Path) -> PathBuf {
+    model.with_extension("ranges.json")
+}
+
+/// The ranges for a source.
+pub(crate) fn find(
+    source: &Source,
+    options: &RangeOptions,
+    weights: Option<&Path>,
+    terminal: &Terminal,
+) -> Result<Ranges> {
+    if let Some(path) = &options.ranges {
+        return read(path, source);
+    }
+    if !options.calibrate.is_empty() {
+        let Some(weights) = weights else {
+            return Err(Usage("--calibrate needs --weights".to_owned()).into());
+        };
+        return observe(source, weights, &options.calibrate, terminal);
+    }
+    let path = beside(&source.path);
+    if files::is_standard(&source.path) || !path.exists() {
+        bail!(
+            "no value ranges are known for {0}: observe them on example inputs with `mpcc simulate {0} --weights W \
+             --calibrate DIR`, which writes {1}",
+            source.name,
+            path.display()
+        );
+    }
+    read(&path, source)
+}
+
+fn read(path: &Path, source: &Source) -> Result<Ranges> {
+    let name = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read the value ranges {name}"))?;
+    let ranges: Ranges = serde_json::from_str(&text)
+        .with_context(|| format!("{name} holds no value ranges; write them with `mpcc simulate --calibrate`"))?;
+    if ranges.schema != "mpcc.ranges/1" {
+        bail!("{name} has the schema {:?}; this mpcc reads mpcc.ranges/1", ranges.schema);
+    }
+    if ranges.graph != digest(&source.rewritten.graph) {
+        bail!(
+            "the value ranges {name} belong to another state of {0} or to another plan: observe them again with \
+             `mpcc simulate {0} --weights W --calibrate DIR`",
+            source.name
+        );
+    }
+    Ok(ranges)
+}
+
+/// Observes ranges on example inputs.
+pub(crate) fn observe(source: &Source, weights: &Path, examples: &[PathBuf], terminal: &Terminal) -> Result<Ranges> {
+    let graph = &source.rewritten.graph;
+    let params = weights::load(weights, graph)?.params;
+    let examples = load_inputs(&inputs::expand(examples)?, graph)?;
+    let bar = Bar::new(terminal, examples.len() as u64, "calibrating");
+    let ranges = calibrate(graph, &params, &examples, |done| bar.set(done as u64))?;
+    bar.finish();
+    Ok(ranges)
+}
+
+/// One inference's inputs for each file. A model has one input here.
+pub(crate) fn load_inputs(paths: &[PathBuf], graph: &mpcc_compiler::graph::Graph) -> Result<Vec<Vec<Tensor>>> {
+    let [input] = graph.inputs.as_slice() else {
+        bail!(
+            "`{}` has {} inputs, and files can be given to models with one input only",
+            graph.name,
+            graph.inputs.len()
+        );
+    };
+    paths.iter().map(|path| Ok(vec![inputs::load(path, input)?])).collect()
+}

@@ -1,0 +1,112 @@
+//! Figures for people, and the predicted cost in the form that programs read.
+
+use std::fmt;
+
+use mpcc_program::cost::{Cost, PartyBytes};
+use serde::Serialize;
+
+/// A number of bytes, with a decimal unit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            n @ 0..1000 => format!("{n} B"),
+            n @ 1000..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
+            n @ 1_000_000..1_000_000_000 => format!("{:.2} MB", n as f64 / 1e6),
+            n => format!("{:.2} GB", n as f64 / 1e9),
+        };
+        f.pad(&text)
+    }
+}
+
+/// A time, with a unit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seconds(pub(crate) f64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.0 < 0.001 {
+            format!("{:.0} us", self.0 * 1e6)
+        } else if self.0 < 1.0 {
+            format!("{:.1} ms", self.0 * 1e3)
+        } else {
+            format!("{:.2} s", self.0)
+        };
+        f.pad(&text)
+    }
+}
+
+/// What an inference is predicted to cost on a network.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Predicted {
+    /// Simultaneous exchanges.
+    pub(crate) hops: u32,
+    /// Payload sent, by party.
+    pub(crate) online_bytes: PartyBytes,
+    /// Received from the dealer, by party.
+    pub(crate) offline_bytes: PartyBytes,
+    /// Masked weights, once per session.
+    pub(crate) setup_bytes: u64,
+    /// From the input to the output.
+    pub(crate) online_seconds: f64,
+    /// Before the input is known.
+    pub(crate) offline_seconds: f64,
+    /// Once per session.
+    pub(crate) setup_seconds: f64,
+}
+
+impl Predicted {
+    /// Counts of a cost without times.
+    pub(crate) fn counts(cost: &Cost) -> Self {
+        Self {
+            hops: cost.hops,
+            online_bytes: cost.online_bytes,
+            offline_bytes: cost.offline_bytes,
+            setup_bytes: cost.setup_bytes,
+            ..Self::default()
+        }
+    }
+}
+
+/// Columns of text: the first is flush left, the others flush right.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &[String]| {
+        let mut out = String::new();
+        for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+            out += &match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("  {cell:>width$}"),
+            };
+        }
+        out.trim_end().to_owned() + "\n"
+    };
+    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
+    line(&head) + &rows.iter().map(|row| line(row)).collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_decimal() {
+        let shown: Vec<String> = [0, 999, 1000, 12_345, 1_234_567, 9_876_543_210].map(|n| Bytes(n).to_string()).into();
+        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "12.3 kB", "1.23 MB", "9.88 GB"]);
+        let shown: Vec<String> = [0.000_25, 0.0105, 2.5].map(|s| Seconds(s).to_string()).into();
+        assert_eq!(shown, ["250 us", "10.5 ms", "2.50 s"]);
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [vec!["a".to_owned(), "10".to_owned()], vec!["long".to_owned(), "1".to_owned()]];
+        assert_eq!(table(&["x", "n"], &rows), "x      n\na     10\nlong   1\n");
+    }
+}
