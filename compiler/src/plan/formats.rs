@@ -8,7 +8,7 @@ use super::windows::{self, Windows};
 use super::{PlanError, TAU_BITS, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op, Visibility};
-use crate::ranges::{Origin, Ranges};
+use crate::ranges::Ranges;
 
 /// How a node on secret values is computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -344,10 +344,8 @@ impl Assign<'_> {
 
     fn gelu(&mut self, x: NodeId) -> (Form, i32, i32) {
         let table_frac = i32::from(self.graph.numeric.table_frac);
-        let proved = matches!(
-            self.ranges.range(self.graph, x),
-            Some(((low, high), Origin::Proved)) if low.abs().max(high.abs()) <= gelu::PLAIN_UP_TO
-        );
+        let known = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
+        let proved = known.is_some_and(|(low, high)| low.abs().max(high.abs()) <= gelu::PLAIN_UP_TO);
         if proved {
             (Form::GeluPlain(gelu::fit(gelu::PLAIN_UP_TO, 2e-5)), 2 * table_frac, WORD)
         } else {
