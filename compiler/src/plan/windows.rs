@@ -29,7 +29,7 @@ impl Windows {
 ///
 /// One window reaches 6.5 to 8.5 octaves and costs no hop; more windows cost one.
 pub(crate) fn choose(low: f64, high: f64) -> Option<Windows> {
-    [(1, 8), (1, 9), (1, 10), (4, 6), (5, 6)].into_iter().find_map(|(windows, n)| {
+    [(1, 8), (1, 9), (1, 10), (4, 6), (5, 6), (6, 6)].into_iter().find_map(|(windows, n)| {
         // The top bucket is outside the domain, hence the room above 2·high.
         let usable = 1.0 - libm::exp2(-f64::from(n));
         let ring = libm::ceil(libm::log2(4.0 * high / usable * 1.001)) as i32;

@@ -1,0 +1,189 @@
+//! Golden models from source to answer: every phase's text form, and the same integers from the ideal functionality,
+//! the interpreter and machine code.
+
+#[path = "models/pipeline.rs"]
+mod pipeline;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mpcc::codegen::Jit;
+use mpcc::compiler::encode;
+use mpcc::program::code::{MapExecutor, Role, RoleCode};
+use mpcc::program::interpret::Interpreter;
+use mpcc::program::{cost, text};
+use mpcc::protocols::CheckedCode;
+use mpcc::protocols::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
+use pipeline::{Compiled, compile, golden_ranges, seeded_inputs};
+
+fn goldens() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the golden folder")
+        .map(|e| e.expect("an entry").path())
+        .filter(|p| p.extension().is_some_and(|e| e == "mpv"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 8);
+    files
+}
+
+fn trio(compiled: &Compiled, jit: bool) -> (Trio, [RoleCode; 3]) {
+    let codes = compiled.codes();
+    let role = |code: &RoleCode| {
+        let executor: Arc<dyn MapExecutor> =
+            if jit { Arc::new(Jit::compile(code).expect("this host has a backend")) } else { Arc::new(Interpreter) };
+        RoleInProcess { code: Arc::new(CheckedCode::new(code.clone()).expect("lowered code is valid")), executor }
+    };
+    let [p0, p1, dealer] = [&codes[0], &codes[1], &codes[2]].map(role);
+    (Trio { model_owner: p0, data_owner: p1, dealer }, codes)
+}
+
+/// Runs a model on a few inputs and holds every figure and every integer against its twin.
+fn check(compiled: &Compiled, inputs: usize, seed: u8) -> f64 {
+    let values: Vec<_> = (0..inputs).map(|i| compiled.inference(seeded_inputs(&compiled.graph, 50 + i as u64))).collect();
+    let encoded: Vec<Vec<Vec<u64>>> = values.iter().map(|v| v.encoded_words()).collect();
+    let mut outputs = vec![];
+    for jit in [false, true] {
+        let (trio, codes) = trio(compiled, jit);
+        let predicted = cost::program(&compiled.program);
+        let counted = cost::counted(&codes[0], &codes[1], &codes[2]);
+        let run = run_insecurely_in_one_process(
+            &trio,
+            InsecureInputs {
+                weights: compiled.weight_words(),
+                inputs: &encoded,
+                model_owner_seed: [seed; 16],
+                data_owner_seed: [seed ^ 0x5a; 16],
+                record: false,
+            },
+        )
+        .expect("a run");
+        assert_eq!(run.model_owner_setup_bytes, predicted.setup_bytes);
+        for record in &run.inferences {
+            assert_eq!((predicted.hops, counted.hops), (record.hops as u32, record.hops as u32));
+            let measured = (record.model_owner_bytes, record.data_owner_bytes, record.correction_bytes);
+            for cost in [&predicted, &counted] {
+                let bytes = (
+                    cost.online_bytes.model_owner,
+                    cost.online_bytes.data_owner,
+                    cost.offline_bytes.data_owner,
+                );
+                assert_eq!(bytes, measured);
+            }
+        }
+        let signed = |r: &mpcc::protocols::local_run::InferenceRecord| -> Vec<Vec<i64>> {
+            r.outputs.iter().map(mpcc::protocols::OutputWords::signed).collect()
+        };
+        outputs.push(run.inferences.iter().map(signed).collect::<Vec<_>>());
+    }
+    assert_eq!(outputs[0], outputs[1], "interpreter and machine code");
+    let mut worst = 0f64;
+    for (index, (value, shared)) in values.iter().zip(&outputs[0]).enumerate() {
+        let ideal = compiled.ideal(&value.encoded, seed, index as u64);
+        assert_eq!(&ideal.outputs, shared, "ideal functionality and two parties");
+        for ((output, integers), float) in compiled.program.outputs.iter().zip(shared).zip(&value.float) {
+            for (got, want) in encode::decode(output, integers).iter().zip(float) {
+                worst = worst.max((got - want).abs());
+            }
+        }
+    }
+    worst
+}
+
+#[test]
+fn golden_models_give_the_same_integers_in_every_way_of_computing_them() {
+    for file in goldens() {
+        let compiled = compile(&file, 7);
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        let worst = check(&compiled, 3, 11);
+        assert!(worst < compiled.tolerance, "{name}: error {worst} against float");
+    }
+}
+
+#[test]
+fn plans_and_role_programs_are_as_recorded() {
+    for file in goldens() {
+        let compiled = compile(&file, 7);
+        pipeline::compare(&file.with_extension("plan"), &text::program(&compiled.program));
+        if compiled.source.contains("show: program") {
+            for (role, code) in ["model-owner", "data-owner", "dealer"].iter().zip(compiled.codes()) {
+                let to = file.with_extension(format!("{role}.program"));
+                pipeline::compare(&to, &text::role_code(&code));
+            }
+        }
+    }
+}
+
+/// The compiler is deterministic: the same source and ranges give the same bytes, and comments change no hash.
+#[test]
+fn artefacts_are_reproducible_and_blind_to_comments() {
+    for file in goldens() {
+        let compiled = compile(&file, 7);
+        let again = compile(&file, 7);
+        assert_eq!(compiled.artefact.to_bytes(), again.artefact.to_bytes());
+        let commented = compiled.source.replace("model ", "// a remark\nmodel ");
+        let other = pipeline::compile_source(&commented, 7);
+        assert_eq!(other.artefact.manifest.program, compiled.artefact.manifest.program);
+        assert_ne!(other.artefact.manifest.source, compiled.artefact.manifest.source);
+        let read = mpcc::compiler::artefact::Artefact::from_bytes(&compiled.artefact.to_bytes()).expect("it reads");
+        assert_eq!(read.program, compiled.artefact.program);
+    }
+}
+
+/// The shipped example with its trained weights and ranges: right labels, small errors, predicted cost as measured.
+#[test]
+fn the_cifar10_example_classifies_its_images_as_the_float_network_does() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cifar10");
+    let compiled = golden_ranges(&root.join("model.mpv"), &root.join("model.ranges.json"), Some(&root.join("weights.safetensors")));
+    let labels = &compiled.program.outputs[0].labels;
+    let (trio, codes) = trio(&compiled, true);
+    let mut files = mpcc::import::inputs::expand(&[root.join("images")]).expect("images");
+    files.truncate(if std::env::var_os("MPCC_ALL_IMAGES").is_some() { usize::MAX } else { 4 });
+    let values: Vec<_> = files
+        .iter()
+        .map(|f| compiled.inference(vec![mpcc::import::inputs::load(f, &compiled.graph.inputs[0]).expect("an image")]))
+        .collect();
+    let encoded: Vec<Vec<Vec<u64>>> = values.iter().map(|v| v.encoded_words()).collect();
+    let run = run_insecurely_in_one_process(
+        &trio,
+        InsecureInputs {
+            weights: compiled.weight_words(),
+            inputs: &encoded,
+            model_owner_seed: [3; 16],
+            data_owner_seed: [4; 16],
+            record: false,
+        },
+    )
+    .expect("a run");
+    let counted = cost::counted(&codes[0], &codes[1], &codes[2]);
+    let greatest = |v: &[f64]| (0..v.len()).max_by(|a, b| v[*a].total_cmp(&v[*b])).expect("entries");
+    for (index, (value, record)) in values.iter().zip(&run.inferences).enumerate() {
+        let integers = record.outputs[0].signed();
+        let ideal = compiled.ideal_seeded(&value.encoded, [3; 16], [4; 16], index as u64);
+        assert_eq!(ideal.outputs[0], integers, "ideal functionality and two parties");
+        let logits = encode::decode(&compiled.program.outputs[0], &integers);
+        let name = files[index].file_stem().expect("a name").to_string_lossy().into_owned();
+        assert_eq!(labels[greatest(&logits)], name);
+        for (got, want) in logits.iter().zip(&value.float[0]) {
+            assert!((got - want).abs() <= 0.03, "{name}: {got} against {want}");
+        }
+        assert_eq!(record.model_owner_bytes, counted.online_bytes.model_owner);
+        assert_eq!(record.data_owner_bytes, compiled.artefact.manifest.cost.online_bytes.data_owner);
+        assert_eq!(record.correction_bytes, compiled.artefact.manifest.cost.offline_bytes.data_owner);
+    }
+}
+
+/// The paper's network: the figure that decides its time on a wide-area link.
+#[test]
+fn the_papers_network_needs_at_most_140_hops_and_its_cost_is_exact() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mpcvit-cifar10-paper");
+    let compiled = golden_ranges(&root.join("model.mpv"), &root.join("model.ranges.json"), None);
+    let codes = compiled.codes();
+    let predicted = cost::program(&compiled.program);
+    assert!(predicted.hops <= 140, "{} hops", predicted.hops);
+    let counted = cost::counted(&codes[0], &codes[1], &codes[2]);
+    assert_eq!((predicted.hops, predicted.online_bytes), (counted.hops, counted.online_bytes));
+    assert_eq!((predicted.offline_bytes, predicted.setup_bytes), (counted.offline_bytes, counted.setup_bytes));
+    assert!(codes.iter().all(|c| c.role != Role::Dealer || c.steps.is_empty()));
+}

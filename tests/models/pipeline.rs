@@ -1,0 +1,164 @@
+//! The phases in a row, with seeded weights and inputs.
+
+use std::path::Path;
+
+use mpcc::compiler::artefact::Artefact;
+use mpcc::compiler::compile::{assemble, rewrite};
+use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
+use mpcc::compiler::graph::{Element, Graph};
+use mpcc::compiler::lower::LowerOptions;
+use mpcc::compiler::ranges::Ranges;
+use mpcc::compiler::{calibrate, encode};
+use mpcc::import::weights;
+use mpcc::program::code::{Role, RoleCode};
+use mpcc::program::gates::lower;
+use mpcc::program::program::Program;
+use mpcc::protocols::SessionSeed;
+use mpcc::protocols::ideal::{self, Coins, Ideal};
+
+/// A model ready to run.
+pub(crate) struct Compiled {
+    pub(crate) source: String,
+    pub(crate) graph: Graph,
+    pub(crate) program: Program,
+    pub(crate) artefact: Artefact,
+    /// From a line `// tolerance: x` of the source.
+    pub(crate) tolerance: f64,
+    params: Vec<Tensor>,
+    weights: Vec<Vec<i64>>,
+}
+
+/// One input, as float results and as the program's integers.
+pub(crate) struct Inference {
+    pub(crate) encoded: Vec<Vec<i64>>,
+    pub(crate) float: Vec<Vec<f64>>,
+}
+
+impl Inference {
+    pub(crate) fn encoded_words(&self) -> Vec<Vec<u64>> {
+        words(&self.encoded)
+    }
+}
+
+fn words(integers: &[Vec<i64>]) -> Vec<Vec<u64>> {
+    integers.iter().map(|x| x.iter().map(|v| *v as u64).collect()).collect()
+}
+
+pub(crate) fn compile(file: &Path, seed: u64) -> Compiled {
+    compile_source(&std::fs::read_to_string(file).expect("a golden model"), seed)
+}
+
+fn rewritten(source: &str) -> mpcc::compiler::compile::Rewritten {
+    rewrite(source, &LowerOptions::default())
+        .unwrap_or_else(|e| panic!("{}", mpcc::grammar::render(&e, source, "model.mpv", false)))
+}
+
+fn generated(lowered: &Graph, graph: &Graph, seed: u64) -> Vec<Tensor> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("weights.safetensors");
+    weights::save(&path, &weights::generate(lowered, seed)).expect("weights are written");
+    weights::load(&path, graph).expect("weights bind").params
+}
+
+/// Calibrates on eight seeded inputs.
+pub(crate) fn compile_source(source: &str, seed: u64) -> Compiled {
+    let rewritten = rewritten(source);
+    let params = generated(&rewritten.lowered, &rewritten.graph, seed);
+    let inputs: Vec<Vec<Tensor>> = (0..8).map(|i| seeded_inputs(&rewritten.graph, i)).collect();
+    let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).expect("finite values");
+    finish(source, rewritten.graph, &ranges, params)
+}
+
+/// With shipped ranges; weights from a file, or the seeded ones of seed 1.
+pub(crate) fn golden_ranges(model: &Path, ranges: &Path, weights_file: Option<&Path>) -> Compiled {
+    let source = std::fs::read_to_string(model).expect("the example's model");
+    let rewritten = rewritten(&source);
+    let ranges: Ranges =
+        serde_json::from_slice(&std::fs::read(ranges).expect("the example's ranges")).expect("ranges parse");
+    let params = match weights_file {
+        Some(file) => weights::load(file, &rewritten.graph).expect("weights bind").params,
+        None => generated(&rewritten.lowered, &rewritten.graph, 1),
+    };
+    finish(&source, rewritten.graph, &ranges, params)
+}
+
+fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>) -> Compiled {
+    let artefact = assemble(source, &graph, ranges).unwrap_or_else(|e| panic!("{e:?}"));
+    let program = artefact.program.clone();
+    let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
+    let weights = encode::weights(&program, evaluator.server_values()).expect("weights fit");
+    drop(evaluator);
+    let tolerance = source
+        .lines()
+        .find_map(|l| l.strip_prefix("// tolerance: "))
+        .map_or(0.03, |t| t.trim().parse().expect("a tolerance"));
+    Compiled { source: source.into(), graph, program, artefact, tolerance, params, weights }
+}
+
+impl Compiled {
+    pub(crate) fn codes(&self) -> [RoleCode; 3] {
+        [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|r| lower(&self.program, r))
+    }
+
+    pub(crate) fn weight_words(&self) -> Vec<Vec<u64>> {
+        words(&self.weights)
+    }
+
+    pub(crate) fn inference(&self, inputs: Vec<Tensor>) -> Inference {
+        let evaluator = Evaluator::new(&self.graph, &self.params).expect("finite weights");
+        let values = evaluator.run(&inputs, Wanted::All).expect("finite values");
+        let encoded = encode::inputs(&self.program, &values).expect("inputs fit");
+        let float = self.graph.outputs.iter().map(|o| values[o.node].data.clone()).collect();
+        Inference { encoded, float }
+    }
+
+    pub(crate) fn ideal(&self, inputs: &[Vec<i64>], seed: u8, index: u64) -> Ideal {
+        self.ideal_seeded(inputs, [seed; 16], [seed ^ 0x5a; 16], index)
+    }
+
+    pub(crate) fn ideal_seeded(&self, inputs: &[Vec<i64>], mut p0: [u8; 16], mut p1: [u8; 16], index: u64) -> Ideal {
+        let coins = Coins::new(
+            SessionSeed::take(&mut p0).inference(index),
+            SessionSeed::take(&mut p1).inference(index),
+        );
+        ideal::evaluate(&self.program, &self.weights, inputs, &coins, ideal::Ranges::Strict)
+            .unwrap_or_else(|e| panic!("{e}"))
+    }
+}
+
+/// Deterministic inputs of a graph's types: bytes over their whole range, reals in [−1, 1).
+pub(crate) fn seeded_inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state >> 11
+    };
+    graph
+        .inputs
+        .iter()
+        .map(|input| {
+            let len = input.ty.shape.iter().product();
+            let unit = |v: u64| v as f64 / (1u64 << 53) as f64;
+            let data = (0..len)
+                .map(|_| match input.ty.element {
+                    Element::U8 => (unit(next()) * 256.0).floor(),
+                    Element::Bit => (unit(next()) * 2.0).floor(),
+                    _ => unit(next()) * 2.0 - 1.0,
+                })
+                .collect();
+            Tensor::new(&input.ty.shape, data)
+        })
+        .collect()
+}
+
+/// Compares with a golden file; `MPCC_BLESS=1` rewrites it.
+pub(crate) fn compare(path: &Path, text: &str) {
+    if std::env::var_os("MPCC_BLESS").is_some() {
+        std::fs::write(path, text).expect("a golden is written");
+        return;
+    }
+    let recorded = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(recorded == text, "{} differs; MPCC_BLESS=1 cargo test rewrites it", path.display());
+}
