@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, compile, cost, explain, fmt, inspect, keygen, simulate, weights};
+use crate::commands::{check, compile, cost, explain, fmt, inspect, keygen, run, simulate, weights};
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.
 ///
@@ -26,7 +26,8 @@ Exit status:
   3   the peer or the dealer disagrees or misbehaved
   4   a link was lost, timed out or could not be made
   5   correlated randomness is exhausted or was already used
-  70  a bug in mpcc: please report the text";
+  70  a bug in mpcc: please report the text
+  130 interrupted";
 
 /// Options of every command.
 #[derive(Args, Debug)]
@@ -62,7 +63,11 @@ pub(crate) enum Command {
     Inspect(inspect::InspectArguments),
     Cost(cost::CostArguments),
     Simulate(simulate::SimulateArguments),
+    Run(Box<run::RunArguments>),
     Weights(weights::WeightsArguments),
     Explain(explain::ExplainArguments),
     Keygen(keygen::KeygenArguments),
+    /// A role of a local run, started by `run`.
+    #[command(hide = true)]
+    RoleProcess,
 }

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod weights;
 
@@ -24,6 +25,8 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Inspect(arguments) => inspect::run(arguments, terminal),
         Command::Cost(arguments) => cost::run(arguments, terminal),
         Command::Simulate(arguments) => simulate::run(arguments, terminal),
+        Command::Run(arguments) => run::run(arguments, terminal),
+        Command::RoleProcess => run::role_process::run(),
         Command::Weights(arguments) => weights::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, terminal),
         Command::Keygen(arguments) => keygen::run(arguments, terminal),

@@ -1,6 +1,8 @@
 //! Weights and inputs of a model as the ring integers its share program takes, and its outputs in float.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
@@ -34,4 +36,12 @@ pub(crate) fn float_outputs(model: &Model, float: &Evaluator<'_>, input: &[Tenso
 /// Integers as ring words.
 pub(crate) fn words(lists: Vec<Vec<i64>>) -> Vec<Vec<u64>> {
     lists.into_iter().map(|list| list.into_iter().map(|v| v as u64).collect()).collect()
+}
+
+/// The encoded inputs of a batch, as ring words; an error names the file.
+pub(crate) fn batch(artefact: &Artefact, files: &[PathBuf], given: &[Vec<Tensor>]) -> Result<Vec<Vec<Vec<u64>>>> {
+    let one = |(file, given): (&PathBuf, &Vec<Tensor>)| {
+        Ok(words(inputs(artefact, given).with_context(|| file.display().to_string())?))
+    };
+    files.iter().zip(given).map(one).collect()
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpcc_channel::{IdentityError, LinkError, ProfileError};
 use mpcc_grammar::Diagnostic;
+use mpcc_runtime::SessionError;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -20,8 +21,12 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const WRONG_INPUT: u8 = 1;
 /// Wrong usage.
 pub(crate) const USAGE: u8 = 2;
+/// A link was lost, timed out or could not be made.
+pub(crate) const LINK_LOST: u8 = 4;
 /// A bug in mpcc.
 pub(crate) const BUG: u8 = 70;
+/// Ctrl-C, or a request to terminate.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Arguments that clap cannot refuse by itself.
 #[derive(Debug, Error)]
@@ -32,6 +37,19 @@ pub(crate) struct Usage(pub(crate) String);
 #[derive(Debug, Error)]
 #[error("{0}; this is a bug in mpcc, please report it")]
 pub(crate) struct Bug(pub(crate) String);
+
+/// An error of another process, with its status.
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub(crate) struct Relayed {
+    pub(crate) status: u8,
+    pub(crate) message: String,
+}
+
+/// Ctrl-C, or a request to terminate.
+#[derive(Debug, Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;
 
 /// Everything was said already; only the status is left.
 #[derive(Debug, Error)]
@@ -61,6 +79,15 @@ pub(crate) fn status(error: &anyhow::Error) -> u8 {
         }
         if let Some(Said(status)) = cause.downcast_ref() {
             return *status;
+        }
+        if let Some(relayed) = cause.downcast_ref::<Relayed>() {
+            return relayed.status;
+        }
+        if cause.is::<Interrupted>() {
+            return INTERRUPTED;
+        }
+        if let Some(session) = cause.downcast_ref::<SessionError>() {
+            return session.exit_code();
         }
         if let Some(link) = cause.downcast_ref::<LinkError>() {
             return link.exit_class().status();

@@ -1,5 +1,6 @@
 //! Progress on a terminal; nothing elsewhere.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,7 +13,7 @@ pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     /// A bar of `length` steps.
-    pub(crate) fn new(terminal: &Terminal, length: u64, what: &'static str) -> Self {
+    pub(crate) fn new(terminal: &Terminal, length: u64, what: impl Into<Cow<'static, str>>) -> Self {
         if !terminal.progress() {
             return Self(ProgressBar::hidden());
         }
@@ -27,6 +28,11 @@ impl Bar {
     /// How many steps are done.
     pub(crate) fn set(&self, done: u64) {
         self.0.set_position(done);
+    }
+
+    /// What is being done.
+    pub(crate) fn say(&self, what: impl Into<Cow<'static, str>>) {
+        self.0.set_message(what);
     }
 
     /// Takes the bar away.

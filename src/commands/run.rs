@@ -1,0 +1,167 @@
+//! `mpcc run`: a private inference, all three roles on this machine or one role of a real deployment.
+
+mod children;
+mod deployed;
+mod local;
+mod messages;
+pub(crate) mod role_process;
+mod roles;
+mod summary;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use mpcc_channel::{Fingerprint, NetworkProfile};
+use mpcc_program::code::Role;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Usage;
+use crate::model::ModelOptions;
+use crate::ranges::RangeOptions;
+use crate::terminal::Terminal;
+
+/// Run a private inference.
+///
+/// Without --role, model owner, data owner and dealer run as three processes on this machine, connected by TLS with
+/// keys that are thrown away: what a deployment does, in one command. With --role this process is one of them.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A directory as input is a batch of separate inferences in one session. If its files lie in directories named after
+labels, or bear their names, the accuracy is printed beside that of the float network.
+
+Examples:
+  mpcc run model.mpv --weights w.safetensors --input cat.png
+  mpcc run model.mpca --weights w.safetensors --input test/ --net wan --json
+
+  Each on its own machine, with the same model.mpca, an identity of its own (mpcc keygen id) and the fingerprints of
+  the others:
+  mpcc run model.mpca --role dealer --listen 0.0.0.0:7000 --identity id \\
+       --model-owner-fingerprint mpcc1-… --data-owner-fingerprint mpcc1-…
+  mpcc run model.mpca --role model-owner --listen 0.0.0.0:7001 --dealer dealer.example:7000 --identity id \\
+       --peer mpcc1-… --dealer-fingerprint mpcc1-… --weights w.safetensors
+  mpcc run model.mpca --role data-owner --connect model.example:7001 --dealer dealer.example:7000 --identity id \\
+       --peer mpcc1-… --dealer-fingerprint mpcc1-… --input cat.png")]
+pub(crate) struct RunArguments {
+    /// A model file or an artefact; every role needs the same.
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Trained weights; only the model owner has them.
+    #[arg(long, value_name = "W.safetensors")]
+    weights: Option<PathBuf>,
+    /// Inputs: images, .npy files or directories of them; only the data owner has them. May be repeated.
+    #[arg(long, value_name = "FILE|DIR")]
+    input: Vec<PathBuf>,
+    /// The network between the parties, for the prediction; a local run also imitates it.
+    #[arg(long, value_name = "PROFILE", default_value = "loopback")]
+    net: NetworkProfile,
+    /// Whether a local run imitates the network.
+    #[arg(long, value_enum, value_name = "on|off", default_value_t = Switch::On)]
+    net_emulate: Switch,
+    /// Interpret local code instead of compiling it; the results are the same.
+    #[arg(long)]
+    interpret: bool,
+    /// Also evaluate the float network and compare; only where weights and input are on one machine.
+    #[arg(long, conflicts_with = "role")]
+    compare_float: bool,
+    /// Seconds within which all roles must have connected.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..86_400))]
+    timeout: Option<u64>,
+    #[command(flatten)]
+    options: ModelOptions,
+    #[command(flatten)]
+    ranges: RangeOptions,
+    #[command(flatten)]
+    deployment: DeploymentArguments,
+}
+
+/// Options of one role of a real deployment.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "One role of a real deployment")]
+struct DeploymentArguments {
+    /// Be only this role.
+    #[arg(long, value_enum)]
+    role: Option<RoleName>,
+    /// Wait for the others at this host:port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", requires = "role", conflicts_with = "connect")]
+    listen: Option<String>,
+    /// The other party's host:port.
+    #[arg(long, value_name = "ADDR", requires = "role")]
+    connect: Option<String>,
+    /// The dealer's host:port.
+    #[arg(long, value_name = "ADDR", requires = "role")]
+    dealer: Option<String>,
+    /// Own identity, made by `mpcc keygen`.
+    #[arg(long, value_name = "DIR", requires = "role")]
+    identity: Option<PathBuf>,
+    /// The other party's fingerprint.
+    #[arg(long, value_name = "FINGERPRINT", requires = "role")]
+    peer: Option<Fingerprint>,
+    /// The dealer's fingerprint.
+    #[arg(long, value_name = "FINGERPRINT", requires = "role")]
+    dealer_fingerprint: Option<Fingerprint>,
+    /// The model owner's fingerprint, for the dealer.
+    #[arg(long, value_name = "FINGERPRINT", requires = "role")]
+    model_owner_fingerprint: Option<Fingerprint>,
+    /// The data owner's fingerprint, for the dealer.
+    #[arg(long, value_name = "FINGERPRINT", requires = "role")]
+    data_owner_fingerprint: Option<Fingerprint>,
+    /// Where used correlated randomness is recorded; without it, `state` in the identity. Never restore an old copy.
+    #[arg(long, value_name = "DIR", requires = "role")]
+    state: Option<PathBuf>,
+    /// The most inferences that the model owner serves.
+    #[arg(long, value_name = "N", requires = "role")]
+    max_inferences: Option<u64>,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+/// A role, as written on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RoleName {
+    ModelOwner,
+    DataOwner,
+    Dealer,
+}
+
+impl RoleName {
+    const ALL: [RoleName; 3] = [RoleName::ModelOwner, RoleName::DataOwner, RoleName::Dealer];
+
+    fn role(self) -> Role {
+        match self {
+            RoleName::ModelOwner => Role::ModelOwner,
+            RoleName::DataOwner => Role::DataOwner,
+            RoleName::Dealer => Role::Dealer,
+        }
+    }
+
+    /// As messages call it.
+    fn called(self) -> &'static str {
+        match self {
+            RoleName::ModelOwner => "the model owner",
+            RoleName::DataOwner => "the data owner",
+            RoleName::Dealer => "the dealer",
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &RunArguments, terminal: &Terminal) -> Result<()> {
+    match arguments.deployment.role {
+        Some(role) => deployed::run(arguments, role, terminal),
+        None => {
+            let Some(weights) = &arguments.weights else {
+                return Err(Usage("a local run needs --weights (or --role for one role alone)".to_owned()).into());
+            };
+            if arguments.input.is_empty() {
+                return Err(Usage("a local run needs --input (or --role for one role alone)".to_owned()).into());
+            }
+            local::run(arguments, weights, terminal)
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The processes of a local run: started, listened to, and never left behind.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{self, Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use mpcc_runtime::RoleReport;
+
+use super::RoleName;
+use super::messages::{Event, Go, Job, tell};
+use crate::failure::{self, Bug, Interrupted, Relayed};
+use crate::outputs::Revealed;
+
+/// How long the others may take to say what they saw after the first has failed.
+const GRACE: Duration = Duration::from_millis(1500);
+/// How long a process may take to end after its last word.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Of a child's standard error, what is kept.
+const KEPT: u64 = 16 << 10;
+
+/// What reaches the parent.
+enum Notice {
+    Event(RoleName, Event),
+    /// The child's standard output closed.
+    Ended(RoleName),
+    Interrupted,
+}
+
+/// Where interruptions arrive.
+pub(super) struct Interruptions {
+    send: Sender<Notice>,
+    receive: Receiver<Notice>,
+}
+
+/// While this is set, somebody reads notices; otherwise an interruption ends the process at once.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// Catches Ctrl-C and requests to terminate from now on.
+pub(super) fn interruptions() -> Result<Interruptions> {
+    let (send, receive) = mpsc::channel();
+    let notify = send.clone();
+    ctrlc::set_handler(move || {
+        if !RUNNING.load(Ordering::SeqCst) || notify.send(Notice::Interrupted).is_err() {
+            process::exit(i32::from(failure::INTERRUPTED));
+        }
+    })
+    .context("cannot catch interruptions")?;
+    Ok(Interruptions { send, receive })
+}
+
+/// How far a session is.
+pub(super) enum Moment {
+    Setup,
+    Offline { inference: u64 },
+    Hop { hop: usize, inference: u64 },
+}
+
+/// A session that ended well.
+pub(super) struct Finished {
+    /// Of model owner, data owner and dealer.
+    pub(super) reports: [RoleReport; 3],
+    /// For each inference.
+    pub(super) outputs: Vec<Vec<Revealed>>,
+}
+
+struct Member {
+    role: RoleName,
+    process: Child,
+    /// Closing it ends the child.
+    input: Option<ChildStdin>,
+    said: Arc<Mutex<Vec<u8>>>,
+    over: bool,
+}
+
+/// The three processes; dropping ends them.
+pub(super) struct Trio {
+    members: Vec<Member>,
+    notices: Receiver<Notice>,
+}
+
+impl Trio {
+    /// Starts one process for each job.
+    pub(super) fn start(jobs: &[Job], interruptions: Interruptions) -> Result<Self> {
+        let program = env::current_exe().context("cannot find this program's file")?;
+        let mut trio = Self { members: Vec::with_capacity(jobs.len()), notices: interruptions.receive };
+        RUNNING.store(true, Ordering::SeqCst);
+        for job in jobs {
+            let mut command = Command::new(&program);
+            command.arg("role-process").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            // Ctrl-C is for the parent, which says once what happened.
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            let process = command.spawn().with_context(|| format!("cannot start {}", job.role.called()))?;
+            trio.adopt(job.role, process, &interruptions.send)?;
+            let member = trio.members.last_mut().and_then(|m| m.input.as_mut());
+            if let Some(input) = member {
+                // A child that is gone already says so by its end.
+                let _ = tell(input, job);
+            }
+        }
+        Ok(trio)
+    }
+
+    fn adopt(&mut self, role: RoleName, mut process: Child, notices: &Sender<Notice>) -> io::Result<()> {
+        let input = process.stdin.take();
+        let (output, error) = (process.stdout.take(), process.stderr.take());
+        let said = Arc::new(Mutex::new(Vec::new()));
+        self.members.push(Member { role, process, input, said: Arc::clone(&said), over: false });
+        let notices = notices.clone();
+        thread::Builder::new().name("events".to_owned()).spawn(move || {
+            for line in output.into_iter().flat_map(|o| BufReader::new(o).lines()) {
+                let event = line.ok().and_then(|line| serde_json::from_str(&line).ok());
+                let Some(event) = event else { break };
+                // The run may be over.
+                let _ = notices.send(Notice::Event(role, event));
+            }
+            let _ = notices.send(Notice::Ended(role));
+        })?;
+        thread::Builder::new().name("errors".to_owned()).spawn(move || {
+            let Some(mut error) = error else { return };
+            let mut text = Vec::new();
+            // What could be read is kept, and the rest is drained so that the child never waits.
+            let _ = error.by_ref().take(KEPT).read_to_end(&mut text);
+            *said.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            let _ = io::copy(&mut error, &mut io::sink());
+        })?;
+        Ok(())
+    }
+
+    /// Waits until every process has its files and listens.
+    pub(super) fn ready(&mut self) -> Result<Go> {
+        let mut addresses: [Option<String>; 3] = Default::default();
+        let mut missing = self.members.len();
+        while missing > 0 {
+            match self.next()? {
+                (role, Event::Ready { address }) => {
+                    addresses[role as usize] = address;
+                    missing -= 1;
+                }
+                (role, _) => return Err(out_of_turn(role)),
+            }
+        }
+        let [model_owner, _, dealer] = addresses;
+        match (model_owner, dealer) {
+            (Some(model_owner), Some(dealer)) => Ok(Go { model_owner, dealer }),
+            _ => Err(Bug("a process that should listen does not".to_owned()).into()),
+        }
+    }
+
+    /// Runs the session to its end.
+    pub(super) fn session(&mut self, go: &Go, mut progress: impl FnMut(Moment)) -> Result<Finished> {
+        for input in self.members.iter_mut().filter_map(|m| m.input.as_mut()) {
+            // A child that is gone already says so by its end.
+            let _ = tell(input, go);
+        }
+        let mut reports: [Option<RoleReport>; 3] = Default::default();
+        let mut results = Vec::new();
+        while reports.iter().any(Option::is_none) {
+            match self.next()? {
+                (_, Event::Setup) => progress(Moment::Setup),
+                (_, Event::Offline { inference }) => progress(Moment::Offline { inference }),
+                (_, Event::Hop { hop, inference }) => progress(Moment::Hop { hop, inference }),
+                (role, Event::Done { report, outputs }) => {
+                    if role == RoleName::DataOwner {
+                        results = outputs;
+                    }
+                    self.members[role as usize].over = true;
+                    reports[role as usize] = Some(*report);
+                }
+                (role, Event::Ready { .. } | Event::Failed { .. }) => return Err(out_of_turn(role)),
+            }
+        }
+        let [Some(model_owner), Some(data_owner), Some(dealer)] = reports else {
+            return Err(Bug("a role ended without a report".to_owned()).into());
+        };
+        Ok(Finished { reports: [model_owner, data_owner, dealer], outputs: results })
+    }
+
+    /// The next event of a session that goes well; what goes wrong is explained by whom it concerns most.
+    fn next(&mut self) -> Result<(RoleName, Event)> {
+        loop {
+            let notice = self.notices.recv().map_err(|_| Bug("no process can be heard any more".to_owned()))?;
+            match notice {
+                Notice::Event(role, Event::Failed { status, message }) => {
+                    return Err(self.explain(Relayed { status, message }, role));
+                }
+                Notice::Event(role, event) => return Ok((role, event)),
+                Notice::Ended(role) if self.members[role as usize].over => {}
+                Notice::Ended(role) => {
+                    let failed = self.members[role as usize].end();
+                    return Err(self.explain(failed, role));
+                }
+                Notice::Interrupted => return Err(Interrupted.into()),
+            }
+        }
+    }
+
+    /// After a first failure: a lost link is often the echo of another role's failure, which comes a moment later.
+    fn explain(&mut self, first: Relayed, by: RoleName) -> anyhow::Error {
+        let mut failures = vec![(by, first)];
+        let until = Instant::now() + GRACE;
+        while failures.len() < self.members.len() && failures.iter().all(|(_, f)| f.status == failure::LINK_LOST) {
+            let heard = |role| failures.iter().any(|(other, _)| *other == role);
+            match self.notices.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Notice::Event(role, Event::Failed { status, message })) => {
+                    failures.push((role, Relayed { status, message }));
+                }
+                Ok(Notice::Ended(role)) if !heard(role) && !self.members[role as usize].over => {
+                    let failed = self.members[role as usize].end();
+                    // A process that ended without a word is the cause and no echo.
+                    failures.insert(0, (role, failed));
+                }
+                Ok(Notice::Interrupted) => return Interrupted.into(),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let cause = failures.iter().position(|(_, f)| f.status != failure::LINK_LOST).unwrap_or(0);
+        let (role, Relayed { status, message }) = failures.swap_remove(cause);
+        let message = if status == failure::WRONG_INPUT || message.contains(role.called()) {
+            message
+        } else {
+            format!("{}: {message}", role.called())
+        };
+        Relayed { status, message }.into()
+    }
+}
+
+fn out_of_turn(role: RoleName) -> anyhow::Error {
+    Bug(format!("{} said something out of turn", role.called())).into()
+}
+
+impl Member {
+    /// Why the process ended without a word.
+    fn end(&mut self) -> Relayed {
+        self.over = true;
+        let status = wait(&mut self.process, FAREWELL);
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        let code = status.and_then(|s| s.code());
+        if code == Some(i32::from(failure::BUG)) {
+            let text = said.strip_prefix("error: ").unwrap_or(&said).to_owned();
+            return Relayed { status: failure::BUG, message: text };
+        }
+        let how = match status {
+            Some(status) => format!("{status}"),
+            None => "it closed its output".to_owned(),
+        };
+        let message = format!("the process of {} ended without a word ({how})", self.role.called());
+        Relayed { status: failure::LINK_LOST, message }
+    }
+}
+
+fn wait(process: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let until = Instant::now() + limit;
+    loop {
+        match process.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
+impl Drop for Trio {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            if !member.over {
+                // One that has ended already cannot be killed, and need not be.
+                let _ = member.process.kill();
+            }
+        }
+        for member in &mut self.members {
+            if wait(&mut member.process, FAREWELL).is_none() {
+                let _ = member.process.kill();
+                let _ = member.process.wait();
+            }
+            drop(member.input.take());
+        }
+        RUNNING.store(false, Ordering::SeqCst);
+    }
+}

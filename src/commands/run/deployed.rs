@@ -1,0 +1,171 @@
+//! One role of a real deployment, in this process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use mpcc_channel::{Fingerprint, Identity, Listener, Peer};
+use mpcc_runtime::{Endpoint, Measurement, Progress, ProgressEvent, RoleReport};
+use serde::Serialize;
+
+use super::roles::{self, Meeting, Settings};
+use super::summary::{InferenceReport, Summary};
+use super::{RoleName, RunArguments};
+use crate::estimate;
+use crate::failure::Usage;
+use crate::model;
+use crate::progress::Bar;
+use crate::report::Bytes;
+use crate::terminal::Terminal;
+
+/// Seconds within which all roles must have connected, unless said otherwise.
+const TIMEOUT: u64 = 30;
+
+#[derive(Serialize)]
+struct Served {
+    schema: &'static str,
+    program: String,
+    trust: String,
+    measured: RoleReport,
+}
+
+pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal) -> Result<()> {
+    refuse_foreign_options(arguments, role)?;
+    let identity = Identity::load(&needed(&arguments.deployment.identity, "--identity")?)?;
+    let own = identity.fingerprint();
+    let state = arguments.deployment.state.clone();
+    let state = match state.or_else(|| arguments.deployment.identity.as_ref().map(|d| d.join("state"))) {
+        Some(state) => state,
+        None => return Err(Usage("--state is needed".to_owned()).into()),
+    };
+    let meeting = meeting(arguments, role, state)?;
+    let listening = match &meeting {
+        Meeting::Party { peer_endpoint: Endpoint::Listen(listener), .. } | Meeting::Dealer { listener, .. } => {
+            Some(listener.local_addr())
+        }
+        Meeting::Party { .. } => None,
+    };
+    let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, None, terminal)?;
+    let manifest = model.artefact.manifest.clone();
+    let outputs = model.artefact.program.outputs.clone();
+    let predicted = estimate::predict(&model.artefact.program, &arguments.net);
+    let weights = arguments.weights.as_deref();
+    let prepared = roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret)?;
+    let files = prepared.input_files.clone();
+    terminal.remark(&format!("{}, {own}", role.called().trim_start_matches("the ")));
+    terminal.remark(&format!("program {}", manifest.program));
+    if let Some(address) = listening {
+        terminal.remark(&format!("listening on {address}"));
+    }
+    let settings = Settings {
+        timeout: Duration::from_secs(arguments.timeout.unwrap_or(TIMEOUT)),
+        shape: None,
+        ahead: true,
+        max_inferences: arguments.deployment.max_inferences,
+    };
+    let progress = Shown { bar: Bar::new(terminal, u64::from(predicted.hops) * files.len() as u64, "running") };
+    let done = roles::session(prepared, identity, meeting, &settings, &progress)?;
+    progress.bar.finish();
+    if role == RoleName::DataOwner {
+        let measured = Measurement::new(&done.report, None, None);
+        let inferences = InferenceReport::list(&files, done.outputs, &outputs);
+        let network = arguments.net.name.clone();
+        return Summary::new(&manifest, inferences, None, predicted, measured, network).show(terminal);
+    }
+    let served =
+        Served { schema: "mpcc.role/1", program: manifest.program, trust: manifest.trust, measured: done.report };
+    Ok(terminal.result(&served, || text(&served))?)
+}
+
+/// Weights are the model owner's and inputs the data owner's; nobody else may so much as name them.
+fn refuse_foreign_options(arguments: &RunArguments, role: RoleName) -> Result<()> {
+    let refuse = |text: &str| Err(Usage(text.to_owned()).into());
+    let deployment = &arguments.deployment;
+    if role != RoleName::ModelOwner && arguments.weights.is_some() {
+        return refuse("--weights is for the model owner only: nobody else may have them");
+    }
+    if role != RoleName::DataOwner && !arguments.input.is_empty() {
+        return refuse("--input is for the data owner only: nobody else may have it");
+    }
+    if role == RoleName::ModelOwner && arguments.weights.is_none() {
+        return refuse("the model owner needs --weights");
+    }
+    if role == RoleName::DataOwner && arguments.input.is_empty() {
+        return refuse("the data owner needs --input");
+    }
+    if role != RoleName::ModelOwner && deployment.max_inferences.is_some() {
+        return refuse("--max-inferences is for the model owner only");
+    }
+    let for_dealer = deployment.model_owner_fingerprint.is_some() || deployment.data_owner_fingerprint.is_some();
+    let for_party = deployment.connect.is_some()
+        || deployment.dealer.is_some()
+        || deployment.peer.is_some()
+        || deployment.dealer_fingerprint.is_some()
+        || deployment.state.is_some();
+    if role == RoleName::Dealer && for_party {
+        return refuse("the dealer takes --listen, --identity, --model-owner-fingerprint and --data-owner-fingerprint");
+    }
+    if role != RoleName::Dealer && for_dealer {
+        return refuse("a party names the others with --peer and --dealer-fingerprint");
+    }
+    Ok(())
+}
+
+fn needed<T: Clone>(option: &Option<T>, name: &str) -> Result<T> {
+    option.clone().ok_or_else(|| Usage(format!("this role needs {name}")).into())
+}
+
+fn meeting(arguments: &RunArguments, role: RoleName, state: PathBuf) -> Result<Meeting> {
+    let deployment = &arguments.deployment;
+    let peer = |role: RoleName, fingerprint: &Option<Fingerprint>, name: &str| -> Result<Peer> {
+        Ok(Peer::new(role.called(), needed(fingerprint, name)?))
+    };
+    if role == RoleName::Dealer {
+        let model_owner = &deployment.model_owner_fingerprint;
+        let data_owner = &deployment.data_owner_fingerprint;
+        return Ok(Meeting::Dealer {
+            model_owner: peer(RoleName::ModelOwner, model_owner, "--model-owner-fingerprint")?,
+            data_owner: peer(RoleName::DataOwner, data_owner, "--data-owner-fingerprint")?,
+            listener: Listener::bind(&needed(&deployment.listen, "--listen")?)?,
+        });
+    }
+    let other = if role == RoleName::ModelOwner { RoleName::DataOwner } else { RoleName::ModelOwner };
+    let peer_endpoint = match (&deployment.listen, &deployment.connect) {
+        (Some(address), None) => Endpoint::Listen(Listener::bind(address)?),
+        (None, Some(address)) => Endpoint::Connect(address.clone()),
+        _ => return Err(Usage("a party needs --listen or --connect; the other party the opposite".to_owned()).into()),
+    };
+    Ok(Meeting::Party {
+        peer: peer(other, &deployment.peer, "--peer")?,
+        peer_endpoint,
+        dealer: peer(RoleName::Dealer, &deployment.dealer_fingerprint, "--dealer-fingerprint")?,
+        dealer_address: needed(&deployment.dealer, "--dealer")?,
+        state,
+    })
+}
+
+fn text(served: &Served) -> String {
+    let measured = &served.measured;
+    let sent: u64 = measured.inferences.iter().map(|i| i.online_bytes_sent).sum();
+    let dealt: u64 = measured.inferences.iter().map(|i| i.offline_bytes).sum();
+    let mut out = format!("program    {}\ntrust      {}\n", served.program, served.trust);
+    out += &format!("served     {} inferences\n", measured.inferences.len());
+    out += &match measured.role.as_str() {
+        "dealer" => format!("dealt      {}\n", Bytes(dealt)),
+        _ => format!("sent       {} online\n", Bytes(sent)),
+    };
+    out
+}
+
+/// A progress bar over all hops.
+struct Shown {
+    bar: Bar,
+}
+
+impl Progress for Shown {
+    fn event(&self, event: ProgressEvent) {
+        if let ProgressEvent::Hop { hop, of, inference, .. } = event {
+            self.bar.set((inference - 1) * of as u64 + hop as u64);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! All three roles on this machine: prepares a directory of throw-away keys, runs the roles as processes, and reports.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use mpcc_channel::Identity;
+use mpcc_compiler::evaluate::Evaluator;
+use mpcc_import::{inputs, weights};
+use mpcc_runtime::Measurement;
+use tempfile::TempDir;
+
+use super::children::{self, Finished, Trio};
+use super::messages::Job;
+use super::summary::{InferenceReport, Summary};
+use super::{RoleName, RunArguments, Switch};
+use crate::encoded;
+use crate::estimate;
+use crate::failure::Bug;
+use crate::model::{self, Model};
+use crate::outputs::{Revealed, expected_label};
+use crate::progress::Bar;
+use crate::ranges;
+use crate::terminal::Terminal;
+
+/// Seconds within which the roles must have connected: they are all here and ready.
+const TIMEOUT: u64 = 8;
+
+pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Terminal) -> Result<()> {
+    let options = (&arguments.options, &arguments.ranges);
+    let model = model::read(&arguments.model, options.0, options.1, Some(weights_file), terminal)?;
+    let files = inputs::expand(&arguments.input)?;
+    let predicted = estimate::predict(&model.artefact.program, &arguments.net);
+    let hops = u64::from(predicted.hops);
+
+    let interrupted = children::interruptions()?;
+    let directory = tempfile::Builder::new().prefix("mpcc-run-").tempdir().context("cannot make a directory")?;
+    let jobs = jobs(arguments, &model, weights_file, &directory)?;
+    let mut trio = Trio::start(&jobs, interrupted)?;
+    let go = trio.ready()?;
+    // The keys are in the processes that own them; nothing else needs them.
+    for job in &jobs {
+        fs::remove_dir_all(&job.identity).with_context(|| format!("cannot remove {}", job.identity.display()))?;
+    }
+    let bar = Bar::new(terminal, hops * files.len() as u64, "connecting");
+    let finished = trio.session(&go, |progress| match progress {
+        children::Moment::Setup => bar.say("setting up"),
+        children::Moment::Offline { inference } => bar.say(format!("offline {inference} of {}", files.len())),
+        children::Moment::Hop { hop, inference } => {
+            bar.say(format!("online {inference} of {}", files.len()));
+            bar.set((inference - 1) * hops + hop as u64);
+        }
+    });
+    bar.finish();
+    let Finished { reports: [model_owner, data_owner, dealer], outputs } = finished?;
+    drop(trio);
+
+    let measured = Measurement::new(&data_owner, Some(&model_owner), Some(&dealer));
+    let outputs_declared = &model.artefact.program.outputs;
+    let labelled = files.iter().any(|file| expected_label(file, outputs_declared).is_some());
+    let float = if arguments.compare_float || labelled { Some(float(&model, weights_file, &files)?) } else { None };
+    let inferences = InferenceReport::list(&files, outputs, outputs_declared);
+    let network = match (arguments.net.shape(), arguments.net_emulate) {
+        (Some(_), Switch::On) => format!("{}, imitated on loopback", arguments.net.name),
+        (Some(_), Switch::Off) => format!("{} predicted, loopback measured", arguments.net.name),
+        (None, _) => arguments.net.name.clone(),
+    };
+    Summary::new(&model.artefact.manifest, inferences, float.as_deref(), predicted, measured, network).show(terminal)
+}
+
+/// What each process is to do, with its files in place.
+fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory: &TempDir) -> Result<Vec<Job>> {
+    let artefact = directory.path().join("program.mpca");
+    fs::write(&artefact, model.artefact.to_bytes()).context("cannot write to the temporary directory")?;
+    let shape = match arguments.net_emulate {
+        Switch::On => arguments.net.shape(),
+        Switch::Off => None,
+    };
+    let mut fingerprints = Vec::new();
+    let mut jobs = Vec::new();
+    for role in RoleName::ALL {
+        let name = ["model-owner", "data-owner", "dealer"][role as usize];
+        let identity = Identity::generate()?;
+        fingerprints.push(identity.fingerprint().to_string());
+        let place = directory.path().join(name);
+        identity.save(&place)?;
+        jobs.push(Job {
+            role,
+            artefact: artefact.clone(),
+            weights: (role == RoleName::ModelOwner).then(|| weights_file.to_owned()),
+            input: if role == RoleName::DataOwner { arguments.input.clone() } else { Vec::new() },
+            identity: place,
+            state: directory.path().join(format!("{name}-state")),
+            interpret: arguments.interpret,
+            timeout_seconds: arguments.timeout.unwrap_or(TIMEOUT),
+            shape: shape.map(|s| (s.round_trip.as_secs_f64(), s.bytes_per_second)),
+            fingerprints: Default::default(),
+        });
+    }
+    let fingerprints: [String; 3] = fingerprints.try_into().map_err(|_| Bug("there are three roles".to_owned()))?;
+    for job in &mut jobs {
+        job.fingerprints.clone_from(&fingerprints);
+    }
+    Ok(jobs)
+}
+
+/// The float network's outputs for each file.
+fn float(model: &Model, weights_file: &Path, files: &[PathBuf]) -> Result<Vec<Vec<Revealed>>> {
+    let params = weights::load(weights_file, &model.artefact.graph)?.params;
+    let evaluator = Evaluator::new(model.float_graph(), &params)?;
+    let given = ranges::load_inputs(files, &model.artefact.graph)?;
+    given.iter().map(|input| encoded::float_outputs(model, &evaluator, input)).collect()
+}

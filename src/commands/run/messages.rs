@@ -1,0 +1,106 @@
+//! What a role's process and the process that started it tell each other, as lines of JSON over the child's standard
+//! input and output.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use mpcc_runtime::{Progress, ProgressEvent, RoleReport};
+use serde::{Deserialize, Serialize};
+
+use super::RoleName;
+use crate::outputs::Revealed;
+use crate::terminal::write_out;
+
+/// First line to a child: what to be. It names files and holds no secret.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Job {
+    pub(super) role: RoleName,
+    pub(super) artefact: PathBuf,
+    /// For the model owner.
+    pub(super) weights: Option<PathBuf>,
+    /// For the data owner.
+    pub(super) input: Vec<PathBuf>,
+    pub(super) identity: PathBuf,
+    pub(super) state: PathBuf,
+    pub(super) interpret: bool,
+    pub(super) timeout_seconds: u64,
+    /// Round trip in seconds and bytes per second of the network to imitate.
+    pub(super) shape: Option<(f64, f64)>,
+    /// Fingerprints of model owner, data owner and dealer.
+    pub(super) fingerprints: [String; 3],
+}
+
+/// Second line to a child: where the others listen.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Go {
+    pub(super) model_owner: String,
+    pub(super) dealer: String,
+}
+
+/// Lines from a child.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(super) enum Event {
+    /// Its files are fine and it listens, if it is to.
+    Ready { address: Option<String> },
+    /// The setup runs.
+    Setup,
+    /// Material for an inference is being made.
+    Offline { inference: u64 },
+    /// Hops done of an inference.
+    Hop { hop: usize, inference: u64 },
+    /// The session ended well.
+    Done { report: Box<RoleReport>, outputs: Vec<Vec<Revealed>> },
+    /// It did not.
+    Failed { status: u8, message: String },
+}
+
+impl Event {
+    /// Tells the parent; if it is gone, there is nobody left to tell.
+    pub(super) fn send(&self) {
+        if let Ok(mut line) = serde_json::to_string(self) {
+            line.push('\n');
+            let _ = write_out(&line);
+        }
+    }
+}
+
+/// Writes a message to a child.
+pub(super) fn tell(child: &mut impl Write, message: &impl Serialize) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    child.write_all(&line)?;
+    child.flush()
+}
+
+/// Tells the parent how far the session is, hops not more often than it can be seen.
+pub(super) struct ToParent {
+    last: Mutex<Instant>,
+}
+
+const INTERVAL: Duration = Duration::from_millis(50);
+
+impl ToParent {
+    pub(super) fn new() -> Self {
+        Self { last: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Progress for ToParent {
+    fn event(&self, event: ProgressEvent) {
+        match event {
+            ProgressEvent::Setup => Event::Setup.send(),
+            ProgressEvent::Offline { inference, .. } => Event::Offline { inference }.send(),
+            ProgressEvent::Hop { hop, inference, .. } => {
+                let Ok(mut last) = self.last.try_lock() else { return };
+                if last.elapsed() >= INTERVAL {
+                    *last = Instant::now();
+                    Event::Hop { hop, inference }.send();
+                }
+            }
+            ProgressEvent::Connected | ProgressEvent::Finished => {}
+        }
+    }
+}

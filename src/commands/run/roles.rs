@@ -1,0 +1,171 @@
+//! One role of a session: what it runs, what it owns, and the session itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use mpcc_channel::{Identity, LinkOptions, Listener, NetworkShape, Peer};
+use mpcc_codegen::Jit;
+use mpcc_compiler::artefact::Artefact;
+use mpcc_compiler::encode;
+use mpcc_import::{inputs, weights};
+use mpcc_program::code::MapExecutor;
+use mpcc_program::gates;
+use mpcc_program::interpret::Interpreter;
+use mpcc_protocols::{CheckedCode, OutputWords};
+use mpcc_runtime::dealer::{self, DealerConfig};
+use mpcc_runtime::{
+    Endpoint, PartyConfig, ProgramIdentity, Progress, RoleProgram, RoleReport, SessionError, data_owner, model_owner,
+};
+
+use super::RoleName;
+use crate::encoded;
+use crate::failure::Bug;
+use crate::outputs::Revealed;
+use crate::ranges;
+
+/// How long a role that is alive may compute in silence.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// What a role owns.
+enum Data {
+    Weights(Vec<Vec<u64>>),
+    Inputs(Vec<Vec<Vec<u64>>>),
+    Nothing,
+}
+
+/// A role that is ready to meet the others: everything that can be wrong with its own files was found.
+pub(super) struct Prepared {
+    artefact: Artefact,
+    program: RoleProgram,
+    data: Data,
+    /// The input files, one for each inference.
+    pub(super) input_files: Vec<PathBuf>,
+}
+
+/// Loads and encodes what the role owns, and makes its code.
+pub(super) fn prepare(
+    artefact: Artefact,
+    role: RoleName,
+    weights_file: Option<&Path>,
+    input: &[PathBuf],
+    interpret: bool,
+) -> Result<Prepared> {
+    let mut input_files = Vec::new();
+    let data = match role {
+        RoleName::ModelOwner => {
+            let file = weights_file.ok_or_else(|| Bug("a model owner without weights".to_owned()))?;
+            let params = weights::load(file, &artefact.graph)?.params;
+            Data::Weights(encoded::words(encoded::weights(&artefact, &params)?))
+        }
+        RoleName::DataOwner => {
+            input_files = inputs::expand(input)?;
+            let given = ranges::load_inputs(&input_files, &artefact.graph)?;
+            Data::Inputs(encoded::batch(&artefact, &input_files, &given)?)
+        }
+        RoleName::Dealer => Data::Nothing,
+    };
+    let code = CheckedCode::new(gates::lower(&artefact.program, role.role())).map_err(SessionError::from)?;
+    let executor: Arc<dyn MapExecutor> =
+        if interpret { Arc::new(Interpreter) } else { Arc::new(Jit::compile(code.code())?) };
+    let program = RoleProgram { code: Arc::new(code), executor, identity: identity_of(&artefact)? };
+    Ok(Prepared { artefact, program, data, input_files })
+}
+
+fn identity_of(artefact: &Artefact) -> Result<ProgramIdentity> {
+    let program = blake3::Hash::from_hex(&artefact.manifest.program)
+        .map_err(|_| Bug("the program hash of an artefact is not hexadecimal".to_owned()))?;
+    let mut hasher = blake3::Hasher::new_derive_key("mpcc 2026-11 shapes and encodings of weights");
+    for weight in &artefact.program.weights {
+        hasher.update(format!("{weight:?}\n").as_bytes());
+    }
+    Ok(ProgramIdentity { program: *program.as_bytes(), binding: *hasher.finalize().as_bytes() })
+}
+
+/// How a role reaches the others.
+pub(super) enum Meeting {
+    /// Of a party.
+    Party { peer: Peer, peer_endpoint: Endpoint, dealer: Peer, dealer_address: String, state: PathBuf },
+    /// Of the dealer.
+    Dealer { model_owner: Peer, data_owner: Peer, listener: Listener },
+}
+
+/// Settings of a session that have nothing to do with secrets.
+pub(super) struct Settings {
+    /// How long connecting may take.
+    pub(super) timeout: Duration,
+    /// The network to imitate.
+    pub(super) shape: Option<NetworkShape>,
+    /// Whether material for the next inference is made during this one.
+    pub(super) ahead: bool,
+    /// The most inferences that the model owner serves.
+    pub(super) max_inferences: Option<u64>,
+}
+
+/// What a role has after a session.
+pub(super) struct Outcome {
+    /// What it saw.
+    pub(super) report: RoleReport,
+    /// For each inference, at the data owner only.
+    pub(super) outputs: Vec<Vec<Revealed>>,
+}
+
+/// Runs the session.
+pub(super) fn session(
+    prepared: Prepared,
+    identity: Identity,
+    meeting: Meeting,
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Result<Outcome> {
+    let link = LinkOptions { setup_timeout: settings.timeout, shape: settings.shape, ..LinkOptions::default() };
+    let program = &prepared.program;
+    let (peer, peer_endpoint, dealer, dealer_address, state_directory) = match meeting {
+        Meeting::Dealer { model_owner, data_owner, listener } => {
+            let config = DealerConfig { identity, model_owner, data_owner, listener, link };
+            let report = dealer::run(config, program, progress)?;
+            return Ok(Outcome { report, outputs: Vec::new() });
+        }
+        Meeting::Party { peer, peer_endpoint, dealer, dealer_address, state } => {
+            (peer, peer_endpoint, dealer, dealer_address, state)
+        }
+    };
+    let config = PartyConfig {
+        identity,
+        peer,
+        peer_endpoint,
+        peer_link: link.clone(),
+        dealer,
+        dealer_address,
+        dealer_link: link,
+        patience: PATIENCE,
+        state_directory,
+        ahead: settings.ahead,
+    };
+    match prepared.data {
+        Data::Weights(weights) => {
+            let report = model_owner::run(config, program, weights, settings.max_inferences, progress)?;
+            Ok(Outcome { report, outputs: Vec::new() })
+        }
+        Data::Inputs(inputs) => {
+            let done = data_owner::run(config, program, inputs, progress)?;
+            let outputs =
+                done.outputs.iter().map(|words| revealed(&prepared.artefact, words)).collect::<Result<_>>()?;
+            Ok(Outcome { report: done.report, outputs })
+        }
+        Data::Nothing => Err(Bug("a party without weights or inputs".to_owned()).into()),
+    }
+}
+
+fn revealed(artefact: &Artefact, words: &[OutputWords]) -> Result<Vec<Revealed>> {
+    let one = |words: &OutputWords| {
+        let output = artefact
+            .program
+            .outputs
+            .get(words.output as usize)
+            .ok_or_else(|| Bug("an output that the program does not have".to_owned()))?;
+        Ok(Revealed::new(output, encode::decode(output, &words.signed())))
+    };
+    words.iter().map(one).collect()
+}

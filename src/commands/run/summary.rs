@@ -1,0 +1,217 @@
+//! The report of a run: results, trust model, and what was predicted beside what was measured.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use mpcc_compiler::artefact::Manifest;
+use mpcc_program::program::Output;
+use mpcc_runtime::Measurement;
+use serde::Serialize;
+
+use crate::outputs::{Accuracy, Revealed, expected_label, largest_difference};
+use crate::report::{Bytes, Predicted, Seconds, table};
+use crate::terminal::Terminal;
+
+/// How many inferences are listed one by one for people.
+const LISTED: usize = 40;
+
+/// `mpcc.run/1`
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    schema: &'static str,
+    program: String,
+    trust: String,
+    network: String,
+    /// Of the first inference.
+    outputs: Vec<Revealed>,
+    inferences: Vec<InferenceReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<Accuracy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    float: Option<FloatComparison>,
+    predicted: Predicted,
+    measured: Measurement,
+}
+
+/// One inference.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct InferenceReport {
+    input: String,
+    /// The right label, if the file's place or name says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expected: Option<String>,
+    outputs: Vec<Revealed>,
+}
+
+/// The float network beside the private computation.
+#[derive(Clone, Debug, Serialize)]
+struct FloatComparison {
+    largest_error: f64,
+    flips: Vec<Flip>,
+}
+
+/// An inference whose label is not the float network's.
+#[derive(Clone, Debug, Serialize)]
+struct Flip {
+    input: String,
+    label: String,
+    float_label: String,
+    /// Between the two best float entries.
+    float_margin: f64,
+}
+
+impl InferenceReport {
+    /// Files with their outputs.
+    pub(super) fn list(files: &[PathBuf], outputs: Vec<Vec<Revealed>>, declared: &[Output]) -> Vec<Self> {
+        let one = |(file, outputs): (&PathBuf, Vec<Revealed>)| InferenceReport {
+            input: file.display().to_string(),
+            expected: expected_label(file, declared),
+            outputs,
+        };
+        files.iter().zip(outputs).map(one).collect()
+    }
+
+    fn label(&self) -> Option<&str> {
+        label(&self.outputs)
+    }
+}
+
+fn label(outputs: &[Revealed]) -> Option<&str> {
+    outputs.iter().find_map(|o| o.label.as_deref())
+}
+
+impl Summary {
+    /// `float` holds what the float network gives for each inference, where it was evaluated.
+    pub(super) fn new(
+        manifest: &Manifest,
+        inferences: Vec<InferenceReport>,
+        float: Option<&[Vec<Revealed>]>,
+        predicted: Predicted,
+        measured: Measurement,
+        network: String,
+    ) -> Self {
+        Self {
+            schema: "mpcc.run/1",
+            program: manifest.program.clone(),
+            trust: manifest.trust.clone(),
+            network,
+            outputs: inferences.first().map(|i| i.outputs.clone()).unwrap_or_default(),
+            accuracy: accuracy(&inferences, float),
+            float: float.map(|float| compare(&inferences, float)),
+            inferences,
+            predicted,
+            measured,
+        }
+    }
+
+    /// To standard output.
+    pub(super) fn show(&self, terminal: &Terminal) -> Result<()> {
+        Ok(terminal.result(self, || self.text())?)
+    }
+
+    fn text(&self) -> String {
+        let mut out = match self.inferences.as_slice() {
+            [one] => single(one),
+            many => batch(many),
+        };
+        if let Some(accuracy) = &self.accuracy {
+            let share = |n: usize| format!("{n} of {} ({:.2} %)", accuracy.labelled, percent(n, accuracy.labelled));
+            out += &format!("right labels {}", share(accuracy.correct));
+            out += &accuracy.float_correct.map_or("\n".to_owned(), |n| format!("; the float network {}\n", share(n)));
+        }
+        if let Some(float) = &self.float {
+            out += &format!(
+                "against the float network: {} labels differ, largest output error {:.5}\n",
+                float.flips.len(),
+                float.largest_error
+            );
+            for flip in &float.flips {
+                out += &format!(
+                    "  {}: {} instead of {}, whose float margin is {:.4}\n",
+                    flip.input, flip.label, flip.float_label, flip.float_margin
+                );
+            }
+        }
+        out += &format!("\nprogram    {}\ntrust      {}\nnetwork    {}\n\n", self.program, self.trust, self.network);
+        out + &self.costs()
+    }
+
+    fn costs(&self) -> String {
+        let (p, m) = (&self.predicted, &self.measured);
+        let bytes = |what: &str, p: u64, m: u64| vec![what.to_owned(), Bytes(p).to_string(), Bytes(m).to_string()];
+        let seconds =
+            |what: &str, p: f64, m: f64| vec![what.to_owned(), Seconds(p).to_string(), Seconds(m).to_string()];
+        let rows = [
+            vec!["hops".to_owned(), p.hops.to_string(), m.hops.to_string()],
+            bytes("online, model owner sends", p.online_bytes.model_owner, m.online_bytes.model_owner),
+            bytes("online, data owner sends", p.online_bytes.data_owner, m.online_bytes.data_owner),
+            bytes("offline, dealer sends", p.offline_bytes.data_owner, m.offline_bytes.data_owner),
+            bytes("setup, once per session", p.setup_bytes, m.setup_bytes),
+            seconds("online time", p.online_seconds, m.online_seconds),
+            seconds("offline time", p.offline_seconds, m.offline_seconds),
+            seconds("setup time", p.setup_seconds, m.setup_seconds),
+        ];
+        table(&["for one inference", "predicted", "measured"], &rows)
+    }
+}
+
+fn percent(part: usize, whole: usize) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}
+
+fn single(inference: &InferenceReport) -> String {
+    let mut out = match inference.label() {
+        Some(label) => format!("{label}\n\n"),
+        None => String::new(),
+    };
+    for output in &inference.outputs {
+        let shown = output.values.iter().take(16).map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
+        let more =
+            if output.values.len() > 16 { format!(" … {} in all", output.values.len()) } else { String::new() };
+        out += &format!("{} {shown}{more}\n", output.name);
+    }
+    out
+}
+
+fn batch(inferences: &[InferenceReport]) -> String {
+    let row = |i: &InferenceReport| {
+        vec![i.input.clone(), i.label().unwrap_or_default().to_owned(), i.expected.clone().unwrap_or_default()]
+    };
+    let rows: Vec<Vec<String>> = inferences.iter().take(LISTED).map(row).collect();
+    let mut out = table(&["input", "label", "expected"], &rows);
+    if inferences.len() > LISTED {
+        out += &format!("… {} inferences in all\n", inferences.len());
+    }
+    out + "\n"
+}
+
+fn accuracy(inferences: &[InferenceReport], float: Option<&[Vec<Revealed>]>) -> Option<Accuracy> {
+    let labelled: Vec<usize> = (0..inferences.len()).filter(|i| inferences[*i].expected.is_some()).collect();
+    let right =
+        |outputs: &[Revealed], i: usize| label(outputs).is_some_and(|l| Some(l) == inferences[i].expected.as_deref());
+    (!labelled.is_empty()).then(|| Accuracy {
+        labelled: labelled.len(),
+        correct: labelled.iter().filter(|i| right(&inferences[**i].outputs, **i)).count(),
+        float_correct: float.map(|float| labelled.iter().filter(|i| right(&float[**i], **i)).count()),
+    })
+}
+
+fn compare(inferences: &[InferenceReport], float: &[Vec<Revealed>]) -> FloatComparison {
+    let mut comparison = FloatComparison { largest_error: 0.0, flips: Vec::new() };
+    for (inference, float) in inferences.iter().zip(float) {
+        for (one, other) in inference.outputs.iter().zip(float) {
+            comparison.largest_error = comparison.largest_error.max(largest_difference(&one.values, &other.values));
+        }
+        if let (Some(label), Some(float_label)) = (inference.label(), label(float))
+            && label != float_label
+        {
+            comparison.flips.push(Flip {
+                input: inference.input.clone(),
+                label: label.to_owned(),
+                float_label: float_label.to_owned(),
+                float_margin: float.first().map_or(f64::INFINITY, Revealed::margin),
+            });
+        }
+    }
+    comparison
+}
