@@ -41,7 +41,8 @@ fn trio(compiled: &Compiled, jit: bool) -> (Trio, [RoleCode; 3]) {
 
 /// Runs a model on a few inputs and holds every figure and every integer against its twin.
 fn check(compiled: &Compiled, inputs: usize, seed: u8) -> f64 {
-    let values: Vec<_> = (0..inputs).map(|i| compiled.inference(seeded_inputs(&compiled.graph, 50 + i as u64))).collect();
+    let values: Vec<_> =
+        (0..inputs).map(|i| compiled.inference(seeded_inputs(&compiled.graph, 50 + i as u64))).collect();
     let encoded: Vec<Vec<Vec<u64>>> = values.iter().map(|v| v.encoded_words()).collect();
     let mut outputs = vec![];
     for jit in [false, true] {
@@ -64,11 +65,8 @@ fn check(compiled: &Compiled, inputs: usize, seed: u8) -> f64 {
             assert_eq!((predicted.hops, counted.hops), (record.hops as u32, record.hops as u32));
             let measured = (record.model_owner_bytes, record.data_owner_bytes, record.correction_bytes);
             for cost in [&predicted, &counted] {
-                let bytes = (
-                    cost.online_bytes.model_owner,
-                    cost.online_bytes.data_owner,
-                    cost.offline_bytes.data_owner,
-                );
+                let bytes =
+                    (cost.online_bytes.model_owner, cost.online_bytes.data_owner, cost.offline_bytes.data_owner);
                 assert_eq!(bytes, measured);
             }
         }
@@ -135,7 +133,11 @@ fn artefacts_are_reproducible_and_blind_to_comments() {
 #[test]
 fn the_cifar10_example_classifies_its_images_as_the_float_network_does() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cifar10");
-    let compiled = golden_ranges(&root.join("model.mpv"), &root.join("model.ranges.json"), Some(&root.join("weights.safetensors")));
+    let compiled = golden_ranges(
+        &root.join("model.mpv"),
+        &root.join("model.ranges.json"),
+        Some(&root.join("weights.safetensors")),
+    );
     let labels = &compiled.program.outputs[0].labels;
     let (trio, codes) = trio(&compiled, true);
     let mut files = mpcc::import::inputs::expand(&[root.join("images")]).expect("images");

@@ -1,7 +1,7 @@
 //! Encoding weights and inputs as ring integers, and decoding outputs.
 //!
 //! A value v becomes round(v · 2^fraction). What does not fit its declared bound is refused with the tensor's path,
-//! never wrapped. Rows of a centred weight are rounded so that they still sum to exactly zero (gates.md C8).
+//! never wrapped. Rows of a centred weight are rounded so that they still sum to exactly zero (rule C8).
 
 use mpcc_program::program::{Input, Output, Program, Weight, WeightRounding};
 use thiserror::Error;

@@ -173,7 +173,7 @@ pub enum Op {
         /// Added to the variance.
         eps: f64,
     },
-    /// `κ (x - row mean)`, `κ = d / 2^⌈log2 d⌉`: the part of LayerNorm that is linear (gates.md C1).
+    /// `κ (x - row mean)`, `κ = d / 2^⌈log2 d⌉`: the part of LayerNorm that is linear (rule C1).
     Centre(NodeId),
     /// `1 / sqrt(row variance + eps)`; the last axis becomes 1.
     InvStd {
@@ -266,7 +266,7 @@ pub struct Output {
     pub labels: Vec<String>,
 }
 
-/// Fixed-point settings from `numeric { … }`, with defaults from gates.md section 5.
+/// Fixed-point settings from `numeric { … }`, with defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Numeric {
     /// Fraction bits of activations.

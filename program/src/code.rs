@@ -135,7 +135,7 @@ pub struct Copy {
     pub src_offset: usize,
 }
 
-/// The function behind a row table (gates.md G10); `v` is the integer in the wire.
+/// The function behind a row table (gate G10); `v` is the integer in the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RowFunction {
     /// `1 / sqrt(v * scale + eps)`
@@ -154,7 +154,7 @@ pub enum RowFunction {
     },
 }
 
-/// Parameters of a row table (gates.md G10). Per row it has `(windows * (degree + 1) + windows - 1) << index_bits` words:
+/// Parameters of a row table (gate G10). Per row it has `(windows * (degree + 1) + windows - 1) << index_bits` words:
 /// coefficients `[window][power][entry]`, then the low-range flags `[window < windows - 1][entry]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowTable {
@@ -255,7 +255,7 @@ pub enum Instr {
         /// One right matrix for all.
         shared_right: bool,
     },
-    /// For j = 1..=count: `cos[(j-1) * len + i] = round(cos(2π j src[i] / 2^period_bits) 2^fraction)`, `sin` likewise (gates.md G11, S4).
+    /// For j = 1..=count: `cos[(j-1) * len + i] = round(cos(2π j src[i] / 2^period_bits) 2^fraction)`, `sin` likewise (gate G11, S4).
     Harmonics {
         /// Written buffer, `count * len(src)` words.
         cos: Buf,
@@ -270,7 +270,7 @@ pub enum Instr {
         /// Number of harmonics.
         count: usize,
     },
-    /// Dealer: row tables fitted at the masks `src` (one word per row), `words_per_row` words each (gates.md G10).
+    /// Dealer: row tables fitted at the masks `src` (one word per row), `words_per_row` words each (gate G10).
     RowFit {
         /// Written buffer.
         dst: Buf,

@@ -34,7 +34,7 @@ pub enum Kind {
     Bits,
 }
 
-/// How an opening rounds while it truncates (gates.md G1).
+/// How an opening rounds while it truncates (gate G1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Rounding {
     /// `floor(x / 2^t) + [x mod 2^t > x^ mod 2^t]`: keeps zero and sign, costs a correction.
@@ -289,7 +289,7 @@ pub struct Value {
 pub enum WeightRounding {
     /// To nearest.
     Nearest,
-    /// Columns of a `[k, n]` weight sum to exactly zero, by largest remainder (gates.md C8).
+    /// Columns of a `[k, n]` weight sum to exactly zero, by largest remainder (rule C8).
     ZeroColumnSums,
 }
 

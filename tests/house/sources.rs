@@ -86,3 +86,16 @@ fn nothing_points_at_a_private_machine() {
     });
     none("files that name a folder of somebody's machine", &texts);
 }
+
+#[test]
+fn every_document_named_in_a_source_exists() {
+    let mut missing = Vec::new();
+    for path in files(&["rs", "toml"]) {
+        let text = read(&path);
+        let names = text.split(|c: char| !c.is_alphanumeric() && !"./_-".contains(c)).filter(|w| w.ends_with(".md"));
+        let absent = names.filter(|n| !n.starts_with('.') && !root().join(n).exists());
+        missing.extend(absent.map(|n| format!("{path}: {n}")));
+    }
+    missing.dedup();
+    none("sources refer to documents that do not exist", &missing);
+}

@@ -117,10 +117,8 @@ impl Compiled {
     }
 
     pub(crate) fn ideal_seeded(&self, inputs: &[Vec<i64>], mut p0: [u8; 16], mut p1: [u8; 16], index: u64) -> Ideal {
-        let coins = Coins::new(
-            SessionSeed::take(&mut p0).inference(index),
-            SessionSeed::take(&mut p1).inference(index),
-        );
+        let coins =
+            Coins::new(SessionSeed::take(&mut p0).inference(index), SessionSeed::take(&mut p1).inference(index));
         ideal::evaluate(&self.program, &self.weights, inputs, &coins, ideal::Ranges::Strict)
             .unwrap_or_else(|e| panic!("{e}"))
     }

@@ -1,4 +1,4 @@
-//! GeLU as x/2 plus an even cosine series of period 16 (gates.md G11).
+//! GeLU as x/2 plus an even cosine series of period 16 (gate G11).
 
 /// Half-range inside which the saturating form uses the series; outside, GeLU is x or 0 to 1e-8.
 pub(crate) const SATURATE_AT: f64 = 6.0;

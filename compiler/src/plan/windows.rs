@@ -1,4 +1,4 @@
-//! Choosing the windows of a row table (gates.md G10) for the range of its argument.
+//! Choosing the windows of a row table (gate G10) for the range of its argument.
 
 use mpcc_program::code::RowFunction;
 

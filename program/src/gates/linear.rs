@@ -86,7 +86,7 @@ pub(super) fn view(e: &mut Emit<'_>, id: ValueId, source: ValueId, view: &View) 
     }
 }
 
-/// `d·x − Σx`, dithered truncation of the derived wire (gates.md C1).
+/// `d·x − Σx`, dithered truncation of the derived wire (rule C1).
 pub(super) fn centre(e: &mut Emit<'_>, source: ValueId, truncate: u8) -> Lowered {
     let (len, ring, cols) = (e.len(source), e.value(source).ring, e.last(source));
     let rows = len / cols;

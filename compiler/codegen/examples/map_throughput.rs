@@ -1,5 +1,5 @@
 //! Nanoseconds per position, interpreted and compiled, of two typical maps in and out of cache:
-//! `cargo run --release -p mpcc-codegen --example throughput`.
+//! `cargo run --release -p mpcc-codegen --example map_throughput`.
 
 use std::hint::black_box;
 use std::time::Instant;
