@@ -69,5 +69,8 @@ pub(crate) enum Command {
     Keygen(keygen::KeygenArguments),
     /// A role of a local run, started by `run`.
     #[command(hide = true)]
-    RoleProcess,
+    RoleProcess {
+        /// Which one, for whoever lists processes.
+        role: String,
+    },
 }

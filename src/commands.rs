@@ -26,7 +26,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Cost(arguments) => cost::run(arguments, terminal),
         Command::Simulate(arguments) => simulate::run(arguments, terminal),
         Command::Run(arguments) => run::run(arguments, terminal),
-        Command::RoleProcess => run::role_process::run(),
+        Command::RoleProcess { .. } => run::role_process::run(),
         Command::Weights(arguments) => weights::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, terminal),
         Command::Keygen(arguments) => keygen::run(arguments, terminal),

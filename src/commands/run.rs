@@ -141,6 +141,15 @@ impl RoleName {
         }
     }
 
+    /// As options and files call it.
+    fn name(self) -> &'static str {
+        match self {
+            RoleName::ModelOwner => "model-owner",
+            RoleName::DataOwner => "data-owner",
+            RoleName::Dealer => "dealer",
+        }
+    }
+
     /// As messages call it.
     fn called(self) -> &'static str {
         match self {

@@ -92,7 +92,11 @@ impl Trio {
         RUNNING.store(true, Ordering::SeqCst);
         for job in jobs {
             let mut command = Command::new(&program);
-            command.arg("role-process").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+                .args(["role-process", job.role.name()])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
             // Ctrl-C is for the parent, which says once what happened.
             #[cfg(unix)]
             std::os::unix::process::CommandExt::process_group(&mut command, 0);

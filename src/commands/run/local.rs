@@ -79,7 +79,7 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
     let mut fingerprints = Vec::new();
     let mut jobs = Vec::new();
     for role in RoleName::ALL {
-        let name = ["model-owner", "data-owner", "dealer"][role as usize];
+        let name = role.name();
         let identity = Identity::generate()?;
         fingerprints.push(identity.fingerprint().to_string());
         let place = directory.path().join(name);

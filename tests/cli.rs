@@ -1,0 +1,12 @@
+//! The command line from outside: what it prints, what it writes, and how it ends when something is wrong.
+
+#[path = "cli/bad_files.rs"]
+mod bad_files;
+#[path = "cli/commands.rs"]
+mod commands;
+#[path = "cli/example.rs"]
+mod example;
+#[path = "cli/sessions.rs"]
+mod sessions;
+#[path = "cli/support.rs"]
+mod support;

@@ -1,0 +1,182 @@
+//! Commands that do well, and wrong usage.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::support::{MODEL, Place, finish, text};
+
+#[test]
+fn check_finds_all_mistakes_at_once() {
+    let place = Place::new();
+    let fine = place.json(&["check", "model.mpv"]);
+    assert_eq!((&fine["schema"], &fine["ok"], &fine["errors"]), (&"mpcc.check/1".into(), &true.into(), &0.into()));
+    place.write("bad.mpv", &MODEL.replace("relu(", "rely(").replace("fc_b)", "fc_c)"));
+    let output = place.run(&["check", "bad.mpv", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&found["ok"], &found["errors"]), (&false.into(), &2.into()), "{found}");
+    let first = &found["diagnostics"][0];
+    assert_eq!((&first["severity"], &first["code"]), (&"error".into(), &"E0301".into()));
+    assert_eq!(first["labels"][0]["start"]["line"], 13);
+}
+
+#[test]
+fn fmt_changes_only_what_is_laid_out_otherwise() {
+    let place = Place::new();
+    place.good(&["fmt", "model.mpv"]);
+    let laid_out = fs::read_to_string(place.path("model.mpv")).unwrap();
+    place.write("ugly.mpv", &laid_out.replace("  ", " "));
+    let output = place.run(&["fmt", "--check", "ugly.mpv", "model.mpv", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["files"][0]["changed"], &report["files"][1]["changed"]), (&true.into(), &false.into()));
+    place.good(&["fmt", "ugly.mpv"]);
+    assert_eq!(fs::read_to_string(place.path("ugly.mpv")).unwrap(), laid_out);
+    place.good(&["fmt", "--check", "ugly.mpv"]);
+}
+
+#[test]
+fn fmt_reads_standard_input() {
+    let place = Place::new();
+    let mut child = place.command(&["fmt", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"mpv 1;const A=1 ;model M(){}").unwrap();
+    let output = finish(child, &["fmt", "-"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("const A = 1;\n"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn explain_knows_codes_operations_and_gates() {
+    let place = Place::new();
+    assert!(place.good(&["explain"]).contains("E0301"));
+    assert!(place.good(&["explain", "e0301"]).contains("not defined"));
+    assert_eq!(place.json(&["explain", "G8"])["name"], "relu");
+    place.bad(&["explain", "dropout"], 2, &["dropout"]);
+    for code in ["E0801", "E0802", "E0803", "E0804", "E0805"] {
+        place.good(&["explain", code]);
+    }
+}
+
+#[test]
+fn keygen_never_overwrites() {
+    let place = Place::new();
+    let made = place.json(&["keygen", "id"]);
+    assert!(made["fingerprint"].as_str().unwrap().starts_with("mpcc1-"));
+    let key = fs::read(place.path("id/key.pem")).unwrap();
+    place.bad(&["keygen", "id"], 2, &["never overwritten"]);
+    assert_eq!(fs::read(place.path("id/key.pem")).unwrap(), key);
+}
+
+#[test]
+fn every_stage_can_be_read() {
+    let place = Place::new();
+    let stages = [
+        ("ast", "Tiny"),
+        ("graph", "relu"),
+        ("graph@fuse_linear", "relu"),
+        ("passes", "fuse_linear"),
+        ("plan", "hops"),
+        ("program", "setup"),
+        ("program-dealer", "offline"),
+        ("clif", "function"),
+        ("asm", "; dealer"),
+    ];
+    for (stage, word) in stages {
+        let shown = place.good(&["compile", "model.mpv", "--emit", &format!("{stage}=-")]);
+        assert!(shown.contains(word), "{stage}: {shown}");
+    }
+    assert!(place.good(&["compile", "model.mpv", "--emit", "plan=plan.txt"]).is_empty());
+    assert!(fs::read_to_string(place.path("plan.txt")).unwrap().contains("Tiny"));
+    place.bad_usage(&["compile", "model.mpv", "--emit", "bytecode=-"], "program-dealer");
+    place.bad_usage(&["compile", "model.mpv", "--emit", "graph@nothing=-"], "fuse_linear");
+}
+
+#[test]
+fn the_same_source_gives_the_same_artefact() {
+    let place = Place::new();
+    let first = place.json(&["compile", "model.mpv", "-o", "one.mpca"]);
+    place.write("model.mpv", &format!("// Another comment.\n{MODEL}"));
+    let second = place.json(&["compile", "model.mpv", "-o", "two.mpca", "--weights", "w.safetensors"]);
+    assert_eq!(first["program"], second["program"]);
+    assert_eq!(second["binding"]["bound"].as_array().unwrap().len(), 4);
+    let inspected = place.json(&["inspect", "one.mpca"]);
+    assert_eq!(inspected["manifest"]["program"], first["program"]);
+    let secret = fs::read(place.path("w.safetensors")).unwrap();
+    let artefact = fs::read(place.path("one.mpca")).unwrap();
+    let window = &secret[secret.len() - 16..];
+    assert!(!artefact.windows(16).any(|w| w == window), "weights are in the artefact");
+}
+
+#[test]
+fn constants_and_plans_can_be_replaced() {
+    let place = Place::new();
+    let model = MODEL.replace("mpv 1;\n", "mpv 1;\nconst GROWTH = 1;\n").replace("stride: 4)", "stride: 4) * GROWTH");
+    place.write("model.mpv", &model);
+    let graph = |extra: &[&str]| place.good(&[&["compile", "model.mpv", "--emit", "graph=-"], extra].concat());
+    assert_ne!(graph(&[]), graph(&["--set", "GROWTH=4"]));
+    place.bad(&["compile", "model.mpv", "--set", "GROWTH"], 2, &["NAME=VALUE"]);
+    place.bad(&["compile", "model.mpv", "--set", "A=1", "--set", "A=2"], 2, &["twice"]);
+    let output = place.run(&["compile", "model.mpv", "--set", "NOTHING=1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("NOTHING"));
+}
+
+#[test]
+fn cost_divides_without_losing_anything() {
+    let place = Place::new();
+    for by in ["layer", "op", "hop"] {
+        let cost = place.json(&["cost", "model.mpca", "--by", by, "--net", "lan,rtt=10ms,bw=1MB/s"]);
+        assert_eq!((&cost["schema"], cost["networks"].as_array().unwrap().len()), (&"mpcc.cost/1".into(), 2));
+        let rows = cost["layers"].as_array().unwrap();
+        let sum = |field: &dyn Fn(&serde_json::Value) -> u64| rows.iter().map(field).sum::<u64>();
+        let number = |v: &serde_json::Value| v.as_u64().unwrap();
+        let predicted = &cost["predicted"];
+        assert_eq!(sum(&|r| number(&r["hops"])), number(&predicted["hops"]), "{by}");
+        for (kind, party) in
+            [("online_bytes", "model_owner"), ("online_bytes", "data_owner"), ("offline_bytes", "data_owner")]
+        {
+            assert_eq!(sum(&|r| number(&r[kind][party])), number(&predicted[kind][party]), "{by} {kind} {party}");
+        }
+        let slower = &cost["networks"][1]["predicted"];
+        assert!(slower["online_seconds"].as_f64() > predicted["online_seconds"].as_f64());
+    }
+    place.bad_usage(&["cost", "model.mpca", "--net", "moon"], "moon");
+}
+
+#[test]
+fn simulation_reports_layers_and_labels() {
+    let place = Place::new();
+    let inputs = ["--weights", "w.safetensors", "--input", "cat.png", "--input", "dog.png"];
+    let report = place.json(&[&["simulate", "model.mpca"], &inputs[..]].concat());
+    let simulation = &report["simulation"];
+    assert_eq!(simulation["inferences"].as_array().unwrap().len(), 2);
+    assert_eq!((&simulation["agreeing"], &simulation["accuracy"]["labelled"]), (&2.into(), &2.into()));
+    assert!(simulation["largest_output_error"].as_f64().unwrap() < 0.01);
+    let layers = simulation["layers"].as_array().unwrap();
+    assert!(layers.iter().any(|l| l["path"] == "logits" && l["largest_error"].as_f64().is_some_and(|e| e < 0.01)));
+    assert!(layers.iter().all(|l| l["least_headroom_bits"].as_f64().is_none_or(|b| b > 0.0)));
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let place = Place::new();
+    place.bad_usage(&[], "Usage");
+    place.bad_usage(&["frobnicate"], "frobnicate");
+    place.bad_usage(&["check"], "MODEL.mpv");
+    place.bad_usage(&["run", "model.mpv", "--listen", "127.0.0.1:0"], "--role");
+    place.bad(&["run", "model.mpv", "--input", "cat.png"], 2, &["--weights"]);
+    place.bad(&["run", "model.mpv", "--weights", "w.safetensors"], 2, &["--input"]);
+    let weights = ["--weights", "w.safetensors"];
+    for role in ["data-owner", "dealer"] {
+        place.bad(&[&["run", "model.mpca", "--role", role], &weights[..]].concat(), 2, &["model owner only"]);
+    }
+    for role in ["model-owner", "dealer"] {
+        place.bad(&["run", "model.mpca", "--role", role, "--input", "cat.png"], 2, &["data owner only"]);
+    }
+    place.bad(
+        &["run", "model.mpca", "--ranges", "model.ranges.json", "--weights", "w.safetensors", "--input", "cat.png"],
+        2,
+        &["artefact"],
+    );
+}

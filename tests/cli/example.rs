@@ -1,0 +1,28 @@
+//! The trained network of the first example, privately, end to end.
+
+use std::process::{Command, Stdio};
+
+use crate::support::{Place, finish, text};
+
+#[test]
+fn the_trained_network_names_real_images_at_the_predicted_cost() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/cifar10");
+    let file = |name: &str| format!("{root}/{name}");
+    let (model, weights) = (file("model.mpv"), file("weights.safetensors"));
+    let place = Place::new();
+    let images = ["horse", "cat", "ship"].map(|name| file(&format!("images/{name}.jpg")));
+    let mut arguments = vec!["run", &model, "--weights", &weights, "--compare-float", "--json"];
+    images.iter().for_each(|image| arguments.extend(["--input", image]));
+    let mut command: Command = place.command(&arguments);
+    let output = finish(command.stdin(Stdio::null()).spawn().unwrap(), &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let run: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let labels: Vec<&str> = (0..3).map(|i| run["inferences"][i]["outputs"][0]["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["horse", "cat", "ship"]);
+    for field in ["hops", "online_bytes", "offline_bytes", "setup_bytes"] {
+        assert_eq!(run["predicted"][field], run["measured"][field], "{field}");
+    }
+    assert!(run["float"]["largest_error"].as_f64().unwrap() <= 0.03, "{}", run["float"]);
+    assert_eq!(run["float"]["flips"].as_array().unwrap().len(), 0);
+    assert!(run["measured"]["hops"].as_u64().unwrap() <= 140);
+}
