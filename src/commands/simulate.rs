@@ -107,7 +107,7 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<
         }
         let found = ranges::find(&source, &arguments.ranges, Some(&arguments.weights), terminal)?;
         let path = arguments.output.clone().unwrap_or_else(|| ranges::beside(&source.path));
-        let mut text = serde_json::to_string_pretty(&found)?;
+        let mut text = serde_json::to_string(&found)?;
         text.push('\n');
         let artefact = source.assemble(&found)?;
         files::write(&path, text.as_bytes())?;
