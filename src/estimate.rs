@@ -13,13 +13,13 @@ use serde::Serialize;
 use crate::report::Predicted;
 
 /// 64-bit multiply-accumulates of one party in a second.
-const MACS_PER_SECOND: f64 = 5e9;
+const MACS_PER_SECOND: f64 = 5.5e9;
 /// Words of one party that are not in a matrix product, in a second.
-const WORDS_PER_SECOND: f64 = 60e6;
+const WORDS_PER_SECOND: f64 = 250e6;
 /// Bytes of corrections that the dealer makes in a second.
-const DEALT_BYTES_PER_SECOND: f64 = 150e6;
-/// Bytes of weights that are masked in a second.
-const MASKED_BYTES_PER_SECOND: f64 = 500e6;
+const DEALT_BYTES_PER_SECOND: f64 = 1.1e9;
+/// Bytes of weights that are masked and taken in in a second.
+const MASKED_BYTES_PER_SECOND: f64 = 200e6;
 
 /// What rows of a cost table stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -38,7 +38,8 @@ impl ModelOptions {
         self.plans.is_empty() && self.sets.is_empty()
     }
 
-    fn lower_options(&self) -> Result<LowerOptions> {
+    /// As lowering takes them.
+    pub(crate) fn lower_options(&self) -> Result<LowerOptions> {
         let mut options = LowerOptions::default();
         for text in &self.plans {
             let (name, value) = assignment("--plan", text)?;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc_compiler::lower::{LowerOptions, lower};
+use mpcc_compiler::lower::lower;
 use serde::Serialize;
 
 use crate::diagnostics::{self, Record};
 use crate::failure::{Said, WRONG_INPUT};
 use crate::files;
+use crate::model::ModelOptions;
 use crate::terminal::Terminal;
 
 /// Parse, resolve and type-check a model file, and show everything that is wrong at once.
@@ -22,6 +23,8 @@ pub(crate) struct CheckArguments {
     /// The model file; `-` reads standard input.
     #[arg(value_name = "MODEL.mpv")]
     model: PathBuf,
+    #[command(flatten)]
+    options: ModelOptions,
 }
 
 #[derive(Serialize)]
@@ -38,7 +41,8 @@ struct Report {
 pub(crate) fn run(arguments: &CheckArguments, terminal: &Terminal) -> Result<()> {
     let source = files::read_source(&arguments.model)?;
     let file = files::source_name(&arguments.model);
-    let lowered = mpcc_grammar::parse(&source).and_then(|module| lower(&module, &LowerOptions::default()));
+    let options = arguments.options.lower_options()?;
+    let lowered = mpcc_grammar::parse(&source).and_then(|module| lower(&module, &options));
     let found = match lowered {
         Ok((_, warnings)) => warnings,
         Err(diagnostics) => diagnostics,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use mpcc_channel::NetworkProfile;
-use mpcc_compiler::artefact::{Artefact, Manifest};
+use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
 use serde::Serialize;
 
 use crate::estimate::{self, By, Row};
@@ -114,15 +114,27 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
         out += &format!("  {} ({}) to {}: {}\n", opened.what, opened.count, opened.to, opened.why);
     }
     out += "  The program itself, with its plans and ranges, is known to both parties and the dealer.\n";
-    out += "\nValue ranges relied on\n";
-    let rows: Vec<Vec<String>> = manifest
-        .ranges
-        .iter()
-        .map(|r| vec![r.path.clone(), r.origin.clone(), format!("{:.4}", r.low), format!("{:.4}", r.high)])
-        .collect();
-    out += &table(&["value", "origin", "low", "high"], &rows);
     out += "\nCost by layer\n";
-    out + &cost_table(&report.layers, false)
+    out += &cost_table(&report.layers, false);
+    out += "\nValue ranges relied on\n";
+    out + &range_table(&manifest.ranges)
+}
+
+/// One row for each path and origin, with the widest range; values of one path differ by their place in the program.
+fn range_table(ranges: &[RangeRow]) -> String {
+    let mut merged: Vec<RangeRow> = Vec::new();
+    for range in ranges {
+        match merged.iter_mut().find(|m| m.path == range.path && m.origin == range.origin) {
+            Some(row) => {
+                row.low = row.low.min(range.low);
+                row.high = row.high.max(range.high);
+            }
+            None => merged.push(range.clone()),
+        }
+    }
+    let cells =
+        |r: &RangeRow| vec![r.path.clone(), r.origin.clone(), format!("{:.4}", r.low), format!("{:.4}", r.high)];
+    table(&["value", "origin", "low", "high"], &merged.iter().map(cells).collect::<Vec<_>>())
 }
 
 /// Rows of a cost table; seconds only where they mean something.

@@ -47,6 +47,31 @@ fn fmt_reads_standard_input() {
 }
 
 #[test]
+fn a_model_can_come_by_standard_input() {
+    let place = Place::new();
+    let arguments = ["compile", "-", "--ranges", "model.ranges.json", "-o", "piped.mpca"];
+    let mut child = place.command(&arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(MODEL.as_bytes()).unwrap();
+    let output = finish(child, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::read(place.path("piped.mpca")).unwrap(), fs::read(place.path("model.mpca")).unwrap());
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error_and_a_full_disk_is_one() {
+    let place = Place::new();
+    let mut child = place.command(&["compile", "model.mpv", "--emit", "asm=-"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    if let Ok(full) = fs::File::options().write(true).open("/dev/full") {
+        let output = place.command(&["explain"]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).starts_with("error: "), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn explain_knows_codes_operations_and_gates() {
     let place = Place::new();
     assert!(place.good(&["explain"]).contains("E0301"));

@@ -207,6 +207,48 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn three_roles_have_three_identities() {
+    let deployment = Deployment::new();
+    let [one, _, own] = &deployment.fingerprints;
+    let listen = ["run", "model.mpca", "--role", "dealer", "--listen", "127.0.0.1:0", "--identity", "dealer"];
+    for pair in [[one, one], [one, own]] {
+        let named = ["--model-owner-fingerprint", pair[0], "--data-owner-fingerprint", pair[1]];
+        deployment.place.bad(&[&listen[..], &named].concat(), 2, &["two roles"]);
+    }
+    deployment.place.bad(
+        &[&listen[..], &["--model-owner-fingerprint", one]].concat(),
+        2,
+        &["--data-owner-fingerprint"],
+    );
+    let no_identity = ["run", "model.mpca", "--role", "dealer", "--listen", "127.0.0.1:0", "--identity", "nobody"];
+    deployment.place.bad(&no_identity, 2, &["nobody"]);
+}
+
+#[test]
+fn somebody_who_does_not_come_is_named_in_time() {
+    let deployment = Deployment::new();
+    let [one, other, _] = &deployment.fingerprints;
+    let arguments = [
+        "run",
+        "model.mpca",
+        "--role",
+        "dealer",
+        "--listen",
+        "127.0.0.1:0",
+        "--identity",
+        "dealer",
+        "--timeout",
+        "1",
+        "--model-owner-fingerprint",
+        one,
+        "--data-owner-fingerprint",
+        other,
+    ];
+    let output = deployment.place.run(&arguments);
+    one_clear_message(&output, 4, &["the model owner", "the data owner"]);
+}
+
+#[test]
 fn a_peer_with_another_program_is_refused_by_all() {
     let deployment = Deployment::new();
     let place = &deployment.place;

@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         Some(state) => state,
         None => return Err(Usage("--state is needed".to_owned()).into()),
     };
+    refuse_twins(arguments, own)?;
     let meeting = meeting(arguments, role, state)?;
     let listening = match &meeting {
         Meeting::Party { peer_endpoint: Endpoint::Listen(listener), .. } | Meeting::Dealer { listener, .. } => {
@@ -107,6 +108,25 @@ fn refuse_foreign_options(arguments: &RunArguments, role: RoleName) -> Result<()
     }
     if role != RoleName::Dealer && for_dealer {
         return refuse("a party names the others with --peer and --dealer-fingerprint");
+    }
+    Ok(())
+}
+
+/// Three roles have three identities.
+fn refuse_twins(arguments: &RunArguments, own: Fingerprint) -> Result<()> {
+    let deployment = &arguments.deployment;
+    let others = [
+        deployment.peer,
+        deployment.dealer_fingerprint,
+        deployment.model_owner_fingerprint,
+        deployment.data_owner_fingerprint,
+    ];
+    let mut seen = vec![own];
+    for other in others.into_iter().flatten() {
+        if seen.contains(&other) {
+            return Err(Usage(format!("{other} is given for two roles: each has an identity of its own")).into());
+        }
+        seen.push(other);
     }
     Ok(())
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mpcc_channel::{Identity, LinkOptions, Listener, NetworkShape, Peer};
-use mpcc_codegen::Jit;
+use mpcc_codegen::{CodegenError, Jit};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_import::{inputs, weights};
-use mpcc_program::code::MapExecutor;
+use mpcc_program::code::{MapExecutor, RoleCode};
 use mpcc_program::gates;
 use mpcc_program::interpret::Interpreter;
 use mpcc_protocols::{CheckedCode, OutputWords};
@@ -67,10 +67,21 @@ pub(super) fn prepare(
         RoleName::Dealer => Data::Nothing,
     };
     let code = CheckedCode::new(gates::lower(&artefact.program, role.role())).map_err(SessionError::from)?;
-    let executor: Arc<dyn MapExecutor> =
-        if interpret { Arc::new(Interpreter) } else { Arc::new(Jit::compile(code.code())?) };
+    let executor = executor(code.code(), interpret)?;
     let program = RoleProgram { code: Arc::new(code), executor, identity: identity_of(&artefact)? };
     Ok(Prepared { artefact, program, data, input_files })
+}
+
+/// Compiled code where this machine allows it, else the interpreter: both give the same words.
+fn executor(code: &RoleCode, interpret: bool) -> Result<Arc<dyn MapExecutor>> {
+    if interpret {
+        return Ok(Arc::new(Interpreter));
+    }
+    match Jit::compile(code) {
+        Ok(jit) => Ok(Arc::new(jit)),
+        Err(CodegenError::Host { .. } | CodegenError::Executable { .. }) => Ok(Arc::new(Interpreter)),
+        Err(error) => Err(Bug(error.to_string()).into()),
+    }
 }
 
 fn identity_of(artefact: &Artefact) -> Result<ProgramIdentity> {

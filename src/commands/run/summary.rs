@@ -175,10 +175,12 @@ fn single(inference: &InferenceReport) -> String {
 
 fn batch(inferences: &[InferenceReport]) -> String {
     let row = |i: &InferenceReport| {
-        vec![i.input.clone(), i.label().unwrap_or_default().to_owned(), i.expected.clone().unwrap_or_default()]
+        let wrong = i.expected.as_deref().filter(|e| Some(*e) != i.label());
+        let remark = wrong.map_or(String::new(), |expected| format!("(should be {expected})"));
+        vec![i.input.clone(), i.label().unwrap_or_default().to_owned(), remark]
     };
     let rows: Vec<Vec<String>> = inferences.iter().take(LISTED).map(row).collect();
-    let mut out = table(&["input", "label", "expected"], &rows);
+    let mut out = table(&["input", "label", ""], &rows);
     if inferences.len() > LISTED {
         out += &format!("… {} inferences in all\n", inferences.len());
     }
