@@ -38,7 +38,8 @@ pub(super) struct Interruptions {
     receive: Receiver<Notice>,
 }
 
-/// While this is set, somebody reads notices; otherwise an interruption ends the process at once.
+/// While this is set, there are files or processes to clear away and somebody reads notices; otherwise an interruption
+/// ends the process at once.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// Catches Ctrl-C and requests to terminate from now on.
@@ -51,7 +52,13 @@ pub(super) fn interruptions() -> Result<Interruptions> {
         }
     })
     .context("cannot catch interruptions")?;
+    RUNNING.store(true, Ordering::SeqCst);
     Ok(Interruptions { send, receive })
+}
+
+/// From now on there is nothing to clear away.
+pub(super) fn nothing_left() {
+    RUNNING.store(false, Ordering::SeqCst);
 }
 
 /// How far a session is.
@@ -89,7 +96,6 @@ impl Trio {
     pub(super) fn start(jobs: &[Job], interruptions: Interruptions) -> Result<Self> {
         let program = env::current_exe().context("cannot find this program's file")?;
         let mut trio = Self { members: Vec::with_capacity(jobs.len()), notices: interruptions.receive };
-        RUNNING.store(true, Ordering::SeqCst);
         for job in jobs {
             let mut command = Command::new(&program);
             command
@@ -287,6 +293,5 @@ impl Drop for Trio {
             }
             drop(member.input.take());
         }
-        RUNNING.store(false, Ordering::SeqCst);
     }
 }

@@ -54,6 +54,8 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     bar.finish();
     let Finished { reports: [model_owner, data_owner, dealer], outputs } = finished?;
     drop(trio);
+    directory.close().context("cannot remove the temporary directory")?;
+    children::nothing_left();
 
     let measured = Measurement::new(&data_owner, Some(&model_owner), Some(&dealer));
     let outputs_declared = &model.artefact.program.outputs;
