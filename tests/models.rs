@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use mpcc::codegen::Jit;
 use mpcc::compiler::encode;
-use mpcc::program::code::{MapExecutor, Role, RoleCode};
+use mpcc::program::code::{MapExecutor, RoleCode};
 use mpcc::program::interpret::Interpreter;
 use mpcc::program::{cost, text};
 use mpcc::protocols::CheckedCode;
 use mpcc::protocols::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
-use pipeline::{Compiled, compile, golden_ranges, seeded_inputs};
+use pipeline::{Compiled, Inference, compile, golden_ranges, seeded_inputs};
 
 fn goldens() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models");
@@ -40,12 +40,10 @@ fn trio(compiled: &Compiled, jit: bool) -> (Trio, [RoleCode; 3]) {
 }
 
 /// Runs a model on a few inputs and holds every figure and every integer against its twin.
-fn check(compiled: &Compiled, inputs: usize, seed: u8) -> f64 {
-    let values: Vec<_> =
-        (0..inputs).map(|i| compiled.inference(seeded_inputs(&compiled.graph, 50 + i as u64))).collect();
+fn check(compiled: &Compiled, values: Vec<Inference>, seed: u8, executors: &[bool]) -> f64 {
     let encoded: Vec<Vec<Vec<u64>>> = values.iter().map(|v| v.encoded_words()).collect();
     let mut outputs = vec![];
-    for jit in [false, true] {
+    for &jit in executors {
         let (trio, codes) = trio(compiled, jit);
         let predicted = cost::program(&compiled.program);
         let counted = cost::counted(&codes[0], &codes[1], &codes[2]);
@@ -75,7 +73,7 @@ fn check(compiled: &Compiled, inputs: usize, seed: u8) -> f64 {
         };
         outputs.push(run.inferences.iter().map(signed).collect::<Vec<_>>());
     }
-    assert_eq!(outputs[0], outputs[1], "interpreter and machine code");
+    assert!(outputs.windows(2).all(|w| w[0] == w[1]), "interpreter and machine code");
     let mut worst = 0f64;
     for (index, (value, shared)) in values.iter().zip(&outputs[0]).enumerate() {
         let ideal = compiled.ideal(&value.encoded, seed, index as u64);
@@ -94,7 +92,8 @@ fn golden_models_give_the_same_integers_in_every_way_of_computing_them() {
     for file in goldens() {
         let compiled = compile(&file, 7);
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
-        let worst = check(&compiled, 3, 11);
+        let inputs = (0..3).map(|i| compiled.inference(seeded_inputs(&compiled.graph, 50 + i))).collect();
+        let worst = check(&compiled, inputs, 11, &[false, true]);
         assert!(worst < compiled.tolerance, "{name}: error {worst} against float");
     }
 }
@@ -139,53 +138,35 @@ fn the_cifar10_example_classifies_its_images_as_the_float_network_does() {
         Some(&root.join("weights.safetensors")),
     );
     let labels = &compiled.program.outputs[0].labels;
-    let (trio, codes) = trio(&compiled, true);
     let mut files = mpcc::import::inputs::expand(&[root.join("images")]).expect("images");
-    files.truncate(if std::env::var_os("MPCC_ALL_IMAGES").is_some() { usize::MAX } else { 4 });
+    files.truncate(4);
     let values: Vec<_> = files
         .iter()
         .map(|f| compiled.inference(vec![mpcc::import::inputs::load(f, &compiled.graph.inputs[0]).expect("an image")]))
         .collect();
-    let encoded: Vec<Vec<Vec<u64>>> = values.iter().map(|v| v.encoded_words()).collect();
-    let run = run_insecurely_in_one_process(
-        &trio,
-        InsecureInputs {
-            weights: compiled.weight_words(),
-            inputs: &encoded,
-            model_owner_seed: [3; 16],
-            data_owner_seed: [4; 16],
-            record: false,
-        },
-    )
-    .expect("a run");
-    let counted = cost::counted(&codes[0], &codes[1], &codes[2]);
     let greatest = |v: &[f64]| (0..v.len()).max_by(|a, b| v[*a].total_cmp(&v[*b])).expect("entries");
-    for (index, (value, record)) in values.iter().zip(&run.inferences).enumerate() {
-        let integers = record.outputs[0].signed();
-        let ideal = compiled.ideal_seeded(&value.encoded, [3; 16], [4; 16], index as u64);
-        assert_eq!(ideal.outputs[0], integers, "ideal functionality and two parties");
-        let logits = encode::decode(&compiled.program.outputs[0], &integers);
-        let name = files[index].file_stem().expect("a name").to_string_lossy().into_owned();
-        assert_eq!(labels[greatest(&logits)], name);
-        for (got, want) in logits.iter().zip(&value.float[0]) {
-            assert!((got - want).abs() <= 0.03, "{name}: {got} against {want}");
-        }
-        assert_eq!(record.model_owner_bytes, counted.online_bytes.model_owner);
-        assert_eq!(record.data_owner_bytes, compiled.artefact.manifest.cost.online_bytes.data_owner);
-        assert_eq!(record.correction_bytes, compiled.artefact.manifest.cost.offline_bytes.data_owner);
+    for (value, file) in values.iter().zip(&files) {
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let sorted = {
+            let mut v = value.float[0].clone();
+            v.sort_by(f64::total_cmp);
+            v
+        };
+        assert_eq!(labels[greatest(&value.float[0])], name);
+        assert!(sorted[9] - sorted[8] > 0.1, "{name} has a margin that the error bound below cannot turn");
     }
+    let worst = check(&compiled, values, 3, &[false, true]);
+    assert!(worst <= 0.03, "error {worst} against float");
 }
 
-/// The paper's network: the figure that decides its time on a wide-area link.
+/// The paper's network, whose hops decide its time on a wide-area link: predicted, counted and measured agree.
 #[test]
 fn the_papers_network_needs_at_most_140_hops_and_its_cost_is_exact() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mpcvit-cifar10-paper");
     let compiled = golden_ranges(&root.join("model.mpv"), &root.join("model.ranges.json"), None);
-    let codes = compiled.codes();
-    let predicted = cost::program(&compiled.program);
-    assert!(predicted.hops <= 140, "{} hops", predicted.hops);
-    let counted = cost::counted(&codes[0], &codes[1], &codes[2]);
-    assert_eq!((predicted.hops, predicted.online_bytes), (counted.hops, counted.online_bytes));
-    assert_eq!((predicted.offline_bytes, predicted.setup_bytes), (counted.offline_bytes, counted.setup_bytes));
-    assert!(codes.iter().all(|c| c.role != Role::Dealer || c.steps.is_empty()));
+    assert!(compiled.program.hops <= 140, "{} hops", compiled.program.hops);
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cifar10/images/ship.jpg");
+    let pixels = mpcc::import::inputs::load(&image, &compiled.graph.inputs[0]).expect("an image");
+    let worst = check(&compiled, vec![compiled.inference(vec![pixels])], 5, &[true]);
+    assert!(worst <= 0.03, "error {worst} against float");
 }

@@ -52,4 +52,23 @@ mod tests {
         assert_eq!((four.windows, four.index_bits), (4, 6));
         assert_eq!(choose(1.0, 1e15), None);
     }
+
+    #[test]
+    fn the_domain_reaches_below_the_least_and_above_the_greatest_argument() {
+        for step in 0..4000u32 {
+            let low = libm::exp2(3.0 + f64::from(step % 40) * 0.7);
+            let high = low * libm::exp2(f64::from(step / 40) * 0.2);
+            let Some(w) = choose(low, high) else {
+                assert!(high / low > libm::exp2(14.0) || high > libm::exp2(50.0), "{low} {high}");
+                continue;
+            };
+            let bucket = |w: Windows, window: i32| {
+                i32::from(w.ring_bits) - window * (i32::from(w.index_bits) - 2) - i32::from(w.index_bits)
+            };
+            let lowest = bucket(w, i32::from(w.windows) - 1);
+            assert!(lowest >= 0 && 2.75 * libm::exp2(f64::from(lowest)) <= low / 2.0);
+            let top = libm::exp2(f64::from(w.ring_bits)) - libm::exp2(f64::from(bucket(w, 0)));
+            assert!(4.0 * high < top, "{low} {high} {w:?}");
+        }
+    }
 }

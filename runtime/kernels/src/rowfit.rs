@@ -8,10 +8,8 @@
 //! Coefficients use IEEE addition, multiplication, division and square root only, each rounded once, so that
 //! every machine deals the same row; parties work on integers alone.
 
-mod choose;
 mod evaluate;
 
-pub use choose::{Choice, choose_table};
 pub use evaluate::{Bucket, bucket, combine, eval_plain, eval_row, window_value};
 
 /// Degree of the fitted polynomials.
@@ -54,24 +52,6 @@ impl RowFunction {
 /// Why a row table is refused.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum RowError {
-    /// The range is empty, negative or not finite.
-    #[error("a row function needs 0 < lo <= hi, both finite; got lo = {lo}, hi = {hi}")]
-    Range {
-        /// Declared smallest value.
-        lo: f64,
-        /// Declared largest value.
-        hi: f64,
-    },
-    /// No window layout reaches from the smallest to the largest value.
-    #[error(
-        "no row table covers {lo} to {hi} with a factor two of margin at either end; narrow the calibrated range or keep more fraction bits"
-    )]
-    Uncovered {
-        /// Declared smallest value.
-        lo: f64,
-        /// Declared largest value.
-        hi: f64,
-    },
     /// A parameter is out of bounds.
     #[error("row table parameter {name} = {value} is not allowed: {rule}")]
     Parameter {

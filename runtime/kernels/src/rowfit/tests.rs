@@ -216,38 +216,3 @@ fn the_narrowest_ring_works() {
         assert!(relative_error(&table, v, next()) < 2f64.powf(-11.5));
     }
 }
-
-#[test]
-fn the_choice_covers_twice_the_range_with_the_fewest_hops() {
-    let mut next = random(13);
-    for _ in 0..2000 {
-        let lo = 2f64.powf(12.0 + (next() % 2500) as f64 / 100.0);
-        let hi = lo * 2f64.powf((next() % 2000) as f64 / 100.0);
-        match choose_table(lo, hi) {
-            Ok(Choice { ring_bits, index_bits, windows }) => {
-                let table = RowTable { ring_bits, index_bits, windows, ..rsqrt(41, 6, 4, 20) };
-                table.check().unwrap();
-                let domain = table.domain();
-                assert!(domain.start as f64 <= lo / 2.0 + 1.0 && 2.0 * hi < domain.end as f64);
-                assert!(4.1 * hi * 1.02 >= (1u64 << (ring_bits - 1)) as f64);
-            }
-            Err(RowError::Uncovered { .. }) => {
-                assert!(hi / lo > 2f64.powi(17), "{lo} {hi}");
-            }
-            Err(other) => panic!("{other}"),
-        }
-    }
-    let layout = |octaves: f64| {
-        let choice = choose_table(2f64.powi(20), 2f64.powf(19.99 + octaves)).unwrap();
-        (choice.windows, choice.index_bits)
-    };
-    assert_eq!(layout(3.0), (1, 8));
-    assert_eq!(layout(5.0), (1, 9));
-    assert_eq!(layout(6.0), (1, 10));
-    assert_eq!(layout(8.0), (4, 6));
-    assert_eq!(layout(17.0), (5, 6));
-    assert!(matches!(choose_table(2f64.powi(20), 2f64.powi(45)), Err(RowError::Uncovered { .. })));
-    for (lo, hi) in [(0.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (1.0, f64::INFINITY)] {
-        assert!(matches!(choose_table(lo, hi), Err(RowError::Range { .. })));
-    }
-}
