@@ -96,6 +96,18 @@ pub(crate) fn status(error: &anyhow::Error) -> u8 {
     WRONG_INPUT
 }
 
+/// The causes from the outermost in, each said once: many errors already name what caused them.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.is_empty() {
+            true => cause,
+            false if said.contains(&cause) => said,
+            false => format!("{said}: {cause}"),
+        }
+    })
+}
+
 #[derive(Serialize)]
 struct ErrorReport<'a> {
     schema: &'static str,
@@ -116,7 +128,7 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> u8 {
         terminal.message(&source.render(terminal));
         records = diagnostics::records(&source.diagnostics, &source.source_text);
     }
-    let message = format!("{error:#}");
+    let message = chain(error);
     terminal.message(&format!("error: {message}"));
     json(terminal, status, &message, records);
     status
