@@ -97,7 +97,7 @@ pub(crate) fn status(error: &anyhow::Error) -> u8 {
 }
 
 /// The causes from the outermost in, each said once: many errors already name what caused them.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |said, cause| {
         let cause = cause.to_string();
         match said.is_empty() {

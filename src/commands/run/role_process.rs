@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<()> {
         Ok(()) => Ok(()),
         Err(error) => {
             let status = failure::status(&error);
-            Event::Failed { status, message: format!("{error:#}") }.send();
+            Event::Failed { status, message: failure::chain(&error) }.send();
             Err(Said(status).into())
         }
     }
