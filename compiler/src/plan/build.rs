@@ -101,18 +101,7 @@ impl Build<'_> {
             Form::Client { .. } => self.input(id, node, &f),
             Form::Alias => self.alias(id, node, &f),
             Form::Derived => {
-                let source = self.wire(node.op.operands()[0]);
-                let d = *node.ty.shape.last().unwrap_or(&1);
-                let truncate = centre_bits(d);
-                let spec = Spec {
-                    kind: Kind::Wire,
-                    shape: &node.ty.shape,
-                    ring: i32::from(self.program.value(source).ring) - truncate,
-                    fraction: f.wire,
-                    magnitude: f.magnitude + 1,
-                };
-                let gate = Gate::Centre { source, truncate: truncate as u8 };
-                let wire = self.push(gate, spec, &node.path);
+                let wire = self.centred(node.op.operands()[0], &node.path);
                 self.wires.insert(id, wire);
             }
             _ => {
@@ -420,7 +409,7 @@ impl Build<'_> {
         self.push(Gate::WindowChain { source: opened, windows: table.windows }, spec(Kind::Share, &shape), path)
     }
 
-    /// The centred wire of a node: that of its `Centre` consumer if it exists already, else its own.
+    /// The centred wire of a node, made once: for its `Centre` consumers and for the row statistics.
     fn centred(&mut self, x: NodeId, path: &str) -> ValueId {
         let source = self.wire(x);
         let known =
