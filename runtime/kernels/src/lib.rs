@@ -1,9 +1,10 @@
-//! Arithmetic on ring words: products, pseudo-random streams, bit packing, public trigonometric tables and
-//! the dealer's row-function fit. Every routine takes slices and fills slices; nothing here knows parties,
+//! Arithmetic on ring words: products, pseudo-random streams, bit packing, public trigonometric tables, distributed
+//! comparison functions and the dealer's row-function fit. Every routine takes slices and fills slices; nothing here knows parties,
 //! channels or programs. A word is a `u64` lane of the ring 2^k, k <= 64, and all ring arithmetic wraps.
 //!
 //! Each vectorised routine has a portable twin that gives the same bits; [`level`] chooses between them.
 
+pub mod dcf;
 pub mod level;
 pub mod matmul;
 pub mod pack;

@@ -44,14 +44,16 @@ pub struct Prg {
 }
 
 /// The widest available implementation of the block cipher.
-enum Cipher {
+pub(crate) enum Cipher {
+    /// Software, bit-sliced.
     Portable(Aes128),
+    /// The processor's instructions.
     #[cfg(target_arch = "x86_64")]
     Native(x86::Cipher),
 }
 
 impl Cipher {
-    fn new(level: Level, key: &[u8; 16]) -> Cipher {
+    pub(crate) fn new(level: Level, key: &[u8; 16]) -> Cipher {
         #[cfg(target_arch = "x86_64")]
         if let Some(cipher) = x86::Cipher::new(level, key) {
             return Cipher::Native(cipher);
@@ -59,6 +61,15 @@ impl Cipher {
         #[cfg(not(target_arch = "x86_64"))]
         let _ = level;
         Cipher::Portable(Aes128::new(&Array(*key)))
+    }
+
+    /// Replaces every block b by AES(b) ⊕ b; blocks are little-endian words.
+    pub(crate) fn hash(&self, blocks: &mut [[u64; 2]]) {
+        match self {
+            Cipher::Portable(cipher) => hash_portable(cipher, blocks),
+            #[cfg(target_arch = "x86_64")]
+            Cipher::Native(cipher) => cipher.hash(blocks),
+        }
     }
 }
 
@@ -183,6 +194,23 @@ fn portable(cipher: &Aes128, stream: u64, first: u64, out: &mut [u64]) {
             if let Some(high) = words.get_mut(1) {
                 *high = (value >> 64) as u64;
             }
+        }
+    }
+}
+
+fn hash_portable(cipher: &Aes128, blocks: &mut [[u64; 2]]) {
+    const WIDTH: usize = 16;
+    for piece in blocks.chunks_mut(WIDTH) {
+        let mut bytes = [Array([0u8; 16]); WIDTH];
+        for (bytes, words) in bytes.iter_mut().zip(piece.iter()) {
+            bytes[..8].copy_from_slice(&words[0].to_le_bytes());
+            bytes[8..].copy_from_slice(&words[1].to_le_bytes());
+        }
+        cipher.encrypt_blocks(&mut bytes[..piece.len()]);
+        for (words, bytes) in piece.iter_mut().zip(&bytes) {
+            let value = u128::from_le_bytes(bytes.0);
+            words[0] ^= value as u64;
+            words[1] ^= (value >> 64) as u64;
         }
     }
 }

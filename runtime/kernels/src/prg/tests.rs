@@ -36,6 +36,21 @@ fn the_block_cipher_is_aes_128() {
 }
 
 #[test]
+fn the_hash_adds_its_input_to_the_cipher() {
+    for level in levels() {
+        for len in 0..75u64 {
+            let input: Vec<[u64; 2]> = (0..len).map(|i| [7, i * i]).collect();
+            let mut blocks = input.clone();
+            Cipher::new(level, &seed().0).hash(&mut blocks);
+            for (block, [stream, counter]) in blocks.iter().zip(input) {
+                let cipher = [0, 1].map(|half| plain(&seed(), stream, 2 * counter + half));
+                assert_eq!(*block, [cipher[0] ^ stream, cipher[1] ^ counter], "{level:?}: {len} blocks");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_short_piece_agrees_with_the_definition() {
     let seed = seed();
     for len in 0..150usize {

@@ -1,4 +1,5 @@
-//! Counter-mode AES-128 with the processor's AES instructions, four blocks to a vector where it has VAES.
+//! AES-128 with the processor's AES instructions, four blocks to a vector where it has VAES: counter mode, and the
+//! one-way hash AES(b) ⊕ b of many blocks.
 #![allow(unsafe_code, reason = "vector stores through pointers, instruction sets found at run time")]
 
 use std::arch::x86_64::*;
@@ -11,7 +12,7 @@ const ROUNDS: usize = 10;
 
 /// A key schedule and the widest instruction set it may be used with.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub(super) struct Cipher {
+pub(crate) struct Cipher {
     keys: [[u64; 2]; ROUNDS + 1],
     #[zeroize(skip)]
     wide: bool,
@@ -37,6 +38,12 @@ impl Cipher {
         } else {
             unsafe { narrow(&self.keys, stream, block, out) }
         }
+    }
+
+    /// Replaces every block b by AES(b) ⊕ b.
+    pub(super) fn hash(&self, blocks: &mut [[u64; 2]]) {
+        // SAFETY (both): as in `blocks`.
+        if self.wide { unsafe { hash_wide(&self.keys, blocks) } } else { unsafe { hash_narrow(&self.keys, blocks) } }
     }
 }
 
@@ -146,4 +153,54 @@ fn wide(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, out: &mut [u64])
         // SAFETY: the mask limits the store to the piece.
         unsafe { _mm512_mask_storeu_epi64(piece.as_mut_ptr().cast(), mask, words) };
     }
+}
+
+/// Eight blocks at a time.
+#[target_feature(enable = "aes")]
+fn hash_narrow(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
+    const WIDTH: usize = 8;
+    let keys = keys.map(|key| vector(key));
+    for piece in blocks.chunks_mut(WIDTH) {
+        let input: [__m128i; WIDTH] = std::array::from_fn(|i| vector(piece.get(i).copied().unwrap_or_default()));
+        let mut state = input.map(|block| _mm_xor_si128(block, keys[0]));
+        for &key in &keys[1..ROUNDS] {
+            for state in &mut state {
+                *state = _mm_aesenc_si128(*state, key);
+            }
+        }
+        for ((block, state), input) in piece.iter_mut().zip(state).zip(input) {
+            *block = words(_mm_xor_si128(_mm_aesenclast_si128(state, keys[ROUNDS]), input));
+        }
+    }
+}
+
+/// Eight vectors of four blocks at a time, then single blocks.
+#[target_feature(enable = "avx512f,aes,vaes")]
+fn hash_wide(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
+    const WIDTH: usize = 8;
+    const VECTOR_BLOCKS: usize = 4;
+    let wide = keys.map(|[low, high]| {
+        let (low, high) = (low as i64, high as i64);
+        _mm512_set_epi64(high, low, high, low, high, low, high, low)
+    });
+    let (whole, rest) = blocks.as_chunks_mut::<{ WIDTH * VECTOR_BLOCKS }>();
+    for piece in whole {
+        let start = piece.as_mut_ptr();
+        let input: [__m512i; WIDTH] = std::array::from_fn(|i| {
+            // SAFETY: the piece holds eight vectors.
+            unsafe { _mm512_loadu_epi64(start.add(VECTOR_BLOCKS * i).cast()) }
+        });
+        let mut state = input.map(|block| _mm512_xor_si512(block, wide[0]));
+        for &key in &wide[1..ROUNDS] {
+            for state in &mut state {
+                *state = _mm512_aesenc_epi128(*state, key);
+            }
+        }
+        for (i, (state, input)) in state.into_iter().zip(input).enumerate() {
+            let words = _mm512_xor_si512(_mm512_aesenclast_epi128(state, wide[ROUNDS]), input);
+            // SAFETY: the piece holds eight vectors.
+            unsafe { _mm512_storeu_epi64(start.add(VECTOR_BLOCKS * i).cast(), words) };
+        }
+    }
+    hash_narrow(keys, rest);
 }

@@ -1,0 +1,291 @@
+//! Distributed comparison functions: two keys that give shares of `β·[x < α]` at any public x, and hide α and β singly.
+//!
+//! The construction is that of Boyle, Chandran, Gilboa, Gupta, Ishai, Kumar and Rathee (Function Secret Sharing for
+//! Mixed-Mode and Fixed-Point Secure Computation, EUROCRYPT 2021, figure 1): a binary tree of seeds with one correction
+//! word per level, here with a payload of two words modulo 2^64. Seeds grow by fixed-key AES in Matyas–Meyer–Oseas form,
+//! H(s) = AES(s) ⊕ s, with one public key and a two-bit tweak per output (child or value, left or right); Guo, Katz, Wang
+//! and Yu (IEEE S&P 2020) analyse it as a correlation-robust hash. A key serves one comparison function only.
+//! Neither control flow nor addresses depend on α, β or a seed.
+
+use crate::level::{self, Level};
+use crate::prg::Cipher;
+
+/// Most bits of a comparison.
+pub const MOST_BITS: u32 = 32;
+
+/// The public AES key of the hash; any constant serves.
+const KEY: [u8; 16] = *b"mpcc dcf mmo key";
+
+/// Tweak of blocks that become values and not seeds.
+const VALUE: u64 = 2;
+
+/// Keys that are generated together, and points that are evaluated together.
+const GENERATED: usize = 8;
+const EVALUATED: usize = 32;
+
+type Block = [u64; 2];
+
+/// The part of a batch of keys that both parties hold. Words are `[key][level][2]` in `seeds` and `values`; `values` has one
+/// level more. Bit 0 of a level's first seed word and the level's bit of `controls` (one word per key) correct the control
+/// bits of the left and of the right child.
+pub struct Words<T> {
+    /// `2 * bits` words per key, all 64 bits used.
+    pub seeds: T,
+    /// One word of `bits` bits per key.
+    pub controls: T,
+    /// `2 * (bits + 1)` words per key: only their low bits matter if shares are used modulo a smaller power of two.
+    pub values: T,
+}
+
+/// Words per key of the buffers of [`Words`], in their order.
+pub fn words_per_key(bits: u32) -> [usize; 3] {
+    let levels = bits as usize;
+    [2 * levels, 1, 2 * (levels + 1)]
+}
+
+/// Fills the correction words of one key per entry of `alpha`.
+///
+/// `alpha[i]` is read modulo 2^`bits`, `payload[j][i]` is word j of β, and `roots[p]` holds two uniform words per key: party
+/// p's secret half of the key, of which bit 0 of the first word is ignored.
+///
+/// # Panics
+/// If `bits` is not in 1..=[`MOST_BITS`] or a slice has another length than its words per key.
+pub fn generate(bits: u32, alpha: &[u64], payload: [&[u64]; 2], roots: [&[u64]; 2], out: Words<&mut [u64]>) {
+    generate_at(level::current(), bits, alpha, payload, roots, out);
+}
+
+fn generate_at(
+    level: Level,
+    bits: u32,
+    alpha: &[u64],
+    payload: [&[u64]; 2],
+    roots: [&[u64]; 2],
+    out: Words<&mut [u64]>,
+) {
+    let [seeds, controls, values] = words_per_key(bits);
+    check(bits, alpha.len(), &[(2, roots[0].len()), (2, roots[1].len()), (1, payload[0].len()), (1, payload[1].len())]);
+    check(bits, alpha.len(), &[(seeds, out.seeds.len()), (controls, out.controls.len()), (values, out.values.len())]);
+    let cipher = Cipher::new(level, &KEY);
+    let (mut s, mut c, mut v) = (out.seeds, out.controls, out.values);
+    for first in (0..alpha.len()).step_by(GENERATED) {
+        let keys = GENERATED.min(alpha.len() - first);
+        let (s0, s1) = s.split_at_mut(keys * seeds);
+        let (c0, c1) = c.split_at_mut(keys);
+        let (v0, v1) = v.split_at_mut(keys * values);
+        let part = |words: &[u64]| -> [u64; GENERATED] {
+            std::array::from_fn(|i| if i < keys { words[first + i] } else { 0 })
+        };
+        let root = |p: usize| -> [Block; GENERATED] {
+            std::array::from_fn(|i| if i < keys { pair(roots[p], first + i) } else { [0; 2] })
+        };
+        let batch = Batch { keys, bits, alpha: part(alpha), payload: payload.map(part), roots: [root(0), root(1)] };
+        batch.generate(&cipher, Words { seeds: s0, controls: c0, values: v0 });
+        (s, c, v) = (s1, c1, v1);
+    }
+}
+
+/// Party `party`'s shares of both words of `β·[x < α]`, at one x of `points` per key, read modulo 2^`bits`.
+///
+/// `root` is the party's own; the words are those of [`generate`]. The shares add up modulo 2^64, or modulo any smaller
+/// power of two if the values are only known modulo that. One key may be evaluated at several points.
+///
+/// # Panics
+/// As [`generate`], and if `party` is not 0 or 1.
+pub fn evaluate(bits: u32, party: u8, points: &[u64], root: &[u64], words: Words<&[u64]>, out: [&mut [u64]; 2]) {
+    evaluate_at(level::current(), bits, party, points, root, words, out);
+}
+
+fn evaluate_at(
+    level: Level,
+    bits: u32,
+    party: u8,
+    points: &[u64],
+    root: &[u64],
+    words: Words<&[u64]>,
+    out: [&mut [u64]; 2],
+) {
+    assert!(party < 2, "there are two parties, 0 and 1");
+    let [seeds, controls, values] = words_per_key(bits);
+    check(
+        bits,
+        points.len(),
+        &[
+            (2, root.len()),
+            (seeds, words.seeds.len()),
+            (controls, words.controls.len()),
+            (values, words.values.len()),
+            (1, out[0].len()),
+            (1, out[1].len()),
+        ],
+    );
+    let cipher = Cipher::new(level, &KEY);
+    let [first_word, second_word] = out;
+    let levels = bits as usize;
+    let negative = spread(u64::from(party));
+    for first in (0..points.len()).step_by(EVALUATED) {
+        let keys = EVALUATED.min(points.len() - first);
+        let mut seed = [[0u64; 2]; EVALUATED];
+        let mut control = [u64::from(party); EVALUATED];
+        let mut sum = [[0u64; 2]; EVALUATED];
+        for (i, seed) in seed[..keys].iter_mut().enumerate() {
+            *seed = cleared(pair(root, first + i));
+        }
+        for depth in 0..levels {
+            let shift = levels - 1 - depth;
+            let mut blocks = [[0u64; 2]; 2 * EVALUATED];
+            for i in 0..keys {
+                let side = points[first + i] >> shift & 1;
+                blocks[i] = tweaked(seed[i], side);
+                blocks[keys + i] = tweaked(seed[i], VALUE | side);
+            }
+            cipher.hash(&mut blocks[..2 * keys]);
+            for i in 0..keys {
+                let side = points[first + i] >> shift & 1;
+                let (child, value) = (blocks[i], blocks[keys + i]);
+                let on = spread(control[i]);
+                let correction = pair(words.seeds, (first + i) * levels + depth);
+                let right = words.controls[first + i] >> depth & 1;
+                let flip = select(spread(side), right, correction[0] & 1);
+                let added = pair(words.values, (first + i) * (levels + 1) + depth);
+                for j in 0..2 {
+                    sum[i][j] = sum[i][j].wrapping_add(value[j]).wrapping_add(on & added[j]);
+                }
+                control[i] = child[0] & 1 ^ on & flip;
+                seed[i] = xor(cleared(child), cleared(correction), on);
+            }
+        }
+        let mut leaves = [[0u64; 2]; EVALUATED];
+        for i in 0..keys {
+            leaves[i] = tweaked(seed[i], VALUE);
+        }
+        cipher.hash(&mut leaves[..keys]);
+        for i in 0..keys {
+            let added = pair(words.values, (first + i) * (levels + 1) + levels);
+            let on = spread(control[i]);
+            let word = |j: usize| signed(sum[i][j].wrapping_add(leaves[i][j]).wrapping_add(on & added[j]), negative);
+            first_word[first + i] = word(0);
+            second_word[first + i] = word(1);
+        }
+    }
+}
+
+/// Keys that are generated together, unused ones zero.
+struct Batch {
+    keys: usize,
+    bits: u32,
+    alpha: [u64; GENERATED],
+    payload: [[u64; GENERATED]; 2],
+    roots: [[Block; GENERATED]; 2],
+}
+
+impl Batch {
+    fn generate(&self, cipher: &Cipher, out: Words<&mut [u64]>) {
+        let levels = self.bits as usize;
+        let mut seed = self.roots.map(|party| party.map(cleared));
+        let mut control = [[0u64; GENERATED], [1; GENERATED]];
+        // The sum of both parties' values on the path of α so far.
+        let mut total = [[0u64; 2]; GENERATED];
+        out.controls.fill(0);
+        for depth in 0..levels {
+            let mut blocks = [[0u64; 2]; 8 * GENERATED];
+            let at = |party: usize, tweak: u64, i: usize| (party * 4 + tweak as usize) * GENERATED + i;
+            for party in 0..2 {
+                for tweak in 0..4 {
+                    for i in 0..GENERATED {
+                        blocks[at(party, tweak, i)] = tweaked(seed[party][i], tweak);
+                    }
+                }
+            }
+            cipher.hash(&mut blocks);
+            for i in 0..self.keys {
+                let a = self.alpha[i] >> (levels - 1 - depth) & 1;
+                let keep_right = spread(a);
+                let side = |party: usize, value: u64, mask: u64| -> Block {
+                    let (left, right) = (blocks[at(party, value, i)], blocks[at(party, value | 1, i)]);
+                    std::array::from_fn(|j| select(mask, right[j], left[j]))
+                };
+                let keep = [side(0, 0, keep_right), side(1, 0, keep_right)];
+                let lose = [side(0, 0, !keep_right), side(1, 0, !keep_right)];
+                let keep_value = [side(0, VALUE, keep_right), side(1, VALUE, keep_right)];
+                let lose_value = [side(0, VALUE, !keep_right), side(1, VALUE, !keep_right)];
+                let correction = cleared(xor(lose[0], lose[1], u64::MAX));
+                let flips = [0, 1].map(|right: u64| {
+                    let both = blocks[at(0, right, i)][0] ^ blocks[at(1, right, i)][0];
+                    (both ^ a ^ 1 ^ right) & 1
+                });
+                let negative = spread(control[1][i]);
+                for j in 0..2 {
+                    let beta = self.payload[j][i] & keep_right;
+                    let value = lose_value[1][j].wrapping_sub(lose_value[0][j]).wrapping_sub(total[i][j]);
+                    let value = signed(value.wrapping_add(beta), negative);
+                    let kept = keep_value[0][j].wrapping_sub(keep_value[1][j]);
+                    total[i][j] = total[i][j].wrapping_add(kept).wrapping_add(signed(value, negative));
+                    out.values[2 * (i * (levels + 1) + depth) + j] = value;
+                }
+                out.seeds[2 * (i * levels + depth)] = correction[0] | flips[0];
+                out.seeds[2 * (i * levels + depth) + 1] = correction[1];
+                out.controls[i] |= flips[1] << depth;
+                let flip = select(keep_right, flips[1], flips[0]);
+                for party in 0..2 {
+                    let on = spread(control[party][i]);
+                    control[party][i] = keep[party][0] & 1 ^ on & flip;
+                    seed[party][i] = xor(cleared(keep[party]), correction, on);
+                }
+            }
+        }
+        let mut leaves = [[0u64; 2]; 2 * GENERATED];
+        for party in 0..2 {
+            for i in 0..GENERATED {
+                leaves[party * GENERATED + i] = tweaked(seed[party][i], VALUE);
+            }
+        }
+        cipher.hash(&mut leaves);
+        for i in 0..self.keys {
+            for j in 0..2 {
+                let value = leaves[GENERATED + i][j].wrapping_sub(leaves[i][j]).wrapping_sub(total[i][j]);
+                out.values[2 * (i * (levels + 1) + levels) + j] = signed(value, spread(control[1][i]));
+            }
+        }
+    }
+}
+
+fn check(bits: u32, keys: usize, buffers: &[(usize, usize)]) {
+    assert!((1..=MOST_BITS).contains(&bits), "a comparison has 1 to {MOST_BITS} bits, not {bits}");
+    for &(words, len) in buffers {
+        assert_eq!(keys.checked_mul(words), Some(len), "{keys} keys of {words} words");
+    }
+}
+
+fn pair(words: &[u64], at: usize) -> Block {
+    [words[2 * at], words[2 * at + 1]]
+}
+
+/// A seed without the bit that carries the control bit.
+fn cleared([low, high]: Block) -> Block {
+    [low & !1, high]
+}
+
+fn tweaked([low, high]: Block, tweak: u64) -> Block {
+    [low ^ tweak, high]
+}
+
+/// All ones for 1, zero for 0.
+fn spread(bit: u64) -> u64 {
+    bit.wrapping_neg()
+}
+
+fn select(mask: u64, ones: u64, zeros: u64) -> u64 {
+    zeros ^ (mask & (ones ^ zeros))
+}
+
+fn xor(a: Block, b: Block, mask: u64) -> Block {
+    [a[0] ^ b[0] & mask, a[1] ^ b[1] & mask]
+}
+
+/// `value`, or its negative if `negative` is all ones.
+fn signed(value: u64, negative: u64) -> u64 {
+    (value ^ negative).wrapping_sub(negative)
+}
+
+#[cfg(test)]
+mod tests;
