@@ -94,7 +94,8 @@ impl<'p> Emit<'p> {
         e
     }
 
-    pub(super) fn finish(self) -> RoleCode {
+    pub(super) fn finish(mut self) -> RoleCode {
+        self.draw_late();
         RoleCode {
             role: self.role,
             lengths: self.lengths,
@@ -103,6 +104,31 @@ impl<'p> Emit<'p> {
             offline: self.offline,
             steps: self.steps,
             outputs: self.outputs,
+        }
+    }
+
+    /// Moves a draw that only online work reads to the step that first reads it: expanding a seed is cheaper than
+    /// keeping what it expands to for the whole inference.
+    fn draw_late(&mut self) {
+        let mut first = vec![None; self.lengths.len()];
+        for (at, step) in self.steps.iter().enumerate().rev() {
+            let reads = step.local.iter().flat_map(Instr::reads).chain(step.exchange.send.iter().map(|p| p.buf));
+            for buf in reads {
+                first[buf.0 as usize] = Some(at);
+            }
+        }
+        for buf in self.offline.iter().flat_map(Instr::reads) {
+            first[buf.0 as usize] = None;
+        }
+        let mut late = vec![vec![]; self.steps.len()];
+        self.offline.retain(|instr| {
+            let Instr::Draw { dst, .. } = instr else { return true };
+            let Some(step) = first[dst.0 as usize] else { return true };
+            late[step].push(instr.clone());
+            false
+        });
+        for (step, draws) in self.steps.iter_mut().zip(late) {
+            step.local.splice(0..0, draws);
         }
     }
 

@@ -40,7 +40,7 @@ impl Dealer {
         if got != Role::Dealer {
             return Err(ProtocolError::WrongRole { expected: Role::Dealer, got });
         }
-        let frame = vec![Vec::new(); code.code().lengths.len()];
+        let frame = Frame::new(code.code().lengths.len());
         Ok(Dealer { code, executor, model_owner, data_owner, frame, set_up: false, next_index: 0 })
     }
 
@@ -87,7 +87,7 @@ impl Dealer {
         let done = self.run(&checked.code().offline, &checked.schedule().offline, &seeds, out);
         if done.is_err() {
             self.set_up = false;
-            self.frame = Frame::new();
+            self.frame = Frame::default();
         }
         done
     }

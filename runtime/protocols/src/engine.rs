@@ -3,7 +3,9 @@
 //! Buffers are vectors of words; one that is not live is empty. Whatever a list needs from outside (own data,
 //! seeds, the dealer's stream) stands in an [`Environment`], so that the same loop serves parties and dealer.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
+use std::ops::{Deref, DerefMut};
 
 use mpcc_kernels::{matmul, pack, rowfit, trig};
 use mpcc_program::code::{Buf, Copy, Instr, MapExecutor, RoleCode, RowFunction, RowTable, SeedOwner, Source};
@@ -17,7 +19,67 @@ use crate::seeds::StageSeed;
 const CHUNK_WORDS: usize = 1 << 15;
 
 /// The buffers of one role, indexed by `Buf`.
-pub(crate) type Frame = Vec<Vec<u64>>;
+///
+/// The memory of released buffers is kept by length and handed out again: layers repeat their shapes, and fresh
+/// pages would cost more than the arithmetic on them.
+#[derive(Default)]
+pub(crate) struct Frame {
+    buffers: Vec<Vec<u64>>,
+    spare: HashMap<usize, Vec<Vec<u64>>>,
+}
+
+impl Deref for Frame {
+    type Target = [Vec<u64>];
+
+    fn deref(&self) -> &[Vec<u64>] {
+        &self.buffers
+    }
+}
+
+impl DerefMut for Frame {
+    fn deref_mut(&mut self) -> &mut [Vec<u64>] {
+        &mut self.buffers
+    }
+}
+
+impl Frame {
+    /// Empty buffers.
+    pub(crate) fn new(count: usize) -> Self {
+        Self { buffers: vec![Vec::new(); count], spare: HashMap::new() }
+    }
+
+    /// Drops the words of buffers that are not read again.
+    pub(crate) fn release(&mut self, buffers: &[Buf]) {
+        for buf in buffers {
+            let words = std::mem::take(&mut self.buffers[buf.0 as usize]);
+            if !words.is_empty() {
+                self.spare.entry(words.len()).or_default().push(words);
+            }
+        }
+    }
+
+    /// Hands out every buffer but the `kept` ones, which stay.
+    pub(crate) fn split_off(&mut self, kept: &[Buf]) -> Vec<Vec<u64>> {
+        let mut rest = vec![Vec::new(); self.buffers.len()];
+        std::mem::swap(&mut self.buffers, &mut rest);
+        for buf in kept {
+            std::mem::swap(&mut self.buffers[buf.0 as usize], &mut rest[buf.0 as usize]);
+        }
+        rest
+    }
+
+    /// Releases every buffer but the `kept` ones.
+    pub(crate) fn release_all_but(&mut self, kept: &[Buf]) {
+        for words in self.split_off(kept).into_iter().filter(|w| !w.is_empty()) {
+            self.spare.entry(words.len()).or_default().push(words);
+        }
+    }
+
+    /// Words of unspecified content: whoever asks writes all of them.
+    fn fresh(&mut self, len: usize) -> Vec<u64> {
+        self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| vec![0; len])
+    }
+}
 
 /// The dealer's stream as the role sees it.
 pub(crate) enum Corrections<'a> {
@@ -62,22 +124,15 @@ pub(crate) fn run(
         } else {
             step(code, instr, frame, environment, corrections)?;
         }
-        release(frame, free);
+        frame.release(free);
     }
     Ok(())
-}
-
-/// Drops the words of buffers that are not read again.
-pub(crate) fn release(frame: &mut Frame, buffers: &[Buf]) {
-    for buf in buffers {
-        frame[buf.0 as usize] = Vec::new();
-    }
 }
 
 fn allocate(code: &RoleCode, frame: &mut Frame, buf: Buf) {
     let b = buf.0 as usize;
     if frame[b].len() != code.lengths[b] {
-        frame[b] = vec![0; code.lengths[b]];
+        frame[b] = frame.fresh(code.lengths[b]);
     }
 }
 
@@ -88,7 +143,7 @@ fn step(
     environment: &Environment<'_>,
     corrections: &mut Corrections<'_>,
 ) -> Result<(), ProtocolError> {
-    let fresh = |buf: Buf| vec![0u64; code.lengths[buf.0 as usize]];
+    let fresh = |frame: &mut Frame, buf: Buf| frame.fresh(code.lengths[buf.0 as usize]);
     let at = |buf: Buf| buf.0 as usize;
     match instr {
         Instr::Map(_) => Ok(()),
@@ -103,20 +158,22 @@ fn step(
             };
             let seed =
                 owner.ok_or(ProtocolError::OutOfOrder { called: "a draw", expected: "a role that holds the seed" })?;
-            let mut words = fresh(*dst);
+            let mut words = fresh(frame, *dst);
             seed.fill(*stream, *bits, &mut words);
             frame[at(*dst)] = words;
             Ok(())
         }
         Instr::Receive { dst, bits } => {
-            let mut words = fresh(*dst);
+            let mut words = fresh(frame, *dst);
             receive(corrections, *bits, &mut words)?;
             frame[at(*dst)] = words;
             Ok(())
         }
         Instr::Deal { src, bits } => deal(corrections, *bits, &frame[at(*src)]),
         Instr::Zero { dst } => {
-            frame[at(*dst)] = fresh(*dst);
+            let mut words = fresh(frame, *dst);
+            words.fill(0);
+            frame[at(*dst)] = words;
             Ok(())
         }
         Instr::Copy(copy) => {
@@ -127,7 +184,7 @@ fn step(
             Ok(())
         }
         Instr::SumRows { dst, src, cols } => {
-            let mut words = fresh(*dst);
+            let mut words = fresh(frame, *dst);
             for (sum, row) in words.iter_mut().zip(frame[at(*src)].chunks_exact((*cols).max(1))) {
                 *sum = row.iter().fold(0u64, |a, w| a.wrapping_add(*w));
             }
@@ -135,14 +192,14 @@ fn step(
             Ok(())
         }
         Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
-            let mut words = fresh(*dst);
+            let mut words = fresh(frame, *dst);
             let (batch, m) = if *shared_right { (1, batch * m) } else { (*batch, *m) };
             matmul::matmul(batch, m, *k, *n, &frame[at(*left)], &frame[at(*right)], &mut words);
             frame[at(*dst)] = words;
             Ok(())
         }
         Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => {
-            let (mut c, mut s) = (fresh(*cos), fresh(*sin));
+            let (mut c, mut s) = (fresh(frame, *cos), fresh(frame, *sin));
             let (period_bits, fraction) = (u32::from(*period_bits), u32::from(*fraction));
             trig::harmonics(&frame[at(*src)], period_bits, fraction, *count, &mut c, &mut s);
             frame[at(*cos)] = c;
@@ -150,7 +207,7 @@ fn step(
             Ok(())
         }
         Instr::RowFit { dst, src, table } => {
-            let mut words = fresh(*dst);
+            let mut words = fresh(frame, *dst);
             let fitted = row_table(table);
             for (row, mask) in words.chunks_exact_mut(table.words_per_row().max(1)).zip(&frame[at(*src)]) {
                 rowfit::fit_row(&fitted, *mask, row).map_err(|e| ProtocolError::Kernel(e.to_string()))?;

@@ -38,7 +38,7 @@ enum Phase {
 pub struct Material {
     index: u64,
     seed: StageSeed,
-    frame: Frame,
+    frame: Vec<Vec<u64>>,
     identity: Arc<()>,
 }
 
@@ -96,7 +96,7 @@ impl Party {
             }
         };
         check_own_data(&code, &weights, "weight")?;
-        let frame = vec![Vec::new(); code.code().lengths.len()];
+        let frame = Frame::new(code.code().lengths.len());
         Ok(Party {
             code,
             executor,
@@ -157,7 +157,7 @@ impl Party {
         let checked = Arc::clone(&self.code);
         let code = checked.code();
         self.take_message(&code.setup.exchange, bytes, Moment::Setup)?;
-        engine::release(&mut self.frame, &checked.schedule().setup.free_after_exchange);
+        self.frame.release(&checked.schedule().setup.free_after_exchange);
         let seed = self.seed.setup();
         self.run(&code.setup_after, &checked.schedule().setup_after, &seed, &[], Corrections::Receive(corrections))?;
         if !inference_instrs(&checked).any(|i| matches!(i, Instr::Load { source: Source::Weight(_), .. })) {
@@ -179,7 +179,7 @@ impl Party {
         let checked = Arc::clone(&self.code);
         let offline = &checked.code().offline;
         let done = self.run(offline, &checked.schedule().offline, &seed, &[], Corrections::Receive(corrections));
-        let frame = self.take_inference_buffers();
+        let frame = self.frame.split_off(&checked.schedule().persistent);
         done?;
         Ok(Material { index, seed, frame, identity: Arc::clone(&self.identity) })
     }
@@ -233,14 +233,6 @@ impl Party {
         }
         Ok(())
     }
-
-    fn take_inference_buffers(&mut self) -> Frame {
-        let mut kept: Frame = vec![Vec::new(); self.frame.len()];
-        for buf in &self.code.schedule().persistent {
-            kept[buf.0 as usize] = std::mem::take(&mut self.frame[buf.0 as usize]);
-        }
-        std::mem::replace(&mut self.frame, kept)
-    }
 }
 
 impl Online<'_> {
@@ -273,7 +265,7 @@ impl Online<'_> {
         }
         let checked = Arc::clone(&self.party.code);
         self.party.take_message(&checked.code().steps[h].exchange, bytes, Moment::Hop(h))?;
-        engine::release(&mut self.party.frame, &checked.schedule().steps[h].free_after_exchange);
+        self.party.frame.release(&checked.schedule().steps[h].free_after_exchange);
         self.sent = false;
         self.step += 1;
         Ok(())
@@ -309,7 +301,8 @@ impl Online<'_> {
 
 impl Drop for Online<'_> {
     fn drop(&mut self) {
-        drop(self.party.take_inference_buffers());
+        let checked = Arc::clone(&self.party.code);
+        self.party.frame.release_all_but(&checked.schedule().persistent);
     }
 }
 
