@@ -55,7 +55,7 @@ pub(crate) struct Row {
 pub(crate) fn predict(program: &Program, network: &NetworkProfile) -> Predicted {
     let cost = cost::program(program);
     let wire: f64 = rows(program, network, By::Hop).iter().map(|row| wire_seconds(row, network)).sum();
-    let offline = cost.offline_bytes.data_owner as f64;
+    let offline = cost.offline_bytes.data_owner.max(cost.offline_bytes.model_owner) as f64;
     Predicted {
         online_seconds: wire + compute_seconds(cost.macs, cost.words),
         offline_seconds: network.round_trip_seconds
@@ -99,7 +99,7 @@ pub(crate) fn rows(program: &Program, network: &NetworkProfile, by: By) -> Vec<R
         let row = &mut rows[at];
         row.online_bytes.model_owner += gate.online.model_owner;
         row.online_bytes.data_owner += gate.online.data_owner;
-        row.offline_bytes.data_owner += gate.dealt;
+        row.offline_bytes.add(gate.dealt);
         row.macs[0] += gate.macs[0];
         row.macs[1] += gate.macs[1];
         row.words += value.shape.iter().product::<usize>() as u64;
@@ -176,6 +176,7 @@ fn gate_name(gate: &Gate) -> &'static str {
         Gate::RowScale { .. } => "row scale (G7)",
         Gate::SignDigits { .. } => "sign (G8)",
         Gate::OpenSign { .. } | Gate::Select { .. } => "select (G8, G9)",
+        Gate::ReluShared { .. } => "shared ReLU (G16)",
         Gate::RowTable { .. } | Gate::WindowChain { .. } => "row function (G10)",
         Gate::CosineSeries { .. } => "cosine series (G11)",
         Gate::Reveal { .. } => "reveal (G15)",

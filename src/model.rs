@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::compile::{self, Rewritten};
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
+use mpcc_compiler::plan::{Comparison, PlanOptions};
 use mpcc_compiler::ranges::Ranges;
 
 use crate::failure::{SourceErrors, Usage};
@@ -30,12 +31,30 @@ pub(crate) struct ModelOptions {
     /// Give a constant or a model parameter another value. May be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     sets: Vec<String>,
+    /// Compute ReLU by digit tables (the default: two hops, few dealt bytes) or by function sharing (no hop, many).
+    #[arg(long, value_name = "PROTOCOL")]
+    relu: Option<ReluProtocol>,
+}
+
+/// Protocols for ReLU by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReluProtocol {
+    DigitTables,
+    FunctionSharing,
 }
 
 impl ModelOptions {
     /// Whether nothing is replaced.
     pub(crate) fn is_empty(&self) -> bool {
-        self.plans.is_empty() && self.sets.is_empty()
+        self.plans.is_empty() && self.sets.is_empty() && self.relu.is_none()
+    }
+
+    fn plan_options(&self) -> PlanOptions {
+        let comparison = match self.relu {
+            Some(ReluProtocol::FunctionSharing) => Comparison::FunctionSharing,
+            Some(ReluProtocol::DigitTables) | None => Comparison::DigitTables,
+        };
+        PlanOptions { comparison }
     }
 
     /// As lowering takes them.
@@ -109,6 +128,8 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// Its graphs.
     pub(crate) rewritten: Rewritten,
+    /// Which protocols it is planned with.
+    plan_options: PlanOptions,
 }
 
 /// Reads, checks and rewrites a model file; warnings are shown.
@@ -122,13 +143,14 @@ pub(crate) fn read_source(path: &Path, options: &ModelOptions, terminal: &Termin
     if !rewritten.warnings.is_empty() {
         terminal.remark(&mpcc_grammar::render(&rewritten.warnings, &text, &name, terminal.error_colour()));
     }
-    Ok(Source { path: path.to_owned(), name, text, rewritten })
+    Ok(Source { path: path.to_owned(), name, text, rewritten, plan_options: options.plan_options() })
 }
 
 impl Source {
     /// Plans the model on these ranges.
     pub(crate) fn assemble(&self, ranges: &Ranges) -> Result<Artefact> {
-        compile::assemble(&self.text, &self.rewritten.graph, ranges).map_err(|errors| planning::diagnose(self, &errors))
+        compile::assemble_with(&self.text, &self.rewritten.graph, ranges, &self.plan_options)
+            .map_err(|errors| planning::diagnose(self, &errors))
     }
 }
 
@@ -182,7 +204,8 @@ pub(crate) fn read(
 ) -> Result<Model> {
     if is_artefact(path) {
         if !options.is_empty() || !range_options.is_empty() {
-            let message = "an artefact is compiled already: --plan, --set, --ranges and --calibrate are for sources";
+            let message =
+                "an artefact is compiled already: --plan, --set, --relu, --ranges and --calibrate are for sources";
             return Err(Usage(message.to_owned()).into());
         }
         return Ok(Model { artefact: read_artefact(path)?, source: None });

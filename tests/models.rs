@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use mpcc::codegen::Jit;
 use mpcc::compiler::encode;
+use mpcc::compiler::plan::Comparison;
 use mpcc::program::code::{MapExecutor, RoleCode};
 use mpcc::program::interpret::Interpreter;
 use mpcc::program::{cost, text};
 use mpcc::protocols::CheckedCode;
 use mpcc::protocols::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
-use pipeline::{Compiled, Inference, compile, golden_ranges, seeded_inputs};
+use pipeline::{Compiled, Inference, compile, golden_ranges, golden_ranges_by, seeded_inputs};
 
 fn goldens() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models");
@@ -64,11 +65,11 @@ fn check(compiled: &Compiled, values: Vec<Inference>, seed: u8, executors: &[Com
         assert_eq!(run.model_owner_setup_bytes, predicted.setup_bytes);
         for record in &run.inferences {
             assert_eq!((predicted.hops, counted.hops), (record.hops as u32, record.hops as u32));
-            let measured = (record.model_owner_bytes, record.data_owner_bytes, record.correction_bytes);
+            let online = (record.model_owner_bytes, record.data_owner_bytes);
+            let dealt = (record.model_owner_correction_bytes, record.correction_bytes);
             for cost in [&predicted, &counted] {
-                let bytes =
-                    (cost.online_bytes.model_owner, cost.online_bytes.data_owner, cost.offline_bytes.data_owner);
-                assert_eq!(bytes, measured);
+                assert_eq!((cost.online_bytes.model_owner, cost.online_bytes.data_owner), online);
+                assert_eq!((cost.offline_bytes.model_owner, cost.offline_bytes.data_owner), dealt);
             }
         }
         let signed = |r: &mpcc::protocols::local_run::InferenceRecord| -> Vec<Vec<i64>> {
@@ -168,8 +169,27 @@ fn the_papers_network_needs_at_most_140_hops_and_its_cost_is_exact() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mpcvit-cifar10-paper");
     let compiled = golden_ranges(&root.join("model.mpv"), &root.join("model.ranges.json"), None);
     assert!(compiled.program.hops <= 140, "{} hops", compiled.program.hops);
+    paper_is_exact(&compiled);
+}
+
+/// Function secret sharing saves the two hops of every layer's rectified scores, for dealt bytes.
+#[test]
+fn the_papers_network_trades_dealt_bytes_for_hops() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mpcvit-cifar10-paper");
+    let by = |comparison| golden_ranges_by(comparison, &root.join("model.mpv"), &root.join("model.ranges.json"), None);
+    let (tables, keys) = (by(Comparison::DigitTables), by(Comparison::FunctionSharing));
+    let [before, after] = [&tables, &keys].map(|c| cost::program(&c.program));
+    assert_eq!(after.hops + 2 * 7, before.hops, "seven layers have rectified scores");
+    assert!(after.hops <= 112, "{} hops", after.hops);
+    assert!(after.online_bytes.data_owner < before.online_bytes.data_owner);
+    assert_eq!(before.offline_bytes.model_owner, 0);
+    assert!(after.offline_bytes.model_owner > 0 && after.offline_bytes.data_owner > before.offline_bytes.data_owner);
+    paper_is_exact(&keys);
+}
+
+fn paper_is_exact(compiled: &Compiled) {
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cifar10/images/ship.jpg");
     let pixels = mpcc::import::inputs::load(&image, &compiled.graph.inputs[0]).expect("an image");
-    let worst = check(&compiled, vec![compiled.inference(vec![pixels])], 5, &[[true; 3]]);
+    let worst = check(compiled, vec![compiled.inference(vec![pixels])], 5, &[[true; 3]]);
     assert!(worst <= 0.03, "error {worst} against float");
 }

@@ -8,7 +8,7 @@ use crate::artefact::{Artefact, Manifest, Opened, program_hash, range_rows};
 use crate::graph::Graph;
 use crate::lower::{LowerOptions, lower};
 use crate::passes::{self, PassReport};
-use crate::plan::{PlanError, plan};
+use crate::plan::{PlanError, PlanOptions, plan_with};
 use crate::ranges::Ranges;
 
 /// The trust model, printed with every result.
@@ -35,12 +35,28 @@ pub fn rewrite(source: &str, options: &LowerOptions) -> Result<Rewritten, Vec<Di
     Ok(Rewritten { lowered, graph, passes, warnings })
 }
 
+/// Rewritten graph and ranges to artefact, with the default protocols; see [`assemble_with`].
+///
+/// # Errors
+/// Everything that cannot be planned.
+pub fn assemble(source: &str, graph: &Graph, ranges: &Ranges) -> Result<Artefact, Vec<PlanError>> {
+    assemble_with(source, graph, ranges, &PlanOptions::default())
+}
+
 /// Rewritten graph and ranges to artefact. `source` is only hashed.
+///
+/// # Errors
+/// Everything that cannot be planned.
 ///
 /// # Panics
 /// If the planner wrote a program that its verifier rejects: a bug in mpcc, reported with every violation.
-pub fn assemble(source: &str, graph: &Graph, ranges: &Ranges) -> Result<Artefact, Vec<PlanError>> {
-    let planned = plan(graph, ranges)?;
+pub fn assemble_with(
+    source: &str,
+    graph: &Graph,
+    ranges: &Ranges,
+    options: &PlanOptions,
+) -> Result<Artefact, Vec<PlanError>> {
+    let planned = plan_with(graph, ranges, options)?;
     if let Err(violations) = verify::verify(&planned.program) {
         let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
         panic!("the planner wrote an invalid share program:\n{}", list.join("\n"));

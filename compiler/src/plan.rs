@@ -109,14 +109,42 @@ pub struct Plan {
     pub ranges: Vec<RangeNote>,
 }
 
-/// Plans a graph that passed all rewrites. Every violation is reported, not only the first.
+/// How ReLU is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Comparison {
+    /// Digit tables (G8, G9): two hops and few dealt bytes.
+    #[default]
+    DigitTables,
+    /// Function secret sharing (G16): no hop and many dealt bytes. Wires of more than 32 bits keep digit tables.
+    FunctionSharing,
+}
+
+/// Choices between protocols.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// For ReLU.
+    pub comparison: Comparison,
+}
+
+/// Plans a graph that passed all rewrites, with the default protocols.
+///
+/// # Errors
+/// As [`plan_with`].
 pub fn plan(graph: &Graph, ranges: &Ranges) -> Result<Plan, Vec<PlanError>> {
+    plan_with(graph, ranges, &PlanOptions::default())
+}
+
+/// Plans a graph that passed all rewrites.
+///
+/// # Errors
+/// Every violation, not only the first.
+pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Plan, Vec<PlanError>> {
     if ranges.graph != crate::ranges::digest(graph) {
         return Err(vec![PlanError::StaleRanges]);
     }
     let formats = formats::assign(graph, ranges)?;
     let rings = rings::assign(graph, &formats)?;
-    let program = build::program(graph, &formats, &rings);
+    let program = build::program(graph, &formats, &rings, options);
     let notes = graph
         .nodes
         .iter()

@@ -204,7 +204,7 @@ pub enum Instr {
         /// Width of the words.
         bits: u8,
     },
-    /// Data owner: takes the dealer's next correction, packed at `bits` per word, in program order.
+    /// A party: takes the dealer's next correction, packed at `bits` per word, in program order.
     Receive {
         /// Written buffer.
         dst: Buf,
@@ -213,6 +213,13 @@ pub enum Instr {
     },
     /// Dealer: sends the data owner its next correction, in program order.
     Deal {
+        /// Buffer to send.
+        src: Buf,
+        /// Width of the words.
+        bits: u8,
+    },
+    /// Dealer: sends both parties the same next correction, in program order.
+    Broadcast {
         /// Buffer to send.
         src: Buf,
         /// Width of the words.
@@ -278,6 +285,40 @@ pub enum Instr {
         src: Buf,
         /// Parameters.
         table: RowTable,
+    },
+    /// Dealer: correction words of keys for shares of `payload·[x < threshold]`, one key per entry (gate G16).
+    ComparisonKeys {
+        /// Written buffer, `[len, bits, 2]`.
+        seeds: Buf,
+        /// Written buffer, `[len]`: words of `bits` bits.
+        controls: Buf,
+        /// Written buffer, `[len, bits + 1, 2]`.
+        values: Buf,
+        /// Thresholds modulo 2^bits, `[len]`.
+        threshold: Buf,
+        /// Both words of the payload, `[len]`.
+        payload: [Buf; 2],
+        /// The parties' secret halves of the keys, `[len, 2]`, of 64 bits.
+        roots: [Buf; 2],
+        /// Width of thresholds and points, at most 32.
+        bits: u8,
+    },
+    /// A party: its shares of `payload·[x < threshold]` at a public x per key (gate G16).
+    ComparisonShares {
+        /// Written buffers, one per word of the payload, `[len]`.
+        dst: [Buf; 2],
+        /// x modulo 2^bits, `[len]`.
+        points: Buf,
+        /// The party's own half of the keys, `[len, 2]`.
+        root: Buf,
+        /// As dealt.
+        seeds: Buf,
+        /// As dealt.
+        controls: Buf,
+        /// As dealt.
+        values: Buf,
+        /// Width of thresholds and points.
+        bits: u8,
     },
 }
 
@@ -350,9 +391,11 @@ impl Instr {
             | Instr::MatMul { dst, .. }
             | Instr::RowFit { dst, .. } => vec![*dst],
             Instr::Copy(c) => vec![c.dst],
-            Instr::Deal { .. } => vec![],
+            Instr::Deal { .. } | Instr::Broadcast { .. } => vec![],
             Instr::Map(m) => m.stores.iter().map(|s| s.0).collect(),
             Instr::Harmonics { cos, sin, .. } => vec![*cos, *sin],
+            Instr::ComparisonKeys { seeds, controls, values, .. } => vec![*seeds, *controls, *values],
+            Instr::ComparisonShares { dst, .. } => dst.to_vec(),
         }
     }
 
@@ -361,11 +404,18 @@ impl Instr {
         match self {
             Instr::Load { .. } | Instr::Draw { .. } | Instr::Receive { .. } | Instr::Zero { .. } => vec![],
             Instr::Deal { src, .. }
+            | Instr::Broadcast { src, .. }
             | Instr::SumRows { src, .. }
             | Instr::Harmonics { src, .. }
             | Instr::RowFit { src, .. } => vec![*src],
             Instr::Copy(c) => vec![c.src],
             Instr::MatMul { left, right, .. } => vec![*left, *right],
+            Instr::ComparisonKeys { threshold, payload, roots, .. } => {
+                [&[*threshold], &payload[..], &roots[..]].concat()
+            }
+            Instr::ComparisonShares { points, root, seeds, controls, values, .. } => {
+                vec![*points, *root, *seeds, *controls, *values]
+            }
             Instr::Map(m) => m
                 .ops
                 .iter()

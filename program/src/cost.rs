@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Exchange, Instr, RoleCode};
+use crate::code::{Buf, Exchange, Instr, RoleCode};
 use crate::program::{Gate, Program, Rounding, ValueId, WeightId};
 
 /// Bytes by party.
@@ -18,7 +18,8 @@ pub struct PartyBytes {
 }
 
 impl PartyBytes {
-    fn add(&mut self, other: PartyBytes) {
+    /// Adds what another gate costs.
+    pub fn add(&mut self, other: PartyBytes) {
         self.model_owner += other.model_owner;
         self.data_owner += other.data_owner;
     }
@@ -29,8 +30,8 @@ impl PartyBytes {
 pub struct GateCost {
     /// Payload sent online, by party.
     pub online: PartyBytes,
-    /// Corrections the dealer sends the data owner; the model owner expands its seed.
-    pub dealt: u64,
+    /// Corrections the dealer sends, by receiver. Most go to the data owner alone, and the model owner expands its seed.
+    pub dealt: PartyBytes,
     /// 64-bit multiply-accumulates online, by party.
     pub macs: [u64; 2],
 }
@@ -60,57 +61,65 @@ fn both(bytes: u64) -> PartyBytes {
     PartyBytes { model_owner: bytes, data_owner: bytes }
 }
 
-/// Cost of one value's gate (gates G1–G15; the dealer's items in the order of the lowering).
+/// Cost of one value's gate (gates G1–G16; the dealer's items in the order of the lowering).
 pub fn gate(program: &Program, id: ValueId) -> GateCost {
     let value = program.value(id);
     let n: usize = value.shape.iter().product();
     let big = value.ring;
     let source = |s: &ValueId| program.value(*s);
     let mut cost = GateCost::default();
+    let mut dealt = 0;
+    let mut broadcast = 0;
     match &value.gate {
         Gate::Input { .. } => cost.online.data_owner = bytes(n, big),
         Gate::Open { truncate, rounding, .. } => {
             cost.online = both(bytes(n, big + truncate));
             if *rounding == Rounding::Exact && *truncate > 0 {
-                cost.dealt = bytes(n, big);
+                dealt = bytes(n, big);
             }
         }
         Gate::Reveal { truncate, .. } => {
             cost.online.model_owner = bytes(n, big + truncate);
-            cost.dealt = bytes(n, big);
+            dealt = bytes(n, big);
         }
         Gate::MatMulServer { source: s, .. } => {
-            cost.dealt = bytes(n, big);
+            dealt = bytes(n, big);
             let k = source(s).shape.last().copied().unwrap_or(1);
             cost.macs = [(n * k) as u64, 0];
         }
-        Gate::MulServer { .. } => cost.dealt = bytes(n, big),
+        Gate::MulServer { .. } => dealt = bytes(n, big),
         Gate::MatMul { left, .. } => {
-            cost.dealt = bytes(n, big);
+            dealt = bytes(n, big);
             let k = source(left).shape.last().copied().unwrap_or(1);
             cost.macs = [(n * k) as u64, 2 * (n * k) as u64];
         }
-        Gate::Extend { source: s } => cost.dealt = 2 * bytes(n, big - source(s).ring),
+        Gate::Extend { source: s } => dealt = 2 * bytes(n, big - source(s).ring),
         Gate::RowSquares { source: s } => {
             let (m, k) = (source(s).shape.iter().product(), source(s).ring);
-            cost.dealt = 2 * bytes(m, big - k) + bytes(m, big - k - 1) + bytes(n, big);
+            dealt = 2 * bytes(m, big - k) + bytes(m, big - k - 1) + bytes(n, big);
         }
-        Gate::RowScale { source: s, .. } => cost.dealt = 3 * bytes(n, big - source(s).ring) + bytes(n, big),
+        Gate::RowScale { source: s, .. } => dealt = 3 * bytes(n, big - source(s).ring) + bytes(n, big),
         Gate::SignDigits { digits, .. } => {
             cost.online = both(bytes(n, big));
-            cost.dealt = digits.iter().map(|w| bytes(n, 1 << w)).sum::<u64>();
+            dealt = digits.iter().map(|w| bytes(n, 1 << w)).sum::<u64>();
             let products = mask_products(digits.len());
             if products > 0 {
-                cost.dealt += bytes(n, products);
+                dealt += bytes(n, products);
             }
         }
         Gate::OpenSign { .. } => cost.online = both(bytes(n, 1)),
-        Gate::Select { source: s, .. } => cost.dealt = 2 * bytes(n, big) + 3 * bytes(n, big - source(s).ring),
-        Gate::RowTable { source: s, table } => {
-            cost.dealt = bytes(source(s).shape.iter().product::<usize>() * table.words_per_row(), big);
+        Gate::Select { source: s, .. } => dealt = 2 * bytes(n, big) + 3 * bytes(n, big - source(s).ring),
+        Gate::ReluShared { source: s } => {
+            let k = source(s).ring;
+            let levels = usize::from(k);
+            dealt = bytes(n, big - k);
+            broadcast = bytes(2 * levels * n, 64) + bytes(n, k) + bytes(2 * (levels + 1) * n, big);
         }
-        Gate::WindowChain { windows, .. } => cost.dealt = u64::from(chain_products(*windows)) * bytes(n, big),
-        Gate::CosineSeries { coefficients, .. } => cost.dealt = 2 * bytes(n * (coefficients.len() - 1), big),
+        Gate::RowTable { source: s, table } => {
+            dealt = bytes(source(s).shape.iter().product::<usize>() * table.words_per_row(), big);
+        }
+        Gate::WindowChain { windows, .. } => dealt = u64::from(chain_products(*windows)) * bytes(n, big),
+        Gate::CosineSeries { coefficients, .. } => dealt = 2 * bytes(n * (coefficients.len() - 1), big),
         Gate::ServerShare { .. }
         | Gate::View { .. }
         | Gate::Rescale { .. }
@@ -123,6 +132,7 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
         | Gate::AddPublic { .. }
         | Gate::AddServer { .. } => {}
     }
+    cost.dealt = PartyBytes { model_owner: broadcast, data_owner: dealt + broadcast };
     cost
 }
 
@@ -154,7 +164,7 @@ pub fn program(program: &Program) -> Cost {
     for (index, value) in program.values.iter().enumerate() {
         let g = gate(program, ValueId(index as u32));
         cost.online_bytes.add(g.online);
-        cost.offline_bytes.data_owner += g.dealt;
+        cost.offline_bytes.add(g.dealt);
         cost.macs[0] += g.macs[0];
         cost.macs[1] += g.macs[1];
         cost.words += value.shape.iter().product::<usize>() as u64;
@@ -172,14 +182,19 @@ pub fn counted(model_owner: &RoleCode, data_owner: &RoleCode, dealer: &RoleCode)
         exchange.send.iter().map(|p| bytes(code.lengths[p.buf.0 as usize], p.bits)).sum()
     };
     let online = |code: &RoleCode| code.steps.iter().map(|s| sent(code, &s.exchange)).sum();
-    let dealt = dealer.offline.iter().map(|i| match i {
-        Instr::Deal { src, bits } => bytes(dealer.lengths[src.0 as usize], *bits),
-        _ => 0,
-    });
+    let mut dealt = PartyBytes::default();
+    for instr in &dealer.offline {
+        let size = |src: &Buf, bits: &u8| bytes(dealer.lengths[src.0 as usize], *bits);
+        match instr {
+            Instr::Deal { src, bits } => dealt.data_owner += size(src, bits),
+            Instr::Broadcast { src, bits } => dealt.add(both(size(src, bits))),
+            _ => {}
+        }
+    }
     Cost {
         hops: (model_owner.steps.len() - 1) as u32,
         online_bytes: PartyBytes { model_owner: online(model_owner), data_owner: online(data_owner) },
-        offline_bytes: PartyBytes { model_owner: 0, data_owner: dealt.sum() },
+        offline_bytes: dealt,
         setup_bytes: sent(model_owner, &model_owner.setup.exchange),
         ..Cost::default()
     }

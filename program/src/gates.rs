@@ -2,7 +2,7 @@
 //!
 //! A gate is written once, for all three roles: its material is declared with the dealer's formula beside it,
 //! so that what the dealer sends and what the parties expect cannot drift apart, and every party formula stands
-//! below the material it uses. The formulas are those of G1–G15; the same program gives the same code everywhere.
+//! below the material it uses. The formulas are those of G1–G16; the same program gives the same code everywhere.
 //! An instruction is placed at the earliest point its operands are known: what depends on no opened value and no
 //! input becomes offline work, everything else belongs to the step of the latest hop it needs.
 
@@ -15,6 +15,7 @@ mod opening;
 mod products;
 mod rows;
 mod series;
+mod sharing;
 
 use emit::Emit;
 
@@ -64,6 +65,7 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::SignDigits { source, offset, digits } => comparison::sign_digits(e, id, *source, *offset, digits),
         Gate::OpenSign { signs, negate } => comparison::open_sign(e, id, signs, *negate),
         Gate::Select { bit, source, nonnegative } => comparison::select(e, id, *bit, *source, *nonnegative),
+        Gate::ReluShared { source } => sharing::relu(e, id, *source),
         Gate::RowTable { source, table } => rows::row_table(e, id, *source, *table),
         Gate::WindowChain { source, windows } => rows::window_chain(e, id, *source, *windows),
         Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => {

@@ -5,7 +5,7 @@
 //! A **bit word**: opened one-time-padded predicate bits with dealer-shared masks.
 //! `ring` is the width in which a value is valid (at most 64), `fraction` its fraction bits (an integer v stands for
 //! v / 2^fraction), and `bound` a proved or declared bound: the integer satisfies |v| < 2^bound.
-//! Gate numbers G1–G15 are those of SECURITY.md and ARCHITECTURE.md.
+//! Gate numbers G1–G16 are those of SECURITY.md and ARCHITECTURE.md.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -227,6 +227,11 @@ pub enum Gate {
         /// Which offset rule.
         nonnegative: bool,
     },
+    /// G16: max(x, 0) of any x of the ring as shares in a wider ring, by function secret sharing. No hop.
+    ReluShared {
+        /// Wire of at most 32 bits.
+        source: ValueId,
+    },
     /// G10: the row tables at the opened argument. Result `[.., 2·windows − 1]`: T_0..T_{W−1}, L_0..L_{W−2}; fraction f_y + g.
     RowTable {
         /// Wire `[.., 1]` of ring `table.ring_bits`.
@@ -382,6 +387,7 @@ impl Gate {
             | Gate::Extend { source }
             | Gate::RowSquares { source }
             | Gate::SignDigits { source, .. }
+            | Gate::ReluShared { source }
             | Gate::RowTable { source, .. }
             | Gate::WindowChain { source, .. }
             | Gate::CosineSeries { source, .. }

@@ -101,6 +101,7 @@ pub(crate) fn serve(
     report.setup_seconds = start.elapsed().as_secs_f64();
     report.setup_correction_bytes = data_owner.counters().phase(Phase::Setup).payload_sent;
     data_owner.set_phase(Phase::Offline);
+    model_owner.set_phase(Phase::Offline);
     let mut last = None;
     loop {
         let asked = (request(model_owner)?, request(data_owner)?);
@@ -118,12 +119,14 @@ pub(crate) fn serve(
         last = Some(index);
         progress.event(ProgressEvent::Offline { inference: index.saturating_add(1), of: None });
         let start = Instant::now();
-        let before = data_owner.counters().phase(Phase::Offline).payload_sent;
-        let mut stream = CorrectionWriter::new(data_owner, kind::CORRECTIONS);
-        dealer.inference(index, &mut stream).map_err(blame)?;
-        stream.flush().map_err(|e| blame(e.into()))?;
+        let sent = |link: &dyn Duplex| link.counters().phase(Phase::Offline).payload_sent;
+        let before = sent(model_owner) + sent(data_owner);
+        let mut to_model_owner = CorrectionWriter::new(model_owner, kind::CORRECTIONS);
+        let mut to_data_owner = CorrectionWriter::new(data_owner, kind::CORRECTIONS);
+        dealer.inference(index, &mut to_model_owner, &mut to_data_owner).map_err(blame)?;
+        to_model_owner.flush().and(to_data_owner.flush()).map_err(|e| blame(e.into()))?;
         report.inferences.push(InferenceMeasurement {
-            offline_bytes: data_owner.counters().phase(Phase::Offline).payload_sent - before,
+            offline_bytes: sent(model_owner) + sent(data_owner) - before,
             offline_seconds: start.elapsed().as_secs_f64(),
             ..InferenceMeasurement::default()
         });

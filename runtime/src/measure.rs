@@ -32,7 +32,7 @@ pub struct InferenceMeasurement {
     pub online_bytes_sent: u64,
     /// Online payload bytes received from the peer.
     pub online_bytes_received: u64,
-    /// Bytes of corrections: received by a party, sent by the dealer.
+    /// Bytes of corrections: received by a party, sent to both parties by the dealer.
     pub offline_bytes: u64,
     /// From the request for material until both parties have theirs; at the dealer, generation and sending.
     pub offline_seconds: f64,
@@ -88,7 +88,7 @@ pub struct Measurement {
 impl Measurement {
     /// The joint view: counts and times as the data owner saw them, the others' processes as far as they reported.
     ///
-    /// Without the model owner's report its correction bytes are taken as 0: it expands its seed.
+    /// Without the model owner's report its correction bytes are taken as 0: for most gates it expands its seed.
     pub fn new(data_owner: &RoleReport, model_owner: Option<&RoleReport>, dealer: Option<&RoleReport>) -> Measurement {
         let own = &data_owner.inferences;
         let first = own.first().copied().unwrap_or_default();

@@ -208,7 +208,7 @@ pub(crate) fn converse(
         let start = Instant::now();
         let offline_before = dealer.counters().phase(Phase::Offline).payload_received;
         dealer.set_phase(Phase::Offline);
-        let material = with_corrections(dealer, kind::CORRECTIONS, role, &blame, |c| party.offline(index, c))?;
+        let material = with_corrections(dealer, kind::CORRECTIONS, &blame, |c| party.offline(index, c))?;
         let offline_bytes = dealer.counters().phase(Phase::Offline).payload_received - offline_before;
         peer.set_phase(Phase::Handshake);
         let theirs = handshake::ready(peer, index, &model)?;
@@ -265,7 +265,7 @@ fn set_up(
     blame: &dyn Fn(ProtocolError) -> SessionError,
 ) -> Result<blake3::Hash, SessionError> {
     let (_, expected) = party.setup_bytes();
-    with_corrections(dealer, kind::SETUP_CORRECTIONS, role, blame, |corrections| {
+    with_corrections(dealer, kind::SETUP_CORRECTIONS, blame, |corrections| {
         let message = party.setup_message(corrections)?;
         let sent = blake3::hash(&message);
         let theirs = exchange(peer, kind::SETUP, message, expected).map_err(io::Error::other)?;
@@ -278,17 +278,13 @@ fn set_up(
     })
 }
 
-/// Runs `work` on the dealer's stream, which only the data owner reads, and checks that it was used up.
+/// Runs `work` on the dealer's stream, of which it reads what the code receives, and checks that it was used up.
 fn with_corrections<T>(
     dealer: &mut dyn Duplex,
     kind: u8,
-    role: Role,
     blame: &dyn Fn(ProtocolError) -> SessionError,
     work: impl FnOnce(&mut dyn io::Read) -> Result<T, ProtocolError>,
 ) -> Result<T, SessionError> {
-    if role != Role::DataOwner {
-        return work(&mut io::empty()).map_err(blame);
-    }
     let mut reader = CorrectionReader::new(dealer, kind);
     let done = work(&mut reader).map_err(blame)?;
     reader.finish()?;

@@ -61,7 +61,7 @@ pub(crate) fn exchange(
     }
 }
 
-/// The data owner's end of a stream of corrections.
+/// A party's end of a stream of corrections.
 pub(crate) struct CorrectionReader<'a> {
     link: &'a mut dyn Duplex,
     kind: u8,

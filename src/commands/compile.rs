@@ -127,6 +127,9 @@ fn text(report: &Report<'_>) -> String {
         Bytes(cost.online_bytes.data_owner)
     );
     out += &format!("offline    {} from the dealer to the data owner\n", Bytes(cost.offline_bytes.data_owner));
+    if cost.offline_bytes.model_owner > 0 {
+        out += &format!("           {} of them to the model owner too\n", Bytes(cost.offline_bytes.model_owner));
+    }
     out += &format!("setup      {} once per session\n", Bytes(cost.setup_bytes));
     if let Some(binding) = &report.binding {
         out += &format!("weights    {binding}\n");

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use mpcc::compiler::artefact::Artefact;
-use mpcc::compiler::compile::{assemble, rewrite};
+use mpcc::compiler::compile::{assemble_with, rewrite};
 use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc::compiler::graph::{Element, Graph};
 use mpcc::compiler::lower::LowerOptions;
+use mpcc::compiler::plan::{Comparison, PlanOptions};
 use mpcc::compiler::ranges::Ranges;
 use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
@@ -66,11 +67,23 @@ pub(crate) fn compile_source(source: &str, seed: u64) -> Compiled {
     let params = generated(&rewritten.lowered, &rewritten.graph, seed);
     let inputs: Vec<Vec<Tensor>> = (0..8).map(|i| seeded_inputs(&rewritten.graph, i)).collect();
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).expect("finite values");
-    finish(source, rewritten.graph, &ranges, params)
+    let shared = source.lines().any(|l| l == "// comparison: fss");
+    let comparison = if shared { Comparison::FunctionSharing } else { Comparison::DigitTables };
+    finish(source, rewritten.graph, &ranges, params, comparison)
 }
 
 /// With shipped ranges; weights from a file, or the seeded ones of seed 1.
 pub(crate) fn golden_ranges(model: &Path, ranges: &Path, weights_file: Option<&Path>) -> Compiled {
+    golden_ranges_by(Comparison::default(), model, ranges, weights_file)
+}
+
+/// As [`golden_ranges`], with a choice of protocol for ReLU.
+pub(crate) fn golden_ranges_by(
+    comparison: Comparison,
+    model: &Path,
+    ranges: &Path,
+    weights_file: Option<&Path>,
+) -> Compiled {
     let source = std::fs::read_to_string(model).expect("the example's model");
     let rewritten = rewritten(&source);
     let ranges: Ranges =
@@ -79,11 +92,12 @@ pub(crate) fn golden_ranges(model: &Path, ranges: &Path, weights_file: Option<&P
         Some(file) => weights::load(file, &rewritten.graph).expect("weights bind").params,
         None => generated(&rewritten.lowered, &rewritten.graph, 1),
     };
-    finish(&source, rewritten.graph, &ranges, params)
+    finish(&source, rewritten.graph, &ranges, params, comparison)
 }
 
-fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>) -> Compiled {
-    let artefact = assemble(source, &graph, ranges).unwrap_or_else(|e| panic!("{e:?}"));
+fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>, comparison: Comparison) -> Compiled {
+    let options = PlanOptions { comparison };
+    let artefact = assemble_with(source, &graph, ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
     let program = artefact.program.clone();
     let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
     let weights = encode::weights(&program, evaluator.server_values()).expect("weights fit");

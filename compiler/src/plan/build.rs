@@ -9,10 +9,10 @@ use mpcc_program::program::{
 };
 use smallvec::SmallVec;
 
-use super::TAU_BITS;
 use super::formats::{Form, Format, Formats, Product, product};
 use super::gelu::{GeluSeries, PERIOD_LOG2, SATURATE_AT};
 use super::rings::{Rings, centre_bits, table_ring};
+use super::{Comparison, PlanOptions, TAU_BITS};
 use crate::graph::{Graph, Node, NodeId, Op};
 
 /// The same rounding of a real series to integers everywhere.
@@ -24,6 +24,7 @@ struct Build<'a> {
     graph: &'a Graph,
     formats: &'a Formats,
     rings: &'a Rings,
+    options: &'a PlanOptions,
     program: Program,
     shares: HashMap<NodeId, ValueId>,
     wires: HashMap<NodeId, ValueId>,
@@ -31,11 +32,12 @@ struct Build<'a> {
 }
 
 /// The share program of a graph.
-pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings) -> Program {
+pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings, options: &PlanOptions) -> Program {
     let mut b = Build {
         graph,
         formats,
         rings,
+        options,
         program: Program { name: graph.name.clone(), ..Program::default() },
         shares: HashMap::new(),
         wires: HashMap::new(),
@@ -319,8 +321,12 @@ impl Build<'_> {
             }
             (_, Op::Relu(x)) => {
                 let wire = self.wire(*x);
+                let compared = i32::from(self.program.value(wire).ring);
+                if self.options.comparison == Comparison::FunctionSharing && compared <= 32 {
+                    return self.push(Gate::ReluShared { source: wire }, spec(ring.max(compared + 1)), &node.path);
+                }
                 let bit = self.sign(&[(wire, 0)], true, node);
-                let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
+                let ring = ring.max(compared + 2);
                 self.push(Gate::Select { bit, source: wire, nonnegative: true }, spec(ring), &node.path)
             }
             (_, op) => unreachable!("formats refused {}", crate::text::op_name(op)),

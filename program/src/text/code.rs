@@ -105,6 +105,7 @@ impl Text<'_> {
             }
             Instr::Receive { dst, bits } => format!("{} = receive bits {bits}", self.written(*dst)),
             Instr::Deal { src, bits } => format!("deal b{}:{bits}", src.0),
+            Instr::Broadcast { src, bits } => format!("broadcast b{}:{bits}", src.0),
             Instr::Map(Map { rows, cols, .. }) => format!("map {rows}x{cols}"),
             Instr::Zero { dst } => format!("{} = zero", self.written(*dst)),
             Instr::Copy(copy) => format!(
@@ -133,6 +134,29 @@ impl Text<'_> {
             Instr::RowFit { dst, src, table } => {
                 format!("{} = row-fit b{} {}", self.written(*dst), src.0, row_table(table))
             }
+            Instr::ComparisonKeys { seeds, controls, values, threshold, payload: [p, q], roots: [a, b], bits } => {
+                format!(
+                    "{}, {}, {} = comparison-keys b{} payload b{}, b{} roots b{}, b{} bits {bits}",
+                    self.written(*seeds),
+                    self.written(*controls),
+                    self.written(*values),
+                    threshold.0,
+                    p.0,
+                    q.0,
+                    a.0,
+                    b.0
+                )
+            }
+            Instr::ComparisonShares { dst: [p, q], points, root, seeds, controls, values, bits } => format!(
+                "{}, {} = comparison-shares at b{} root b{} words b{}, b{}, b{} bits {bits}",
+                self.written(*p),
+                self.written(*q),
+                points.0,
+                root.0,
+                seeds.0,
+                controls.0,
+                values.0
+            ),
         }
     }
 }

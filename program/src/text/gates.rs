@@ -44,6 +44,7 @@ pub(super) fn gate(gate: &Gate) -> String {
             let nonnegative = if *nonnegative { " nonnegative" } else { "" };
             format!("select {}, {}{nonnegative}", id(*bit), id(*source))
         }
+        Gate::ReluShared { source } => format!("relu-shared {}", id(*source)),
         Gate::RowTable { source, table } => {
             format!("row-table {} {}", id(*source), row_table(table))
         }

@@ -70,6 +70,25 @@ fn role_code_names_every_instruction() {
             Instr::Receive { dst: b(4), bits: 12 },
             Instr::Deal { src: b(4), bits: 12 },
             Instr::RowFit { dst: b(4), src: b(3), table },
+            Instr::ComparisonKeys {
+                seeds: b(3),
+                controls: b(4),
+                values: b(5),
+                threshold: b(0),
+                payload: [b(1), b(2)],
+                roots: [b(6), b(7)],
+                bits: 18,
+            },
+            Instr::Broadcast { src: b(3), bits: 64 },
+            Instr::ComparisonShares {
+                dst: [b(0), b(1)],
+                points: b(2),
+                root: b(6),
+                seeds: b(3),
+                controls: b(4),
+                values: b(5),
+                bits: 18,
+            },
         ],
         steps: vec![
             Step {

@@ -126,6 +126,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             }
         }
         Gate::Select { bit, source, nonnegative } => select(check, out, get(*bit), *source, *nonnegative),
+        Gate::ReluShared { source } => relu_shared(check, out, get(*source)),
         Gate::RowTable { source, table } => row_table(check, out, get(*source), table),
         Gate::WindowChain { source, windows } => {
             let source = get(*source);
@@ -420,6 +421,18 @@ fn select(check: &mut Check<'_>, out: &Value, bit: &Value, source: ValueId, nonn
 /// Whether a clear sign of `digits` means that `source` is not negative.
 fn is_sign_of(program: &Program, digits: ValueId, source: ValueId) -> bool {
     matches!(&program.value(digits).gate, Gate::SignDigits { source: s, offset, .. } if *s == source && *offset <= 0)
+}
+
+/// G16 takes every value of its ring, and counts the carry of the mask in a wider one.
+fn relu_shared(check: &mut Check<'_>, out: &Value, source: &Value) {
+    kind(check, out, Kind::Share);
+    operand(check, source, Kind::Wire);
+    shape(check, out, &source.shape);
+    fraction(check, out, source.fraction.into());
+    wider(check, out, source, 1);
+    check.require(Rule::Parameter, source.ring <= 32, || {
+        format!("compares {} bits by function secret sharing; at most 32", source.ring)
+    });
 }
 
 /// Limits of G10: the lowest window keeps at least one value a bucket, and windows hand over without a gap.

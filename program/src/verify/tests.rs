@@ -37,7 +37,7 @@ fn the_sample_is_accepted_and_holds_every_gate() {
         program.values.iter().map(|v| format!("{:?}", v.gate).split([' ', '{']).next().unwrap().to_owned()).collect();
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), 26, "{names:?}");
+    assert_eq!(names.len(), 27, "{names:?}");
 }
 
 #[test]
@@ -92,6 +92,7 @@ fn a_ring_one_bit_wider_than_its_operands_allow_is_rejected() {
                 | Gate::ServerShare { .. }
                 | Gate::Extend { .. }
                 | Gate::Select { .. }
+                | Gate::ReluShared { .. }
                 | Gate::RowSquares { .. }
                 | Gate::RowTable { .. }
                 | Gate::CosineSeries { .. }
@@ -129,6 +130,20 @@ fn row_squares_need_two_more_bits() {
     assert_eq!(rules(&program), vec![]);
     program.values[index].ring = 39;
     assert_eq!(rules(&program), vec![(Some(index as u32), Rule::Ring)]);
+}
+
+#[test]
+fn shared_relu_needs_a_wider_ring_and_at_most_32_bits() {
+    let mut program = sample::program();
+    let index = at!(program, Gate::ReluShared { .. });
+    let source = program.values[index].gate.operands()[0].0 as usize;
+    program.values[index].ring = program.values[source].ring + 1;
+    assert_eq!(rules(&program), vec![]);
+    program.values[index].ring -= 1;
+    assert_eq!(rules(&program), vec![(Some(index as u32), Rule::Ring)]);
+    program.values[index].ring = 40;
+    program.values[source].ring = 33;
+    assert!(rules(&program).contains(&(Some(index as u32), Rule::Parameter)));
 }
 
 #[test]

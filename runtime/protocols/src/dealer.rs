@@ -1,12 +1,14 @@
-//! The dealer: expands both parties' seeds and writes the data owner's corrections for the setup and for every inference.
+//! The dealer: expands both parties' seeds and writes the corrections for the setup and for every inference:
+//! most for the data owner alone, some the same for both.
 //!
 //! Its input is the program's code alone; it sees no weight, no input and no message of the parties.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use mpcc_kernels::pack::packed_len;
 use mpcc_program::code::{Instr, MapExecutor, Role};
+use mpcc_program::cost::PartyBytes;
 
 use crate::engine::{self, Corrections, Environment, Frame};
 use crate::error::ProtocolError;
@@ -44,18 +46,19 @@ impl Dealer {
         Ok(Dealer { code, executor, model_owner, data_owner, frame, set_up: false, next_index: 0 })
     }
 
-    /// Bytes of the corrections of the setup.
+    /// Bytes of the data owner's corrections of the setup.
     pub fn setup_bytes(&self) -> u64 {
         let code = self.code.code();
-        correction_bytes(&self.code, &code.setup.local) + correction_bytes(&self.code, &code.setup_after)
+        let lists = [&code.setup.local, &code.setup_after];
+        lists.into_iter().map(|list| correction_bytes(&self.code, list).data_owner).sum()
     }
 
-    /// Bytes of the corrections of one inference.
-    pub fn inference_bytes(&self) -> u64 {
+    /// Bytes of the corrections of one inference, by receiver.
+    pub fn inference_bytes(&self) -> PartyBytes {
         correction_bytes(&self.code, &self.code.code().offline)
     }
 
-    /// Writes the corrections of the setup.
+    /// Writes the data owner's corrections of the setup; the model owner gets none.
     ///
     /// # Errors
     /// A second call, or a failing stream.
@@ -66,17 +69,22 @@ impl Dealer {
         let checked = Arc::clone(&self.code);
         let (code, schedule) = (checked.code(), checked.schedule());
         let seeds = (self.model_owner.setup(), self.data_owner.setup());
-        self.run(&code.setup.local, &schedule.setup, &seeds, out)?;
-        self.run(&code.setup_after, &schedule.setup_after, &seeds, out)?;
+        self.run(&code.setup.local, &schedule.setup, &seeds, &mut io::sink(), out)?;
+        self.run(&code.setup_after, &schedule.setup_after, &seeds, &mut io::sink(), out)?;
         self.set_up = true;
         Ok(())
     }
 
-    /// Writes the corrections of inference `index`.
+    /// Writes the corrections of inference `index` for each party.
     ///
     /// # Errors
     /// An index not above all earlier ones, a call before the setup, or a failing stream.
-    pub fn inference(&mut self, index: u64, out: &mut dyn Write) -> Result<(), ProtocolError> {
+    pub fn inference(
+        &mut self,
+        index: u64,
+        model_owner: &mut dyn Write,
+        data_owner: &mut dyn Write,
+    ) -> Result<(), ProtocolError> {
         if !self.set_up {
             return Err(ProtocolError::OutOfOrder { called: "inference", expected: "the setup" });
         }
@@ -84,7 +92,7 @@ impl Dealer {
         self.next_index = next.ok_or(ProtocolError::MaterialUsed { index })?;
         let seeds = (self.model_owner.inference(index), self.data_owner.inference(index));
         let checked = Arc::clone(&self.code);
-        let done = self.run(&checked.code().offline, &checked.schedule().offline, &seeds, out);
+        let done = self.run(&checked.code().offline, &checked.schedule().offline, &seeds, model_owner, data_owner);
         if done.is_err() {
             self.set_up = false;
             self.frame = Frame::default();
@@ -97,20 +105,26 @@ impl Dealer {
         instrs: &[Instr],
         section: &Section,
         seeds: &(StageSeed, StageSeed),
-        out: &mut dyn Write,
+        model_owner: &mut dyn Write,
+        data_owner: &mut dyn Write,
     ) -> Result<(), ProtocolError> {
         let environment =
             Environment { model_owner: Some(&seeds.0), data_owner: Some(&seeds.1), ..Environment::default() };
-        let (list, mut corrections) = ((instrs, section), Corrections::Deal(out));
+        let (list, mut corrections) = ((instrs, section), Corrections::Deal { model_owner, data_owner });
         engine::run(self.code.code(), list, &*self.executor, &mut self.frame, &environment, &mut corrections)
     }
 }
 
-fn correction_bytes(checked: &CheckedCode, instrs: &[Instr]) -> u64 {
+fn correction_bytes(checked: &CheckedCode, instrs: &[Instr]) -> PartyBytes {
     let lengths = &checked.code().lengths;
-    let bytes = instrs.iter().map(|i| match i {
-        Instr::Deal { src, bits } => packed_len(lengths[src.0 as usize], u32::from(*bits)) as u64,
-        _ => 0,
-    });
-    bytes.sum()
+    let mut bytes = PartyBytes::default();
+    for instr in instrs {
+        let (Instr::Deal { src, bits } | Instr::Broadcast { src, bits }) = instr else { continue };
+        let size = packed_len(lengths[src.0 as usize], u32::from(*bits)) as u64;
+        bytes.data_owner += size;
+        if matches!(instr, Instr::Broadcast { .. }) {
+            bytes.model_owner += size;
+        }
+    }
+    bytes
 }

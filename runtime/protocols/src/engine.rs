@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::ops::{Deref, DerefMut};
 
-use mpcc_kernels::{matmul, pack, rowfit, trig};
-use mpcc_program::code::{Buf, Copy, Instr, MapExecutor, RoleCode, RowFunction, RowTable, SeedOwner, Source};
+use mpcc_kernels::{dcf, matmul, pack, rowfit, trig};
+use mpcc_program::code::{Buf, Copy, Instr, MapExecutor, Role, RoleCode, RowFunction, RowTable, SeedOwner, Source};
 
 use crate::error::{Moment, ProtocolError};
 use crate::message::unpack_canonical;
@@ -85,10 +85,15 @@ impl Frame {
 pub(crate) enum Corrections<'a> {
     /// The role neither sends nor receives any here.
     None,
-    /// The data owner's end.
+    /// A party's end.
     Receive(&'a mut dyn Read),
-    /// The dealer's end.
-    Deal(&'a mut dyn Write),
+    /// The dealer's ends.
+    Deal {
+        /// What both parties get.
+        model_owner: &'a mut dyn Write,
+        /// All corrections.
+        data_owner: &'a mut dyn Write,
+    },
 }
 
 /// What instructions may take from outside the buffers, besides the dealer's stream.
@@ -169,7 +174,8 @@ fn step(
             frame[at(*dst)] = words;
             Ok(())
         }
-        Instr::Deal { src, bits } => deal(corrections, *bits, &frame[at(*src)]),
+        Instr::Deal { src, bits } => deal(corrections, *bits, &frame[at(*src)], false),
+        Instr::Broadcast { src, bits } => deal(corrections, *bits, &frame[at(*src)], true),
         Instr::Zero { dst } => {
             let mut words = fresh(frame, *dst);
             words.fill(0);
@@ -215,6 +221,26 @@ fn step(
             frame[at(*dst)] = words;
             Ok(())
         }
+        Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
+            let [mut s, mut c, mut v] = [*seeds, *controls, *values].map(|buf| fresh(frame, buf));
+            let read = |buf: Buf| frame[at(buf)].as_slice();
+            let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
+            dcf::generate(u32::from(*bits), read(*threshold), payload.map(read), roots.map(read), out);
+            frame[at(*seeds)] = s;
+            frame[at(*controls)] = c;
+            frame[at(*values)] = v;
+            Ok(())
+        }
+        Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
+            let [mut p, mut q] = dst.map(|buf| fresh(frame, buf));
+            let read = |buf: Buf| frame[at(buf)].as_slice();
+            let words = dcf::Words { seeds: read(*seeds), controls: read(*controls), values: read(*values) };
+            let party = u8::from(code.role == Role::DataOwner);
+            dcf::evaluate(u32::from(*bits), party, read(*points), read(*root), words, [&mut p, &mut q]);
+            frame[at(dst[0])] = p;
+            frame[at(dst[1])] = q;
+            Ok(())
+        }
     }
 }
 
@@ -244,15 +270,18 @@ fn receive(corrections: &mut Corrections<'_>, bits: u8, words: &mut [u64]) -> Re
     Ok(())
 }
 
-fn deal(corrections: &mut Corrections<'_>, bits: u8, words: &[u64]) -> Result<(), ProtocolError> {
-    let Corrections::Deal(stream) = corrections else {
+fn deal(corrections: &mut Corrections<'_>, bits: u8, words: &[u64], to_both: bool) -> Result<(), ProtocolError> {
+    let Corrections::Deal { model_owner, data_owner } = corrections else {
         return Err(ProtocolError::OutOfOrder { called: "a correction", expected: "a stream to write it to" });
     };
     let mut bytes = Vec::with_capacity(pack::packed_len(words.len().min(CHUNK_WORDS), u32::from(bits)));
     for piece in words.chunks(CHUNK_WORDS) {
         bytes.clear();
         pack::pack(piece, u32::from(bits), &mut bytes);
-        stream.write_all(&bytes)?;
+        data_owner.write_all(&bytes)?;
+        if to_both {
+            model_owner.write_all(&bytes)?;
+        }
     }
     Ok(())
 }

@@ -67,8 +67,10 @@ pub struct InferenceRecord {
     pub model_owner_bytes: u64,
     /// Online payload bytes that the data owner sent.
     pub data_owner_bytes: u64,
-    /// Bytes of corrections.
+    /// Bytes of the data owner's corrections.
     pub correction_bytes: u64,
+    /// Bytes of the model owner's corrections.
+    pub model_owner_correction_bytes: u64,
     /// Both messages of every hop, if they were to be recorded.
     pub messages: Vec<HopMessages>,
 }
@@ -118,9 +120,11 @@ pub fn run_insecurely_in_one_process(trio: &Trio, given: InsecureInputs<'_>) -> 
     };
     for (index, inputs) in (0u64..).zip(given.inputs) {
         corrections.clear();
-        dealer.inference(index, &mut corrections)?;
-        let mut stream = corrections.as_slice();
-        let m0 = p0.offline(index, &mut [].as_slice())?;
+        let mut for_p0 = Vec::new();
+        dealer.inference(index, &mut for_p0, &mut corrections)?;
+        let (mut stream, mut stream_p0) = (corrections.as_slice(), for_p0.as_slice());
+        let m0 = p0.offline(index, &mut stream_p0)?;
+        used_up(stream_p0)?;
         let m1 = p1.offline(index, &mut stream)?;
         used_up(stream)?;
         let hops = p0.hops().max(p1.hops());
@@ -130,6 +134,7 @@ pub fn run_insecurely_in_one_process(trio: &Trio, given: InsecureInputs<'_>) -> 
             model_owner_bytes: 0,
             data_owner_bytes: 0,
             correction_bytes: corrections.len() as u64,
+            model_owner_correction_bytes: for_p0.len() as u64,
             messages: Vec::new(),
         };
         let mut o0 = p0.online(m0, Vec::new())?;

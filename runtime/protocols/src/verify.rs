@@ -6,8 +6,9 @@
 //! 3. A map's operations refer to earlier ones, and no map reads what it stores.
 //! 4. A party draws from its own seed only, setup code from the session's and inference code from the
 //!    inference's; every stream of a stage is drawn once.
-//! 5. Only the model owner loads weights. Only the data owner loads inputs, online, has outputs, and receives
-//!    corrections, before it is online. Only the dealer deals and fits rows, and it exchanges nothing.
+//! 5. Only the model owner loads weights. Only the data owner loads inputs, online, and has outputs. Parties receive
+//!    corrections before they are online, the model owner in inferences only. Only the dealer deals, fits rows and makes
+//!    keys; it exchanges nothing and evaluates no key.
 //! 6. The last step exchanges nothing.
 //!
 //! All violations are collected. One is a bug in the compiler, or a damaged artefact.

@@ -14,3 +14,5 @@ mod products;
 mod rows;
 #[path = "gates/series.rs"]
 mod series;
+#[path = "gates/sharing.rs"]
+mod sharing;

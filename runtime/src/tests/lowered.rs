@@ -24,8 +24,8 @@ fn push(p: &mut Program, kind: Kind, columns: usize, (ring, fraction, bound): (u
     ValueId(p.values.len() as u32 - 1)
 }
 
-/// Two layers with a rectifier between them.
-fn perceptron() -> Program {
+/// Two layers with a rectifier between them: by digit tables, or by keys that both parties are dealt.
+fn perceptron(keys: bool) -> Program {
     let mut p = Program { name: "perceptron".to_owned(), ..Program::default() };
     let weight = |k, n, fraction| Weight {
         node: 0,
@@ -51,12 +51,16 @@ fn perceptron() -> Program {
     let h = push(&mut p, share, WIDTHS[1], (40, 10, 26), Gate::MatMulServer { source: x, weight: WeightId(0) });
     let open = Gate::Open { source: h, truncate: DROPPED, rounding: Rounding::Exact };
     let h = push(&mut p, wire, WIDTHS[1], (18, 0, 17), open);
-    let digits = [6, 6, 6].into_iter().collect();
-    let signs = push(&mut p, bits, WIDTHS[1], (5, 0, 0), Gate::SignDigits { source: h, offset: 0, digits });
-    let open = Gate::OpenSign { signs: [signs].into_iter().collect(), negate: true };
-    let bit = push(&mut p, bits, WIDTHS[1], (1, 0, 0), open);
-    let select = Gate::Select { bit, source: h, nonnegative: true };
-    let a = push(&mut p, share, WIDTHS[1], (44, 0, 17), select);
+    let rectify = if keys {
+        Gate::ReluShared { source: h }
+    } else {
+        let digits = [6, 6, 6].into_iter().collect();
+        let signs = push(&mut p, bits, WIDTHS[1], (5, 0, 0), Gate::SignDigits { source: h, offset: 0, digits });
+        let open = Gate::OpenSign { signs: [signs].into_iter().collect(), negate: true };
+        let bit = push(&mut p, bits, WIDTHS[1], (1, 0, 0), open);
+        Gate::Select { bit, source: h, nonnegative: true }
+    };
+    let a = push(&mut p, share, WIDTHS[1], (44, 0, 17), rectify);
     let open = Gate::Open { source: a, truncate: 0, rounding: Rounding::Exact };
     let a = push(&mut p, wire, WIDTHS[1], (44, 0, 17), open);
     let y = push(&mut p, share, WIDTHS[2], (44, 0, 31), Gate::MatMulServer { source: a, weight: WeightId(1) });
@@ -71,9 +75,21 @@ fn product(x: &[f64], w: &[u64], k: usize, n: usize) -> Vec<f64> {
 
 #[test]
 fn a_lowered_program_gives_the_right_answer_at_the_predicted_cost() {
-    let program = perceptron();
-    mpcc_program::verify::verify(&program).unwrap();
-    let codes = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(&program, role));
+    runs_at_the_predicted_cost(&perceptron(false));
+}
+
+#[test]
+fn keys_for_both_parties_cost_what_is_predicted() {
+    let program = perceptron(true);
+    let [tables, keys] = [&perceptron(false), &program].map(cost::program);
+    assert_eq!(keys.hops + 2, tables.hops);
+    assert!(tables.offline_bytes.model_owner == 0 && keys.offline_bytes.model_owner > 0);
+    runs_at_the_predicted_cost(&program);
+}
+
+fn runs_at_the_predicted_cost(program: &Program) {
+    mpcc_program::verify::verify(program).unwrap();
+    let codes = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(program, role));
     verify_trio(&codes[0], &codes[1], &codes[2]).unwrap();
     let weights = vec![numbers(WIDTHS[0] * WIDTHS[1], 17), numbers(WIDTHS[1] * WIDTHS[2], 5)];
     let inputs: Vec<_> = (0..2).map(|i| vec![numbers(ROWS * WIDTHS[0], 1 + i)]).collect();
@@ -94,7 +110,7 @@ fn a_lowered_program_gives_the_right_answer_at_the_predicted_cost() {
         assert!(exact.iter().any(|e| e.abs() > 10.0 * one_unit));
     }
 
-    let predicted = cost::program(&program);
+    let predicted = cost::program(program);
     let measured = Measurement::new(&done.report, Some(&model_owner), Some(&dealer));
     assert_eq!(measured.hops, u64::from(predicted.hops));
     assert_eq!(measured.online_bytes.model_owner, predicted.online_bytes.model_owner);
@@ -103,7 +119,7 @@ fn a_lowered_program_gives_the_right_answer_at_the_predicted_cost() {
     assert_eq!(measured.offline_bytes.data_owner, predicted.offline_bytes.data_owner);
     assert_eq!(measured.setup_bytes, predicted.setup_bytes);
     for (one, other) in done.report.inferences.iter().zip(&dealer.inferences) {
-        assert_eq!(one.offline_bytes, other.offline_bytes);
+        assert_eq!(one.offline_bytes + predicted.offline_bytes.model_owner, other.offline_bytes);
         assert_eq!(one.online_bytes_sent, predicted.online_bytes.data_owner);
     }
 }

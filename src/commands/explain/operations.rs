@@ -69,13 +69,17 @@ hop more.
 
 Papers: splines by function secret sharing are from Boyle et al. (EUROCRYPT 2021); the tables with public knots
 are this project's."),
-    operation(&["relu", "sign", "G8"], "max(x, 0)", "\
+    operation(&["relu", "sign", "G8", "G16"], "max(x, 0)", "\
 x + r is public, so comparing it with r digit by digit is a look-up at a public place of a table that the dealer
 shares. One hop opens the masked results of all digits, a second one the masked sign; the product of sign and
 x is then local, in any ring. Two hops, about ten bits an entry online for 18-bit values.
 
+The other protocol (G16) deals both parties keys of a distributed comparison function, evaluated at two public
+points: no hop, nothing online, but some five hundred dealt bytes an entry in place of some forty. Choose it with
+`mpcc compile --relu function-sharing`.
+
 Papers: one-time truth tables (Ishai et al., TCC 2013); the joining of digits is as in CrypTFlow2 (Rathee et
-al., CCS 2020)."),
+al., CCS 2020); comparison functions with a payload are from Boyle et al. (EUROCRYPT 2021)."),
     operation(&["select", "G9"], "a secret bit times a secret value", "\
 The bit is opened under a one-time pad; the value is a wire. The dealer shares the pad and its product with the
 value's mask. One hop, one bit."),

@@ -116,12 +116,13 @@ fn setup_message_of_wrong_length_is_refused() {
 fn short_correction_stream_is_an_error() {
     let (_, mut p1, mut dealer) = parties();
     let mut corrections = Vec::new();
-    dealer.inference(0, &mut corrections).unwrap();
+    dealer.inference(0, &mut std::io::sink(), &mut corrections).unwrap();
     corrections.pop();
     assert!(matches!(p1.offline(0, &mut corrections.as_slice()), Err(ProtocolError::Corrections(_))));
     let mut corrections = Vec::new();
-    dealer.inference(1, &mut corrections).unwrap();
-    assert_eq!(corrections.len() as u64, dealer.inference_bytes());
+    dealer.inference(1, &mut std::io::sink(), &mut corrections).unwrap();
+    let bytes = dealer.inference_bytes();
+    assert_eq!((bytes.model_owner, bytes.data_owner), (0, corrections.len() as u64));
     p1.offline(1, &mut corrections.as_slice()).map(|m| assert_eq!(m.index(), 1)).unwrap();
 }
 
@@ -132,8 +133,11 @@ fn indices_only_rise() {
     for index in [4, 0, u64::MAX] {
         assert!(matches!(p0.offline(index, &mut std::io::empty()), Err(ProtocolError::MaterialUsed { .. })));
     }
-    dealer.inference(2, &mut std::io::sink()).unwrap();
-    assert!(matches!(dealer.inference(2, &mut std::io::sink()), Err(ProtocolError::MaterialUsed { index: 2 })));
+    dealer.inference(2, &mut std::io::sink(), &mut std::io::sink()).unwrap();
+    assert!(matches!(
+        dealer.inference(2, &mut std::io::sink(), &mut std::io::sink()),
+        Err(ProtocolError::MaterialUsed { index: 2 })
+    ));
 }
 
 #[test]
@@ -162,7 +166,7 @@ fn an_abandoned_inference_leaves_the_session_usable() {
     let material = p0.offline(0, &mut std::io::empty()).unwrap();
     p0.online(material, vec![]).unwrap().step(0).unwrap();
     let mut corrections = Vec::new();
-    dealer.inference(1, &mut corrections).unwrap();
+    dealer.inference(1, &mut std::io::sink(), &mut corrections).unwrap();
     let x = numbers(T.k, 5);
     let m0 = p0.offline(1, &mut std::io::empty()).unwrap();
     let m1 = p1.offline(1, &mut corrections.as_slice()).unwrap();
@@ -187,7 +191,7 @@ fn own_data_of_the_wrong_length_is_refused() {
     }
     let (_, mut p1, mut dealer) = parties();
     let mut corrections = Vec::new();
-    dealer.inference(0, &mut corrections).unwrap();
+    dealer.inference(0, &mut std::io::sink(), &mut corrections).unwrap();
     let material = p1.offline(0, &mut corrections.as_slice()).unwrap();
     assert!(matches!(p1.online(material, vec![]), Err(ProtocolError::OwnData { what: "input", index: 0, .. })));
     let code = Arc::clone(&trio.dealer.code);

@@ -56,7 +56,7 @@ fn damage_instr(instr: &mut Instr, value: usize) {
         Instr::Draw { dst, bits, stream, .. } => {
             (*dst, *bits, *stream) = (Buf(value as u32 % 12), value as u8, value as u64 % 5);
         }
-        Instr::Receive { dst: buf, bits } | Instr::Deal { src: buf, bits } => {
+        Instr::Receive { dst: buf, bits } | Instr::Deal { src: buf, bits } | Instr::Broadcast { src: buf, bits } => {
             (*buf, *bits) = (Buf(value as u32 % 12), value as u8);
         }
         Instr::MatMul { m, k, right, shared_right, .. } => {
@@ -69,7 +69,10 @@ fn damage_instr(instr: &mut Instr, value: usize) {
         }
         Instr::Load { dst, .. } | Instr::Zero { dst } | Instr::SumRows { dst, .. } => *dst = Buf(value as u32 % 12),
         Instr::Copy(copy) => copy.dst_offset = value,
-        Instr::Harmonics { .. } | Instr::RowFit { .. } => {}
+        Instr::Harmonics { .. }
+        | Instr::RowFit { .. }
+        | Instr::ComparisonKeys { .. }
+        | Instr::ComparisonShares { .. } => {}
     }
 }
 

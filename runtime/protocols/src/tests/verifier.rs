@@ -105,12 +105,17 @@ fn rights_of_roles() {
         (&p0, draw(SeedOwner::DataOwner, inference, 1), "draws from the data owner's seed"),
         (&p1, draw(SeedOwner::ModelOwner, inference, 1), "draws from the model owner's seed"),
         (&p0, draw(SeedOwner::ModelOwner, Stage::Setup, 1), "seed of another stage"),
-        (&p0, Instr::Receive { dst: Buf(0), bits: 3 }, "only the data owner receives"),
+        (&dealer, Instr::Receive { dst: Buf(0), bits: 3 }, "the dealer receives"),
         (&p1, Instr::Deal { src: Buf(0), bits: 3 }, "only the dealer deals"),
+        (&p0, Instr::Broadcast { src: Buf(0), bits: 3 }, "only the dealer deals"),
     ] {
         refused(&only(code, instr), why);
     }
     refused(&with(p1.clone(), |c| c.steps[0].local.push(c.offline[1].clone())), "received online");
+    let in_setup = Instr::Receive { dst: Buf(0), bits: 3 };
+    refused(&with(p0.clone(), |c| c.setup.local = vec![in_setup]), "in the setup");
+    let in_setup = Instr::Broadcast { src: Buf(0), bits: 3 };
+    refused(&with(dealer.clone(), |c| c.setup.local.push(in_setup)), "in the setup");
     refused(&with(dealer.clone(), |c| c.setup.exchange.send = vec![Packed { buf: Buf(0), bits: 1 }]), "exchanges");
     refused(&with(p0.clone(), |c| c.outputs = p1.outputs.clone()), "only the data owner learns outputs");
     refused(&with(p0.clone(), |c| drop(c.steps.pop())), "the last step exchanges");
@@ -155,6 +160,12 @@ fn roles_that_do_not_fit_together() {
         (&tiny::model_owner(other), &p1, &dealer, "where the peer receives"),
         (&p0, &p1, &tiny::dealer(other), "correction 0 is Some((3, 36))"),
         (&p0, &p1, &with(dealer.clone(), |d| drop(d.offline.pop())), "correction 1 is None"),
+        (
+            &with(p0.clone(), |c| c.offline.push(Instr::Receive { dst: Buf(0), bits: 3 })),
+            &p1,
+            &dealer,
+            "the model owner takes",
+        ),
         (&p1, &p1, &dealer, "this is code of DataOwner"),
     ] {
         let error = verify_trio(a, b, c).expect_err(why);

@@ -101,12 +101,19 @@ impl Walk<'_> {
             Instr::Draw { stage, .. } if (*stage == Stage::Setup) != self.in_setup() => {
                 Some("a draw from the seed of another stage")
             }
-            Instr::Receive { .. } if role != Role::DataOwner => Some("only the data owner receives corrections"),
-            Instr::Receive { .. } if self.online() => Some("a correction is received online"),
-            Instr::Deal { .. } | Instr::RowFit { .. } if role != Role::Dealer => {
-                Some("only the dealer deals and fits row tables")
+            Instr::Receive { .. } if role == Role::Dealer => Some("the dealer receives a correction"),
+            Instr::Receive { .. } if role == Role::ModelOwner && self.in_setup() => {
+                Some("the model owner receives a correction in the setup")
             }
-            Instr::Deal { .. } if self.online() => Some("a correction is dealt online"),
+            Instr::Receive { .. } if self.online() => Some("a correction is received online"),
+            Instr::Deal { .. } | Instr::Broadcast { .. } | Instr::RowFit { .. } | Instr::ComparisonKeys { .. }
+                if role != Role::Dealer =>
+            {
+                Some("only the dealer deals, fits row tables and makes keys")
+            }
+            Instr::ComparisonShares { .. } if role == Role::Dealer => Some("the dealer evaluates a key"),
+            Instr::Broadcast { .. } if self.in_setup() => Some("both parties are dealt to in the setup"),
+            Instr::Deal { .. } | Instr::Broadcast { .. } if self.online() => Some("a correction is dealt online"),
             _ => None,
         };
         if let Some(problem) = problem {

@@ -1,5 +1,6 @@
 //! Rules 1 and 3: extents of single instructions against buffer lengths, and the insides of maps.
 
+use mpcc_kernels::dcf;
 use mpcc_program::code::{Buf, Copy, Instr, RoleCode};
 use mpcc_program::interpret::check_map;
 
@@ -26,7 +27,10 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
     };
     match instr {
         Instr::Load { .. } | Instr::Zero { .. } => {}
-        Instr::Draw { bits, .. } | Instr::Receive { bits, .. } | Instr::Deal { bits, .. } => width(*bits, report),
+        Instr::Draw { bits, .. }
+        | Instr::Receive { bits, .. }
+        | Instr::Deal { bits, .. }
+        | Instr::Broadcast { bits, .. } => width(*bits, report),
         Instr::Map(map) => {
             if let Err(problem) = check_map(map, &code.lengths) {
                 report(problem.to_string());
@@ -63,6 +67,38 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
             Ok(()) => expect(dst, len(src).checked_mul(table.words_per_row()), "the table"),
             Err(problem) => report(problem.to_string()),
         },
+        Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
+            let keys = len(threshold);
+            let [s, c, v] = dcf::words_per_key(u32::from(*bits)).map(|words| keys.checked_mul(words));
+            expect(seeds, s, "the seeds");
+            expect(controls, c, "the control bits");
+            expect(values, v, "the values");
+            payload.iter().for_each(|word| expect(word, Some(keys), "the payload"));
+            roots.iter().for_each(|root| expect(root, keys.checked_mul(2), "a root"));
+            if seeds == controls || seeds == values || controls == values {
+                report("correction words share a buffer".to_owned());
+            }
+            compared(*bits, report);
+        }
+        Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
+            let keys = len(points);
+            let [s, c, v] = dcf::words_per_key(u32::from(*bits)).map(|words| keys.checked_mul(words));
+            expect(seeds, s, "the seeds");
+            expect(controls, c, "the control bits");
+            expect(values, v, "the values");
+            expect(root, keys.checked_mul(2), "the root");
+            dst.iter().for_each(|word| expect(word, Some(keys), "a share"));
+            if dst[0] == dst[1] {
+                report("both words of the shares share a buffer".to_owned());
+            }
+            compared(*bits, report);
+        }
+    }
+}
+
+fn compared(bits: u8, report: &mut dyn FnMut(String)) {
+    if !(1..=dcf::MOST_BITS).contains(&u32::from(bits)) {
+        report(format!("a comparison of {bits} bits"));
     }
 }
 

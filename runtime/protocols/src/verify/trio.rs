@@ -43,25 +43,28 @@ pub fn verify_trio(model_owner: &RoleCode, data_owner: &RoleCode, dealer: &RoleC
             what: format!("has {} steps, the model owner {}", data_owner.steps.len(), model_owner.steps.len()),
         });
     }
-    let lists = |code: &RoleCode| {
-        let setup: Vec<_> =
-            code.setup.local.iter().chain(&code.setup_after).filter_map(|i| correction(code, i)).collect();
-        let offline: Vec<_> = code.offline.iter().filter_map(|i| correction(code, i)).collect();
-        [setup, offline]
+    let lists = |code: &RoleCode, all: bool| {
+        let corrections = |list: &mut dyn Iterator<Item = &Instr>| -> Vec<_> {
+            list.filter(|i| all || !matches!(i, Instr::Deal { .. })).filter_map(|i| correction(code, i)).collect()
+        };
+        let setup = corrections(&mut code.setup.local.iter().chain(&code.setup_after));
+        [setup, corrections(&mut code.offline.iter())]
     };
-    for ((dealt, taken), section) in
-        lists(dealer).into_iter().zip(lists(data_owner)).zip([SectionName::Setup, SectionName::Offline])
-    {
-        if dealt != taken {
-            let first = dealt.iter().zip(&taken).position(|(a, b)| a != b).unwrap_or(dealt.len().min(taken.len()));
-            let what = format!(
-                "correction {first} is {:?} (words, bits) where the data owner takes {:?}; {} against {} in all",
-                dealt.get(first),
-                taken.get(first),
-                dealt.len(),
-                taken.len()
-            );
-            violations.push(Violation { role: Role::Dealer, place: Place { section, position: None }, what });
+    for (receiver, name, all) in [(data_owner, "data owner", true), (model_owner, "model owner", false)] {
+        for ((dealt, taken), section) in
+            lists(dealer, all).into_iter().zip(lists(receiver, true)).zip([SectionName::Setup, SectionName::Offline])
+        {
+            if dealt != taken {
+                let first = dealt.iter().zip(&taken).position(|(a, b)| a != b).unwrap_or(dealt.len().min(taken.len()));
+                let what = format!(
+                    "correction {first} is {:?} (words, bits) where the {name} takes {:?}; {} against {} in all",
+                    dealt.get(first),
+                    taken.get(first),
+                    dealt.len(),
+                    taken.len()
+                );
+                violations.push(Violation { role: Role::Dealer, place: Place { section, position: None }, what });
+            }
         }
     }
     if violations.is_empty() { Ok(()) } else { Err(CodeError { violations }) }
@@ -73,7 +76,7 @@ fn sizes(code: &RoleCode, parts: &[Packed]) -> Vec<(usize, u8)> {
 
 fn correction(code: &RoleCode, instr: &Instr) -> Option<(usize, u8)> {
     match instr {
-        Instr::Deal { src: buf, bits } | Instr::Receive { dst: buf, bits } => {
+        Instr::Deal { src: buf, bits } | Instr::Broadcast { src: buf, bits } | Instr::Receive { dst: buf, bits } => {
             Some((code.lengths[buf.0 as usize], *bits))
         }
         _ => None,

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use mpcc_kernels::{matmul, rowfit, trig};
+use mpcc_kernels::{dcf, matmul, rowfit, trig};
 use mpcc_program::code::{Instr, MapExecutor, Packed, Role, RoleCode, RowFunction, SeedOwner, Source};
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
@@ -102,8 +102,10 @@ pub(crate) struct Seen {
     pub(crate) outputs: Vec<Vec<i64>>,
     /// Words of both messages of every hop, by sender.
     pub(crate) messages: Vec<[Vec<Vec<u64>>; 2]>,
-    /// The data owner's corrections in order.
+    /// The data owner's corrections in order; what both parties get stands in `dealt_to_both` too.
     pub(crate) dealt: Vec<Vec<u64>>,
+    /// The model owner's corrections in order.
+    pub(crate) dealt_to_both: Vec<Vec<u64>>,
     /// W + s as the data owner received it.
     pub(crate) masked_weights: Vec<Vec<u64>>,
 }
@@ -111,6 +113,8 @@ pub(crate) struct Seen {
 struct Machine {
     code: RoleCode,
     buffers: Vec<Vec<u64>>,
+    /// What the dealer dealt to both parties.
+    to_both: Vec<Vec<u64>>,
 }
 
 /// Replaces a stream: owner, stream number, width, length.
@@ -161,7 +165,7 @@ impl Machine {
     fn new(program: &Program, role: Role) -> Self {
         let code = lower(program, role);
         let buffers = vec![vec![]; code.lengths.len()];
-        Self { code, buffers }
+        Self { code, buffers, to_both: vec![] }
     }
 
     fn words(&self, packed: &[Packed]) -> Vec<Vec<u64>> {
@@ -196,6 +200,31 @@ impl Machine {
                 Instr::Deal { src, bits } => {
                     let words = self.buffers[src.0 as usize].iter().map(|w| w & mask(*bits)).collect();
                     dealt.push_back(words);
+                }
+                Instr::Broadcast { src, bits } => {
+                    let words: Vec<u64> = self.buffers[src.0 as usize].iter().map(|w| w & mask(*bits)).collect();
+                    self.to_both.push(words.clone());
+                    dealt.push_back(words);
+                }
+                Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
+                    let [mut s, mut c, mut v] =
+                        [seeds, controls, values].map(|b| std::mem::take(&mut self.buffers[b.0 as usize]));
+                    let read = |b: &mpcc_program::code::Buf| &self.buffers[b.0 as usize][..];
+                    let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
+                    let (payload, roots) = (payload.each_ref().map(read), roots.each_ref().map(read));
+                    dcf::generate((*bits).into(), read(threshold), payload, roots, out);
+                    for (b, words) in [(seeds, s), (controls, c), (values, v)] {
+                        self.buffers[b.0 as usize] = words;
+                    }
+                }
+                Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
+                    let [mut p, mut q] = dst.map(|b| std::mem::take(&mut self.buffers[b.0 as usize]));
+                    let read = |b: &mpcc_program::code::Buf| &self.buffers[b.0 as usize][..];
+                    let words = dcf::Words { seeds: read(seeds), controls: read(controls), values: read(values) };
+                    let party = u8::from(self.code.role == Role::DataOwner);
+                    dcf::evaluate((*bits).into(), party, read(points), read(root), words, [&mut p, &mut q]);
+                    self.buffers[dst[0].0 as usize] = p;
+                    self.buffers[dst[1].0 as usize] = q;
                 }
                 Instr::Map(map) => Interpreter.run(0, map, &mut self.buffers),
                 Instr::Zero { .. } => {}
@@ -278,11 +307,13 @@ pub(crate) fn run_unverified(
     let masked_weights = p0.words(&s0.exchange.send);
     p1.store(&s1.exchange.receive, &masked_weights);
     assert!(s1.exchange.send.is_empty());
-    for (machine, dealt) in [(&mut p0, &mut *none), (&mut p1, &mut dealt)] {
+    let dealt_to_both = dealer.to_both.clone();
+    let mut for_model_owner: VecDeque<_> = dealer.to_both.into();
+    for (machine, dealt) in [(&mut p0, &mut for_model_owner), (&mut p1, &mut dealt)] {
         let list = [machine.code.setup_after.clone(), machine.code.offline.clone()].concat();
         machine.run(&list, &[], draw, dealt);
     }
-    assert!(dealt.is_empty(), "every correction is used");
+    assert!(dealt.is_empty() && for_model_owner.is_empty(), "every correction is used");
     let mut messages = vec![];
     for h in 0..=usize::from(program.hops) {
         let (a, b) = (p0.code.steps[h].clone(), p1.code.steps[h].clone());
@@ -299,7 +330,7 @@ pub(crate) fn run_unverified(
         .iter()
         .map(|o| p1.buffers[o.buf.0 as usize].iter().map(|w| signed(*w, o.bits)).collect())
         .collect();
-    Seen { outputs, messages, dealt: kept, masked_weights }
+    Seen { outputs, messages, dealt: kept, dealt_to_both, masked_weights }
 }
 
 /// Runs a program with pseudo-random streams of a seed.

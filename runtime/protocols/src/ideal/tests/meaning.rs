@@ -143,10 +143,12 @@ fn signs_and_selection() {
     let (positive, both) = (open(&[sx], true), open(&[sx, sy], false));
     let gate = Gate::Select { bit: positive, source: wx, nonnegative: true };
     let relu = b.push(Kind::Share, &len, (40, 0, 6), gate);
+    let shared = b.push(Kind::Share, &len, (40, 0, 6), Gate::ReluShared { source: wx });
     let gate = Gate::Select { bit: both, source: wy, nonnegative: false };
     let selected = b.push(Kind::Share, &len, (40, 0, 6), gate);
     let ideal = b.run();
     assert_eq!(ideal.values[relu.0 as usize], x.iter().map(|x| (*x).max(0)).collect::<Vec<_>>());
+    assert_eq!(ideal.values[shared.0 as usize], ideal.values[relu.0 as usize]);
     let want: Vec<i64> = x.iter().zip(&y).map(|(x, y)| if (*x < 0) != (*y < 8) { *y } else { 0 }).collect();
     assert_eq!(ideal.values[selected.0 as usize], want);
     assert_eq!(ideal.values[sx.0 as usize], x.iter().map(|x| i64::from(*x < 0)).collect::<Vec<_>>());

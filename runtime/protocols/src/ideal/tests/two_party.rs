@@ -233,6 +233,15 @@ proptest! {
         b.run();
     }
 
+    /// ReLU by function secret sharing over the whole ring, in any wider one; its keys are for both parties.
+    #[test]
+    fn shared_rectifiers_of_any_width_agree(n in 5u8..=32, more in 1u8..=32, salt: u64) {
+        let mut b = Build::default();
+        let source = b.wire(&[12], (n, n - 1), &spread(12, n - 1, salt >> 1));
+        b.push(Kind::Share, &[12], ((n + more).min(64), 0, n - 1), Gate::ReluShared { source });
+        b.run();
+    }
+
     /// Series on rings at least as wide as their period.
     #[test]
     fn series_of_any_period_agree(

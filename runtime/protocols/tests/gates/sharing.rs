@@ -1,0 +1,98 @@
+//! G16.
+
+use mpcc_program::code::{Role, SeedOwner};
+use mpcc_program::cost;
+use mpcc_program::gates::lower;
+use mpcc_program::program::{Gate, Kind, Rounding, ValueId, stream};
+
+use super::harness::{Builder, mask, mix, random_words, run, run_seeded, signed};
+
+/// ReLU of `len` values of ring n into ring `big`.
+fn relu(len: usize, n: u8, big: u8) -> (Builder, ValueId) {
+    let mut b = Builder::new();
+    let x = b.share(&[len], n, n - 1);
+    let wire = b.open(x, n, 0, Rounding::Dithered, n - 1);
+    let y = b.push(Gate::ReluShared { source: wire }, Kind::Share, &[len], big, 0, n - 1);
+    b.reveal(y, big, 0);
+    (b, wire)
+}
+
+/// Every value of the ring under every mask, the ends of the range included.
+#[test]
+fn shared_relu_is_exact_for_every_value_and_mask_of_small_rings() {
+    for n in 2..=10u8 {
+        let size = 1usize << n;
+        let rows = size.min(1 << 16 >> n);
+        let (b, wire) = relu(rows * size, n, 24);
+        for first in (0..size).step_by(rows) {
+            let x: Vec<i64> = (0..rows * size).map(|i| signed((first + i / size) as u64, n)).collect();
+            let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
+                if s != stream(wire, 0) {
+                    return random_words(owner, s, first as u64, bits, len);
+                }
+                let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
+                let own = owner == SeedOwner::ModelOwner;
+                (0..len).map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) }).collect()
+            });
+            for (v, got) in x.iter().zip(&seen.outputs[0]) {
+                assert_eq!(*got, (*v).max(0), "{n} bits");
+            }
+        }
+    }
+}
+
+#[test]
+fn shared_relu_at_production_widths() {
+    for (n, big) in [(18u8, 42u8), (18, 19), (23, 60), (30, 64), (32, 64)] {
+        let mut s = u64::from(n);
+        let x: Vec<i64> = (0..3000)
+            .map(|i| match i {
+                0 => 0,
+                1 => -1,
+                2 => 1,
+                3 => -(1 << (n - 1)),
+                4 => (1 << (n - 1)) - 1,
+                _ => signed(mix(&mut s), n),
+            })
+            .collect();
+        let (b, _) = relu(x.len(), n, big);
+        let seen = run_seeded(&b.program, std::slice::from_ref(&x), &[], 21);
+        assert!(x.iter().zip(&seen.outputs[0]).all(|(v, got)| *got == (*v).max(0)), "{n} bits into {big}");
+    }
+}
+
+/// Nothing is opened for the comparison: the wire and the result travel, and the result is known with the wire.
+#[test]
+fn shared_relu_sends_nothing() {
+    let (b, _) = relu(5, 18, 42);
+    assert_eq!(b.program.hops, 2);
+    let seen = run_seeded(&b.program, &[vec![3, -3, 0, 9, -9]], &[], 4);
+    let sizes: Vec<[usize; 2]> = seen.messages.iter().map(|m| [m[0].len(), m[1].len()]).collect();
+    assert_eq!(sizes, [[1, 1], [1, 0], [0, 0]]);
+}
+
+/// What both parties get of the dealer is the same, looks uniform whatever the value, and costs what the formula says.
+#[test]
+fn words_dealt_to_both_parties_look_uniform_for_every_value() {
+    let (len, n, big) = (4096usize, 8u8, 40u8);
+    let (b, _) = relu(len, n, big);
+    let codes = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(&b.program, role));
+    let (counted, predicted) = (cost::counted(&codes[0], &codes[1], &codes[2]), cost::program(&b.program));
+    assert_eq!(counted.offline_bytes, predicted.offline_bytes);
+    let per_key = 128 * u64::from(n) + u64::from(n) + 2 * u64::from(big) * (u64::from(n) + 1);
+    assert_eq!(counted.offline_bytes.model_owner, len as u64 * per_key / 8);
+    for value in [0i64, -1, 77, -128] {
+        let seen = run_seeded(&b.program, &[vec![value; len]], &[], 5);
+        assert!(seen.dealt_to_both.iter().all(|words| seen.dealt.contains(words)));
+        for (words, bits) in seen.dealt_to_both.iter().zip([64, n, big]) {
+            for bit in 0..bits {
+                let ones = words.iter().filter(|w| *w >> bit & 1 == 1).count() as f64;
+                let all = words.len() as f64;
+                assert!(
+                    (ones - all / 2.0).abs() < 5.0 * (all / 4.0).sqrt(),
+                    "value {value} bit {bit}: {ones} of {all}"
+                );
+            }
+        }
+    }
+}
