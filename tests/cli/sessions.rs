@@ -13,6 +13,30 @@ const RUN: [&str; 6] = ["run", "model.mpca", "--weights", "w.safetensors", "--in
 /// Slow enough that something can happen in the middle.
 const SLOW: [&str; 2] = ["--net", "rtt=800ms,bw=10MB/s"];
 
+/// ReLU by function sharing: two hops less, keys for both parties, the same label, and what is measured was predicted.
+#[test]
+fn relu_by_function_sharing_costs_what_is_predicted() {
+    let place = Place::new();
+    let tables = place.json(&["cost", "model.mpv"]);
+    place.good(&["compile", "model.mpv", "--relu", "function-sharing", "-o", "shared.mpca"]);
+    let cost = place.json(&["cost", "shared.mpca"]);
+    let hops = |v: &serde_json::Value| v["predicted"]["hops"].as_u64().unwrap();
+    assert_eq!(hops(&cost) + 2, hops(&tables));
+    assert_eq!(tables["predicted"]["offline_bytes"]["model_owner"], 0);
+    assert!(cost["predicted"]["offline_bytes"]["model_owner"].as_u64().unwrap() > 0);
+    let files = ["--weights", "w.safetensors", "--input", "cat.png", "--input", "dog.png"];
+    let ran = |model: &str| place.json(&[&["run", model], &files[..]].concat());
+    let (plain, shared) = (ran("model.mpca"), ran("shared.mpca"));
+    for field in ["hops", "online_bytes", "offline_bytes", "setup_bytes"] {
+        assert_eq!(shared["measured"][field], shared["predicted"][field], "{field}");
+    }
+    for (one, other) in [0, 1].map(|i| (&plain["inferences"][i], &shared["inferences"][i])) {
+        assert!(one["outputs"][0]["label"].is_string(), "{one}");
+        assert_eq!(one["outputs"][0]["label"], other["outputs"][0]["label"]);
+    }
+    place.bad(&["cost", "shared.mpca", "--relu", "digit-tables"], 2, &["compiled already"]);
+}
+
 #[test]
 fn a_local_run_costs_what_was_predicted_and_leaves_nothing() {
     let place = Place::new();
