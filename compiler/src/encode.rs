@@ -24,6 +24,12 @@ pub enum EncodeError {
         /// Path of the value.
         path: String,
     },
+    /// The program and the graph of an artefact contradict each other.
+    #[error("`{path}` is not the weight or input that the program describes: the artefact is not one that mpcc wrote")]
+    Mismatch {
+        /// Path of the value.
+        path: String,
+    },
     /// Beyond what the program was planned for.
     #[error(
         "`{path}` holds a value of magnitude {magnitude:.6}, and the program was compiled for less than {limit:.6}: compile again with these values' ranges"
@@ -56,6 +62,11 @@ pub fn decode(output: &Output, integers: &[i64]) -> Vec<f64> {
 
 fn weight(weight: &Weight, value: Option<&Tensor>) -> Result<Vec<i64>, EncodeError> {
     let value = value.ok_or_else(|| EncodeError::Missing { path: weight.path.clone() })?;
+    let mismatch = || EncodeError::Mismatch { path: weight.path.clone() };
+    let matrix = weight.transposed || weight.rounding == WeightRounding::ZeroColumnSums;
+    if !fills(value, &weight.shape) || matrix && weight.shape.len() != 2 {
+        return Err(mismatch());
+    }
     let data = if weight.transposed {
         let (k, n) = (weight.shape[0], weight.shape[1]);
         (0..k * n).map(|i| value.data[(i % n) * k + i / n]).collect()
@@ -64,7 +75,7 @@ fn weight(weight: &Weight, value: Option<&Tensor>) -> Result<Vec<i64>, EncodeErr
     };
     let mut out = round(&data, weight.fraction, &weight.path)?;
     if weight.rounding == WeightRounding::ZeroColumnSums {
-        zero_column_sums(&mut out, &data, weight.shape[1], weight.fraction);
+        zero_column_sums(&mut out, &data, weight.shape[1], weight.fraction).ok_or_else(mismatch)?;
     }
     check(&out, weight.fraction, weight.bound, &weight.path)?;
     Ok(out)
@@ -72,9 +83,16 @@ fn weight(weight: &Weight, value: Option<&Tensor>) -> Result<Vec<i64>, EncodeErr
 
 fn input(input: &Input, value: Option<&Tensor>) -> Result<Vec<i64>, EncodeError> {
     let value = value.ok_or_else(|| EncodeError::Missing { path: input.path.clone() })?;
+    if !fills(value, &input.shape) {
+        return Err(EncodeError::Mismatch { path: input.path.clone() });
+    }
     let out = round(&value.data, input.fraction, &input.path)?;
     check(&out, input.fraction, input.bound, &input.path)?;
     Ok(out)
+}
+
+fn fills(value: &Tensor, shape: &[usize]) -> bool {
+    shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent)) == Some(value.data.len())
 }
 
 fn round(data: &[f64], fraction: i16, path: &str) -> Result<Vec<i64>, EncodeError> {
@@ -107,12 +125,16 @@ fn check(out: &[i64], fraction: i16, bound: u8, path: &str) -> Result<(), Encode
     })
 }
 
-/// Moves the entries whose rounding was least certain by one unit until every column sums to zero.
-fn zero_column_sums(out: &mut [i64], data: &[f64], columns: usize, fraction: i16) {
+/// Moves the entries whose rounding was least certain by one unit until every column sums to zero; nothing if a
+/// column was not centred, so that rounding does not explain its sum.
+fn zero_column_sums(out: &mut [i64], data: &[f64], columns: usize, fraction: i16) -> Option<()> {
     let scale = libm::exp2(f64::from(fraction));
     let rows = out.len() / columns;
     for c in 0..columns {
-        let excess: i64 = (0..rows).map(|r| out[r * columns + c]).sum();
+        let excess = (0..rows).try_fold(0i64, |sum, r| sum.checked_add(out[r * columns + c]))?;
+        if excess.unsigned_abs() > rows as u64 {
+            return None;
+        }
         let step = -excess.signum();
         let mut order: Vec<usize> = (0..rows).collect();
         let remainder = |r: usize| {
@@ -124,6 +146,7 @@ fn zero_column_sums(out: &mut [i64], data: &[f64], columns: usize, fraction: i16
             out[r * columns + c] += step;
         }
     }
+    Some(())
 }
 
 #[cfg(test)]
@@ -136,13 +159,37 @@ mod tests {
         let means: Vec<f64> = (0..3).map(|c| (0..8).map(|r| data[r * 3 + c]).sum::<f64>() / 8.0).collect();
         let centred: Vec<f64> = data.iter().enumerate().map(|(i, v)| v - means[i % 3]).collect();
         let mut out = round(&centred, 10, "w").unwrap();
-        zero_column_sums(&mut out, &centred, 3, 10);
+        zero_column_sums(&mut out, &centred, 3, 10).unwrap();
         for c in 0..3 {
             assert_eq!((0..8).map(|r| out[r * 3 + c]).sum::<i64>(), 0);
         }
         for (o, v) in out.iter().zip(&centred) {
             assert!((*o as f64 - v * 1024.0).abs() <= 1.0);
         }
+    }
+
+    /// An artefact comes from the other side: its program may name any node with any shape and rounding.
+    #[test]
+    fn weights_that_contradict_the_program_are_refused() {
+        let matrix = Weight {
+            node: 0,
+            shape: [4, 2].as_slice().into(),
+            transposed: true,
+            fraction: 8,
+            bound: 20,
+            rounding: WeightRounding::ZeroColumnSums,
+            path: "w".into(),
+        };
+        let value = |n: usize| Tensor::new(&[n], vec![1.0; n]);
+        let refused = |w: &Weight, v: &Tensor| {
+            assert_eq!(weight(w, Some(v)), Err(EncodeError::Mismatch { path: "w".into() }));
+        };
+        refused(&matrix, &value(7));
+        // Its columns sum to 4, which no rounding explains.
+        refused(&matrix, &value(8));
+        let vector = Weight { shape: [8].as_slice().into(), ..matrix.clone() };
+        refused(&vector, &value(8));
+        refused(&Weight { shape: [usize::MAX, 2].as_slice().into(), ..matrix }, &value(8));
     }
 
     #[test]
