@@ -5,7 +5,8 @@
 //!    (`Input` and `Param` from the declarations, `Const` and `Reshape` keep their own shape).
 //! 3. Slices and gathers stay inside their operand, constants fill their shape, public numbers are finite,
 //!    normalisers are positive, an assumed range is an interval.
-//! 4. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis.
+//! 4. No value is empty or has more than 2^32 entries.
+//! 5. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis.
 //!
 //! A violation is a bug of the compiler, never of the model.
 
@@ -66,6 +67,10 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
             report(format!("operand {late:?} is not an earlier node"));
             continue;
         }
+        if !countable(&node.ty.shape) || node.op.operands().iter().any(|o| !countable(&graph.node(*o).ty.shape)) {
+            report(format!("shape {:?} is empty or has more than 2^32 entries", node.ty.shape));
+            continue;
+        }
         match derived_type(graph, &node.op, Some(&node.ty.shape)) {
             Ok(ty) if ty == node.ty => {}
             Ok(ty) => report(format!("has type {:?} where its operands give {ty:?}", node.ty)),
@@ -96,6 +101,12 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
         }
     }
     if violations.is_empty() { Ok(Verified(graph)) } else { Err(violations) }
+}
+
+/// Whether a shape has between 1 and 2^32 entries, so that no size computed from it overflows.
+fn countable(shape: &[usize]) -> bool {
+    let count = shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent));
+    count.is_some_and(|n| n > 0 && u32::try_from(n - 1).is_ok())
 }
 
 /// The public numbers inside an op.
