@@ -43,7 +43,7 @@ fn words(source: &Source, error: &PlanError) -> (&'static str, &'static str, Str
             "the argument of this reciprocal or square root varies too much",
             "declare its range with `assume range(…) in [low, high];`, or scale what it is made of".to_owned(),
         ),
-        PlanError::Unsupported { .. } => (
+        PlanError::Unsupported { .. } | PlanError::Invalid { .. } => (
             "E0805",
             "this cannot be computed on shares yet",
             "`mpcc explain` lists the operations there are; a function of inputs alone can move to `local client`"

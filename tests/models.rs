@@ -3,6 +3,8 @@
 
 #[path = "models/pipeline.rs"]
 mod pipeline;
+#[path = "models/random.rs"]
+mod random;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The phases in order: parse, lower, rewrite, plan, artefact.
 
 use mpcc_grammar::{Diagnostic, parse};
+use mpcc_program::cost;
 use mpcc_program::program::{Gate, Program};
-use mpcc_program::{cost, verify};
 
 use crate::artefact::{Artefact, Manifest, Opened, program_hash, range_rows};
 use crate::graph::Graph;
@@ -47,9 +47,6 @@ pub fn assemble(source: &str, graph: &Graph, ranges: &Ranges) -> Result<Artefact
 ///
 /// # Errors
 /// Everything that cannot be planned.
-///
-/// # Panics
-/// If the planner wrote a program that its verifier rejects: a bug in mpcc, reported with every violation.
 pub fn assemble_with(
     source: &str,
     graph: &Graph,
@@ -57,10 +54,6 @@ pub fn assemble_with(
     options: &PlanOptions,
 ) -> Result<Artefact, Vec<PlanError>> {
     let planned = plan_with(graph, ranges, options)?;
-    if let Err(violations) = verify::verify(&planned.program) {
-        let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        panic!("the planner wrote an invalid share program:\n{}", list.join("\n"));
-    }
     let manifest = Manifest {
         schema: "mpcc.artefact/1".into(),
         compiler: env!("CARGO_PKG_VERSION").into(),

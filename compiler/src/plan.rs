@@ -12,6 +12,7 @@ mod rings;
 mod windows;
 
 use mpcc_program::program::Program;
+use mpcc_program::verify::Violation;
 use thiserror::Error;
 
 use crate::graph::{Graph, NodeId};
@@ -67,13 +68,23 @@ pub enum PlanError {
         /// What it is.
         what: String,
     },
+    /// The program written for the graph breaks a rule of share programs.
+    #[error(
+        "`{path}`: no valid share program was found ({message}): write this value in another way, and report the model"
+    )]
+    Invalid {
+        /// Path of the value.
+        path: String,
+        /// The rule that is broken.
+        message: String,
+    },
 }
 
 impl PlanError {
     /// The node concerned.
     pub fn node(&self) -> Option<NodeId> {
         match self {
-            PlanError::StaleRanges => None,
+            PlanError::StaleRanges | PlanError::Invalid { .. } => None,
             PlanError::NoRange { node, .. }
             | PlanError::TooWide { node, .. }
             | PlanError::RowDomain { node, .. }
@@ -145,6 +156,10 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
     let formats = formats::assign(graph, ranges)?;
     let rings = rings::assign(graph, &formats)?;
     let program = build::program(graph, &formats, &rings, options);
+    mpcc_program::verify::verify(&program).map_err(|violations| {
+        let invalid = |v: Violation| PlanError::Invalid { path: v.path.clone(), message: v.to_string() };
+        violations.into_iter().map(invalid).collect::<Vec<_>>()
+    })?;
     let notes = graph
         .nodes
         .iter()

@@ -1,14 +1,15 @@
 //! What is known about the values of each node: ranges observed on calibration inputs, and ranges proved.
 //!
 //! The planner takes the tighter of a proved range and the observed one with a margin; a source `assume` overrides
-//! an observation. Ranges belong to one rewritten graph and carry its digest. They are public: they go into the
+//! an observation, and what the data owner computes in the clear relies on nothing narrower than its proved range.
+//! Ranges belong to one rewritten graph and carry its digest. They are public: they go into the
 //! share program as ring widths, table domains and bounds.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Visibility};
 
 /// Factor by which an observed magnitude is widened before it is relied on.
 pub const MARGIN: f64 = 2.0;
@@ -72,7 +73,10 @@ impl Ranges {
             (None, seen) => seen.map(|r| (r, Origin::Observed)),
         };
         let width = |r: (f64, f64)| r.0.abs().max(r.1.abs());
+        let of_client = graph.node(id).ty.visibility == Visibility::SecretClient;
         match (known.proved, loose) {
+            // Whatever the data owner may send must fit, however dark the calibration images were.
+            (Some(p), _) if of_client => Some((p, Origin::Proved)),
             (Some(p), Some((l, _))) if width(p) <= width(l) => Some((p, Origin::Proved)),
             (Some(p), None) => Some((p, Origin::Proved)),
             (_, loose) => loose,

@@ -2,8 +2,8 @@
 //!
 //! The checklist, by [`Rule`]: operands come earlier and every weight, input and output is used (`Reference`); each gate
 //! gets the kinds it needs (`Kind`), its shape follows (`Shape`), fractions agree after shifts and add up in products
-//! (`Fraction`), no ring is wider than what its operands determine (`Ring`), every value fits its ring with its sign and
-//! every extension has its spare bit (`Bound`), digits and tables are within their limits (`Parameter`), and each value
+//! (`Fraction`), no ring is wider than what its operands determine (`Ring`), every wire fits its ring with its sign,
+//! a share fits where it is opened, and every extension has its spare bit (`Bound`), digits and tables are within their limits (`Parameter`), and each value
 //! stands one hop after its operands if its gate communicates (`Level`). Bounds themselves may be declared, so they are
 //! held against the rings and not recomputed.
 
@@ -65,14 +65,19 @@ pub fn verify(program: &Program) -> Result<(), Vec<Violation>> {
     let mut violations = Vec::new();
     for index in 0..program.values.len() {
         let mut check = Check::new(program, Some(index), &mut violations);
-        if check.references() {
-            check.size();
+        if check.references() && check.size() {
             gates::check(&mut check);
             check.level();
         }
     }
     whole(&mut Check::new(program, None, &mut violations));
     if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+/// Whether a shape has at most 2^32 entries, so that no size computed from it overflows.
+fn entries(shape: &[usize]) -> bool {
+    let count = shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent));
+    count.is_some_and(|n| u32::try_from(n.saturating_sub(1)).is_ok())
 }
 
 /// The value under examination and where its violations go.
@@ -133,22 +138,31 @@ impl<'a> Check<'a> {
         self.violations.len() == before
     }
 
-    /// Ring width and bound of the value itself, and extents above zero.
-    fn size(&mut self) {
+    /// Ring width and bound of the value itself, and extents above zero. Gates multiply extents, so they are not
+    /// examined if the value or an operand is too large.
+    fn size(&mut self) -> bool {
         let Some(value) = self.index.map(|i| &self.program.values[i]) else {
-            return;
+            return false;
         };
         let (ring, bound) = (value.ring, value.bound);
         self.require(Rule::Ring, (1..=64).contains(&ring), || format!("ring of {ring} bits; rings have 1 to 64"));
-        self.require(Rule::Bound, value.kind == Kind::Bits || u16::from(bound) < u16::from(ring), || {
+        self.require(Rule::Bound, value.kind != Kind::Wire || bound < ring, || {
             format!("values below 2^{bound} in size do not fit a ring of {ring} bits with their sign")
+        });
+        self.require(Rule::Bound, value.kind != Kind::Share || bound < 64, || {
+            format!("values below 2^{bound} in size do not fit a word with their sign")
         });
         self.require(Rule::Shape, value.shape.iter().all(|&n| n > 0), || {
             format!("shape {:?} has an extent of zero", value.shape.as_slice())
         });
+        self.require(Rule::Shape, entries(&value.shape), || {
+            format!("shape {:?} has more than 2^32 entries", value.shape.as_slice())
+        });
         self.require(Rule::Shape, value.shape.len() <= 4, || {
             format!("shape {:?} has more than 4 axes", value.shape.as_slice())
         });
+        let operands = value.gate.operands();
+        entries(&value.shape) && operands.iter().all(|o| entries(&self.program.value(*o).shape))
     }
 
     fn level(&mut self) {

@@ -7,7 +7,7 @@ use mpcc::compiler::compile::{assemble_with, rewrite};
 use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc::compiler::graph::{Element, Graph};
 use mpcc::compiler::lower::LowerOptions;
-use mpcc::compiler::plan::{Comparison, PlanOptions};
+use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions};
 use mpcc::compiler::ranges::Ranges;
 use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
@@ -63,9 +63,14 @@ fn generated(lowered: &Graph, graph: &Graph, seed: u64) -> Vec<Tensor> {
 
 /// Calibrates on eight seeded inputs.
 pub(crate) fn compile_source(source: &str, seed: u64) -> Compiled {
+    compile_calibrated(source, seed, |graph| (0..8).map(|i| seeded_inputs(graph, i)).collect())
+}
+
+/// Calibrates on the given inputs.
+pub(crate) fn compile_calibrated(source: &str, seed: u64, inputs: impl Fn(&Graph) -> Vec<Vec<Tensor>>) -> Compiled {
     let rewritten = rewritten(source);
     let params = generated(&rewritten.lowered, &rewritten.graph, seed);
-    let inputs: Vec<Vec<Tensor>> = (0..8).map(|i| seeded_inputs(&rewritten.graph, i)).collect();
+    let inputs = inputs(&rewritten.graph);
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).expect("finite values");
     let shared = source.lines().any(|l| l == "// comparison: fss");
     let comparison = if shared { Comparison::FunctionSharing } else { Comparison::DigitTables };
@@ -93,6 +98,40 @@ pub(crate) fn golden_ranges_by(
         None => generated(&rewritten.lowered, &rewritten.graph, 1),
     };
     finish(&source, rewritten.graph, &ranges, params, comparison)
+}
+
+/// Why a random model is not run.
+pub(crate) enum Refused {
+    /// Its float values overflow or its ranges do not fit.
+    Range,
+    /// Its weights do not fit.
+    Weights,
+    /// A refusal that says nothing about values.
+    Bug(String),
+}
+
+/// As [`compile_source`], for models that need not have a plan.
+pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Refused> {
+    let rewritten = rewritten(source);
+    let params = generated(&rewritten.lowered, &rewritten.graph, seed);
+    let inputs: Vec<Vec<Tensor>> = (0..8).map(|i| seeded_inputs(&rewritten.graph, i)).collect();
+    let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).map_err(|_| Refused::Range)?;
+    let options = PlanOptions { comparison: Comparison::DigitTables };
+    match assemble_with(source, &rewritten.graph, &ranges, &options) {
+        Ok(artefact) => {
+            let evaluator = Evaluator::new(&rewritten.graph, &params).map_err(|_| Refused::Weights)?;
+            encode::weights(&artefact.program, evaluator.server_values()).map_err(|_| Refused::Weights)?;
+        }
+        Err(errors) => {
+            let of_values = |e: &PlanError| matches!(e, PlanError::TooWide { .. } | PlanError::RowDomain { .. });
+            return Err(if errors.iter().all(of_values) {
+                Refused::Range
+            } else {
+                Refused::Bug(format!("{errors:?}"))
+            });
+        }
+    }
+    Ok(finish(source, rewritten.graph, &ranges, params, options.comparison))
 }
 
 fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>, comparison: Comparison) -> Compiled {
@@ -135,6 +174,13 @@ impl Compiled {
             Coins::new(SessionSeed::take(&mut p0).inference(index), SessionSeed::take(&mut p1).inference(index));
         ideal::evaluate(&self.program, &self.weights, inputs, &coins, ideal::Ranges::Strict)
             .unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    pub(crate) fn try_ideal(&self, inputs: &[Vec<i64>], seed: u8, index: u64) -> Result<Ideal, ideal::IdealError> {
+        let (mut p0, mut p1) = ([seed; 16], [seed ^ 0x5a; 16]);
+        let coins =
+            Coins::new(SessionSeed::take(&mut p0).inference(index), SessionSeed::take(&mut p1).inference(index));
+        ideal::evaluate(&self.program, &self.weights, inputs, &coins, ideal::Ranges::Strict)
     }
 }
 

@@ -9,9 +9,9 @@ use mpcc_program::program::{
 };
 use smallvec::SmallVec;
 
-use super::formats::{Form, Format, Formats, Product, product};
+use super::formats::{Form, Format, Formats, Product, bound_bits, product};
 use super::gelu::{GeluSeries, PERIOD_LOG2, SATURATE_AT};
-use super::rings::{Rings, centre_bits, table_ring};
+use super::rings::{Ring, Rings, centre_bits};
 use super::{Comparison, PlanOptions, TAU_BITS};
 use crate::graph::{Graph, Node, NodeId, Op};
 
@@ -20,14 +20,25 @@ fn encode(value: f64, fraction: i32) -> i64 {
     libm::floor(value * libm::exp2(f64::from(fraction)) + 0.5) as i64
 }
 
+/// log2 of the largest value of a series of cosines, with room for the rounding of its factors.
+fn spread(series: &GeluSeries) -> i32 {
+    let sum: f64 = series.coefficients.iter().map(|a| a.abs()).sum();
+    libm::ceil(libm::log2(sum * 1.01)) as i32
+}
+
+/// Values of nodes in one form.
+type Known = HashMap<NodeId, ValueId>;
+
 struct Build<'a> {
     graph: &'a Graph,
     formats: &'a Formats,
     rings: &'a Rings,
     options: &'a PlanOptions,
     program: Program,
-    shares: HashMap<NodeId, ValueId>,
-    wires: HashMap<NodeId, ValueId>,
+    shares: Known,
+    wires: Known,
+    /// Wires that are extended or compared, where they are not those of products.
+    close: Known,
     weights: HashMap<(NodeId, bool, i32), WeightId>,
 }
 
@@ -41,12 +52,13 @@ pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings, options: 
         program: Program { name: graph.name.clone(), ..Program::default() },
         shares: HashMap::new(),
         wires: HashMap::new(),
+        close: HashMap::new(),
         weights: HashMap::new(),
     };
     for (i, node) in graph.nodes.iter().enumerate() {
         let id = NodeId(i as u32);
         let ring = rings.of(id);
-        if formats.of(id).is_shared() && (ring.share > 0 || ring.wire > 0) {
+        if formats.of(id).is_shared() && ring.is_used() {
             b.node(id, node);
         }
     }
@@ -79,7 +91,9 @@ impl Build<'_> {
             fraction: spec.fraction as i16,
             bound: match spec.kind {
                 Kind::Bits => spec.ring,
-                _ => (spec.fraction + spec.magnitude).clamp(1, (spec.ring - 1).max(1)),
+                // A share may be narrower than its value as long as it is only added to others; the verifier looks
+                // where it is opened.
+                _ => bound_bits(spec.fraction, spec.magnitude).min(i32::from(u8::MAX)),
             } as u8,
             level,
             path: path.into(),
@@ -95,6 +109,11 @@ impl Build<'_> {
         self.wires[&id]
     }
 
+    /// The wire of a node for gates that extend or compare it.
+    fn close(&self, id: NodeId) -> ValueId {
+        self.close.get(&id).copied().unwrap_or_else(|| self.wire(id))
+    }
+
     fn node(&mut self, id: NodeId, node: &Node) {
         let f = self.formats.of(id).clone();
         let ring = self.rings.of(id);
@@ -103,16 +122,20 @@ impl Build<'_> {
             Form::Client { .. } => self.input(id, node, &f),
             Form::Alias => self.alias(id, node, &f),
             Form::Derived => {
-                let wire = self.centred(node.op.operands()[0], &node.path);
-                self.wires.insert(id, wire);
-            }
-            _ => {
-                let share = self.compute(id, node, &f, ring.share);
-                self.shares.insert(id, share);
+                let x = node.op.operands()[0];
                 if ring.wire > 0 {
-                    let wire = self.open(share, node, &f, ring);
+                    let wire = self.centred(x, self.wire(x), &node.path);
                     self.wires.insert(id, wire);
                 }
+                if ring.close > 0 {
+                    let wire = self.centred(x, self.close(x), &node.path);
+                    self.close.insert(id, wire);
+                }
+            }
+            _ => {
+                let share = self.compute(node, &f, ring.share);
+                self.shares.insert(id, share);
+                self.open(id, share, node, &f, ring);
             }
         }
     }
@@ -124,7 +147,7 @@ impl Build<'_> {
             node: id.0,
             shape: node.ty.shape.clone(),
             fraction: f.wire as i16,
-            bound: (f.wire + f.magnitude).clamp(1, ring - 1) as u8,
+            bound: bound_bits(f.wire, f.magnitude).min(ring - 1) as u8,
             path: node.path.clone(),
         });
         let spec = Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
@@ -132,24 +155,37 @@ impl Build<'_> {
         self.wires.insert(id, wire);
     }
 
-    /// Opens a share as the wire its consumers need, in two openings if one word is too narrow.
-    fn open(&mut self, share: ValueId, node: &Node, f: &Format, ring: super::rings::Ring) -> ValueId {
+    /// Opens a share as the wires its consumers need; that of products in two openings if one word is too narrow.
+    fn open(&mut self, id: NodeId, share: ValueId, node: &Node, f: &Format, ring: Ring) {
         let truncate = f.share - f.wire;
         let rounding = if f.exact { Rounding::Exact } else { Rounding::Dithered };
         let spec =
             |ring| Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
-        let first = ring.narrow.unwrap_or(ring.wire);
         let gate = Gate::Open { source: share, truncate: truncate as u8, rounding };
-        let wire = self.push(gate, spec(first), &node.path);
-        if ring.narrow.is_none() {
-            return wire;
+        if ring.close > 0 {
+            let wire = self.push(gate.clone(), spec(ring.close), &node.path);
+            self.close.insert(id, wire);
         }
+        if ring.wire == 0 {
+            return;
+        }
+        let Some(first) = ring.narrow else {
+            let wire = self.push(gate, spec(ring.wire), &node.path);
+            self.wires.insert(id, wire);
+            return;
+        };
+        let wire = match self.close.get(&id) {
+            Some(known) if first == ring.close => *known,
+            _ => self.push(gate, spec(first), &node.path),
+        };
         let wide = self.push(
             Gate::Extend { source: wire },
             Spec { kind: Kind::Share, ..spec(ring.wire.max(first + 2)) },
             &node.path,
         );
-        self.push(Gate::Open { source: wide, truncate: 0, rounding: Rounding::Dithered }, spec(ring.wire), &node.path)
+        let gate = Gate::Open { source: wide, truncate: 0, rounding: Rounding::Dithered };
+        let wire = self.push(gate, spec(ring.wire), &node.path);
+        self.wires.insert(id, wire);
     }
 
     fn alias(&mut self, id: NodeId, node: &Node, f: &Format) {
@@ -171,9 +207,10 @@ impl Build<'_> {
             _ => Some((None, View::Reshape)),
         };
         let shift = self.formats.of(source).wire - f.wire;
-        for kind in [Kind::Share, Kind::Wire] {
-            let map = if kind == Kind::Share { &self.shares } else { &self.wires };
-            let Some(&value) = map.get(&source) else { continue };
+        let maps: [fn(&mut Self) -> &mut Known; 3] = [|b| &mut b.shares, |b| &mut b.wires, |b| &mut b.close];
+        for map in maps {
+            let Some(&value) = map(self).get(&source) else { continue };
+            let kind = self.program.value(value).kind;
             let (ring, fraction) = {
                 let v = self.program.value(value);
                 (i32::from(v.ring), i32::from(v.fraction))
@@ -214,8 +251,7 @@ impl Build<'_> {
                     }
                 }
             };
-            let map = if kind == Kind::Share { &mut self.shares } else { &mut self.wires };
-            map.insert(id, result);
+            map(self).insert(id, result);
         }
     }
 
@@ -245,7 +281,7 @@ impl Build<'_> {
             shape,
             transposed,
             fraction: fraction as i16,
-            bound: (fraction + magnitude).clamp(1, 62) as u8,
+            bound: bound_bits(fraction, magnitude).min(62) as u8,
             rounding,
             path: n.path.clone(),
         });
@@ -254,7 +290,7 @@ impl Build<'_> {
     }
 
     /// The node's share, valid in `ring`.
-    fn compute(&mut self, id: NodeId, node: &Node, f: &Format, ring: i32) -> ValueId {
+    fn compute(&mut self, node: &Node, f: &Format, ring: i32) -> ValueId {
         let weight_frac = i32::from(self.graph.numeric.weight_frac);
         let shape = &node.ty.shape;
         let spec = |ring| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
@@ -269,17 +305,19 @@ impl Build<'_> {
                     fraction: (f.share - TAU_BITS) as u8,
                     function: *function,
                 };
-                self.row_function(op, *argument, table, f, self.rings.of(id).wire, &node.path)
+                self.row_function(op, *argument, table, f, ring, &node.path)
             }
             (Form::GeluPlain(s), Op::Gelu(x)) => self.gelu_plain(*x, s, f, ring, node),
             (Form::GeluSaturating(s), Op::Gelu(x)) => self.gelu_saturating(*x, s, f, ring, node),
             (_, Op::Linear { x, weight, bias }) => {
                 let w = self.weight(*weight, true, weight_frac);
-                let product =
-                    self.push(Gate::MatMulServer { source: self.wire(*x), weight: w }, spec(ring), &node.path);
+                let gate = Gate::MatMulServer { source: self.wire(*x), weight: w };
                 match bias {
-                    None => product,
+                    None => self.push(gate, spec(ring), &node.path),
                     Some(b) => {
+                        // Without its bias a result may be larger than with it.
+                        let magnitude = f.magnitude.max(self.formats.of(*b).magnitude) + 1;
+                        let product = self.push(gate, Spec { magnitude, ..spec(ring) }, &node.path);
                         let w = self.weight(*b, false, f.share);
                         self.push(Gate::AddServer { source: product, weight: w }, spec(ring), &node.path)
                     }
@@ -294,7 +332,7 @@ impl Build<'_> {
             }
             (_, Op::Mul(a, b)) => match product(self.graph, *a, *b).expect("formats found a protocol") {
                 Product::RowScale(m, r) => {
-                    self.push(Gate::RowScale { source: self.wire(m), row: self.wire(r) }, spec(ring), &node.path)
+                    self.push(Gate::RowScale { source: self.close(m), row: self.wire(r) }, spec(ring), &node.path)
                 }
                 Product::Server(m, w) => {
                     let w = self.weight(w, false, weight_frac);
@@ -320,7 +358,7 @@ impl Build<'_> {
                 self.push(Gate::MulPublic { source: self.share(*x), factor }, spec(ring), &node.path)
             }
             (_, Op::Relu(x)) => {
-                let wire = self.wire(*x);
+                let wire = self.close(*x);
                 let compared = i32::from(self.program.value(wire).ring);
                 if self.options.comparison == Comparison::FunctionSharing && compared <= 32 {
                     return self.push(Gate::ReluShared { source: wire }, spec(ring.max(compared + 1)), &node.path);
@@ -375,7 +413,7 @@ impl Build<'_> {
         argument: NodeId,
         table: RowTable,
         f: &Format,
-        wire: i32,
+        ring: i32,
         path: &str,
     ) -> ValueId {
         let k = i32::from(table.ring_bits);
@@ -385,7 +423,7 @@ impl Build<'_> {
         }
         let (share, fraction) = match op {
             Op::InvStd { .. } => {
-                let z = self.centred(argument, path);
+                let z = self.centred(argument, self.close(argument), path);
                 let zring = i32::from(self.program.value(z).ring);
                 let fraction = 2 * i32::from(self.program.value(z).fraction);
                 let ring = k.max(zring + 2);
@@ -404,7 +442,6 @@ impl Build<'_> {
         if let Some(last) = wide.last_mut() {
             *last = columns;
         }
-        let ring = table_ring(wire);
         let spec = |kind, shape| Spec { kind, shape, ring, fraction: f.share, magnitude: f.magnitude };
         let tables = self.push(Gate::RowTable { source: v, table }, spec(Kind::Share, &wide), path);
         if table.windows == 1 {
@@ -416,8 +453,7 @@ impl Build<'_> {
     }
 
     /// The centred wire of a node, made once: for its `Centre` consumers and for the row statistics.
-    fn centred(&mut self, x: NodeId, path: &str) -> ValueId {
-        let source = self.wire(x);
+    fn centred(&mut self, x: NodeId, source: ValueId, path: &str) -> ValueId {
         let known =
             self.program.values.iter().position(|v| matches!(v.gate, Gate::Centre { source: s, .. } if s == source));
         if let Some(known) = known {
@@ -460,11 +496,12 @@ impl Build<'_> {
     /// x/2 + Σ A_j cos(2πjx/16) in `ring`, at twice the table's scale.
     fn gelu_core(&mut self, x: NodeId, series: &GeluSeries, ring: i32, magnitude: i32, node: &Node) -> ValueId {
         let table = i32::from(self.graph.numeric.table_frac);
-        let wire = self.wire(x);
+        let wire = self.close(x);
         let h = self.formats.of(x).wire;
         let shape = &node.ty.shape;
         let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
-        let spec = |fraction| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
+        let spec = |fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
+        let argument = self.formats.of(x).magnitude;
         let even = self.push(
             Gate::CosineSeries {
                 source: wire,
@@ -472,13 +509,13 @@ impl Build<'_> {
                 table_fraction: table as u8,
                 coefficients: series.coefficients.iter().map(|a| encode(*a, table)).collect(),
             },
-            spec(2 * table),
+            spec(2 * table, spread(series)),
             &node.path,
         );
-        let linear = self.push(Gate::Extend { source: wire }, spec(h), &node.path);
-        let half = self.push(Gate::Rescale { source: linear, shift: 1 }, spec(h + 1), &node.path);
+        let linear = self.push(Gate::Extend { source: wire }, spec(h, argument), &node.path);
+        let half = self.push(Gate::Rescale { source: linear, shift: 1 }, spec(h + 1, argument - 1), &node.path);
         let terms = vec![Term { value: even, shift: 0 }, Term { value: half, shift: (2 * table - h - 1) as u8 }];
-        self.push(Gate::Add { terms }, spec(2 * table), &node.path)
+        self.push(Gate::Add { terms }, spec(2 * table, magnitude), &node.path)
     }
 
     fn gelu_plain(&mut self, x: NodeId, series: &GeluSeries, f: &Format, ring: i32, node: &Node) -> ValueId {
@@ -488,12 +525,11 @@ impl Build<'_> {
     /// [−T ≤ x ≤ T]·(x/2 + series) + [x > T]·x.
     fn gelu_saturating(&mut self, x: NodeId, series: &GeluSeries, f: &Format, ring: i32, node: &Node) -> ValueId {
         let table = i32::from(self.graph.numeric.table_frac);
-        let wire = self.wire(x);
+        let wire = self.close(x);
         let h = self.formats.of(x).clone();
         let edge = encode(SATURATE_AT, h.wire);
         // Outside the fitted interval the core is at most |x|/2 + Σ|A_j| before it is switched off.
-        let spread: f64 = series.coefficients.iter().map(|a| a.abs()).sum();
-        let magnitude = (h.magnitude - 1).max(libm::ceil(libm::log2(spread)) as i32) + 1;
+        let magnitude = (h.magnitude - 1).max(spread(series)) + 1;
         let truncate = 2 * table - h.wire;
         let narrow = h.wire + magnitude + 2;
         let core = self.gelu_core(x, series, narrow + truncate, magnitude, node);

@@ -8,7 +8,7 @@ use super::windows::{self, Windows};
 use super::{PlanError, TAU_BITS, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op, Visibility};
-use crate::ranges::Ranges;
+use crate::ranges::{Origin, Ranges};
 
 /// How a node on secret values is computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,7 @@ impl Format {
     }
     /// Bits that hold the value at `fraction` fraction bits, with sign.
     pub(crate) fn signed_bits(&self, fraction: i32) -> i32 {
-        (fraction + self.magnitude).max(1) + 1
+        bound_bits(fraction, self.magnitude) + 1
     }
     /// Bits of a wire that is extended: one more than it needs.
     pub(crate) fn extended_bits(&self) -> i32 {
@@ -101,9 +101,17 @@ pub(crate) fn product(graph: &Graph, a: NodeId, b: NodeId) -> Option<Product> {
     }
 }
 
+/// Bits of the integers of a value below 2^magnitude: enough for a few units of rounding however small it is.
+pub(crate) fn bound_bits(fraction: i32, magnitude: i32) -> i32 {
+    (fraction + magnitude).max(4)
+}
+
 fn log2_bound(value: f64) -> i32 {
     if value <= 0.0 { -8 } else { (libm::ceil(libm::log2(value * 1.01)) as i32).max(-24) }
 }
+
+/// log2 of what the GeLU series may give at an argument close to zero.
+const GELU_ERROR_LOG2: i32 = -13;
 
 struct Assign<'a> {
     graph: &'a Graph,
@@ -150,6 +158,26 @@ impl Assign<'_> {
         }
     }
 
+    /// What a declared range of the operand says about a value that is at most the operand: it is not to be undercut
+    /// by what was observed. The least magnitude if nothing was declared.
+    fn passed_on(&self, node: &Node, id: NodeId) -> i32 {
+        let grown = match node.op {
+            Op::Relu(_) | Op::Gelu(_) => 0,
+            Op::Scale(_, factor) if is_alias(&node.op) => libm::log2(factor) as i32,
+            _ if is_alias(&node.op) => 0,
+            _ => return i32::MIN,
+        };
+        let source = node.op.operands()[0];
+        let observed = matches!(self.ranges.range(self.graph, id), Some((_, Origin::Observed)));
+        let mut declared = source;
+        // Views in between have only been observed themselves.
+        while is_alias(&self.graph.node(declared).op) && self.graph.node(declared).assumed.is_none() {
+            declared = self.graph.node(declared).op.operands()[0];
+        }
+        let assumed = self.graph.node(declared).assumed.is_some();
+        if observed && assumed { self.of(source).magnitude + grown } else { i32::MIN }
+    }
+
     /// Weights are known when ranges are made, so no margin is added: other weights need other ranges.
     fn weight_magnitude(&mut self, id: NodeId) -> i32 {
         match self.ranges.nodes.get(&id.0).and_then(|r| r.observed) {
@@ -189,7 +217,10 @@ impl Assign<'_> {
         let (form, share, available) = self.share(id, node);
         let magnitude = match &form {
             Form::RowFunction { windows, function, .. } => log2_bound(1.1 * windows.greatest(*function)),
-            _ => self.magnitude(id),
+            Form::GeluPlain(_) | Form::GeluSaturating(_) => {
+                self.magnitude(id).max(self.passed_on(node, id)).max(GELU_ERROR_LOG2)
+            }
+            _ => self.magnitude(id).max(self.passed_on(node, id)),
         };
         if form == Form::Alias {
             let source = self.of(node.op.operands()[0]);
@@ -280,7 +311,7 @@ impl Assign<'_> {
                 (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WORD)
             }
             Op::Recip(x) => (self.recip(id, *x), i32::from(self.graph.numeric.recip_frac) + TAU_BITS, WORD),
-            Op::Gelu(x) => self.gelu(*x),
+            Op::Gelu(x) => self.gelu(id, *x),
             other => {
                 let name = crate::text::op_name(other);
                 self.unsupported(id, name);
@@ -322,10 +353,16 @@ impl Assign<'_> {
         };
         let unit = libm::exp2(f64::from(self.of(argument).share));
         let known = self.ranges.nodes.get(&argument.0).copied().unwrap_or_default();
-        let assumed = self.graph.node(argument).assumed.or(self.graph.node(x).assumed);
-        let (low, high) = match (known.observed, known.smallest_positive, assumed) {
-            (Some((_, high)), Some(low), _) => (low, high),
-            (_, _, Some((low, high))) => ((low - eps).max(1.0 / unit), high),
+        let assumed = match self.graph.node(argument).assumed {
+            Some(range) => Some(range),
+            None => self.graph.node(x).assumed.map(|(low, high)| (low - eps, high - eps)),
+        };
+        // What is assumed must be covered, whatever was observed.
+        let (low, high) = match (assumed, known.observed, known.smallest_positive) {
+            (Some((low, high)), _, _) if low > 0.0 => (low, high),
+            (Some((_, high)), _, Some(low)) => (low, high),
+            (Some((_, high)), _, None) => (1.0 / unit, high),
+            (None, Some((_, high)), Some(low)) => (low, high),
             _ => (1.0, 1.0),
         };
         // A sum of fewer units than that has no significant bit left; its row is damped towards 0.
@@ -342,8 +379,16 @@ impl Assign<'_> {
         Form::RowFunction { argument, windows, function }
     }
 
-    fn gelu(&mut self, x: NodeId) -> (Form, i32, i32) {
+    fn gelu(&mut self, id: NodeId, x: NodeId) -> (Form, i32, i32) {
         let table_frac = i32::from(self.graph.numeric.table_frac);
+        // The linear half is added at the series' scale, 2·table_frac.
+        let least = (self.of(x).wire + 2) / 2;
+        if table_frac < least {
+            self.unsupported(
+                id,
+                &format!("gelu with tables of {table_frac} fraction bits (`table_frac` must be at least {least})"),
+            );
+        }
         let known = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
         let proved = known.is_some_and(|(low, high)| low.abs().max(high.abs()) <= gelu::PLAIN_UP_TO);
         if proved {

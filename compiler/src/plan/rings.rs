@@ -2,9 +2,11 @@
 //!
 //! A product of wires is valid in the narrowest of their rings, so a consumer's ring is demanded of its operands;
 //! an opening that drops t bits needs t more. An extended wire needs only its own bits and one of slack.
+//! Gates that extend or compare a wire read its whole ring, so they also bound it; where a product needs more than
+//! they can take, the share is opened a second time under a mask of its own.
 
 use super::formats::{Form, Format, Formats, Product, product};
-use super::{PlanError, TAU_BITS, WORD};
+use super::{PlanError, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op};
 
@@ -13,8 +15,10 @@ use crate::graph::{Graph, Node, NodeId, Op};
 pub(crate) struct Ring {
     /// Ring in which the share is valid.
     pub(crate) share: i32,
-    /// Ring of the wire consumers use.
+    /// Ring of the wire that products use.
     pub(crate) wire: i32,
+    /// Ring of the wire that is extended or compared; 0 if that is `wire` too.
+    pub(crate) close: i32,
     /// If the chain is too long for a word: ring of a first, narrow wire that is extended and opened again.
     pub(crate) narrow: Option<i32>,
 }
@@ -23,6 +27,13 @@ pub(crate) struct Ring {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rings {
     pub(crate) nodes: Vec<Ring>,
+}
+
+impl Ring {
+    /// Whether anything needs the node.
+    pub(crate) fn is_used(self) -> bool {
+        self.share > 0 || self.wire > 0 || self.close > 0
+    }
 }
 
 impl Rings {
@@ -42,16 +53,29 @@ fn centred_bits(format: &Format, d: usize) -> i32 {
     format.extended_bits() + growth
 }
 
+/// Widest wire that can be extended: the result takes at least two bits more.
+const EXTENSIBLE: i32 = WORD - 2;
+/// Widest wire that can be compared: five digits of six bits.
+const COMPARABLE: i32 = 30;
+
 struct Assign<'a> {
     graph: &'a Graph,
     formats: &'a Formats,
     rings: Vec<Ring>,
+    /// Widest ring that every gate that extends or compares the node's wire can take.
+    limits: Vec<i32>,
     errors: Vec<PlanError>,
 }
 
 /// Assigns rings, backward.
 pub(crate) fn assign(graph: &Graph, formats: &Formats) -> Result<Rings, Vec<PlanError>> {
-    let mut a = Assign { graph, formats, rings: vec![Ring::default(); graph.nodes.len()], errors: vec![] };
+    let mut a = Assign {
+        graph,
+        formats,
+        rings: vec![Ring::default(); graph.nodes.len()],
+        limits: vec![WORD; graph.nodes.len()],
+        errors: vec![],
+    };
     for output in &graph.outputs {
         let f = formats.of(output.node);
         let drop = (f.share - i32::from(graph.numeric.output_frac)).max(0);
@@ -59,7 +83,7 @@ pub(crate) fn assign(graph: &Graph, formats: &Formats) -> Result<Rings, Vec<Plan
     }
     for (i, node) in graph.nodes.iter().enumerate().rev() {
         let id = NodeId(i as u32);
-        if formats.of(id).is_shared() && (a.rings[i].share > 0 || a.rings[i].wire > 0) {
+        if formats.of(id).is_shared() && a.rings[i].is_used() {
             a.node(id, node);
         }
     }
@@ -81,8 +105,26 @@ impl Assign<'_> {
         }
     }
 
-    fn extended(&mut self, id: NodeId) {
-        self.wire(id, self.formats.of(id).extended_bits());
+    /// A wire that is extended or compared: at least `bits` wide and at most `limit`.
+    fn close(&mut self, id: NodeId, bits: i32, limit: i32) {
+        if self.formats.of(id).form != Form::Server {
+            let at = id.0 as usize;
+            self.rings[at].close = self.rings[at].close.max(bits);
+            self.limits[at] = self.limits[at].min(limit);
+        }
+    }
+
+    /// One wire for all consumers if its ring suits them, else one for products and one for the others.
+    fn join(&mut self, id: NodeId, mut ring: Ring) -> Ring {
+        let limit = self.limits[id.0 as usize];
+        if ring.close > limit {
+            self.too_wide(id, ring.close, limit);
+        }
+        if ring.wire.max(ring.close) <= limit {
+            ring.wire = ring.wire.max(ring.close);
+            ring.close = 0;
+        }
+        ring
     }
 
     fn too_wide(&mut self, id: NodeId, needed: i32, available: i32) {
@@ -98,40 +140,63 @@ impl Assign<'_> {
             Form::Alias => {
                 let source = node.op.operands()[0];
                 self.wire(source, ring.wire);
+                self.close(source, ring.close, self.limits[id.0 as usize]);
                 self.share(source, ring.share);
                 return;
             }
             Form::Server | Form::Client { .. } => {
                 ring.wire = ring.wire.max(f.signed_bits(f.wire));
-                self.rings[id.0 as usize] = ring;
+                ring = self.join(id, ring);
                 if ring.share > 0 {
                     self.too_wide(id, ring.share, 0);
                 }
+                if ring.close > 0 {
+                    self.too_wide(id, ring.wire, self.limits[id.0 as usize]);
+                }
+                self.rings[id.0 as usize] = ring;
                 return;
             }
             Form::Derived => {
                 let x = node.op.operands()[0];
                 let d = *node.ty.shape.last().unwrap_or(&1);
-                let bits = centred_bits(self.formats.of(x), d).max(ring.wire);
-                self.rings[id.0 as usize].wire = bits;
-                self.wire(x, bits + centre_bits(d));
+                let own = centred_bits(self.formats.of(x), d);
+                if ring.close > 0 {
+                    let limit = (self.limits[id.0 as usize] + centre_bits(d)).min(WORD);
+                    self.close(x, ring.close.max(own) + centre_bits(d), limit);
+                }
+                if ring.wire > 0 {
+                    self.wire(x, ring.wire.max(own) + centre_bits(d));
+                }
                 return;
             }
             _ => {}
         }
+        ring = self.join(id, ring);
+        let drop = f.share - f.wire;
+        if ring.close > 0 {
+            ring.share = ring.share.max(ring.close + drop);
+        }
         if ring.wire > 0 {
             ring.wire = ring.wire.max(f.signed_bits(f.wire));
-            let drop = f.share - f.wire;
             if ring.wire + drop <= f.available {
                 ring.share = ring.share.max(ring.wire + drop);
             } else {
-                let narrow = f.extended_bits();
+                let mut narrow = f.extended_bits();
+                if ring.close > 0 && narrow <= self.limits[id.0 as usize] {
+                    narrow = narrow.max(ring.close);
+                    ring.close = narrow;
+                }
                 if narrow + drop > f.available || ring.wire > WORD {
                     self.too_wide(id, (narrow + drop).max(ring.wire), f.available);
                 }
                 ring.narrow = Some(narrow);
                 ring.share = ring.share.max(narrow + drop);
             }
+        }
+        if let Op::Mul(a, b) = node.op
+            && let Some(Product::RowScale(m, _)) = product(self.graph, a, b)
+        {
+            ring.share = ring.share.max(self.formats.of(m).extended_bits() + 1);
         }
         if ring.share > f.available {
             self.too_wide(id, ring.share, f.available);
@@ -146,19 +211,20 @@ impl Assign<'_> {
                 let k = i32::from(windows.ring_bits);
                 if let Op::InvStd { x, .. } = op {
                     let d = *self.graph.node(*x).ty.shape.last().unwrap_or(&1);
-                    self.wire(*x, centred_bits(self.formats.of(*x), d) + centre_bits(d));
+                    let limit = (EXTENSIBLE + centre_bits(d)).min(WORD);
+                    self.close(*x, centred_bits(self.formats.of(*x), d) + centre_bits(d), limit);
                 } else {
                     self.share(*argument, k);
                 }
             }
             (Form::GeluPlain(_), Op::Gelu(x)) => {
                 let period = self.formats.of(*x).wire + super::gelu::PERIOD_LOG2;
-                self.wire(*x, self.formats.of(*x).extended_bits().max(period));
+                self.close(*x, self.formats.of(*x).extended_bits().max(period), EXTENSIBLE);
             }
             (Form::GeluSaturating(_), Op::Gelu(x)) => {
                 let h = self.formats.of(*x);
                 let period = h.wire + super::gelu::PERIOD_LOG2;
-                self.wire(*x, h.extended_bits().max(period + 1));
+                self.close(*x, h.extended_bits().max(period + 1), COMPARABLE);
             }
             (_, Op::Linear { x, .. }) => self.wire(*x, share),
             (_, Op::MatMul(a, b)) => {
@@ -167,13 +233,16 @@ impl Assign<'_> {
             }
             (_, Op::Mul(a, b)) => match product(self.graph, *a, *b) {
                 Some(Product::RowScale(m, r)) => {
-                    self.extended(m);
+                    self.close(m, self.formats.of(m).extended_bits(), share - 1);
                     self.wire(r, share);
                 }
                 Some(Product::Server(m, _)) => self.wire(m, share),
                 None => {}
             },
-            (_, Op::Relu(x)) => self.wire(*x, self.formats.of(*x).signed_bits(self.formats.of(*x).wire)),
+            (_, Op::Relu(x)) => {
+                let h = self.formats.of(*x);
+                self.close(*x, h.signed_bits(h.wire), COMPARABLE);
+            }
             (_, op) => {
                 for o in op.operands() {
                     self.share(o, share);
@@ -181,9 +250,4 @@ impl Assign<'_> {
             }
         }
     }
-}
-
-/// Ring of the tables behind a row function whose wire has `wire` bits.
-pub(crate) fn table_ring(wire: i32) -> i32 {
-    wire + TAU_BITS
 }

@@ -30,9 +30,10 @@ impl Windows {
 /// One window reaches 6.5 to 8.5 octaves and costs no hop; more windows cost one.
 pub(crate) fn choose(low: f64, high: f64) -> Option<Windows> {
     [(1, 8), (1, 9), (1, 10), (4, 6), (5, 6), (6, 6)].into_iter().find_map(|(windows, n)| {
-        // The top bucket is outside the domain, hence the room above 2·high.
+        // The top bucket is outside the domain, hence the room above 2·high; the rest keeps the argument's declared
+        // bound, a power of two above 2·high, below the ring.
         let usable = 1.0 - libm::exp2(-f64::from(n));
-        let ring = libm::ceil(libm::log2(4.0 * high / usable * 1.001)) as i32;
+        let ring = libm::ceil(libm::log2(4.0 * high / usable * 1.03)) as i32;
         let ring = ring.max(16).max((windows - 1) * (n - 2) + n);
         let lowest = ring - (windows - 1) * (n - 2) - n;
         let reaches = lowest >= 0 && 2.75 * libm::exp2(f64::from(lowest)) <= low / 2.0;

@@ -150,7 +150,10 @@ fn shared_relu_needs_a_wider_ring_and_at_most_32_bits() {
 fn a_ring_one_bit_too_narrow_for_its_bound_is_rejected() {
     for (index, value) in sample::program().values.iter().enumerate().filter(|(_, v)| v.kind != Kind::Bits) {
         let mut program = sample::program();
-        program.values[index].ring = value.bound;
+        match value.kind {
+            Kind::Wire => program.values[index].ring = value.bound,
+            _ => program.values[index].bound = 64,
+        }
         assert!(rules(&program).contains(&(Some(index as u32), Rule::Bound)), "value {index}");
     }
 }
@@ -211,6 +214,16 @@ fn broken_references_are_rejected() {
         },
         Rule::Reference,
     );
+}
+
+#[test]
+fn a_shape_whose_entries_cannot_be_counted_is_rejected() {
+    let huge = |p: &mut Program| {
+        for value in &mut p.values {
+            value.shape = [usize::MAX, 3].as_slice().into();
+        }
+    };
+    rejected(huge, Rule::Shape);
 }
 
 #[test]
