@@ -88,7 +88,7 @@ fn random_networks_stay_within_their_ranges_and_near_float() {
         planned += 1;
         if seed % 16 == 0 {
             let inputs = vec![compiled.inference(seeded_inputs(&compiled.graph, 0))];
-            super::check(&compiled, inputs, 3, &[false]);
+            super::check(&compiled, inputs, 3, &[[false; 3]]);
         }
         for i in 0..4 {
             let inference = compiled.inference(seeded_inputs(&compiled.graph, i));
