@@ -10,6 +10,9 @@ use super::expr::Expr;
 const SETUP: i32 = -2;
 const OFFLINE: i32 = -1;
 
+/// Words drawn in one inference from which on they are not all kept at once: half a GiB.
+const DRAW_LATE_FROM_WORDS: usize = 1 << 26;
+
 /// What a value became for the role.
 #[derive(Clone)]
 pub(super) enum Lowered {
@@ -107,9 +110,16 @@ impl<'p> Emit<'p> {
         }
     }
 
-    /// Moves a draw that only online work reads to the step that first reads it: expanding a seed is cheaper than
-    /// keeping what it expands to for the whole inference.
+    /// In a large program, moves a draw that only online work reads to the step that first reads it: expanding a seed
+    /// late costs less than the memory of all of them at once. A small program keeps the work offline.
     fn draw_late(&mut self) {
+        let drawn = |i: &Instr| match i {
+            Instr::Draw { dst, .. } => self.lengths[dst.0 as usize],
+            _ => 0,
+        };
+        if self.offline.iter().map(drawn).sum::<usize>() < DRAW_LATE_FROM_WORDS {
+            return;
+        }
         let mut first = vec![None; self.lengths.len()];
         for (at, step) in self.steps.iter().enumerate().rev() {
             let reads = step.local.iter().flat_map(Instr::reads).chain(step.exchange.send.iter().map(|p| p.buf));
