@@ -17,7 +17,7 @@ use crate::error::SessionError;
 use crate::handshake::{Hello, SessionDigest, random, send_grant};
 use crate::measure::{InferenceMeasurement, RoleReport, peak_rss_bytes};
 use crate::progress::{Progress, ProgressEvent};
-use crate::session::{NO_FURTHER, RoleProgram, check_role};
+use crate::session::{NO_FURTHER, RoleProgram, check_role, finish};
 use crate::transfer::{CorrectionWriter, kind};
 
 /// How long the parties may be busy with one inference; a dead one is noticed long before.
@@ -54,8 +54,8 @@ pub fn run(config: DealerConfig, program: &RoleProgram, progress: &dyn Progress)
     model_owner.set_idle_timeout(PATIENCE);
     data_owner.set_idle_timeout(PATIENCE);
     let report = serve(&mut model_owner, &mut data_owner, dealer, progress)?;
-    data_owner.close()?;
-    model_owner.close()?;
+    finish(data_owner)?;
+    finish(model_owner)?;
     Ok(report)
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mpcc_channel::{Duplex, Identity, Link, LinkOptions, Listener, Peer, Phase, connect};
+use mpcc_channel::{Duplex, Identity, Link, LinkError, LinkOptions, Listener, Peer, Phase, connect};
 use mpcc_program::code::{MapExecutor, Role};
 use mpcc_protocols::{CheckedCode, OutputWords, Party, ProtocolError, SessionSeed};
 
@@ -101,9 +101,18 @@ pub(crate) fn run(
     wait(&mut peer);
     wait(&mut dealer);
     let done = converse(&mut peer, &mut dealer, program, own, agreement, &store, config.ahead, progress)?;
-    dealer.close()?;
-    peer.close()?;
+    finish(dealer)?;
+    finish(peer)?;
     Ok(done)
+}
+
+/// Ends a link whose work is done. That the other end said goodbye first, so that the last heartbeat found nobody, is
+/// no failure.
+pub(crate) fn finish(link: Link) -> Result<(), LinkError> {
+    match link.close() {
+        Err(LinkError::Closed { .. }) => Ok(()),
+        other => other,
+    }
 }
 
 /// What both parties and the dealer agreed on.

@@ -1,6 +1,7 @@
 //! Whole sessions that succeed.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::{Setting, T, expected, inputs, start};
 use crate::{Measurement, Progress, ProgressEvent};
@@ -65,4 +66,17 @@ fn progress_tells_every_hop_in_order() {
     }
     all.push(ProgressEvent::Finished);
     assert_eq!(*log.0.lock().unwrap(), all);
+}
+
+/// Whoever ends last finds its peers gone, with a heartbeat on its way: that is the end of a session and no lost link.
+#[test]
+fn sessions_end_well_while_heartbeats_flow() {
+    for _ in 0..20 {
+        let mut setting = Setting::default();
+        setting.link.heartbeat_interval = Duration::from_micros(200);
+        let session = start(setting);
+        session.data_owner.join().unwrap().unwrap();
+        session.model_owner.join().unwrap().unwrap();
+        session.dealer.join().unwrap().unwrap();
+    }
 }

@@ -226,6 +226,7 @@ impl Trio {
                     // A process that ended without a word is the cause and no echo.
                     failures.insert(0, (role, failed));
                 }
+                Ok(Notice::Event(role, Event::Done { .. })) => self.members[role as usize].over = true,
                 Ok(Notice::Interrupted) => return Interrupted.into(),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
