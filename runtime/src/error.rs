@@ -59,6 +59,13 @@ pub enum SessionError {
 
 impl SessionError {
     /// The process exit status: 1 own data, 2 usage, 3 peer or dealer, 4 link, 5 correlations, 70 bug.
+    ///
+    /// ```
+    /// use mpcc_runtime::SessionError;
+    ///
+    /// let error = SessionError::Misuse("the dealer has no input".to_owned());
+    /// assert_eq!(error.exit_code(), 2);
+    /// ```
     pub fn exit_code(&self) -> u8 {
         match self {
             SessionError::OwnData(_) => 1,
