@@ -21,7 +21,8 @@ const CHUNK_WORDS: usize = 1 << 15;
 /// The buffers of one role, indexed by `Buf`.
 ///
 /// The memory of released buffers is kept by length and handed out again: layers repeat their shapes, and fresh
-/// pages would cost more than the arithmetic on them.
+/// pages would cost more than the arithmetic on them. Every buffer comes from [`Frame::fresh`], so what is kept never
+/// exceeds what one inference held at once.
 #[derive(Default)]
 pub(crate) struct Frame {
     buffers: Vec<Vec<u64>>,
@@ -76,7 +77,7 @@ impl Frame {
     }
 
     /// Words of unspecified content: whoever asks writes all of them.
-    fn fresh(&mut self, len: usize) -> Vec<u64> {
+    pub(crate) fn fresh(&mut self, len: usize) -> Vec<u64> {
         self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| vec![0; len])
     }
 }
@@ -153,7 +154,10 @@ fn step(
     match instr {
         Instr::Map(_) => Ok(()),
         Instr::Load { dst, source } => {
-            frame[at(*dst)] = own_data(environment, *source, code.lengths[at(*dst)])?.to_vec();
+            let data = own_data(environment, *source, code.lengths[at(*dst)])?;
+            let mut words = fresh(frame, *dst);
+            words.copy_from_slice(data);
+            frame[at(*dst)] = words;
             Ok(())
         }
         Instr::Draw { dst, seed, stage: _, stream, bits } => {

@@ -24,6 +24,17 @@ pub fn encode(parts: &[Packed], buffers: &[Vec<u64>], lengths: &[usize]) -> Vec<
 /// # Errors
 /// A length other than [`message_len`], or set bits after the last word of a buffer.
 pub fn decode(parts: &[Packed], lengths: &[usize], bytes: &[u8], at: Moment) -> Result<Vec<Vec<u64>>, ProtocolError> {
+    decode_into(parts, lengths, bytes, at, |len| vec![0; len])
+}
+
+/// As [`decode`], into vectors that `fresh` gives for their length.
+pub(crate) fn decode_into(
+    parts: &[Packed],
+    lengths: &[usize],
+    bytes: &[u8],
+    at: Moment,
+    mut fresh: impl FnMut(usize) -> Vec<u64>,
+) -> Result<Vec<Vec<u64>>, ProtocolError> {
     let expected = message_len(parts, lengths);
     if bytes.len() != expected {
         return Err(ProtocolError::MessageLength { at, expected, got: bytes.len() });
@@ -31,7 +42,7 @@ pub fn decode(parts: &[Packed], lengths: &[usize], bytes: &[u8], at: Moment) -> 
     let mut rest = bytes;
     let mut words = Vec::with_capacity(parts.len());
     for part in parts {
-        let mut out = vec![0; lengths[part.buf.0 as usize]];
+        let mut out = fresh(lengths[part.buf.0 as usize]);
         let (head, tail) = rest.split_at(pack::packed_len(out.len(), u32::from(part.bits)));
         unpack_canonical(head, part.bits, &mut out, at)?;
         words.push(out);

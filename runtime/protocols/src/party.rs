@@ -227,7 +227,8 @@ impl Party {
     }
 
     fn take_message(&mut self, exchange: &Exchange, bytes: &[u8], at: Moment) -> Result<(), ProtocolError> {
-        let words = message::decode(&exchange.receive, &self.code.code().lengths, bytes, at)?;
+        let lengths = &self.code.code().lengths;
+        let words = message::decode_into(&exchange.receive, lengths, bytes, at, |len| self.frame.fresh(len))?;
         for (part, words) in exchange.receive.iter().zip(words) {
             self.frame[part.buf.0 as usize] = words;
         }
