@@ -76,6 +76,12 @@ impl Frame {
         }
     }
 
+    /// Words kept for reuse.
+    #[cfg(test)]
+    pub(crate) fn kept_words(&self) -> usize {
+        self.spare.values().flatten().map(Vec::len).sum()
+    }
+
     /// Words of unspecified content: whoever asks writes all of them.
     pub(crate) fn fresh(&mut self, len: usize) -> Vec<u64> {
         self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| vec![0; len])

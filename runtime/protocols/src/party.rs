@@ -201,6 +201,11 @@ impl Party {
         Ok(Online { party: self, seed: material.seed, inputs, step: 0, sent: false })
     }
 
+    #[cfg(test)]
+    pub(crate) fn kept_words(&self) -> usize {
+        self.frame.kept_words()
+    }
+
     fn claim(&mut self, index: u64) -> Result<StageSeed, ProtocolError> {
         let next = index.checked_add(1).filter(|_| index >= self.next_index);
         self.next_index = next.ok_or(ProtocolError::MaterialUsed { index })?;

@@ -197,3 +197,46 @@ fn own_data_of_the_wrong_length_is_refused() {
     let code = Arc::clone(&trio.dealer.code);
     assert!(matches!(Party::new(code, Arc::new(Interpreter), vec![], seed()), Err(ProtocolError::WrongRole { .. })));
 }
+
+/// Messages and inputs go through the kept memory too: a session of many inferences holds no more than one of two.
+#[test]
+fn kept_memory_does_not_grow_with_the_number_of_inferences() {
+    let roles = trio(T);
+    let seed = |byte: u8| {
+        let mut bytes = [byte; 16];
+        SessionSeed::take(&mut bytes)
+    };
+    let party = |role: &RoleInProcess, weights, byte| {
+        Party::new(Arc::clone(&role.code), Arc::clone(&role.executor), weights, seed(byte)).unwrap()
+    };
+    let dealer = &roles.dealer;
+    let mut dealer = Dealer::new(Arc::clone(&dealer.code), Arc::clone(&dealer.executor), seed(1), seed(2)).unwrap();
+    let mut p0 = party(&roles.model_owner, vec![numbers(T.k * T.n, 3)], 1);
+    let mut p1 = party(&roles.data_owner, vec![], 2);
+    let mut corrections = Vec::new();
+    dealer.setup(&mut corrections).unwrap();
+    let (a, b) =
+        (p0.setup_message(&mut [].as_slice()).unwrap(), p1.setup_message(&mut corrections.as_slice()).unwrap());
+    p0.setup_receive(&b, &mut [].as_slice()).unwrap();
+    p1.setup_receive(&a, &mut [].as_slice()).unwrap();
+    let mut kept = Vec::new();
+    for index in 0..6 {
+        let (mut for_p0, mut for_p1) = (Vec::new(), Vec::new());
+        dealer.inference(index, &mut for_p0, &mut for_p1).unwrap();
+        let m0 = p0.offline(index, &mut for_p0.as_slice()).unwrap();
+        let m1 = p1.offline(index, &mut for_p1.as_slice()).unwrap();
+        let hops = p0.hops();
+        let mut o0 = p0.online(m0, vec![]).unwrap();
+        let mut o1 = p1.online(m1, vec![numbers(T.k, 1)]).unwrap();
+        for h in 0..hops {
+            let (a, b) = (o0.step(h).unwrap(), o1.step(h).unwrap());
+            o0.receive(h, &b).unwrap();
+            o1.receive(h, &a).unwrap();
+        }
+        drop(o0.finish().unwrap());
+        drop(o1.finish().unwrap());
+        kept.push((p0.kept_words(), p1.kept_words()));
+    }
+    assert!(kept[0].0 > 0 && kept[0].1 > 0);
+    assert!(kept[1..].iter().all(|k| *k == kept[1]), "{kept:?}");
+}
