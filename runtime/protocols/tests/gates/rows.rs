@@ -97,3 +97,20 @@ fn reciprocals_cover_sixteen_octaves_and_stay_finite_at_zero() {
         }
     }
 }
+
+/// The planner keeps 13 bits of the position in a bucket, one fewer than the gate's default: what that costs is stated here.
+#[test]
+fn the_planners_thirteen_position_bits_keep_rsqrt_below_2_to_the_minus_13() {
+    for (k, n, windows) in [(34u8, 8u8, 1u8), (34, 9, 1), (40, 6, 4)] {
+        let function = RowFunction::Rsqrt { scale: 2f64.powi(-32), eps: 1e-5 };
+        let t = RowTable { tau_bits: 13, ..table(k, n, windows, 20, function) };
+        for seed in 0..6 {
+            let v = arguments(&t, seed);
+            for (v, y) in v.iter().zip(evaluate(t, &v, seed)) {
+                let want = 1.0 / (*v as f64 * 2f64.powi(-32) + 1e-5).sqrt();
+                let error = (y / want - 1.0).abs() - UNITS * 2f64.powi(-20) / want;
+                assert!(error < 2f64.powi(-13), "k {k} n {n} W {windows} v {v}: {}", error.log2());
+            }
+        }
+    }
+}
