@@ -2,14 +2,19 @@
 //!
 //! The planner takes the tighter of a proved range and the observed one with a margin; a source `assume` overrides
 //! an observation, and what the data owner computes in the clear relies on nothing narrower than its proved range.
+//! Before weights exist, [`nominal`] stands in for both.
 //! Ranges belong to one rewritten graph and carry its digest. They are public: they go into the
 //! share program as ring widths, table domains and bounds.
+
+mod nominal;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, NodeId, Visibility};
+
+pub use nominal::nominal;
 
 /// Factor by which an observed magnitude is widened before it is relied on.
 pub const MARGIN: f64 = 2.0;

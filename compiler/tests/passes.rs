@@ -10,6 +10,8 @@ mod graph;
 mod meaning;
 #[path = "passes/models.rs"]
 mod models;
+#[path = "passes/nominal.rs"]
+mod nominal;
 #[path = "passes/random.rs"]
 mod random;
 #[path = "passes/ranges.rs"]

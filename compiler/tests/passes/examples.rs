@@ -11,7 +11,7 @@ use mpcc_compiler::text::op_name;
 use crate::meaning::difference;
 use crate::models;
 
-fn lowered(example: &str) -> Graph {
+pub(crate) fn lowered(example: &str) -> Graph {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("model.mpv");
     let source = std::fs::read_to_string(path).expect("the example has a model");
     let module = mpcc_grammar::parse(&source).expect("the example parses");
