@@ -47,6 +47,18 @@ fn products() {
     }
 }
 
+fn double_products() {
+    for (batch, m, k, n) in [(1, 256, 256, 256), (4, 65, 64, 65), (4, 65, 65, 64), (12, 17, 16, 17), (2, 16, 257, 48)] {
+        let (a, b) = (words(2 * batch * m * k), words(2 * batch * k * n));
+        let mut c = vec![0; 2 * batch * m * n];
+        for bits in [104, 128] {
+            let time = seconds(|| matmul::matmul_double_bits(batch, m, k, n, &a, &b, black_box(&mut c), bits));
+            let rate = (batch * m * k * n) as f64 / time / 1e9;
+            println!("  matmul of {bits}-bit doubles {batch}x[{m}x{k}]·[{k}x{n}]: {rate:.2} GMAC/s");
+        }
+    }
+}
+
 fn streams() {
     let prg = Prg::new(&Seed::from_bytes([2; 16]));
     for len in [16usize, 2048, 1 << 20] {
@@ -54,7 +66,9 @@ fn streams() {
         let plain = seconds(|| prg.fill(1, 0, black_box(&mut out)));
         let masked = seconds(|| prg.fill_masked(1, 0, 37, black_box(&mut out)));
         let rate = |time| (len * 8) as f64 / time / 1e9;
-        println!("  prg {} B: {:.2} GB/s, masked {:.2} GB/s", len * 8, rate(plain), rate(masked));
+        let double = seconds(|| prg.fill_double(1, 0, 101, black_box(&mut out)));
+        let [plain, masked, double] = [plain, masked, double].map(rate);
+        println!("  prg {} B: {plain:.2} GB/s, masked {masked:.2} GB/s, doubles {double:.2} GB/s", len * 8);
     }
     let seed = Seed::from_bytes([3; 16]);
     println!("  prg key expansion: {:.1} ns", 1e9 * seconds(|| drop(black_box(Prg::new(&seed)))));
@@ -72,6 +86,21 @@ fn packing() {
         let unpacking = seconds(|| pack::unpack(&out, bits, black_box(&mut back)).expect("own bytes"));
         let rate = |time| (src.len() * 8) as f64 / time / 1e9;
         println!("  {bits}-bit words: pack {:.2}, unpack {:.2} GB/s of words", rate(packing), rate(unpacking));
+    }
+}
+
+fn double_packing() {
+    let src = words(1 << 14);
+    let mut back = vec![0; src.len()];
+    for bits in [65, 96, 101, 127, 128] {
+        let mut out = Vec::new();
+        let packing = seconds(|| {
+            out.clear();
+            pack::pack_double(&src, bits, black_box(&mut out));
+        });
+        let unpacking = seconds(|| pack::unpack_double(&out, bits, black_box(&mut back)).expect("own bytes"));
+        let rate = |time| (src.len() * 8) as f64 / time / 1e9;
+        println!("  {bits}-bit doubles: pack {:.2}, unpack {:.2} GB/s of words", rate(packing), rate(unpacking));
     }
 }
 
@@ -101,8 +130,10 @@ fn main() {
         }
         println!("{:?}", level::force(Some(wanted)));
         products();
+        double_products();
         streams();
         packing();
+        double_packing();
         tables();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Smaller rings 2^k need no other kernel: reduction mod 2^k commutes with wrapping sums and products. The
 //! vector kernel is register-blocked with packed panels; every level gives the same words because wrapping
-//! addition is associative.
+//! addition is associative. Larger rings have doubles for entries; see [`matmul_double`].
 
 use crate::level::{self, Level};
 
@@ -10,8 +10,11 @@ use crate::level::{self, Level};
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod double;
 #[cfg(target_arch = "x86_64")]
 mod scratch;
+
+pub use double::{matmul_double, matmul_double_bits};
 
 /// What a product does to the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,22 +1,26 @@
 //! Ring words of 1 to 64 bits packed back to back, little-endian: word `i` occupies bits `i·bits ..` of the
-//! byte string, least significant first. The unused high bits of the last byte are zero.
+//! byte string, least significant first. The unused high bits of the last byte are zero. Doubles, two words per
+//! element, follow the same rule with 65 to 128 bits.
 
 use crate::level::{self, Level};
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod double;
+
+pub use double::{pack_double, unpack_double};
 
 /// Why packed bytes were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
     /// The byte string is not the length that the words take.
     #[error(
-        "{words} words of {bits} bits take {expected} bytes, got {found}; check that both sides agree on shape and ring"
+        "{words} elements of {bits} bits take {expected} bytes, got {found}; check that both sides agree on shape and ring"
     )]
     Length {
-        /// Words asked for.
+        /// Words or doubles asked for.
         words: usize,
-        /// Bits per word.
+        /// Bits per word or double.
         bits: u32,
         /// Bytes that many words take.
         expected: usize,
@@ -25,7 +29,7 @@ pub enum PackError {
     },
 }
 
-/// Bytes that `words` words of `bits` bits take: ⌈words·bits/8⌉.
+/// Bytes that `words` words (or doubles) of `bits` bits take: ⌈words·bits/8⌉.
 ///
 /// # Panics
 /// If the number of bits overflows `usize`.

@@ -16,6 +16,9 @@ mod x86;
 /// First stream number that [`fill`] refuses; [`derive()`] works above it.
 pub const RESERVED: u64 = 1 << 63;
 
+/// Words that are drawn before they are reduced, so that they are still in cache; even, so that no double is split.
+const PIECE: usize = 2048;
+
 /// A 128-bit key of a pseudo-random stream. Wiped on drop, and its `Debug` form shows nothing.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Seed([u8; 16]);
@@ -114,10 +117,29 @@ impl Prg {
         assert!((1..=64).contains(&bits), "a ring word has 1 to 64 bits, not {bits}");
         let mask = u64::MAX >> (64 - bits);
         let mut first_word = first_word;
-        for piece in out.chunks_mut(2048) {
+        for piece in out.chunks_mut(PIECE) {
             self.fill(stream, first_word, piece);
             if bits < 64 {
                 piece.iter_mut().for_each(|word| *word &= mask);
+            }
+            first_word += piece.len() as u64;
+        }
+    }
+
+    /// Fills `out` with doubles `first ..` of `stream`, reduced mod 2^`bits`: double `d` is word 2d and, with
+    /// `bits` − 64 bits, word 2d + 1.
+    ///
+    /// # Panics
+    /// As [`Prg::fill`], and if `bits` is not in 65..=128 or the number of words is odd.
+    pub fn fill_double(&self, stream: u64, first: u64, bits: u32, out: &mut [u64]) {
+        assert!((65..=128).contains(&bits), "a double has 65 to 128 bits, not {bits}");
+        assert!(out.len().is_multiple_of(2), "doubles have two words each, got {} words", out.len());
+        let mut first_word = first.checked_mul(2).expect("a stream has fewer than 2^64 words");
+        let mask = u64::MAX >> (128 - bits);
+        for piece in out.chunks_mut(PIECE) {
+            self.fill(stream, first_word, piece);
+            if bits < 128 {
+                piece.as_chunks_mut::<2>().0.iter_mut().for_each(|[_, high]| *high &= mask);
             }
             first_word += piece.len() as u64;
         }
@@ -165,6 +187,11 @@ pub fn fill(seed: &Seed, stream: u64, first_word: u64, out: &mut [u64]) {
 /// As [`fill`] with words reduced mod 2^`bits`; panics as [`Prg::fill_masked`].
 pub fn fill_masked(seed: &Seed, stream: u64, first_word: u64, bits: u32, out: &mut [u64]) {
     Prg::new(seed).fill_masked(stream, first_word, bits, out);
+}
+
+/// As [`fill`] with doubles `first ..` reduced mod 2^`bits`, 65 to 128 bits; panics as [`Prg::fill_double`].
+pub fn fill_double(seed: &Seed, stream: u64, first: u64, bits: u32, out: &mut [u64]) {
+    Prg::new(seed).fill_double(stream, first, bits, out);
 }
 
 /// The child seed AES_seed(2^63 + `domain` ‖ `index`). Children of different (domain, index) pairs are

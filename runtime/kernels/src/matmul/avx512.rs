@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 use super::{Shape, Update, scratch};
 use crate::level::{self, Level};
 
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 /// Rows of a register block.
 const ROWS: usize = 8;
 /// Inner extent and columns of a packed block: 512 KiB of the right operand.
@@ -101,7 +101,7 @@ fn streamed(update: Update, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
 
 /// Calls `body(first column, vectors)` for panels of at most `most` vectors (1, 2 or 4) that cover `columns`.
 #[inline(always)]
-fn for_panels(columns: usize, most: usize, mut body: impl FnMut(usize, usize)) {
+pub(super) fn for_panels(columns: usize, most: usize, mut body: impl FnMut(usize, usize)) {
     let mut at = 0;
     while at < columns {
         let needed = (columns - at).div_ceil(LANES);

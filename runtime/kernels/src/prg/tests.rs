@@ -80,6 +80,30 @@ fn masked_words_are_the_words_reduced() {
 }
 
 #[test]
+fn doubles_are_pairs_of_words_reduced() {
+    let seed = seed();
+    for bits in [65, 71, 104, 105, 127, 128] {
+        for (first, doubles) in [(0, 0), (0, 1), (0, 2500), (3, 1025), ((1 << 63) - 9, 8)] {
+            for level in levels() {
+                let mut out = vec![0; 2 * doubles];
+                Prg::at_level(level, &seed).fill_double(9, first, bits, &mut out);
+                for (i, &word) in out.iter().enumerate() {
+                    let kept = if i % 2 == 0 { 64 } else { bits - 64 };
+                    let expected = plain(&seed, 9, 2 * first + i as u64) & (u64::MAX >> (64 - kept));
+                    assert_eq!(word, expected, "{level:?}: word {i} of {bits}-bit doubles from {first}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "two words each")]
+fn half_a_double_is_refused() {
+    fill_double(&seed(), 0, 0, 70, &mut [0; 3]);
+}
+
+#[test]
 fn derived_seeds_differ_from_one_another_and_from_streams() {
     let seed = seed();
     let mut seen = std::collections::HashSet::new();

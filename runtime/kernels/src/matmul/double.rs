@@ -1,0 +1,104 @@
+//! Matrix products over rings of 65 to 128 bits. An element is a double: two words of a `u64` slice, low word
+//! first. The portable product needs three word multiplications per term; processors with 52-bit multiply-add
+//! instructions split doubles into two or three limbs instead.
+
+use super::Shape;
+use crate::level::{self, Level};
+
+#[cfg(target_arch = "x86_64")]
+mod ifma;
+
+/// C = A·B modulo 2^128 for each of `batch` products: `left` is `[batch][m][k]`, `right` is `[batch][k][n]`,
+/// `out` is `[batch][m][n]`, each entry a double. With `k` = 0 the result is zero.
+///
+/// # Panics
+/// If a slice does not have two words per entry of its shape.
+pub fn matmul_double(batch: usize, m: usize, k: usize, n: usize, left: &[u64], right: &[u64], out: &mut [u64]) {
+    matmul_double_bits(batch, m, k, n, left, right, out, 128);
+}
+
+/// As [`matmul_double`], reduced modulo 2^`bits`. Bits of the operands from `bits` on do not matter. Rings of up
+/// to 104 bits are the fastest.
+///
+/// # Panics
+/// As [`matmul_double`], and if `bits` is not in 65..=128.
+#[expect(clippy::too_many_arguments, reason = "the shape of a batched product")]
+pub fn matmul_double_bits(
+    batch: usize,
+    m: usize,
+    k: usize,
+    n: usize,
+    left: &[u64],
+    right: &[u64],
+    out: &mut [u64],
+    bits: u32,
+) {
+    at_level(level::current(), batch, Shape { m, k, n }, left, right, out, bits);
+}
+
+fn at_level(level: Level, batch: usize, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64], bits: u32) {
+    let Shape { m, k, n } = shape;
+    assert!((65..=128).contains(&bits), "a double has 65 to 128 bits, not {bits}");
+    assert_eq!(a.len(), 2 * batch * m * k, "left doubles of a {batch}x[{m}x{k}]·[{k}x{n}] product");
+    assert_eq!(b.len(), 2 * batch * k * n, "right doubles of a {batch}x[{m}x{k}]·[{k}x{n}] product");
+    assert_eq!(c.len(), 2 * batch * m * n, "destination doubles of a {batch}x[{m}x{k}]·[{k}x{n}] product");
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        c.fill(0);
+        return;
+    }
+    for ((a, b), c) in a.chunks_exact(2 * m * k).zip(b.chunks_exact(2 * k * n)).zip(c.chunks_exact_mut(2 * m * n)) {
+        #[cfg(target_arch = "x86_64")]
+        if ifma::available(level) {
+            ifma::product(shape, a, b, c, bits);
+            continue;
+        }
+        portable(shape, a, b, c, bits);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = level;
+}
+
+/// The bits of the high word that belong to a ring of `bits` bits.
+fn high_mask(bits: u32) -> u64 {
+    u64::MAX >> (128 - bits)
+}
+
+/// Row by row in strips of columns whose sums stay in registers.
+fn portable(shape: Shape, a: &[u64], b: &[u64], c: &mut [u64], bits: u32) {
+    const STRIP: usize = 4;
+    let Shape { k, n, .. } = shape;
+    let mask = high_mask(bits);
+    for (row, out) in a.chunks_exact(2 * k).zip(c.chunks_exact_mut(2 * n)) {
+        let row = row.as_chunks::<2>().0;
+        for (strip, out) in out.chunks_mut(2 * STRIP).enumerate() {
+            let right = &b[2 * STRIP * strip..];
+            let sums = match out.len() / 2 {
+                1 => sums::<1, STRIP>(row, right, n),
+                2 => sums::<2, STRIP>(row, right, n),
+                3 => sums::<3, STRIP>(row, right, n),
+                _ => sums::<STRIP, STRIP>(row, right, n),
+            };
+            for (out, sum) in out.as_chunks_mut::<2>().0.iter_mut().zip(sums) {
+                *out = [sum as u64, (sum >> 64) as u64 & mask];
+            }
+        }
+    }
+}
+
+/// Products of `row` with the first C columns of `right`, whose rows are `n` doubles apart; the rest is zero.
+fn sums<const C: usize, const STRIP: usize>(row: &[[u64; 2]], right: &[u64], n: usize) -> [u128; STRIP] {
+    let mut sums = [0u128; STRIP];
+    for (&[x0, x1], right) in row.iter().zip(right.chunks(2 * n)) {
+        for (sum, &[y0, y1]) in sums[..C].iter_mut().zip(right.as_chunks::<2>().0) {
+            let cross = x0.wrapping_mul(y1).wrapping_add(x1.wrapping_mul(y0));
+            *sum = sum.wrapping_add(u128::from(x0) * u128::from(y0)).wrapping_add(u128::from(cross) << 64);
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests;
