@@ -66,38 +66,24 @@ fn high_mask(bits: u32) -> u64 {
     u64::MAX >> (128 - bits)
 }
 
-/// Row by row in strips of columns whose sums stay in registers.
+/// Row by row, the destination row as accumulator.
 fn portable(shape: Shape, a: &[u64], b: &[u64], c: &mut [u64], bits: u32) {
-    const STRIP: usize = 4;
     let Shape { k, n, .. } = shape;
     let mask = high_mask(bits);
     for (row, out) in a.chunks_exact(2 * k).zip(c.chunks_exact_mut(2 * n)) {
-        let row = row.as_chunks::<2>().0;
-        for (strip, out) in out.chunks_mut(2 * STRIP).enumerate() {
-            let right = &b[2 * STRIP * strip..];
-            let sums = match out.len() / 2 {
-                1 => sums::<1, STRIP>(row, right, n),
-                2 => sums::<2, STRIP>(row, right, n),
-                3 => sums::<3, STRIP>(row, right, n),
-                _ => sums::<STRIP, STRIP>(row, right, n),
-            };
-            for (out, sum) in out.as_chunks_mut::<2>().0.iter_mut().zip(sums) {
-                *out = [sum as u64, (sum >> 64) as u64 & mask];
+        out.fill(0);
+        let out = out.as_chunks_mut::<2>().0;
+        for (&[x0, x1], b) in row.as_chunks::<2>().0.iter().zip(b.chunks_exact(2 * n)) {
+            for (out, &[y0, y1]) in out.iter_mut().zip(b.as_chunks::<2>().0) {
+                let product = u128::from(x0) * u128::from(y0);
+                let cross = x0.wrapping_mul(y1).wrapping_add(x1.wrapping_mul(y0));
+                let (low, carry) = out[0].overflowing_add(product as u64);
+                let high = ((product >> 64) as u64).wrapping_add(cross).wrapping_add(u64::from(carry));
+                *out = [low, out[1].wrapping_add(high)];
             }
         }
+        out.iter_mut().for_each(|[_, high]| *high &= mask);
     }
-}
-
-/// Products of `row` with the first C columns of `right`, whose rows are `n` doubles apart; the rest is zero.
-fn sums<const C: usize, const STRIP: usize>(row: &[[u64; 2]], right: &[u64], n: usize) -> [u128; STRIP] {
-    let mut sums = [0u128; STRIP];
-    for (&[x0, x1], right) in row.iter().zip(right.chunks(2 * n)) {
-        for (sum, &[y0, y1]) in sums[..C].iter_mut().zip(right.as_chunks::<2>().0) {
-            let cross = x0.wrapping_mul(y1).wrapping_add(x1.wrapping_mul(y0));
-            *sum = sum.wrapping_add(u128::from(x0) * u128::from(y0)).wrapping_add(u128::from(cross) << 64);
-        }
-    }
-    sums
 }
 
 #[cfg(test)]

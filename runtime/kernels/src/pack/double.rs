@@ -6,9 +6,10 @@ use super::{PackError, packed_len};
 /// Bytes that an element of up to 128 bits can touch.
 const TOUCHED: usize = 17;
 
-fn mask(bits: u32) -> u128 {
+/// The bits of the high word that are packed.
+fn mask(bits: u32) -> u64 {
     assert!((65..=128).contains(&bits), "a double has 65 to 128 bits, not {bits}");
-    u128::MAX >> (128 - bits)
+    u64::MAX >> (128 - bits)
 }
 
 /// Appends the low `bits` bits of every double of `src`, two words each and the low word first; higher bits are
@@ -25,30 +26,33 @@ pub fn pack_double(src: &[u64], bits: u32, out: &mut Vec<u8>) {
     let out = &mut out[start..];
     if bits == 128 {
         for (bytes, double) in out.as_chunks_mut::<16>().0.iter_mut().zip(doubles) {
-            *bytes = join(double).to_le_bytes();
+            bytes.as_chunks_mut::<8>().0.copy_from_slice(&double.map(u64::to_le_bytes));
         }
         return;
     }
     let (mut at, mut shift, mut shared) = (0, 0, 0);
-    for double in doubles {
-        let double = join(double) & mask;
-        let low = (double << shift | shared).to_le_bytes();
-        let last = (double >> 1 >> (127 - shift)) as u8;
+    for &[low, high] in doubles {
+        let high = high & mask;
+        let words = [low << shift | shared, high << shift | low >> 1 >> (63 - shift)];
+        let last = (high >> 1 >> (63 - shift)) as u8;
         match out[at..].first_chunk_mut::<TOUCHED>() {
             // The bytes after the element's last one are zeros that the next element overwrites.
             Some(bytes) => {
-                bytes[..16].copy_from_slice(&low);
+                bytes[..8].copy_from_slice(&words[0].to_le_bytes());
+                bytes[8..16].copy_from_slice(&words[1].to_le_bytes());
                 bytes[16] = last;
             }
             None => {
                 let rest = &mut out[at..];
                 let len = rest.len();
-                rest.copy_from_slice(&low[..len]);
+                rest.copy_from_slice(&words.map(u64::to_le_bytes).as_flattened()[..len]);
             }
         }
         let end = shift + bits;
         (at, shift) = (at + (end / 8) as usize, end % 8);
-        shared = double >> (bits - shift);
+        // The element's top bits, which share a byte with the next element: none if that byte is the next one's.
+        let top = high << (128 - bits) | low >> (bits - 64);
+        shared = top >> 1 >> (63 - shift);
     }
 }
 
@@ -86,16 +90,13 @@ pub fn unpack_double(bytes: &[u8], bits: u32, out: &mut [u64]) -> Result<(), Pac
             }
         };
         let [low @ .., last] = touched;
-        let value = u128::from_le_bytes(low) >> shift | u128::from(last) << 1 << (127 - shift);
-        *double = halves(value & mask);
+        let [low, high] = halves(u128::from_le_bytes(low));
+        *double =
+            [low >> shift | high << 1 << (63 - shift), (high >> shift | u64::from(last) << 1 << (63 - shift)) & mask];
         let end = shift + bits;
         (at, shift) = (at + (end / 8) as usize, end % 8);
     }
     Ok(())
-}
-
-fn join(&[low, high]: &[u64; 2]) -> u128 {
-    u128::from(low) | u128::from(high) << 64
 }
 
 fn halves(double: u128) -> [u64; 2] {
