@@ -179,6 +179,20 @@ impl RowTable {
     pub fn words_per_row(&self) -> usize {
         (usize::from(self.windows) * (usize::from(self.degree) + 1) + usize::from(self.windows) - 1) << self.index_bits
     }
+
+    /// log2 of the arguments that a bucket of window `w` stands for: window w is one of k − w(n − 2) bits.
+    pub fn bucket_bits(&self, w: u8) -> i32 {
+        let n = i32::from(self.index_bits);
+        i32::from(self.ring_bits) - i32::from(w) * (n - 2) - n
+    }
+
+    /// The arguments at which a table is accurate to 2^-12 of its value: from 2.25 buckets of the last window to below the
+    /// first window's top bucket. Down to zero the result saturates, at no more than the function's value one bucket below
+    /// the domain; above the domain it is undefined. The table must be one that the verifier accepts.
+    pub fn domain(&self) -> std::ops::Range<u64> {
+        let least = (9u64 << self.bucket_bits(self.windows - 1)).div_ceil(4);
+        least..(1 << self.ring_bits) - (1 << self.bucket_bits(0))
+    }
 }
 
 /// One instruction.

@@ -150,8 +150,9 @@ fn mask_products(digits: usize) -> u8 {
     (without_e + with_e) as u8
 }
 
-/// Products of at least two masks in T_0 + L_0 (T_1 + …): with m = w factors L_u and one T_w.
-fn chain_products(windows: u8) -> u32 {
+/// Products of at least two masks in T_0 + L_0 (T_1 + …), each of which is dealt for every row: with m = w factors L_u
+/// and one T_w.
+pub fn chain_products(windows: u8) -> u32 {
     let w = u32::from(windows);
     // Subsets with T_w and at least one of L_0..L_{w−1}, and subsets of at least two of L_0..L_{W−2}.
     let with_t: u32 = (0..w).map(|i| (1 << i) - 1).sum();

@@ -296,15 +296,7 @@ impl Build<'_> {
         let spec = |ring| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
         match (&f.form, &node.op) {
             (Form::RowFunction { argument, windows, function }, op) => {
-                let table = RowTable {
-                    ring_bits: windows.ring_bits,
-                    index_bits: windows.index_bits,
-                    windows: windows.windows,
-                    degree: 3,
-                    tau_bits: TAU_BITS as u8,
-                    fraction: (f.share - TAU_BITS) as u8,
-                    function: *function,
-                };
+                let table = windows.table(*function, (f.share - TAU_BITS) as u8);
                 self.row_function(op, *argument, table, f, ring, &node.path)
             }
             (Form::GeluPlain(s), Op::Gelu(x)) => self.gelu_plain(*x, s, f, ring, node),

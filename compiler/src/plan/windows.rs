@@ -1,6 +1,9 @@
 //! Choosing the windows of a row table (gate G10) for the range of its argument.
 
-use mpcc_program::code::RowFunction;
+use mpcc_program::code::{RowFunction, RowTable};
+use mpcc_program::cost;
+
+use super::TAU_BITS;
 
 /// Ring bits, index bits and windows of a row table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,34 +14,78 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
+    /// The table of `function` with `fraction` bits in its coefficients.
+    pub(crate) fn table(self, function: RowFunction, fraction: u8) -> RowTable {
+        RowTable {
+            ring_bits: self.ring_bits,
+            index_bits: self.index_bits,
+            windows: self.windows,
+            degree: 3,
+            tau_bits: TAU_BITS as u8,
+            fraction,
+            function,
+        }
+    }
+
     /// The value at which a decreasing function saturates below the domain.
     pub(crate) fn greatest(self, function: RowFunction) -> f64 {
-        let lowest = i32::from(self.ring_bits)
-            - (i32::from(self.windows) - 1) * (i32::from(self.index_bits) - 2)
-            - i32::from(self.index_bits);
-        let v = 1.75 * libm::exp2(f64::from(lowest));
+        let table = self.table(function, 0);
+        // One bucket below 2.25 of them.
+        let v = 1.25 * libm::exp2(f64::from(table.bucket_bits(self.windows - 1)));
         match function {
             RowFunction::Rsqrt { scale, eps } => 1.0 / libm::sqrt(v * scale + eps),
             RowFunction::Recip { scale, eps } => 1.0 / (v * scale + eps),
         }
     }
-}
 
-/// The cheapest table that is exact on `[low, high]` in ring units, with a factor 2 of room below, where it saturates,
-/// and 4 above, where it would wrap.
-///
-/// One window reaches 6.5 to 8.5 octaves and costs no hop; more windows cost one.
-pub(crate) fn choose(low: f64, high: f64) -> Option<Windows> {
-    [(1, 8), (1, 9), (1, 10), (4, 6), (5, 6), (6, 6)].into_iter().find_map(|(windows, n)| {
+    /// Words that the dealer deals for a row, those of the chain of windows included.
+    pub(crate) fn dealt_words(self) -> usize {
+        let table = self.table(RowFunction::Recip { scale: 1.0, eps: 0.0 }, 0);
+        table.words_per_row() + if self.windows > 1 { cost::chain_products(self.windows) as usize } else { 0 }
+    }
+
+    /// The fewest ring bits in which arguments up to `high` leave a factor 4 of room above, if the domain then begins at
+    /// half of `low` or below.
+    fn reach(windows: u8, index_bits: u8, low: f64, high: f64) -> Option<Windows> {
+        let n = i32::from(index_bits);
         // The top bucket is outside the domain, hence the room above 2·high; the rest keeps the argument's declared
         // bound, a power of two above 2·high, below the ring.
         let usable = 1.0 - libm::exp2(-f64::from(n));
         let ring = libm::ceil(libm::log2(4.0 * high / usable * 1.03)) as i32;
-        let ring = ring.max(16).max((windows - 1) * (n - 2) + n);
-        let lowest = ring - (windows - 1) * (n - 2) - n;
-        let reaches = lowest >= 0 && 2.75 * libm::exp2(f64::from(lowest)) <= low / 2.0;
-        (reaches && ring < 62).then_some(Windows { ring_bits: ring as u8, index_bits: n as u8, windows: windows as u8 })
-    })
+        let ring = ring.max(16).max((i32::from(windows) - 1) * (n - 2) + n);
+        if ring >= 62 {
+            return None;
+        }
+        let found = Windows { ring_bits: ring as u8, index_bits, windows };
+        let domain = found.table(RowFunction::Recip { scale: 1.0, eps: 0.0 }, 0).domain();
+        (domain.start as f64 <= low / 2.0).then_some(found)
+    }
+}
+
+/// Most windows and index bits that are considered.
+const WINDOWS: u8 = 6;
+const INDEX_BITS: u8 = 12;
+
+/// For every number of windows the smallest table that is exact on `[low, high]` in ring units, with a factor 2 of room
+/// below, where it saturates, and 4 above, where it would wrap; ordered by the words dealt per row.
+///
+/// One window costs no hop and any more cost one, so a caller who weighs bytes against hops compares the first candidate of
+/// one window with the first of several.
+pub(crate) fn candidates(low: f64, high: f64) -> Vec<Windows> {
+    let smallest = |windows| (5..=INDEX_BITS).find_map(|n| Windows::reach(windows, n, low, high));
+    let mut all: Vec<Windows> = (1..=WINDOWS).filter_map(smallest).collect();
+    all.sort_by_key(|w| w.dealt_words());
+    all
+}
+
+/// Index bits up to which one window, without a hop, is worth its bytes.
+const ONE_WINDOW: u8 = 10;
+
+/// The default candidate: one window if it has at most 1024 buckets, else the one with the fewest bytes.
+pub(crate) fn choose(low: f64, high: f64) -> Option<Windows> {
+    let all = candidates(low, high);
+    let one = all.iter().find(|w| w.windows == 1 && w.index_bits <= ONE_WINDOW);
+    one.or(all.first()).copied()
 }
 
 #[cfg(test)]
@@ -47,11 +94,31 @@ mod tests {
 
     #[test]
     fn one_window_where_it_reaches_and_more_where_it_does_not() {
-        let one = choose(4e6, 3e7).unwrap();
-        assert_eq!((one.windows, one.index_bits), (1, 8));
-        let four = choose(1e4, 3e7).unwrap();
-        assert_eq!((four.windows, four.index_bits), (4, 6));
+        for (low, shape) in [(8e6, (1, 7)), (4e6, (1, 8)), (1e6, (1, 10)), (1e5, (4, 5)), (1e4, (5, 5)), (1e3, (6, 5))]
+        {
+            let found = choose(low, 3e7).unwrap();
+            assert_eq!((found.windows, found.index_bits), shape, "{low}");
+        }
         assert_eq!(choose(1.0, 1e15), None);
+    }
+
+    #[test]
+    fn candidates_are_ordered_by_what_is_dealt_and_none_can_shrink() {
+        for step in 0..1000u32 {
+            let low = libm::exp2(4.0 + f64::from(step % 40) * 0.7);
+            let high = low * libm::exp2(f64::from(step / 40) * 0.7);
+            let all = candidates(low, high);
+            assert!(all.is_sorted_by_key(|w| w.dealt_words()));
+            for w in &all {
+                assert_eq!(all.iter().filter(|o| o.windows == w.windows).count(), 1);
+                assert!(w.index_bits == 5 || Windows::reach(w.windows, w.index_bits - 1, low, high).is_none());
+            }
+            let chosen = choose(low, high);
+            assert!(
+                chosen.is_none_or(|c| all.contains(&c) && (c.windows == 1 || c == all[0])),
+                "{chosen:?} of {all:?}"
+            );
+        }
     }
 
     #[test]
@@ -59,17 +126,12 @@ mod tests {
         for step in 0..4000u32 {
             let low = libm::exp2(3.0 + f64::from(step % 40) * 0.7);
             let high = low * libm::exp2(f64::from(step / 40) * 0.2);
-            let Some(w) = choose(low, high) else {
-                assert!(high / low > libm::exp2(14.0) || high > libm::exp2(50.0), "{low} {high}");
-                continue;
-            };
-            let bucket = |w: Windows, window: i32| {
-                i32::from(w.ring_bits) - window * (i32::from(w.index_bits) - 2) - i32::from(w.index_bits)
-            };
-            let lowest = bucket(w, i32::from(w.windows) - 1);
-            assert!(lowest >= 0 && 2.75 * libm::exp2(f64::from(lowest)) <= low / 2.0);
-            let top = libm::exp2(f64::from(w.ring_bits)) - libm::exp2(f64::from(bucket(w, 0)));
-            assert!(4.0 * high < top, "{low} {high} {w:?}");
+            let all = candidates(low, high);
+            assert!(!all.is_empty() || high / low > libm::exp2(16.0) || high > libm::exp2(50.0), "{low} {high}");
+            for w in all {
+                let domain = w.table(RowFunction::Recip { scale: 1.0, eps: 0.0 }, 0).domain();
+                assert!(2.0 * domain.start as f64 <= low && 4.0 * high < domain.end as f64, "{low} {high} {w:?}");
+            }
         }
     }
 }

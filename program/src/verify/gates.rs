@@ -451,7 +451,7 @@ fn row_table(check: &mut Check<'_>, out: &Value, source: &Value, table: &RowTabl
         format!("tables over {} bits; at most 62", table.ring_bits)
     });
     let (w, n) = (i32::from(table.windows), i32::from(table.index_bits));
-    let lowest = i32::from(table.ring_bits) - (w - 1) * (n - 2) - n;
+    let lowest = table.bucket_bits(table.windows.saturating_sub(1));
     let windows = w == 1 || n >= 5;
     check.require(Rule::Parameter, w >= 1 && (2..=16).contains(&n) && lowest >= 0 && windows, || {
         format!("{w} windows of 2^{n} entries do not fit {} bits", table.ring_bits)

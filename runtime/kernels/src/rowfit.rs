@@ -20,6 +20,12 @@ const NODES: usize = DEGREE as usize + 1;
 const NODE: [f64; NODES] =
     [0.038_060_233_744_356_63, 0.308_658_283_817_455_1, 0.691_341_716_182_544_8, 0.961_939_766_255_643_4];
 
+/// Where the domain begins, in quarters of a bucket of the last window. The error of a cubic through these nodes grows
+/// towards the pole of the function, and at 9 quarters it is below 2^-12 for 1/v.
+const LEAST: u64 = 9;
+/// Below how many quarters of its bucket's width a window hands over to the next, whose domain must reach that far.
+const HAND_OVER: i128 = 11;
+
 /// What a row computes of the integer v.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RowFunction {
@@ -115,7 +121,7 @@ impl RowTable {
         if self.fraction > 40 {
             return refuse("fraction", self.fraction, "at most 40");
         }
-        let lowest = 1.75 * (1u64 << self.bucket_bits(self.windows - 1)) as f64;
+        let lowest = (LEAST - 4) as f64 / 4.0 * (1u64 << self.bucket_bits(self.windows - 1)) as f64;
         let unit = (1u64 << self.fraction) as f64 * (1u64 << self.tau_bits) as f64;
         let largest = self.function.value(lowest) * unit;
         if largest.is_nan() || largest >= (1u64 << 62) as f64 {
@@ -159,10 +165,10 @@ impl RowTable {
         self.window_bits(w) - self.index_bits
     }
 
-    /// The values on which the table meets its error bound: [⌈lo⌉, 2^k − Δ_0) with lo = 2.75 Δ of the last
-    /// window. Below, the result saturates near f(lo − Δ); above, it is undefined.
+    /// The values on which the table meets its error bound: [⌈lo⌉, 2^k − Δ_0) with lo = 2.25 Δ of the last
+    /// window. Below, the result stays between f(lo) and f(lo − Δ) up to that error; above, it is undefined.
     pub fn domain(&self) -> std::ops::Range<u64> {
-        let lo = (11u64 << self.bucket_bits(self.windows - 1)).div_ceil(4);
+        let lo = (LEAST << self.bucket_bits(self.windows - 1)).div_ceil(4);
         lo..(1 << self.ring_bits) - (1 << self.bucket_bits(0))
     }
 }
@@ -179,42 +185,46 @@ pub struct Entry {
 /// The dealer's bucket `j` of window `w` for the mask `mask` (counted mod 2^k_w).
 ///
 /// The bucket stands for v in [a, a + Δ), a = jΔ − mask mod 2^k_w, taken as negative if it would pass the
-/// window's end. Above the last window a bucket with a < 2.75Δ hands over. Otherwise the coefficients are
-/// those of the cubic through f(max(v, 1.75Δ)) at the four Chebyshev nodes, times 2^fraction and rounded to
-/// the nearest integer, halves to even.
+/// window's end. Above the last window a bucket with a < 2.75Δ hands over. In the last, one that ends at or below
+/// lo = 2.25Δ holds the constant f(lo). Otherwise the coefficients are those of the cubic through f at the four
+/// Chebyshev nodes of the bucket's part from lo on, or of its upper half if that part is shorter, times 2^fraction
+/// and rounded to the nearest integer, halves to even. For 1/v these nodes make the largest relative error least.
 pub fn fit_entry(table: &RowTable, mask: u64, w: u32, j: usize) -> Entry {
     let (bits, shift) = (table.window_bits(w), table.bucket_bits(w));
     let period = 1u64 << bits;
     let width = 1u64 << shift;
     let start = ((j as u64) << shift).wrapping_sub(mask) & (period - 1);
     let start = if start > period - width { start as i64 - period as i64 } else { start as i64 };
-    if w + 1 < table.windows && 4 * i128::from(start) < 11 * i128::from(width) {
+    if w + 1 < table.windows && 4 * i128::from(start) < HAND_OVER * i128::from(width) {
         return Entry { coefficients: [0; NODES], low: 1 };
     }
     let (start, width) = (start as f64, width as f64);
-    let floor = 1.75 * width;
-    let values = NODE.map(|node| {
-        let v = start + width * node;
-        table.function.value(if v < floor { floor } else { v })
+    let least = LEAST as f64 / 4.0 * width;
+    // Where the fitted part begins, as a position in the bucket.
+    let from = ((least - start) / width).clamp(0.0, 0.5);
+    let nodes = NODE.map(|node| from + (1.0 - from) * node);
+    let values = nodes.map(|node| {
+        let v = if start + width <= least { least } else { start + width * node };
+        table.function.value(v)
     });
     let scale = (1u64 << table.fraction) as f64;
-    let coefficients = interpolate(values).map(|c| (c * scale).round_ties_even() as i64 as u64);
+    let coefficients = interpolate(values, nodes).map(|c| (c * scale).round_ties_even() as i64 as u64);
     Entry { coefficients, low: 0 }
 }
 
-/// Monomial coefficients of the cubic through the `values` at the nodes, by divided differences.
-fn interpolate(mut values: [f64; NODES]) -> [f64; NODES] {
+/// Monomial coefficients of the cubic through the `values` at the `nodes`, by divided differences.
+fn interpolate(mut values: [f64; NODES], nodes: [f64; NODES]) -> [f64; NODES] {
     for j in 1..NODES {
         for i in (j..NODES).rev() {
-            values[i] = (values[i] - values[i - 1]) / (NODE[i] - NODE[i - j]);
+            values[i] = (values[i] - values[i - 1]) / (nodes[i] - nodes[i - j]);
         }
     }
     let mut poly = [0.0; NODES];
     for i in (0..NODES).rev() {
         for q in (1..NODES).rev() {
-            poly[q] = poly[q - 1] - NODE[i] * poly[q];
+            poly[q] = poly[q - 1] - nodes[i] * poly[q];
         }
-        poly[0] = values[i] - NODE[i] * poly[0];
+        poly[0] = values[i] - nodes[i] * poly[0];
     }
     poly
 }

@@ -147,7 +147,7 @@ fn centre(state: &State<'_>, source: ValueId, truncate: u8) -> (Integers, Option
 }
 
 fn row_table(state: &State<'_>, source: ValueId, table: &RowTable) -> Result<Integers, RangeError> {
-    let end = u128::from(tables::domain_end(table));
+    let end = u128::from(table.domain().end);
     let arguments = state.integers(source).iter();
     // A negative argument stands for one at the upper end of the ring.
     let unsigned: Integers = arguments.map(|v| i128::from(coins::low(*v as u64, table.ring_bits))).collect();

@@ -5,7 +5,7 @@ use mpcc_kernels::trig;
 use mpcc_program::code::{RowFunction, RowTable};
 
 /// The kernels' form of a table's parameters.
-fn kernel_table(table: &RowTable) -> Table {
+pub(super) fn kernel_table(table: &RowTable) -> Table {
     Table {
         ring_bits: table.ring_bits.into(),
         index_bits: table.index_bits.into(),
@@ -18,11 +18,6 @@ fn kernel_table(table: &RowTable) -> Table {
             RowFunction::Recip { scale, eps } => rowfit::RowFunction::Recip { scale, eps },
         },
     }
-}
-
-/// First argument beyond a table's domain.
-pub(super) fn domain_end(table: &RowTable) -> u64 {
-    kernel_table(table).domain().end
 }
 
 /// T_0..T_{W−1}, L_0..L_{W−2} at the opened argument `hat` with the mask `mask`, both modulo 2^ring_bits: the powers of
