@@ -129,7 +129,8 @@ pub(crate) struct Source {
     /// Its graphs.
     pub(crate) rewritten: Rewritten,
     /// Which protocols it is planned with.
-    plan_options: PlanOptions,
+    /// Choices between protocols.
+    pub(crate) plan_options: PlanOptions,
 }
 
 /// Reads, checks and rewrites a model file; warnings are shown.

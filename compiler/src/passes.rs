@@ -4,17 +4,9 @@
 //! The verifier runs after each, and nodes that no output needs are dropped.
 //! [`check_final`] says which ops may be left on shared values.
 
-mod common_subexpressions;
-mod defer_normaliser;
 mod final_form;
-mod fold_scales;
-mod fuse_linear;
-mod group_heads;
-mod linearise_attention;
-mod narrow_rows;
 mod rewrite;
-mod split_layernorm;
-mod split_linear;
+mod savings;
 mod views;
 
 use thiserror::Error;
@@ -23,8 +15,12 @@ use crate::graph::Graph;
 use crate::verify::{Violation, verify};
 
 pub use final_form::check_final;
+pub use savings::{Saved, Saving, Savings, run_without, savings};
 
-/// One rewrite.
+/// From a graph to one of the same value.
+pub type Rewrite = fn(&Graph) -> Result<Graph, String>;
+
+/// One pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
     /// Its name: file, golden folder and command-line argument.
@@ -36,27 +32,38 @@ pub struct Pass {
     /// Facts that hold after it.
     pub establishes: &'static [&'static str],
     /// The rewrite. An error is a bug of the pass.
-    pub run: fn(&Graph) -> Result<Graph, String>,
+    pub run: Rewrite,
+    /// What stands in for it where it is left out to see what it saves, if the rest cannot do without.
+    pub without: Option<Rewrite>,
 }
 
-/// THE list, in order.
-pub const PASSES: &[Pass] = &[
-    common_subexpressions::PASS,
-    group_heads::PASS,
+/// Declares the passes: each is a module of this folder with a constant `PASS`.
+macro_rules! passes {
+    ($($name:ident,)*) => {
+        $(mod $name;)*
+
+        /// THE list, in order.
+        pub const PASSES: &[Pass] = &[$($name::PASS,)*];
+    };
+}
+
+passes! {
+    common_subexpressions,
+    group_heads,
     // After group_heads, which turns picked heads into picked columns.
-    split_linear::PASS,
+    split_linear,
     // After split_linear: q can be narrowed only once it is apart from k and v.
-    narrow_rows::PASS,
+    narrow_rows,
     // After narrow_rows: with a single query row the scores are the smaller product.
-    linearise_attention::PASS,
-    defer_normaliser::PASS,
+    linearise_attention,
+    defer_normaliser,
     // After the products have their final order, so that a factor finds the nearest weight.
-    fold_scales::PASS,
+    fold_scales,
     // After fold_scales, which takes factors from between two layers.
-    fuse_linear::PASS,
+    fuse_linear,
     // Last: it ends with every layer on a norm being a product of its own, which no rule above would recognise.
-    split_layernorm::PASS,
-];
+    split_layernorm,
+}
 
 /// What one pass did.
 #[derive(Clone, Debug, PartialEq, Eq)]

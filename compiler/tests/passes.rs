@@ -16,3 +16,5 @@ mod nominal;
 mod random;
 #[path = "passes/ranges.rs"]
 mod ranges;
+#[path = "passes/savings.rs"]
+mod savings;

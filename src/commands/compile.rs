@@ -1,6 +1,7 @@
 //! `mpcc compile`: from a model file to an artefact, and every form in between as text.
 
 mod emit;
+mod passes;
 
 use std::path::PathBuf;
 
@@ -26,11 +27,14 @@ Value ranges come from --ranges, else from --weights with --calibrate, else from
 Stages of --emit: ast, graph, graph@PASS, passes, plan, program, program-model-owner, program-data-owner,
 program-dealer, clif, asm. The path - is standard output.
 
+--passes needs neither weights nor value ranges: it compares plans on ranges that are usual in such a network.
+
 Examples:
   mpcc compile model.mpv -o model.mpca
   mpcc compile model.mpv --plan attn=ATTN_ROW --set LAYERS=2 -o small.mpca
   mpcc compile model.mpv --weights w.safetensors --calibrate images/ -o model.mpca
-  mpcc compile model.mpv --emit graph@fuse_linear=-")]
+  mpcc compile model.mpv --emit graph@fuse_linear=-
+  mpcc compile model.mpv --passes")]
 pub(crate) struct CompileArguments {
     /// The model file; `-` reads standard input.
     #[arg(value_name = "MODEL.mpv")]
@@ -48,6 +52,9 @@ pub(crate) struct CompileArguments {
     /// Write a form between source and machine code as text. May be repeated.
     #[arg(long, value_name = "STAGE=PATH")]
     emit: Vec<Emit>,
+    /// List every rewrite with the hops, bytes and multiplications it saves in this model, and compile nothing.
+    #[arg(long, conflicts_with_all = ["output", "emit", "weights", "ranges", "calibrate"])]
+    passes: bool,
 }
 
 #[derive(Serialize)]
@@ -69,6 +76,9 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
         return Err(Usage("only one thing can go to standard output".to_owned()).into());
     }
     let source = model::read_source(&arguments.model, &arguments.options, terminal)?;
+    if arguments.passes {
+        return passes::run(&source, terminal);
+    }
     let binding = match &arguments.weights {
         Some(path) => Some(weights::load(path, &source.rewritten.lowered)?.report),
         None => None,

@@ -117,6 +117,29 @@ fn every_stage_can_be_read() {
     place.bad_usage(&["compile", "model.mpv", "--emit", "graph@nothing=-"], "fuse_linear");
 }
 
+/// Needs no ranges and no weights; the same figures as text and as JSON.
+#[test]
+fn every_pass_is_listed_with_what_it_saved() {
+    let place = Place::new();
+    fs::remove_file(place.path("model.ranges.json")).unwrap();
+    let report = place.json(&["compile", "model.mpv", "--passes"]);
+    assert_eq!((&report["schema"], &report["model"]), (&"mpcc.passes/1".into(), &"Tiny".into()));
+    assert!(report["predicted"]["hops"].as_u64() > Some(0), "{report}");
+    let listed: Vec<&str> = report["passes"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    let known: Vec<&str> = mpcc::compiler::passes::PASSES.iter().map(|p| p.name).collect();
+    assert_eq!(listed, known);
+    // One of two rows is used: without the pass, both are rectified and opened.
+    let narrow = report["passes"].as_array().unwrap().iter().find(|p| p["name"] == "narrow_rows").unwrap();
+    assert_eq!(narrow["changed"], true);
+    for field in ["online_bytes", "offline_bytes"] {
+        assert!(narrow["saved"][field].as_i64() > Some(0), "{field}: {narrow}");
+    }
+    let table = place.good(&["compile", "model.mpv", "--passes"]);
+    assert_eq!(table.lines().filter(|l| known.iter().any(|name| l.starts_with(name))).count(), known.len(), "{table}");
+    assert!(table.contains("nothing to do") && table.contains("computes only the rows that are needed"), "{table}");
+    place.bad_usage(&["compile", "model.mpv", "--passes", "-o", "new.mpca"], "--output");
+}
+
 #[test]
 fn the_same_source_gives_the_same_artefact() {
     let place = Place::new();

@@ -13,6 +13,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &[],
     establishes: &["no identities"],
     run: |graph| rewrite(graph, &[identity, fold, constant_operand]),
+    without: None,
 };
 
 /// Constants of more entries than this are not folded.

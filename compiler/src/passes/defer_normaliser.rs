@@ -14,6 +14,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &["one kernel per value"],
     establishes: &["normalisers on results"],
     run: |graph| rewrite(graph, &[identity, defer]),
+    without: None,
 };
 
 fn defer(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {

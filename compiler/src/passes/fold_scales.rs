@@ -15,6 +15,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &["the cheaper order of products", "normalisers on results"],
     establishes: &["factors in weights"],
     run: |graph| rewrite(graph, &[identity, mean_is_scaled_sum, fold]),
+    without: None,
 };
 
 fn fold(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {

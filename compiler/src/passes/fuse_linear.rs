@@ -13,6 +13,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &["factors in weights"],
     establishes: &["no adjacent linear layers"],
     run: |graph| rewrite(graph, &[identity, fuse, added_bias, added_matrix, sum_of_server_terms, added_to_parts]),
+    without: None,
 };
 
 /// `(x W1ᵀ + b1) W2ᵀ + b2` becomes `x (W2 W1)ᵀ + (b1 W2ᵀ + b2)` unless that multiplies more.

@@ -17,6 +17,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &["no identities"],
     establishes: &["one kernel per value"],
     run: |graph| rewrite(graph, &[identity, pick_early, regroup_late, merge_parts, permute_weight]),
+    without: None,
 };
 
 /// Heads and rows are axes of values `[heads, rows, width]`.

@@ -13,6 +13,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &["one kernel per value", "no dropped rows"],
     establishes: &["the cheaper order of products"],
     run: |graph| rewrite(graph, &[linearise]),
+    without: None,
 };
 
 fn linearise(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {

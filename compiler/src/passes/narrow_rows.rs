@@ -15,6 +15,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &["no picked columns"],
     establishes: &["no dropped rows"],
     run: |graph| rewrite(graph, &[identity, reshape_late, narrow]),
+    without: None,
 };
 
 fn narrow(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {

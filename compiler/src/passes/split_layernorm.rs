@@ -18,6 +18,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &["no dropped rows", "factors in weights", "no adjacent linear layers"],
     establishes: &["no layer norm"],
     run: |graph| rewrite(graph, &[identity, linear_of_norm, norm]),
+    without: Some(|graph| rewrite(graph, &[identity, plain])),
 };
 
 /// The operands of the layer norm that `id` is a view of rows of, and `x` and `1/σ` for those rows.
@@ -58,7 +59,12 @@ fn linear_of_norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, Strin
 
 /// What is left once the linear users have gone.
 fn norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
-    if !matches!(rw.op(id), Op::LayerNorm { .. }) || feeds_linear(rw, id) {
+    if feeds_linear(rw, id) { Ok(None) } else { plain(rw, id) }
+}
+
+/// A layer norm as it is written in books, for all of its users.
+fn plain(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
+    if !matches!(rw.op(id), Op::LayerNorm { .. }) {
         return Ok(None);
     }
     let Some((x, inverse, gain, bias)) = viewed_norm(rw, id)? else {

@@ -15,6 +15,7 @@ pub(super) const PASS: Pass = Pass {
     needs: &["one kernel per value"],
     establishes: &["no picked columns"],
     run: |graph| rewrite(graph, &[identity, split]),
+    without: None,
 };
 
 fn split(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {

@@ -26,7 +26,7 @@ pub(crate) fn difference(a: &Graph, b: &Graph, seeds: u64) -> f64 {
     a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size
 }
 
-fn networks() -> Vec<(&'static str, Graph)> {
+pub(crate) fn networks() -> Vec<(&'static str, Graph)> {
     let mixed = Vit::small();
     let soft = Vit { heads: vec![vec![true; 4]; 2], ..Vit::small() };
     let linear = Vit { heads: vec![vec![false; 4]; 2], ..Vit::small() };
