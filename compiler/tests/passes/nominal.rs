@@ -56,7 +56,7 @@ fn row_functions_take_one_window_for_norms_and_some_for_row_sums() {
         windows[usize::from(is_norm)].push(table.windows);
     }
     assert_eq!(windows[1], [1; 15]);
-    assert!(windows[0].len() == 7 && windows[0].iter().all(|w| (4..=5).contains(w)), "{:?}", windows[0]);
+    assert!(windows[0].len() == 7 && windows[0].iter().all(|w| *w > 1), "{:?}", windows[0]);
 }
 
 #[test]
