@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, compile, cost, explain, fmt, inspect, keygen, run, simulate, weights};
+use crate::commands::{calibrate, check, compile, cost, explain, fmt, inspect, keygen, run, simulate, weights};
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.
 ///
@@ -67,6 +67,7 @@ pub(crate) enum Command {
     Weights(weights::WeightsArguments),
     Explain(explain::ExplainArguments),
     Keygen(keygen::KeygenArguments),
+    Calibrate(calibrate::CalibrateArguments),
     /// A role of a local run, started by `run`.
     #[command(hide = true)]
     RoleProcess {

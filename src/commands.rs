@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod cost;
@@ -19,6 +20,7 @@ use crate::terminal::Terminal;
 /// Runs a command.
 pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
     match command {
+        Command::Calibrate(arguments) => calibrate::run(arguments, terminal),
         Command::Check(arguments) => check::run(arguments, terminal),
         Command::Fmt(arguments) => fmt::run(arguments, terminal),
         Command::Compile(arguments) => compile::run(arguments, terminal),

@@ -1,25 +1,19 @@
-//! Predicted seconds of a share program on a network, in all and by layer, operation or hop.
+//! Predicted seconds of a share program on a machine and a network, in all and by layer, operation or hop.
 //!
-//! Hops and bytes are exact. Times are a model: half a round trip for each hop, the larger direction's bytes over the
-//! bandwidth, and local work at the rates below.
+//! Hops and bytes are exact. Seconds are those of `mpcc_program::timing`; what is said here is only how rows of a table
+//! share them: the half round trip of a hop goes to where most bytes travel, time on the line follows bytes, and the
+//! rest follows the gates' work.
 
 use std::collections::HashMap;
 
 use mpcc_channel::NetworkProfile;
-use mpcc_program::cost::{self, Cost, GateCost, PartyBytes};
+use mpcc_program::cost::{self, GateCost, PartyBytes};
+use mpcc_program::machine::{Link, Machine};
 use mpcc_program::program::{Gate, Program, Value, ValueId};
+use mpcc_program::timing::{Estimate, Workload};
 use serde::Serialize;
 
 use crate::report::Predicted;
-
-/// 64-bit multiply-accumulates of one party in a second.
-const MACS_PER_SECOND: f64 = 5.5e9;
-/// Words of one party that are not in a matrix product, in a second.
-const WORDS_PER_SECOND: f64 = 250e6;
-/// Bytes of corrections that the dealer makes in a second.
-const DEALT_BYTES_PER_SECOND: f64 = 1.1e9;
-/// Bytes of weights that are masked and taken in in a second.
-const MASKED_BYTES_PER_SECOND: f64 = 200e6;
 
 /// What rows of a cost table stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -45,53 +39,59 @@ pub(crate) struct Row {
     pub(crate) offline_bytes: PartyBytes,
     /// Online.
     pub(crate) seconds: f64,
-    #[serde(skip)]
-    macs: [u64; 2],
-    #[serde(skip)]
-    words: u64,
 }
 
-/// Predicted cost of a program on a network.
-pub(crate) fn predict(program: &Program, network: &NetworkProfile) -> Predicted {
-    let cost = cost::program(program);
-    let wire: f64 = rows(program, network, By::Hop).iter().map(|row| wire_seconds(row, network)).sum();
-    let offline = cost.offline_bytes.data_owner.max(cost.offline_bytes.model_owner) as f64;
-    Predicted {
-        online_seconds: wire + compute_seconds(cost.macs, cost.words),
-        offline_seconds: network.round_trip_seconds
-            + offline / network.bytes_per_second
-            + offline / DEALT_BYTES_PER_SECOND
-            + macs_seconds(cost.macs),
-        setup_seconds: setup_seconds(&cost, network),
-        ..Predicted::counts(&cost)
+/// A program with what its estimates need, counted once.
+pub(crate) struct Priced<'a> {
+    program: &'a Program,
+    workload: Workload,
+    machine: &'a Machine,
+}
+
+impl<'a> Priced<'a> {
+    /// Counts the work of a program's roles.
+    pub(crate) fn new(program: &'a Program, machine: &'a Machine) -> Self {
+        Self { program, workload: Workload::new(program), machine }
+    }
+
+    /// Predicted cost on a network of one of `inferences` in a session.
+    pub(crate) fn predict(&self, network: &NetworkProfile, inferences: usize) -> Predicted {
+        let estimate = self.estimate(network);
+        let mean = estimate.mean(inferences);
+        Predicted {
+            online_seconds: mean.online_seconds,
+            offline_seconds: mean.offline_seconds,
+            setup_seconds: estimate.setup_seconds,
+            ..Predicted::counts(&cost::program(self.program))
+        }
+    }
+
+    fn estimate(&self, network: &NetworkProfile) -> Estimate {
+        self.workload.estimate(self.machine, link(network))
+    }
+
+    /// The cost of one inference on a network, divided.
+    pub(crate) fn rows(&self, network: &NetworkProfile, by: By) -> Vec<Row> {
+        let hops = self.estimate(network).first.hops;
+        rows(self.program, self.machine, link(network), &hops, by)
     }
 }
 
-fn setup_seconds(cost: &Cost, network: &NetworkProfile) -> f64 {
-    let bytes = cost.setup_bytes as f64;
-    network.round_trip_seconds / 2.0 + bytes / network.bytes_per_second + bytes / MASKED_BYTES_PER_SECOND
+/// A network as the estimate takes it. One that is not imitated adds nothing to what the machine takes.
+pub(crate) fn link(network: &NetworkProfile) -> Link {
+    match network.shape() {
+        None => Link::LOOPBACK,
+        Some(_) => Link { round_trip_seconds: network.round_trip_seconds, bytes_per_second: network.bytes_per_second },
+    }
 }
 
-fn macs_seconds(macs: [u64; 2]) -> f64 {
-    macs[0].max(macs[1]) as f64 / MACS_PER_SECOND
-}
-
-fn compute_seconds(macs: [u64; 2], words: u64) -> f64 {
-    macs_seconds(macs) + words as f64 / WORDS_PER_SECOND
-}
-
-fn wire_seconds(row: &Row, network: &NetworkProfile) -> f64 {
-    let bytes = row.online_bytes.model_owner.max(row.online_bytes.data_owner) as f64;
-    f64::from(row.hops) * network.round_trip_seconds / 2.0 + bytes / network.bytes_per_second
-}
-
-/// The cost of a program, divided.
-pub(crate) fn rows(program: &Program, network: &NetworkProfile, by: By) -> Vec<Row> {
+fn rows(program: &Program, machine: &Machine, link: Link, hops: &[f64], by: By) -> Vec<Row> {
     let costs: Vec<GateCost> = (0u32..).zip(&program.values).map(|(i, _)| cost::gate(program, ValueId(i))).collect();
     let keys: Vec<String> = program.values.iter().map(|value| key(value, by)).collect();
     let mut rows: Vec<Row> = Vec::new();
     let mut index: HashMap<&str, usize> = HashMap::new();
-    for ((value, gate), key) in program.values.iter().zip(&costs).zip(&keys) {
+    let mut row_of = Vec::with_capacity(keys.len());
+    for (gate, key) in costs.iter().zip(&keys) {
         let at = *index.entry(key).or_insert_with(|| {
             rows.push(Row { path: key.clone(), ..Row::default() });
             rows.len() - 1
@@ -100,15 +100,29 @@ pub(crate) fn rows(program: &Program, network: &NetworkProfile, by: By) -> Vec<R
         row.online_bytes.model_owner += gate.online.model_owner;
         row.online_bytes.data_owner += gate.online.data_owner;
         row.offline_bytes.add(gate.dealt);
-        row.macs[0] += gate.macs[0];
-        row.macs[1] += gate.macs[1];
-        row.words += value.shape.iter().product::<usize>() as u64;
+        row_of.push(at);
     }
+    let larger = |gate: &GateCost| gate.online.model_owner.max(gate.online.data_owner);
     for hop in 1..=program.hops {
-        let opened = program.values.iter().zip(&costs).zip(&keys).filter(|((v, _), _)| travels(v, hop));
-        let most = opened.max_by_key(|((_, gate), _)| gate.online.model_owner.max(gate.online.data_owner));
-        if let Some(at) = most.and_then(|(_, key)| index.get(key.as_str())) {
+        let opened = program.values.iter().zip(&costs).zip(&row_of).filter(|((v, _), _)| travels(v, hop));
+        if let Some((_, at)) = opened.max_by_key(|((_, gate), _)| larger(gate)) {
             rows[*at].hops += 1;
+            rows[*at].seconds += link.round_trip_seconds / 2.0;
+        }
+    }
+    for (step, seconds) in hops.iter().enumerate() {
+        let last = step == usize::from(program.hops);
+        let mut rest = if last { *seconds } else { seconds - link.round_trip_seconds / 2.0 };
+        let members: Vec<usize> = (0..costs.len()).filter(|i| executed_in(&program.values[*i]) == step).collect();
+        let on_line: Vec<f64> = members.iter().map(|i| larger(&costs[*i]) as f64 / link.bytes_per_second).collect();
+        let line: f64 = on_line.iter().sum();
+        // One-way hops overlap, so that the line may take longer than the hop.
+        let scale = if line > rest { rest.max(0.0) / line } else { 1.0 };
+        rest -= line * scale;
+        let work: Vec<f64> = members.iter().map(|i| machine.seconds(&costs[*i].work) + f64::MIN_POSITIVE).collect();
+        let all: f64 = work.iter().sum();
+        for ((member, line), work) in members.iter().zip(on_line).zip(work) {
+            rows[row_of[*member]].seconds += line * scale + rest * work / all;
         }
     }
     if by == By::Hop {
@@ -116,12 +130,19 @@ pub(crate) fn rows(program: &Program, network: &NetworkProfile, by: By) -> Vec<R
         for row in &mut rows {
             let hop = row.path.parse::<u16>().unwrap_or(0);
             row.path = hop_name(program, hop);
+            row.seconds = match usize::from(hop) {
+                0 => 0.0,
+                h if hop == program.hops => hops[h - 1..].iter().sum(),
+                h => hops[h - 1],
+            };
         }
     }
-    for row in &mut rows {
-        row.seconds = wire_seconds(row, network) + compute_seconds(row.macs, row.words);
-    }
     rows
+}
+
+/// The step, counted from 0, in which a party works on a value; what travels is prepared in the step before.
+fn executed_in(value: &Value) -> usize {
+    usize::from(value.level) - usize::from(value.gate.takes_a_hop())
 }
 
 fn travels(value: &Value, hop: u16) -> bool {

@@ -9,6 +9,7 @@ mod encoded;
 mod estimate;
 mod failure;
 mod files;
+mod machine;
 mod model;
 mod outputs;
 mod planning;

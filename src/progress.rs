@@ -30,6 +30,11 @@ impl Bar {
         self.0.set_position(done);
     }
 
+    /// One more step is done.
+    pub(crate) fn advance(&self) {
+        self.0.inc(1);
+    }
+
     /// What is being done.
     pub(crate) fn say(&self, what: impl Into<Cow<'static, str>>) {
         self.0.set_message(what);

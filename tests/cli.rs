@@ -6,6 +6,8 @@ mod bad_files;
 mod commands;
 #[path = "cli/example.rs"]
 mod example;
+#[path = "cli/machines.rs"]
+mod machines;
 #[path = "cli/sessions.rs"]
 mod sessions;
 #[path = "cli/support.rs"]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Buf, Exchange, Instr, RoleCode};
 use crate::program::{Gate, Program, Rounding, ValueId, WeightId};
+use crate::work::Work;
 
 /// Bytes by party.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ impl PartyBytes {
 }
 
 /// Cost of one gate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GateCost {
     /// Payload sent online, by party.
     pub online: PartyBytes,
@@ -34,6 +35,8 @@ pub struct GateCost {
     pub dealt: PartyBytes,
     /// 64-bit multiply-accumulates online, by party.
     pub macs: [u64; 2],
+    /// The bulk of the busier party's online work, by which the seconds of a hop are divided among its gates.
+    pub work: Work,
 }
 
 /// Cost of a program, per inference unless said otherwise.
@@ -132,8 +135,47 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
         | Gate::AddPublic { .. }
         | Gate::AddServer { .. } => {}
     }
+    cost.work = work(program, id);
     cost.dealt = PartyBytes { model_owner: broadcast, data_owner: dealt + broadcast };
     cost
+}
+
+/// The bulk of a gate's online work at the busier party.
+fn work(program: &Program, id: ValueId) -> Work {
+    let value = program.value(id);
+    let n = value.shape.iter().product::<usize>() as u64;
+    let source = |s: &ValueId| program.value(*s);
+    let entries = |s: &ValueId| source(s).shape.iter().product::<usize>() as u64;
+    let inner = |s: &ValueId| source(s).shape.last().map_or(1, |k| *k as u64);
+    // What nearly every gate does: a few additions on each entry, in memory.
+    let mut work = Work { map_word: 3 * n, map_vector: 2 * n, ..Work::default() };
+    match &value.gate {
+        Gate::Rescale { .. } | Gate::ServerShare { .. } => work = Work::default(),
+        Gate::View { .. } | Gate::Concat { .. } => work = Work { copied: n, ..Work::default() },
+        Gate::Input { .. } | Gate::Open { .. } | Gate::Reveal { .. } => (work.packed, work.unpacked) = (n, n),
+        Gate::MatMulServer { source: s, .. } => work.product = n * inner(s),
+        Gate::MatMul { left, .. } => work.product = 2 * n * inner(left),
+        Gate::RowSquares { source: s } => (work.map_word, work.map_vector) = (5 * entries(s), 8 * entries(s)),
+        Gate::SignDigits { digits, .. } => {
+            (work.packed, work.unpacked) = (n, n);
+            work.map_lookup = n * digits.len() as u64;
+            work.map_scalar = 8 * n * digits.len() as u64;
+        }
+        Gate::OpenSign { signs, .. } => work.map_vector = n << (2 * signs.len() + 2),
+        Gate::Select { .. } => (work.map_word, work.map_vector) = (8 * n, 16 * n),
+        Gate::ReluShared { source: s } => work.share_level = 2 * n * (u64::from(source(s).ring) + 1),
+        Gate::RowTable { source: s, table } => {
+            let lookups = table.words_per_row() >> table.index_bits;
+            work.map_lookup = entries(s) * lookups as u64;
+        }
+        Gate::WindowChain { windows, .. } => work.map_vector = n << (2 * windows),
+        Gate::CosineSeries { coefficients, .. } => {
+            let harmonics = n * coefficients.len().saturating_sub(1) as u64;
+            (work.harmonic, work.map_lookup, work.map_scalar) = (harmonics, 4 * harmonics, 8 * harmonics);
+        }
+        _ => {}
+    }
+    work
 }
 
 /// Products of at least two masks in the sign polynomial of D digits: with factors E, lt_i, eq_j (j > i), every

@@ -7,9 +7,13 @@ pub mod code;
 pub mod cost;
 pub mod gates;
 pub mod interpret;
+pub mod machine;
+pub mod memory;
 pub mod program;
 pub mod text;
+pub mod timing;
 pub mod verify;
+pub mod work;
 
 #[cfg(test)]
 mod sample;

@@ -8,7 +8,8 @@ use mpcc_channel::{NetworkProfile, ProfileError};
 use serde::Serialize;
 
 use super::inspect::cost_table;
-use crate::estimate::{self, By, Row};
+use crate::estimate::{By, Priced, Row};
+use crate::machine::MachineOptions;
 use crate::model::{self, ModelOptions};
 use crate::ranges::RangeOptions;
 use crate::report::{Bytes, Predicted, Seconds, table};
@@ -40,6 +41,8 @@ pub(crate) struct CostArguments {
     options: ModelOptions,
     #[command(flatten)]
     ranges: RangeOptions,
+    #[command(flatten)]
+    machine: MachineOptions,
     /// Trained weights, to observe value ranges with --calibrate.
     #[arg(long, value_name = "W.safetensors")]
     weights: Option<PathBuf>,
@@ -101,13 +104,14 @@ pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> 
     let networks = profiles(&arguments.net)?;
     let weights = arguments.weights.as_deref();
     let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, weights, terminal)?;
-    let program = &model.artefact.program;
+    let machine = arguments.machine.read()?;
+    let priced = Priced::new(&model.artefact.program, &machine);
     let networks: Vec<OnNetwork> = networks
         .iter()
         .map(|profile| OnNetwork {
             network: profile.into(),
-            predicted: estimate::predict(program, profile),
-            layers: estimate::rows(program, profile, arguments.by),
+            predicted: priced.predict(profile, 1),
+            layers: priced.rows(profile, arguments.by),
         })
         .collect();
     let report = Report {

@@ -7,9 +7,10 @@ use anyhow::Result;
 use clap::Args;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
+use mpcc_program::machine::Machine;
 use serde::Serialize;
 
-use crate::estimate::{self, By, Row};
+use crate::estimate::{By, Priced, Row};
 use crate::model;
 use crate::report::{Bytes, table};
 use crate::terminal::Terminal;
@@ -67,7 +68,7 @@ pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<(
         parameters: graph.params.len(),
         inputs: inputs.collect(),
         outputs: outputs.collect(),
-        layers: estimate::rows(&artefact.program, &NetworkProfile::loopback(), By::Layer),
+        layers: Priced::new(&artefact.program, &Machine::built_in()).rows(&NetworkProfile::loopback(), By::Layer),
     };
     Ok(terminal.result(&report, || text(&report, &artefact))?)
 }

@@ -17,6 +17,7 @@ use mpcc_program::code::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Usage;
+use crate::machine::MachineOptions;
 use crate::model::ModelOptions;
 use crate::ranges::RangeOptions;
 use crate::terminal::Terminal;
@@ -71,6 +72,8 @@ pub(crate) struct RunArguments {
     options: ModelOptions,
     #[command(flatten)]
     ranges: RangeOptions,
+    #[command(flatten)]
+    machine: MachineOptions,
     #[command(flatten)]
     deployment: DeploymentArguments,
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mpcc_channel::{Fingerprint, Identity, Listener, Peer};
+use mpcc_program::machine::Machine;
 use mpcc_runtime::{Endpoint, Measurement, Progress, ProgressEvent, RoleReport};
 use serde::Serialize;
 
 use super::roles::{self, Meeting, Settings};
 use super::summary::{InferenceReport, Summary};
 use super::{RoleName, RunArguments};
-use crate::estimate;
+use crate::estimate::Priced;
 use crate::failure::Usage;
 use crate::model;
 use crate::progress::Bar;
@@ -49,7 +50,10 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, None, terminal)?;
     let manifest = model.artefact.manifest.clone();
     let outputs = model.artefact.program.outputs.clone();
-    let predicted = estimate::predict(&model.artefact.program, &arguments.net);
+    // Every role has a machine of its own.
+    let machine = Machine { cores: u32::MAX, ..arguments.machine.read()? };
+    let inferences = arguments.input.len().max(1);
+    let predicted = Priced::new(&model.artefact.program, &machine).predict(&arguments.net, inferences);
     let weights = arguments.weights.as_deref();
     let prepared = roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret)?;
     let files = prepared.input_files.clone();

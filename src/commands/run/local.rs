@@ -15,7 +15,7 @@ use super::messages::Job;
 use super::summary::{InferenceReport, Summary};
 use super::{RoleName, RunArguments, Switch};
 use crate::encoded;
-use crate::estimate;
+use crate::estimate::Priced;
 use crate::failure::Bug;
 use crate::model::{self, Model};
 use crate::outputs::{Revealed, expected_label};
@@ -30,7 +30,8 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     let options = (&arguments.options, &arguments.ranges);
     let model = model::read(&arguments.model, options.0, options.1, Some(weights_file), terminal)?;
     let files = inputs::expand(&arguments.input)?;
-    let predicted = estimate::predict(&model.artefact.program, &arguments.net);
+    let machine = arguments.machine.read()?;
+    let predicted = Priced::new(&model.artefact.program, &machine).predict(&arguments.net, files.len());
     let hops = u64::from(predicted.hops);
 
     let interrupted = children::interruptions()?;

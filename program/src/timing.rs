@@ -1,0 +1,322 @@
+//! Predicted seconds of a program on a machine and a network, from the code of its three roles.
+//!
+//! Every role has a clock. Its work advances it by counted units times measured rates; a message advances the
+//! receiver's clock to its arrival: half a round trip, and the longer of its time on the line and of its encryption.
+//! The dealer's corrections are a stream that is consumed while it is made. Where the three roles share cores, no
+//! phase ends before the cores have done the work of all.
+
+use crate::code::{Instr, Packed, Role, RoleCode};
+use crate::machine::{Link, Machine};
+use crate::memory;
+use crate::program::Program;
+use crate::work::{self, Work};
+
+/// Bytes of corrections that travel together.
+const PIECE: u64 = 1 << 20;
+
+/// Predicted seconds of one inference.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inference {
+    /// Before the input is known.
+    pub offline_seconds: f64,
+    /// From the input to the output: the sum of `hops`.
+    pub online_seconds: f64,
+    /// From the end of one exchange to the end of the next; the last entry is the work after the last exchange.
+    pub hops: Vec<f64>,
+}
+
+/// Predicted seconds of a session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// Once per session.
+    pub setup_seconds: f64,
+    /// The first inference, which uses most memory for the first time.
+    pub first: Inference,
+    /// Every later inference.
+    pub later: Inference,
+}
+
+impl Estimate {
+    /// The mean of a session's inferences.
+    pub fn mean(&self, inferences: usize) -> Inference {
+        let rest = (inferences.max(1) - 1) as f64;
+        let mean = |first: f64, later: f64| (first + rest * later) / (rest + 1.0);
+        let hops: Vec<f64> = self.first.hops.iter().zip(&self.later.hops).map(|(a, b)| mean(*a, *b)).collect();
+        Inference {
+            offline_seconds: mean(self.first.offline_seconds, self.later.offline_seconds),
+            online_seconds: hops.iter().sum(),
+            hops,
+        }
+    }
+}
+
+/// Work of a list of instructions, and what passes a link at each.
+struct Section {
+    items: Vec<Item>,
+    /// Packing the message that ends the section, and unpacking the peer's.
+    messages: [Work; 2],
+    /// Bytes sent and received in that exchange.
+    bytes: [u64; 2],
+}
+
+struct Item {
+    work: Work,
+    /// Words of memory used for the first time.
+    fresh: u64,
+    /// Bytes of a correction, by party.
+    corrections: [u64; 2],
+}
+
+/// A role's code as lists of work.
+struct Timed {
+    setup: Section,
+    setup_after: Section,
+    offline: Section,
+    steps: Vec<Section>,
+}
+
+/// What a program needs of each role, ready to be priced on any machine and network.
+pub struct Workload {
+    parties: [Timed; 2],
+    dealer: Timed,
+}
+
+impl Workload {
+    /// Lowers the program for each role and counts.
+    pub fn new(program: &Program) -> Self {
+        let code = |role| crate::gates::lower(program, role);
+        Self::of(&code(Role::ModelOwner), &code(Role::DataOwner), &code(Role::Dealer))
+    }
+
+    /// Counts lowered code.
+    pub fn of(model_owner: &RoleCode, data_owner: &RoleCode, dealer: &RoleCode) -> Self {
+        Self { parties: [Timed::new(model_owner), Timed::new(data_owner)], dealer: Timed::new(dealer) }
+    }
+
+    /// Seconds on `machine` for every role, over `link` between any two.
+    pub fn estimate(&self, machine: &Machine, link: Link) -> Estimate {
+        let clocks = Clocks { workload: self, machine, link };
+        let inference = |first| {
+            let hops = clocks.online(first);
+            Inference { offline_seconds: clocks.offline(first), online_seconds: hops.iter().sum(), hops }
+        };
+        Estimate { setup_seconds: clocks.setup(), first: inference(true), later: inference(false) }
+    }
+
+    /// Work of both parties from the input to the output.
+    pub fn online_work(&self) -> [Work; 2] {
+        [0, 1].map(|p| {
+            let mut sum = Work::default();
+            for section in &self.parties[p].steps {
+                section.items.iter().for_each(|item| sum.add(&item.work));
+                section.messages.iter().for_each(|work| sum.add(work));
+            }
+            sum
+        })
+    }
+
+    /// Bytes that each party sends from the input to the output.
+    pub fn online_bytes(&self) -> [u64; 2] {
+        [0, 1].map(|p| self.parties[p].steps.iter().map(|s| s.bytes[0]).sum())
+    }
+
+    /// Bytes of corrections for one inference, by receiver.
+    pub fn offline_bytes(&self) -> [u64; 2] {
+        [0, 1].map(|p| self.dealer.offline.items.iter().map(|item| item.corrections[p]).sum())
+    }
+}
+
+impl Timed {
+    fn new(code: &RoleCode) -> Self {
+        let fresh = memory::fresh_words(code);
+        let mut fresh = fresh.into_iter();
+        let none = crate::code::Exchange::default();
+        let mut section = |instrs: &[Instr], exchange: &crate::code::Exchange| {
+            let fresh = fresh.next().unwrap_or_default();
+            let items = instrs.iter().zip(&fresh.instructions).map(|(instr, fresh)| Item {
+                work: work::instruction(code, instr),
+                fresh: *fresh,
+                corrections: corrections(code, instr),
+            });
+            let bytes = |parts: &[Packed]| parts.iter().map(|p| packed_bytes(code, p.buf, p.bits)).sum();
+            let mut messages = work::exchange(code, exchange);
+            messages[1].fresh = fresh.exchange;
+            Section { items: items.collect(), messages, bytes: [bytes(&exchange.send), bytes(&exchange.receive)] }
+        };
+        Timed {
+            setup: section(&code.setup.local, &code.setup.exchange),
+            setup_after: section(&code.setup_after, &none),
+            offline: section(&code.offline, &none),
+            steps: code.steps.iter().map(|s| section(&s.local, &s.exchange)).collect(),
+        }
+    }
+}
+
+fn packed_bytes(code: &RoleCode, buf: crate::code::Buf, bits: u8) -> u64 {
+    (code.lengths[buf.0 as usize] as u64 * u64::from(bits)).div_ceil(8)
+}
+
+fn corrections(code: &RoleCode, instr: &Instr) -> [u64; 2] {
+    match instr {
+        Instr::Deal { src, bits } => [0, packed_bytes(code, *src, *bits)],
+        Instr::Broadcast { src, bits } => [packed_bytes(code, *src, *bits); 2],
+        Instr::Receive { dst, bits } => match code.role {
+            Role::ModelOwner => [packed_bytes(code, *dst, *bits), 0],
+            _ => [0, packed_bytes(code, *dst, *bits)],
+        },
+        _ => [0; 2],
+    }
+}
+
+struct Clocks<'a> {
+    workload: &'a Workload,
+    machine: &'a Machine,
+    link: Link,
+}
+
+impl Clocks<'_> {
+    /// From the end of sending's preparation to the arrival of the last byte.
+    fn transfer(&self, bytes: u64) -> f64 {
+        self.machine.exchange_microseconds * 1e-6 + self.link.round_trip_seconds / 2.0 + self.line(bytes)
+    }
+
+    fn line(&self, bytes: u64) -> f64 {
+        bytes as f64 * (1.0 / self.link.bytes_per_second).max(self.machine.link_nanoseconds_per_byte * 1e-9)
+    }
+
+    fn item(&self, item: &Item, first: bool) -> f64 {
+        let mut work = item.work;
+        work.fresh = if first { item.fresh } else { 0 };
+        self.machine.seconds(&work)
+    }
+
+    fn message(&self, work: &Work, first: bool) -> f64 {
+        self.machine.seconds(&Work { fresh: if first { work.fresh } else { 0 }, ..*work })
+    }
+
+    /// Both parties' clocks after an exchange that they reach at `ready`.
+    fn exchange(&self, sections: [&Section; 2], ready: [f64; 2], first: bool) -> [f64; 2] {
+        let sent = [0, 1].map(|p| ready[p] + self.message(&sections[p].messages[0], first));
+        [0, 1].map(|p| {
+            let bytes = sections[p].bytes[1];
+            let arrived = if bytes == 0 { 0.0 } else { sent[1 - p] + self.transfer(bytes) };
+            sent[p].max(arrived) + self.message(&sections[p].messages[1], first)
+        })
+    }
+
+    /// No phase ends before the cores have done all roles' work and the ends of the links have handled their bytes.
+    fn at_least(&self, clock: f64, work: f64, bytes: u64) -> f64 {
+        let links = 2.0 * bytes as f64 * self.machine.link_nanoseconds_per_byte * 1e-9;
+        clock.max((work + links) / f64::from(self.machine.cores))
+    }
+
+    /// Seconds of each hop and of the work after the last, as the later party sees them.
+    fn online(&self, first: bool) -> Vec<f64> {
+        let [model_owner, data_owner] = &self.workload.parties;
+        let mut clocks = [0.0; 2];
+        let mut before = 0.0;
+        let steps = model_owner.steps.iter().zip(&data_owner.steps);
+        let hops = steps.map(|(m, d)| {
+            let sections = [m, d];
+            let ready = [0, 1].map(|p| clocks[p] + sections[p].items.iter().map(|i| self.item(i, first)).sum::<f64>());
+            clocks = self.exchange(sections, ready, first);
+            let after = clocks[0].max(clocks[1]);
+            let seconds = after - before;
+            before = after;
+            seconds
+        });
+        hops.collect()
+    }
+
+    /// When each correction of `dealer` reaches each party, and when the dealer is done.
+    fn stream<'i>(&self, dealer: impl Iterator<Item = &'i Item>, first: bool) -> ([Vec<f64>; 2], f64) {
+        let mut clock = self.transfer(0);
+        let mut lines = [Line::default(), Line::default()];
+        for item in dealer {
+            clock += self.item(item, first);
+            for (line, bytes) in lines.iter_mut().zip(item.corrections) {
+                if bytes > 0 {
+                    line.waiting += 1;
+                    line.bytes += bytes;
+                    if line.bytes >= PIECE {
+                        self.flush(line, clock);
+                    }
+                }
+            }
+        }
+        lines.iter_mut().for_each(|line| self.flush(line, clock));
+        (lines.map(|line| line.arrivals), clock)
+    }
+
+    fn flush(&self, line: &mut Line, clock: f64) {
+        line.free = line.free.max(clock) + self.line(line.bytes);
+        let arrival = line.free + self.transfer(0);
+        line.arrivals.extend(std::iter::repeat_n(arrival, line.waiting));
+        (line.waiting, line.bytes) = (0, 0);
+    }
+
+    /// A party's clock after a list that takes corrections in order.
+    fn consume<'i>(
+        &self,
+        mut clock: f64,
+        items: impl Iterator<Item = &'i Item>,
+        arrivals: &mut impl Iterator<Item = f64>,
+        first: bool,
+    ) -> f64 {
+        for item in items {
+            if item.corrections != [0; 2] {
+                clock = f64::max(clock, arrivals.next().unwrap_or(0.0));
+            }
+            clock += self.item(item, first);
+        }
+        clock
+    }
+
+    /// From the request until both parties are ready.
+    fn offline(&self, first: bool) -> f64 {
+        let dealer = &self.workload.dealer.offline.items;
+        let (arrivals, _) = self.stream(dealer.iter(), first);
+        let mut clock: f64 = 0.0;
+        let mut work: f64 = dealer.iter().map(|i| self.item(i, first)).sum();
+        for (party, arrivals) in self.workload.parties.iter().zip(arrivals) {
+            let items = &party.offline.items;
+            work += items.iter().map(|i| self.item(i, first)).sum::<f64>();
+            clock = clock.max(self.consume(0.0, items.iter(), &mut arrivals.into_iter(), first));
+        }
+        self.at_least(clock, work, self.workload.offline_bytes().iter().sum()) + self.transfer(0)
+    }
+
+    /// From the agreement on the session until the data owner holds the masked weights.
+    fn setup(&self) -> f64 {
+        let Workload { parties, dealer } = self.workload;
+        let lists = |timed: &Timed| {
+            timed.setup.items.iter().chain(&timed.setup_after.items).map(|i| self.item(i, true)).sum::<f64>()
+        };
+        let (arrivals, done) = self.stream(dealer.setup.items.iter().chain(&dealer.setup_after.items), true);
+        let mut arrivals = arrivals.map(Vec::into_iter);
+        let hashing = |bytes: u64| self.machine.seconds(&Work { hashed: bytes, ..Work::default() });
+        let ready = [0, 1].map(|p| {
+            let items = parties[p].setup.items.iter();
+            self.consume(0.0, items, &mut arrivals[p], true) + hashing(parties[p].setup.bytes[0])
+        });
+        let clocks = self.exchange([&parties[0].setup, &parties[1].setup], ready, true);
+        let after = [0, 1].map(|p| {
+            let items = parties[p].setup_after.items.iter();
+            self.consume(clocks[p], items, &mut arrivals[p], true) + hashing(parties[p].setup.bytes[1])
+        });
+        let work = lists(&parties[0]) + lists(&parties[1]) + done;
+        self.at_least(after[1], work, parties[0].setup.bytes[0])
+    }
+}
+
+/// One direction of a link while corrections travel.
+#[derive(Default)]
+struct Line {
+    free: f64,
+    waiting: usize,
+    bytes: u64,
+    arrivals: Vec<f64>,
+}
+
+#[cfg(test)]
+mod tests;

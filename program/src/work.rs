@@ -1,0 +1,186 @@
+//! The work of a role in units that take about the same time each: what an estimate of seconds multiplies with rates.
+//!
+//! Everything is counted from lowered code and the lengths of its buffers, so the same program gives the same counts
+//! everywhere.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Access, Copy, Exchange, Instr, Map, MapOp, RoleCode};
+use crate::interpret::operands;
+
+macro_rules! units {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A number for each unit of work: how many a role does, or how many nanoseconds one takes.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct PerUnit<T> {
+            $($(#[$doc])* pub $name: T,)*
+        }
+
+        impl<T> PerUnit<T> {
+            /// Names and numbers, in a fixed order.
+            pub fn entries(&self) -> Vec<(&'static str, &T)> {
+                vec![$((stringify!($name), &self.$name)),*]
+            }
+
+            /// The same with every number replaced.
+            pub fn map<U>(&self, mut change: impl FnMut(&T) -> U) -> PerUnit<U> {
+                PerUnit { $($name: change(&self.$name)),* }
+            }
+        }
+
+        impl Work {
+            /// Adds other work.
+            pub fn add(&mut self, other: &Work) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+units! {
+    /// An instruction, whatever it does: finding its buffers and starting its kernel.
+    instruction,
+    /// A multiply-accumulate of two words in a matrix product.
+    product,
+    /// A word of an operand or of the result of a matrix product, brought into the order of the kernel and back.
+    product_word,
+    /// A word that a map loads or stores at consecutive positions.
+    map_word,
+    /// An operation of a map on one word, in maps that are computed several words at a time.
+    map_vector,
+    /// An operation of a map on one word, in maps with operations that have no vector form.
+    map_scalar,
+    /// A word that a map loads at a computed position.
+    map_lookup,
+    /// A word of a pseudo-random stream.
+    drawn,
+    /// A word that is packed into a message or a correction.
+    packed,
+    /// A word that is taken out of a message or a correction.
+    unpacked,
+    /// A byte of a correction that passes a buffer between the link and the code.
+    streamed,
+    /// A word that is loaded, copied in a run, set to zero or added up.
+    copied,
+    /// A word that is copied alone, at strides.
+    scattered,
+    /// A cosine and a sine.
+    harmonic,
+    /// A word of a row table that is fitted.
+    fitted,
+    /// A level of a comparison key that is generated.
+    key_level,
+    /// A level of a comparison key that is evaluated.
+    share_level,
+    /// A byte of the setup's message that is hashed.
+    hashed,
+    /// A word of memory that the process has not used before.
+    fresh,
+}
+
+/// How much of each unit.
+pub type Work = PerUnit<u64>;
+
+/// As the code generator decides: pairs of words unless too many operations have no vector form.
+const VECTOR_OPERATIONS_PER_WORD_OPERATION: u64 = 6;
+
+/// Work of one instruction of `code`, without memory that is used for the first time.
+pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
+    let len = |buf: crate::code::Buf| code.lengths[buf.0 as usize] as u64;
+    let packed_bytes = |words: u64, bits: u8| (words * u64::from(bits)).div_ceil(8);
+    let mut work = Work { instruction: 1, ..Work::default() };
+    match instr {
+        Instr::Load { dst, .. } | Instr::Zero { dst } => work.copied = len(*dst),
+        Instr::Draw { dst, .. } => work.drawn = len(*dst),
+        Instr::Receive { dst, bits } => {
+            work.unpacked = len(*dst);
+            work.streamed = packed_bytes(len(*dst), *bits);
+        }
+        Instr::Deal { src, bits } => {
+            work.packed = len(*src);
+            work.streamed = packed_bytes(len(*src), *bits);
+        }
+        Instr::Broadcast { src, bits } => {
+            work.packed = len(*src);
+            work.streamed = 2 * packed_bytes(len(*src), *bits);
+        }
+        Instr::Map(map) => map_work(map, &mut work),
+        Instr::Copy(copy) => copy_work(copy, &mut work),
+        Instr::SumRows { src, .. } => work.copied = len(*src),
+        Instr::MatMul { batch, m, k, n, .. } => {
+            let [batch, m, k, n] = [*batch, *m, *k, *n].map(|extent| extent as u64);
+            work.product = batch * m * k * n;
+            work.product_word = batch * (m * k + k * n + m * n);
+        }
+        Instr::Harmonics { src, count, .. } => work.harmonic = len(*src) * *count as u64,
+        Instr::RowFit { dst, .. } => work.fitted = len(*dst),
+        Instr::ComparisonKeys { threshold, bits, .. } => work.key_level = len(*threshold) * (u64::from(*bits) + 1),
+        Instr::ComparisonShares { points, bits, .. } => work.share_level = len(*points) * (u64::from(*bits) + 1),
+    }
+    work
+}
+
+/// Work of the message that ends a step: packing what is sent, and unpacking what is received.
+pub fn exchange(code: &RoleCode, exchange: &Exchange) -> [Work; 2] {
+    let words = |parts: &[crate::code::Packed]| parts.iter().map(|p| code.lengths[p.buf.0 as usize] as u64).sum();
+    [
+        Work { packed: words(&exchange.send), ..Work::default() },
+        Work { unpacked: words(&exchange.receive), ..Work::default() },
+    ]
+}
+
+fn map_work(map: &Map, work: &mut Work) {
+    let (rows, positions) = (map.rows as u64, (map.rows * map.cols) as u64);
+    // Whether a value differs along a row, along a column.
+    let mut varies: Vec<(bool, bool)> = Vec::with_capacity(map.ops.len());
+    let (mut vector, mut scalar, mut operations) = (0u64, 0u64, 0u64);
+    for op in &map.ops {
+        let own = match *op {
+            MapOp::Load(_, Access::Full) => (true, true),
+            MapOp::Load(_, Access::Row) | MapOp::RowIndex => (map.cols == 1, true),
+            MapOp::Load(_, Access::Col) => (true, map.rows == 1),
+            MapOp::Const(_) => (false, false),
+            _ => operands(op).map(|v| varies[v.0 as usize]).fold((false, false), |a, b| (a.0 || b.0, a.1 || b.1)),
+        };
+        varies.push(own);
+        let times = if own.0 {
+            positions
+        } else if own.1 {
+            rows
+        } else {
+            0
+        };
+        match op {
+            MapOp::Load(..) => work.map_word += times,
+            MapOp::LoadAt(..) => {
+                work.map_lookup += times;
+                scalar += u64::from(own.0);
+            }
+            MapOp::RowIndex | MapOp::Const(_) => {}
+            MapOp::ShlBy(..) | MapOp::ShrBy(..) | MapOp::Parity(_) => {
+                operations += times;
+                scalar += u64::from(own.0);
+            }
+            _ => {
+                operations += times;
+                vector += u64::from(own.0);
+            }
+        }
+    }
+    work.map_word += positions * map.stores.len() as u64;
+    if scalar * VECTOR_OPERATIONS_PER_WORD_OPERATION <= vector {
+        work.map_vector = operations;
+    } else {
+        work.map_scalar = operations;
+    }
+}
+
+fn copy_work(copy: &Copy, work: &mut Work) {
+    let words = copy.dims.iter().product::<usize>() as u64;
+    if copy.dst_strides[3] == 1 && copy.src_strides[3] == 1 && copy.dims[3] >= 8 {
+        work.copied = words;
+    } else {
+        work.scattered = words;
+    }
+}

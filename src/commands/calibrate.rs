@@ -1,0 +1,83 @@
+//! `mpcc calibrate`: how fast this machine does what an estimate of seconds is made of.
+
+mod link;
+mod rates;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use mpcc_program::machine::Machine;
+use serde::Serialize;
+
+use crate::files;
+use crate::progress::Bar;
+use crate::report::table;
+use crate::terminal::Terminal;
+
+/// Measure this machine's rates in a few seconds, so that predicted seconds are those of this machine.
+///
+/// Run it while nothing else does. `mpcc cost`, `compile` and `run` take the file with --machine.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  mpcc calibrate -o machine.json
+  mpcc cost model.mpv --machine machine.json")]
+pub(crate) struct CalibrateArguments {
+    /// Where to put the rates; without it they are only shown.
+    #[arg(short, long, value_name = "FILE.json")]
+    output: Option<PathBuf>,
+    /// What to call the machine.
+    #[arg(long, value_name = "NAME", default_value = "measured")]
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    machine: Machine,
+}
+
+pub(crate) fn run(arguments: &CalibrateArguments, terminal: &Terminal) -> Result<()> {
+    let bar = Bar::new(terminal, rates::STAGES + link::STAGES, "measuring");
+    let nanoseconds = rates::measure(&bar)?;
+    let link = link::measure(&bar)?;
+    bar.finish();
+    let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
+    let machine = Machine {
+        name: arguments.name.clone(),
+        cores,
+        nanoseconds,
+        exchange_microseconds: link.exchange_microseconds,
+        link_nanoseconds_per_byte: link.nanoseconds_per_byte,
+    };
+    machine.check()?;
+    if let Some(path) = &arguments.output {
+        let mut text = serde_json::to_string_pretty(&machine)?;
+        text.push('\n');
+        files::write(path, text.as_bytes())?;
+    }
+    let output = arguments.output.as_ref().map(|path| path.display().to_string());
+    let report = Report { schema: "mpcc.calibrate/1", output, machine };
+    Ok(terminal.result(&report, || text(&report))?)
+}
+
+fn text(report: &Report) -> String {
+    let machine = &report.machine;
+    let built_in = Machine::built_in();
+    let row = |what: &str, measured: f64, usual: f64| {
+        vec![what.replace('_', " "), format!("{measured:.3}"), format!("{usual:.3}")]
+    };
+    let units = machine.nanoseconds.entries().into_iter().zip(built_in.nanoseconds.entries());
+    let mut rows: Vec<_> = units.map(|((name, rate), (_, usual))| row(name, *rate, *usual)).collect();
+    rows.push(row("byte on a link", machine.link_nanoseconds_per_byte, built_in.link_nanoseconds_per_byte));
+    rows.push(row("exchange", machine.exchange_microseconds * 1e3, built_in.exchange_microseconds * 1e3));
+    let mut out = match &report.output {
+        Some(path) => format!("wrote      {path}\n"),
+        None => String::new(),
+    };
+    out += &format!("machine    {}, {} cores\n\n", machine.name, machine.cores);
+    out + &table(&["nanoseconds of one", "here", "built in"], &rows)
+}

@@ -1,0 +1,78 @@
+//! What messages cost the ends of an encrypted link within this machine.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use mpcc_channel::{Duplex, Identity, Link, LinkError, LinkOptions, Listener, Peer, connect};
+
+use crate::failure::Bug;
+use crate::progress::Bar;
+
+/// Steps of the progress bar.
+pub(super) const STAGES: u64 = 2;
+
+/// Any kind of message that is no part of a session.
+const KIND: u8 = 9;
+const SHORT_BYTES: usize = 200;
+const LONG_BYTES: usize = 1 << 20;
+const SHORT_EXCHANGES: usize = 400;
+const LONG_EXCHANGES: usize = 48;
+
+/// What was measured.
+pub(super) struct LinkRates {
+    pub(super) exchange_microseconds: f64,
+    pub(super) nanoseconds_per_byte: f64,
+}
+
+/// Exchanges short and long messages between two threads, as the parties do.
+pub(super) fn measure(bar: &Bar) -> Result<LinkRates> {
+    let (near, far) = (Identity::generate()?, Identity::generate()?);
+    let listener = Listener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr().to_string();
+    let options = LinkOptions { setup_timeout: Duration::from_secs(10), ..LinkOptions::default() };
+    let (to_near, to_far) =
+        (Peer::new("the near end", near.fingerprint()), Peer::new("the far end", far.fingerprint()));
+    thread::scope(|scope| {
+        let other = scope.spawn(|| -> Result<()> {
+            let mut link = connect(&address, &far, &to_near, &options)?;
+            for (bytes, count) in [(SHORT_BYTES, SHORT_EXCHANGES), (LONG_BYTES, LONG_EXCHANGES)] {
+                exchanges(&mut link, bytes, count)?;
+            }
+            Ok(link.close()?)
+        });
+        let mut link = listener.accept(&near, &to_far, &options)?;
+        let short = median(exchanges(&mut link, SHORT_BYTES, SHORT_EXCHANGES)?)?;
+        bar.advance();
+        let long = median(exchanges(&mut link, LONG_BYTES, LONG_EXCHANGES)?)?;
+        bar.advance();
+        // That the other end said goodbye first is no failure.
+        match link.close() {
+            Ok(()) | Err(LinkError::Closed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        other.join().map_err(|_| anyhow!(Bug("a thread ended early".to_owned())))??;
+        Ok(LinkRates {
+            exchange_microseconds: short * 1e6,
+            nanoseconds_per_byte: (long - short).max(0.0) / LONG_BYTES as f64 * 1e9,
+        })
+    })
+}
+
+/// Seconds of each exchange of messages of this size.
+fn exchanges(link: &mut Link, bytes: usize, count: usize) -> Result<Vec<f64>, LinkError> {
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let message = vec![1; bytes];
+        let start = Instant::now();
+        link.send(KIND, message)?;
+        link.recv_exact(KIND, bytes)?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    Ok(times)
+}
+
+fn median(mut times: Vec<f64>) -> Result<f64> {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().context("nothing was measured")
+}

@@ -1,0 +1,290 @@
+//! Nanoseconds of each unit of work, from the kernels that an inference calls on buffers of a layer's size.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use mpcc_codegen::Jit;
+use mpcc_kernels::{dcf, matmul, pack, prg, rowfit, trig};
+use mpcc_program::code::{Access, Buf, Instr, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
+use mpcc_program::work::{self, PerUnit, Work};
+
+use crate::failure::Bug;
+use crate::progress::Bar;
+
+/// Steps of the progress bar.
+pub(super) const STAGES: u64 = 9;
+
+/// How long each piece of work is repeated.
+const BUDGET: Duration = Duration::from_millis(120);
+/// Words of a large activation, and how many of them are used in turn: more than caches hold, as the material of an
+/// inference is.
+const WORDS: usize = 65 * 512;
+const BUFFERS: usize = 96;
+
+/// Entries that the map with computed positions adds up.
+const LOOKUPS: usize = 8;
+
+/// Measures all rates.
+pub(super) fn measure(bar: &Bar) -> Result<PerUnit<f64>> {
+    let mut rates = PerUnit::<f64>::default();
+    products(&mut rates);
+    bar.advance();
+    maps(&mut rates)?;
+    bar.advance();
+    streams(&mut rates);
+    bar.advance();
+    packing(&mut rates)?;
+    bar.advance();
+    moving(&mut rates);
+    bar.advance();
+    rates.harmonic = harmonics();
+    bar.advance();
+    rates.fitted = row_fit()?;
+    bar.advance();
+    comparisons(&mut rates);
+    bar.advance();
+    rates.fresh = fresh_memory();
+    bar.advance();
+    // Below what a clock resolves, a rate is still not zero.
+    Ok(rates.map(|rate| rate.max(1e-3)))
+}
+
+/// Of repeated runs, the time that a quarter of them stays below, in nanoseconds; `run` is given the number of the run.
+fn time(mut run: impl FnMut(usize)) -> f64 {
+    run(0);
+    let (start, mut times) = (Instant::now(), Vec::new());
+    while times.len() < 5 || start.elapsed() < BUDGET {
+        let begin = Instant::now();
+        run(times.len());
+        times.push(begin.elapsed().as_nanos() as f64);
+    }
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 4]
+}
+
+fn words(len: usize, salt: u64) -> Vec<u64> {
+    (0..len as u64).map(|i| (i ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
+}
+
+fn buffers(len: usize) -> Vec<Vec<u64>> {
+    (0..BUFFERS as u64).map(|salt| words(len, salt)).collect()
+}
+
+/// A layer's product and a head's: the second has few operations for each word.
+fn products(rates: &mut PerUnit<f64>) {
+    let mut measured = [(1, 65, 256, 512), (4, 65, 65, 32)].map(|(batch, m, k, n)| {
+        let (left, right) = (buffers(batch * m * k), buffers(batch * k * n));
+        let mut result = buffers(batch * m * n);
+        let nanoseconds = time(|i| {
+            let at = i % BUFFERS;
+            matmul::matmul(batch, m, k, n, &left[at], &right[at], &mut result[at]);
+        });
+        let count = [batch * m * k * n, batch * (m * k + k * n + m * n)].map(|c| c as f64);
+        (count, nanoseconds)
+    });
+    measured.reverse();
+    let [(a, s), (b, t)] = measured;
+    let determinant = a[0] * b[1] - a[1] * b[0];
+    let word = (a[0] * t - b[0] * s) / determinant;
+    rates.product_word = word.max(0.0);
+    rates.product = (t - b[1] * rates.product_word) / b[0];
+}
+
+/// Maps as code generation compiles them.
+fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
+    let full = |buf| MapOp::Load(Buf(buf), Access::Full);
+    // Two loads, a sum and a store, then the same with a chain of operations, then one that has no vector form.
+    let short = vec![full(0), full(1), MapOp::Add(V(0), V(1))];
+    let chain = |parity: bool| {
+        let mut ops = short.clone();
+        for i in 0..24 {
+            let last = V(2 + i);
+            ops.push(match i % 4 {
+                0 => MapOp::Sub(last, V(0)),
+                1 => MapOp::Shr(last, 3),
+                2 => MapOp::Mul(last, V(1)),
+                _ if parity => MapOp::Parity(last),
+                _ => MapOp::Xor(last, V(0)),
+            });
+        }
+        ops
+    };
+    // A sum of entries at computed positions, as a series reads its factors.
+    let mut lookups = vec![full(0), MapOp::RowIndex];
+    let mut sum = V(0);
+    for i in 0..LOOKUPS as u64 {
+        let next = lookups.len() as u32;
+        lookups.push(MapOp::Const(i * WORDS as u64));
+        lookups.push(MapOp::Add(V(1), V(next)));
+        lookups.push(MapOp::LoadAt(Buf(3), V(next + 1)));
+        lookups.push(MapOp::Mul(V(next + 2), V(0)));
+        lookups.push(MapOp::Add(sum, V(next + 3)));
+        sum = V(next + 4);
+    }
+    let map = |rows: usize, ops: Vec<MapOp>| {
+        let last = V(ops.len() as u32 - 1);
+        Map { rows, cols: 1, ops, stores: vec![(Buf(2), last)] }
+    };
+    let tiny = Map { rows: 1, ..map(1, short.clone()) };
+    let list = [map(WORDS, short.clone()), map(WORDS, chain(false)), map(WORDS, chain(true)), map(WORDS, lookups)];
+    let mut counted = Vec::new();
+    let mut nanoseconds = Vec::new();
+    for map in &list {
+        let code = code(vec![WORDS, WORDS, WORDS, WORDS * LOOKUPS], map);
+        counted.push(work::instruction(&code, &code.offline[0]));
+        nanoseconds.push(run_map(&code, map)?);
+    }
+    rates.instruction = run_map(&code(vec![1, 1, 1, 1], &tiny), &tiny)?.max(INSTRUCTION_NANOSECONDS);
+    let [plain, vector, scalar, lookup] = [0, 1, 2, 3].map(|i| counted[i]);
+    let count = |a: u64, b: u64| (a - b).max(1) as f64;
+    rates.map_vector = (nanoseconds[1] - nanoseconds[0]) / count(vector.map_vector, plain.map_vector);
+    rates.map_vector = rates.map_vector.max(0.01);
+    let rest = nanoseconds[0] - rates.map_vector * plain.map_vector as f64;
+    rates.map_word = (rest / plain.map_word.max(1) as f64).max(0.01);
+    let of_words = |work: &Work| rates.map_word * work.map_word as f64;
+    rates.map_scalar = ((nanoseconds[2] - of_words(&scalar)) / scalar.map_scalar.max(1) as f64).max(0.01);
+    let rest = nanoseconds[3] - of_words(&lookup) - rates.map_scalar * lookup.map_scalar as f64;
+    rates.map_lookup = (rest / lookup.map_lookup.max(1) as f64).max(0.05);
+    Ok(())
+}
+
+/// Least time of an instruction: its buffers are found, taken and released, and the list goes on.
+const INSTRUCTION_NANOSECONDS: f64 = 600.0;
+
+fn code(lengths: Vec<usize>, map: &Map) -> RoleCode {
+    RoleCode {
+        role: Role::Dealer,
+        lengths,
+        setup: Step::default(),
+        setup_after: Vec::new(),
+        offline: vec![Instr::Map(map.clone())],
+        steps: Vec::new(),
+        outputs: Vec::new(),
+    }
+}
+
+fn run_map(code: &RoleCode, map: &Map) -> Result<f64> {
+    let jit = Jit::compile(code).map_err(|e| Bug(e.to_string()))?;
+    let count = BUFFERS * WORDS / code.lengths.iter().sum::<usize>().max(WORDS);
+    let set = |salt| code.lengths.iter().map(|len| words(*len, salt)).collect();
+    let mut sets: Vec<Vec<Vec<u64>>> = (0..count as u64).map(set).collect();
+    Ok(time(|i| jit.run(0, map, &mut sets[i % count])))
+}
+
+fn streams(rates: &mut PerUnit<f64>) {
+    let prg = prg::Seed::from_bytes([7; 16]);
+    let mut out = buffers(WORDS);
+    rates.drawn = time(|i| prg::fill_masked(&prg, i as u64, 0, 37, &mut out[i % BUFFERS])) / WORDS as f64;
+    let bytes = vec![3u8; WORDS * 8];
+    rates.hashed = time(|_| {
+        black_box(blake3::hash(&bytes));
+    }) / bytes.len() as f64;
+}
+
+fn packing(rates: &mut PerUnit<f64>) -> Result<()> {
+    const BITS: u32 = 37;
+    let (mut src, mut packed) = (buffers(WORDS), Vec::new());
+    pack::pack(&src[0], BITS, &mut packed);
+    rates.packed = time(|i| {
+        let mut out = Vec::with_capacity(packed.len());
+        pack::pack(&src[i % BUFFERS], BITS, &mut out);
+        black_box(&out);
+    }) / WORDS as f64;
+    let mut failed = None;
+    rates.unpacked = time(|i| failed = pack::unpack(&packed, BITS, &mut src[i % BUFFERS]).err()) / WORDS as f64;
+    if let Some(error) = failed {
+        return Err(Bug(error.to_string()).into());
+    }
+    let (mut piece, long) = (vec![0u8; packed.len()], vec![1u8; packed.len() * BUFFERS]);
+    let bytes = piece.len();
+    rates.streamed = time(|i| {
+        piece.copy_from_slice(&long[i % BUFFERS * bytes..][..bytes]);
+        black_box(&piece);
+    }) / bytes as f64;
+    Ok(())
+}
+
+fn moving(rates: &mut PerUnit<f64>) {
+    let (src, mut dst) = (buffers(WORDS), buffers(WORDS));
+    rates.copied = time(|i| dst[i % BUFFERS].copy_from_slice(&src[(i + 3) % BUFFERS])) / WORDS as f64;
+    let (rows, cols) = (65, WORDS / 65);
+    rates.scattered = time(|i| {
+        let (from, to) = (&src[i % BUFFERS], &mut dst[i % BUFFERS]);
+        for c in 0..cols {
+            for r in 0..rows {
+                to[c * rows + r] = from[r * cols + c];
+            }
+        }
+    }) / WORDS as f64;
+}
+
+fn harmonics() -> f64 {
+    const COUNT: usize = 8;
+    let angles = words(WORDS / COUNT, 5);
+    let len = angles.len() * COUNT;
+    let (mut cos, mut sin) = (buffers(len), buffers(len));
+    let run = |i: usize| trig::harmonics(&angles, 20, 20, COUNT, &mut cos[i % BUFFERS], &mut sin[i % BUFFERS]);
+    time(run) / len as f64
+}
+
+fn row_fit() -> Result<f64> {
+    let table = rowfit::RowTable {
+        ring_bits: 32,
+        index_bits: 8,
+        windows: 2,
+        degree: 3,
+        tau_bits: 13,
+        fraction: 20,
+        function: rowfit::RowFunction::Rsqrt { scale: 2f64.powi(-24), eps: 1e-5 },
+    };
+    let mut row = vec![0; table.words_per_row()];
+    let masks = words(64, 11);
+    let mut failed = None;
+    let nanoseconds = time(|i| failed = rowfit::fit_row(&table, masks[i % 64] >> 32, &mut row).err());
+    match failed {
+        Some(error) => Err(Bug(error.to_string()).into()),
+        None => Ok(nanoseconds / row.len() as f64),
+    }
+}
+
+fn comparisons(rates: &mut PerUnit<f64>) {
+    const BITS: u32 = 16;
+    const KEYS: usize = 2048;
+    const KEY_SETS: usize = 32;
+    let [seeds, controls, values] = dcf::words_per_key(BITS).map(|n| n * KEYS);
+    let mut keys: Vec<[Vec<u64>; 3]> = vec![[vec![0; seeds], vec![0; controls], vec![0; values]]; KEY_SETS];
+    let (thresholds, payload) = (words(KEYS, 1), [words(KEYS, 2), words(KEYS, 3)]);
+    let roots = [words(2 * KEYS, 4), words(2 * KEYS, 5)];
+    let levels = KEYS as f64 * f64::from(BITS + 1);
+    rates.key_level = time(|i| {
+        let [s, c, v] = &mut keys[i % KEY_SETS];
+        let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
+        let (payload, roots) = ([&payload[0][..], &payload[1]], [&roots[0][..], &roots[1]]);
+        dcf::generate(BITS, &thresholds, payload, roots, out);
+    }) / levels;
+    let (points, mut first, mut second) = (words(KEYS, 6), vec![0; KEYS], vec![0; KEYS]);
+    rates.share_level = time(|i| {
+        let [s, c, v] = &keys[i % KEY_SETS];
+        let words = dcf::Words { seeds: &s[..], controls: &c[..], values: &v[..] };
+        dcf::evaluate(BITS, 0, &points, &roots[0], words, [&mut first, &mut second]);
+    }) / levels;
+}
+
+/// Memory that the process has not used before, beyond the use of memory that it has.
+fn fresh_memory() -> f64 {
+    const LARGE: usize = 1 << 18;
+    let mut kept: Vec<Vec<u64>> = Vec::with_capacity(64);
+    // Every page is asked for by its first word; what is asked for is kept, or the next buffer would get it again.
+    let mut times: Vec<f64> = Vec::with_capacity(64);
+    for _ in 0..64 {
+        let begin = Instant::now();
+        let mut buffer = vec![0u64; LARGE];
+        buffer.iter_mut().step_by(512).for_each(|word| *word = 1);
+        times.push(begin.elapsed().as_nanos() as f64);
+        kept.push(buffer);
+    }
+    black_box(&kept);
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 4] / LARGE as f64
+}

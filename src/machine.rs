@@ -1,0 +1,29 @@
+//! The machine that seconds are predicted for: built in, or measured by `mpcc calibrate`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use mpcc_program::machine::Machine;
+
+/// Which rates to predict seconds with.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct MachineOptions {
+    /// Predict seconds with the rates in this file, which `mpcc calibrate` writes; without it, with built-in ones.
+    #[arg(long, value_name = "FILE.json")]
+    machine: Option<PathBuf>,
+}
+
+impl MachineOptions {
+    /// The rates.
+    pub(crate) fn read(&self) -> Result<Machine> {
+        let Some(path) = &self.machine else { return Ok(Machine::built_in()) };
+        let name = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        let machine: Machine = serde_json::from_str(&text)
+            .with_context(|| format!("{name} holds no rates of a machine: write it with `mpcc calibrate -o {name}`"))?;
+        machine.check().with_context(|| name.to_string())?;
+        Ok(machine)
+    }
+}
