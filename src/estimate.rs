@@ -114,6 +114,10 @@ fn rows(program: &Program, machine: &Machine, link: Link, hops: &[f64], by: By) 
         let last = step == usize::from(program.hops);
         let mut rest = if last { *seconds } else { seconds - link.round_trip_seconds / 2.0 };
         let members: Vec<usize> = (0..costs.len()).filter(|i| executed_in(&program.values[*i]) == step).collect();
+        if let (true, Some(at)) = (members.is_empty(), row_of.last()) {
+            rows[*at].seconds += rest;
+            continue;
+        }
         let on_line: Vec<f64> = members.iter().map(|i| larger(&costs[*i]) as f64 / link.bytes_per_second).collect();
         let line: f64 = on_line.iter().sum();
         // One-way hops overlap, so that the line may take longer than the hop.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Place, text};
 
 fn online(report: &Value) -> f64 {
-    report["predicted"]["online_seconds"].as_f64().unwrap()
+    report["predicted"]["online_seconds"].as_f64().expect("a number")
 }
 
 #[test]
