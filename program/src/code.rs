@@ -1,7 +1,8 @@
 //! Role code: what one role executes, as straight-line instructions on buffers of 64-bit words.
 //!
-//! Every buffer is a vector of `u64`; all arithmetic wraps modulo 2^64 and a ring Z_{2^k} is its quotient,
-//! so words are reduced only where they are opened or compared. An instruction names the buffers it reads
+//! Every buffer is a vector of `u64`. An entry takes one word, or two where a ring is wider than 64 bits; all
+//! arithmetic wraps modulo 2^64 or 2^128 and a ring Z_{2^k} is its quotient, so entries are reduced only where they are
+//! opened or compared. An instruction names the buffers it reads
 //! and the one or more buffers it writes; a buffer is written once. Nothing here branches on a value.
 //! Communication happens only in the exchange that ends a step, so code between exchanges needs no IO.
 
@@ -21,6 +22,39 @@ pub enum Role {
 /// Index of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Buf(pub u32);
+
+/// How many words an entry of a buffer has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Lane {
+    /// One word, modulo 2^64.
+    #[default]
+    Word,
+    /// Two words, the low one first, modulo 2^128.
+    Double,
+}
+
+impl Lane {
+    /// The lane of a ring of this many bits.
+    pub fn of(bits: u8) -> Lane {
+        if bits > 64 { Lane::Double } else { Lane::Word }
+    }
+
+    /// Words of an entry.
+    pub fn words(self) -> usize {
+        match self {
+            Lane::Word => 1,
+            Lane::Double => 2,
+        }
+    }
+
+    /// Bits of an entry.
+    pub fn bits(self) -> u8 {
+        match self {
+            Lane::Word => 64,
+            Lane::Double => 128,
+        }
+    }
+}
 
 /// Which party's seed a stream comes from. A party can draw only from its own; the dealer knows both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,25 +83,26 @@ pub enum Source {
     Input(u32),
 }
 
-/// How a `Map` reads a buffer at position (row, column) of its index space.
+/// How a `Map` reads a buffer at position (row, column) of its index space; the buffer's own lane says how many words
+/// an entry has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Access {
-    /// Word `row * cols + col`; the buffer has `rows * cols` words.
+    /// Entry `row * cols + col`; the buffer has `rows * cols` entries.
     Full,
-    /// Word `row`; the buffer has `rows` words.
+    /// Entry `row`; the buffer has `rows` entries.
     Row,
-    /// Word `col`; the buffer has `cols` words.
+    /// Entry `col`; the buffer has `cols` entries.
     Col,
 }
 
 /// One operation of a `Map`; its result is referred to by its position in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MapOp {
-    /// Word of an input buffer.
+    /// Entry of an input buffer, zero-extended or reduced to the map's lane.
     Load(Buf, Access),
-    /// Word of an input buffer at a computed public index, clamped to its last word: `buf[min(index, len - 1)]`.
+    /// Entry of an input buffer at a computed public index, clamped to its last entry: `buf[min(index mod 2^64, len - 1)]`.
     LoadAt(Buf, V),
-    /// A constant.
+    /// A constant, zero-extended.
     Const(u64),
     /// The row of the current position.
     RowIndex,
@@ -83,15 +118,15 @@ pub enum MapOp {
     Or(V, V),
     /// Bitwise exclusive or.
     Xor(V, V),
-    /// Left shift by a constant below 64.
+    /// Left shift by a constant below the lane's bits.
     Shl(V, u8),
-    /// Logical right shift by a constant below 64.
+    /// Logical right shift by a constant below the lane's bits.
     Shr(V, u8),
-    /// Arithmetic right shift by a constant below 64.
+    /// Arithmetic right shift by a constant below the lane's bits.
     Sar(V, u8),
-    /// `a << (b & 63)`.
+    /// `a << (b mod bits)`, bits of the lane.
     ShlBy(V, V),
-    /// `a >> (b & 63)`, logical.
+    /// `a >> (b mod bits)`, logical, bits of the lane.
     ShrBy(V, V),
     /// Exclusive or of all bits: 0 or 1.
     Parity(V),
@@ -104,17 +139,19 @@ pub struct V(pub u32);
 /// A loop over `rows × cols` positions: each stores some of its values. Positions are independent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Map {
+    /// What it computes in. A store reduces a value to its buffer's lane, which is never the wider one.
+    pub lane: Lane,
     /// Rows of the index space.
     pub rows: usize,
     /// Columns of the index space.
     pub cols: usize,
     /// Operations in order.
     pub ops: Vec<MapOp>,
-    /// Buffers of `rows * cols` words written at `row * cols + col`; never also read by this map.
+    /// Buffers of `rows * cols` entries written at `row * cols + col`; never also read by this map.
     pub stores: Vec<(Buf, V)>,
 }
 
-/// A strided copy of up to four dimensions into a part of a buffer.
+/// A strided copy of up to four dimensions into a part of a buffer of the same lane, counted in entries.
 ///
 /// `dst[dst_offset + Σ i_d * dst_strides[d]] = src[src_offset + Σ i_d * src_strides[d]]` for all `i` below `dims`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,13 +162,13 @@ pub struct Copy {
     pub src: Buf,
     /// Extents.
     pub dims: [usize; 4],
-    /// Word strides in `dst`.
+    /// Strides in `dst`.
     pub dst_strides: [usize; 4],
-    /// Word strides in `src`.
+    /// Strides in `src`.
     pub src_strides: [usize; 4],
-    /// First word in `dst`.
+    /// First entry in `dst`.
     pub dst_offset: usize,
-    /// First word in `src`.
+    /// First entry in `src`.
     pub src_offset: usize,
 }
 
@@ -205,7 +242,7 @@ pub enum Instr {
         /// Which data.
         source: Source,
     },
-    /// Fills `dst` with words of a pseudo-random stream, each reduced modulo 2^bits.
+    /// Fills `dst` with words of a pseudo-random stream, each entry reduced modulo 2^bits.
     Draw {
         /// Written buffer.
         dst: Buf,
@@ -215,28 +252,28 @@ pub enum Instr {
         stage: Stage,
         /// Stream number; every stream is drawn by exactly one instruction of a role.
         stream: u64,
-        /// Width of the words.
+        /// Width of an entry.
         bits: u8,
     },
     /// A party: takes the dealer's next correction, packed at `bits` per word, in program order.
     Receive {
         /// Written buffer.
         dst: Buf,
-        /// Width of the words.
+        /// Width of an entry.
         bits: u8,
     },
     /// Dealer: sends the data owner its next correction, in program order.
     Deal {
         /// Buffer to send.
         src: Buf,
-        /// Width of the words.
+        /// Width of an entry.
         bits: u8,
     },
     /// Dealer: sends both parties the same next correction, in program order.
     Broadcast {
         /// Buffer to send.
         src: Buf,
-        /// Width of the words.
+        /// Width of an entry.
         bits: u8,
     },
     /// A loop of word operations.
@@ -257,7 +294,7 @@ pub enum Instr {
         /// Words per row.
         cols: usize,
     },
-    /// `dst = left · right` for each of `batch` row-major matrices, wrapping. `shared_right`: one right matrix serves every batch entry.
+    /// `dst = left · right` for each of `batch` row-major matrices of one lane, wrapping; the result is used modulo 2^bits. `shared_right`: one right matrix serves every batch entry.
     MatMul {
         /// `[batch, m, n]`
         dst: Buf,
@@ -275,6 +312,8 @@ pub enum Instr {
         n: usize,
         /// One right matrix for all.
         shared_right: bool,
+        /// Ring in which the product is used; its lane is that of all three buffers.
+        bits: u8,
     },
     /// For j = 1..=count: `cos[(j-1) * len + i] = round(cos(2π j src[i] / 2^period_bits) 2^fraction)`, `sin` likewise (gate G11, S4).
     Harmonics {
@@ -291,7 +330,7 @@ pub enum Instr {
         /// Number of harmonics.
         count: usize,
     },
-    /// Dealer: row tables fitted at the masks `src` (one word per row), `words_per_row` words each (gate G10).
+    /// Dealer: row tables fitted at the masks `src` (one word per row), `words_per_row` signed words each (gate G10).
     RowFit {
         /// Written buffer.
         dst: Buf,
@@ -336,12 +375,12 @@ pub enum Instr {
     },
 }
 
-/// Words of a buffer on the wire, `bits` each, packed.
+/// Entries of a buffer on the wire, `bits` each, packed; the buffer's lane is that of `bits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Packed {
     /// The buffer.
     pub buf: Buf,
-    /// Width of the words.
+    /// Width of an entry.
     pub bits: u8,
 }
 
@@ -379,8 +418,10 @@ pub struct OutputBuffer {
 pub struct RoleCode {
     /// Whose code.
     pub role: Role,
-    /// Length of every buffer in words.
+    /// Entries of every buffer.
     pub lengths: Vec<usize>,
+    /// Lane of every buffer.
+    pub lanes: Vec<Lane>,
     /// Once per session. Buffers written here stay until the session ends.
     pub setup: Step,
     /// After the exchange of the setup, still once per session.
@@ -391,6 +432,13 @@ pub struct RoleCode {
     pub steps: Vec<Step>,
     /// Outputs; only the data owner has any.
     pub outputs: Vec<OutputBuffer>,
+}
+
+impl RoleCode {
+    /// Words of a buffer.
+    pub fn words(&self, buf: Buf) -> usize {
+        self.lengths[buf.0 as usize] * self.lanes[buf.0 as usize].words()
+    }
 }
 
 impl Instr {
@@ -444,9 +492,9 @@ impl Instr {
 
 /// Executes maps: an interpreter or compiled code, bit-equal by test.
 pub trait MapExecutor: Send + Sync {
-    /// Runs one map over `buffers`, indexed by [`Buf`]. Buffers read are filled; buffers written have their full length.
-    /// `id` is the map's position in [`maps`].
-    fn run(&self, id: usize, map: &Map, buffers: &mut [Vec<u64>]);
+    /// Runs one map over `buffers` with their `lanes`, both indexed by [`Buf`]. Buffers read are filled; buffers written
+    /// have their full length. `id` is the map's position in [`maps`].
+    fn run(&self, id: usize, map: &Map, lanes: &[Lane], buffers: &mut [Vec<u64>]);
 }
 
 /// Every map of a role's code in the order setup, after setup, offline, steps: the position is the `id` of [`MapExecutor::run`].

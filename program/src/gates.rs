@@ -35,6 +35,7 @@ pub fn lower(program: &Program, role: Role) -> RoleCode {
     for index in 0..program.values.len() {
         let id = ValueId(u32::try_from(index).expect("fewer than 2^32 values"));
         let lowered = gate(&mut e, id, &program.values[index].gate);
+        let lowered = e.settle(id, lowered);
         e.values.push(lowered);
     }
     e.finish()
@@ -45,7 +46,7 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::Input { input } => opening::input(e, id, *input),
         Gate::Open { source, truncate, rounding } => opening::open(e, id, *source, *truncate, *rounding),
         Gate::Reveal { source, truncate, output } => opening::reveal(e, id, *source, *truncate, *output),
-        Gate::ServerShare { weight } => linear::server_share(e, *weight),
+        Gate::ServerShare { weight } => linear::server_share(e, id, *weight),
         Gate::View { source, view } => linear::view(e, id, *source, view),
         Gate::Rescale { source, .. } => e.values[source.0 as usize].clone(),
         Gate::Centre { source, truncate } => linear::centre(e, *source, *truncate),
@@ -53,9 +54,9 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::Sub { left, right } => linear::sub(e, id, *left, *right),
         Gate::Concat { parts, axis } => linear::concat(e, id, parts, *axis),
         Gate::SumRow { source } => linear::sum_row(e, *source),
-        Gate::MulPublic { source, factor } => linear::mul_public(e, *source, *factor),
-        Gate::AddPublic { source, term } => linear::add_public(e, *source, *term),
-        Gate::AddServer { source, weight } => linear::add_server(e, *source, *weight),
+        Gate::MulPublic { source, factor } => linear::mul_public(e, id, *source, *factor),
+        Gate::AddPublic { source, term } => linear::add_public(e, id, *source, *term),
+        Gate::AddServer { source, weight } => linear::add_server(e, id, *source, *weight),
         Gate::MatMulServer { source, weight } => products::matmul_server(e, id, *source, *weight),
         Gate::MulServer { source, weight } => products::mul_server(e, id, *source, *weight),
         Gate::MatMul { left, right } => products::matmul(e, id, *left, *right),

@@ -3,7 +3,7 @@
 //! Values are in topological order. Three kinds exist. A **share**: party i holds x_i, x = x_0 + x_1 modulo 2^ring.
 //! A **wire**: everybody knows x^ = x + r modulo 2^ring, party i holds r_i, the dealer knows r_0 and r_1.
 //! A **bit word**: opened one-time-padded predicate bits with dealer-shared masks.
-//! `ring` is the width in which a value is valid (at most 64), `fraction` its fraction bits (an integer v stands for
+//! `ring` is the width in which a value is valid (at most 128), `fraction` its fraction bits (an integer v stands for
 //! v / 2^fraction), and `bound` a proved or declared bound: the integer satisfies |v| < 2^bound.
 //! Gate numbers G1–G16 are those of SECURITY.md and ARCHITECTURE.md.
 
@@ -277,7 +277,7 @@ pub struct Value {
     pub kind: Kind,
     /// Shape.
     pub shape: Shape,
-    /// Ring width in bits, 1..=64; for `Bits`, bits per word.
+    /// Ring width in bits, 1..=128; for `Bits`, bits per word.
     pub ring: u8,
     /// Fraction bits.
     pub fraction: i16,

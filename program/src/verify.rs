@@ -24,7 +24,7 @@ pub enum Rule {
     Shape,
     /// Fraction bits do not agree.
     Fraction,
-    /// A ring is wider than what the operands determine, or not between 1 and 64 bits.
+    /// A ring is wider than what the operands determine, or not between 1 and 128 bits.
     Ring,
     /// A value does not fit its ring.
     Bound,
@@ -145,11 +145,11 @@ impl<'a> Check<'a> {
             return false;
         };
         let (ring, bound) = (value.ring, value.bound);
-        self.require(Rule::Ring, (1..=64).contains(&ring), || format!("ring of {ring} bits; rings have 1 to 64"));
+        self.require(Rule::Ring, (1..=128).contains(&ring), || format!("ring of {ring} bits; rings have 1 to 128"));
         self.require(Rule::Bound, value.kind != Kind::Wire || bound < ring, || {
             format!("values below 2^{bound} in size do not fit a ring of {ring} bits with their sign")
         });
-        self.require(Rule::Bound, value.kind != Kind::Share || bound < 64, || {
+        self.require(Rule::Bound, value.kind == Kind::Bits || bound < 64, || {
             format!("values below 2^{bound} in size do not fit a word with their sign")
         });
         self.require(Rule::Shape, value.shape.iter().all(|&n| n > 0), || {

@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use crate::code::{Buf, V};
+use crate::code::{Buf, Lane, V};
 use crate::program::{Gate, ValueId};
 
 use super::emit::{Bits, Emit, Lowered, Sharing};
@@ -99,7 +99,7 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
         let item = 1 + q as u16;
         tables.push(e.correlated(id, item, 1 << w, len, Sharing::Xor, |e| {
             let r = e.total(wire.mask, n, len);
-            e.map(1, len, |x| {
+            e.map(Lane::Word, 1, len, |x| {
                 let (r, one) = (x.full(r), x.int(1));
                 let d = x.shr(r, low);
                 let d = x.low(d, w);
@@ -114,7 +114,7 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
     } else {
         e.correlated(id, 40, sets.len() as u8, len, Sharing::Xor, |e| {
             let [m0, m1] = mask.map(|m| m.expect("the dealer knows both masks"));
-            e.map(1, len, |x| {
+            e.map(Lane::Word, 1, len, |x| {
                 let (a, b) = (x.full(m0), x.full(m1));
                 let word = x.xor(a, b);
                 let mut out = x.int(0);
@@ -132,7 +132,7 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
     let hat = wire.hat.expect("opened");
     let tables: Vec<Buf> = tables.into_iter().map(|t| e.own(t)).collect();
     let own = mask[party].expect("own mask");
-    let message = e.map(1, len, |x| {
+    let message = e.map(Lane::Word, 1, len, |x| {
         let hat = x.full(hat);
         let off = x.int(offset as u64);
         let hat = x.add(hat, off);
@@ -183,7 +183,7 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
     });
     e.send(id, message, layout.bits());
     let peer = e.receive(id, len, layout.bits());
-    let opened = e.map(1, len, |x| {
+    let opened = e.map(Lane::Word, 1, len, |x| {
         let (a, b) = (x.full(message), x.full(peer));
         let w = x.xor(a, b);
         x.low(w, layout.bits())
@@ -208,7 +208,7 @@ pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate
         })
         .collect();
     let own = mask[party].expect("own mask");
-    let message = e.map(1, len, |x| {
+    let message = e.map(Lane::Word, 1, len, |x| {
         let mut bit = x.full(own);
         if negate && party == 0 {
             let one = x.int(1);
@@ -245,7 +245,7 @@ pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate
     });
     e.send(id, message, 1);
     let peer = e.receive(id, len, 1);
-    let opened = e.map(1, len, |x| {
+    let opened = e.map(Lane::Word, 1, len, |x| {
         let (a, b) = (x.full(message), x.full(peer));
         let w = x.xor(a, b);
         x.low(w, 1)
@@ -259,7 +259,7 @@ pub(super) fn select(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueI
     let (bits, wire) = (e.bits(bit), e.wire(source));
     let epsilon = |e: &mut Emit<'_>| {
         let [a, b] = bits.mask.map(|m| m.expect("the dealer knows both masks"));
-        e.map(1, len, |x| {
+        e.map(Lane::Word, 1, len, |x| {
             let (a, b) = (x.full(a), x.full(b));
             x.xor(a, b)
         })
@@ -268,21 +268,21 @@ pub(super) fn select(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueI
     let carries = carries(e, id, 2, wire, n, len);
     let eps_r = e.correlated(id, 4, ring, len, Sharing::Additive, |e| {
         let (eps, r) = (epsilon(e), e.total(wire.mask, n, len));
-        e.map(1, len, |x| {
+        e.map(Lane::Word, 1, len, |x| {
             let (a, b) = (x.full(eps), x.full(r));
             x.mul(a, b)
         })
     });
     let eps_top = e.correlated(id, 5, ring - n, len, Sharing::Additive, |e| {
         let (eps, r) = (epsilon(e), e.total(wire.mask, n, len));
-        msb_times(e, r, eps, n, 1, len, false)
+        msb_times(e, Lane::Word, r, eps, n, 1, len, false)
     });
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let rule = if nonnegative { Rule::Nonnegative } else { Rule::Slack };
     let p = parts(e, wire, carries, n, rule);
     let (eps, eps_r, eps_top) = (e.own(eps), e.own(eps_r), e.own(eps_top));
     let opened = bits.opened.expect("opened");
-    Lowered::Share(Some(e.map(1, len, |x| {
+    Lowered::Share(Some(e.map(Lane::of(ring), 1, len, |x| {
         let t = p.expr(x);
         let (m, eps, er, et) = (x.full(opened), x.full(eps), x.full(eps_r), x.full(eps_top));
         let d = x.mul(t.c, et);

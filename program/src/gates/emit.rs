@@ -1,7 +1,7 @@
 //! The state of lowering one role: buffers, when each is known, and what a value became.
 
 use crate::code::OutputBuffer;
-use crate::code::{Buf, Exchange, Instr, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
+use crate::code::{Buf, Exchange, Instr, Lane, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
 use crate::program::{Gate, Program, Value, ValueId, WeightId, stream};
 
 use super::expr::Expr;
@@ -62,6 +62,7 @@ pub(super) struct Emit<'p> {
     pub(super) role: Role,
     pub(super) values: Vec<Lowered>,
     lengths: Vec<usize>,
+    lanes: Vec<Lane>,
     known: Vec<i32>,
     setup: Step,
     setup_after: Vec<Instr>,
@@ -84,6 +85,7 @@ impl<'p> Emit<'p> {
             role,
             values: Vec::with_capacity(program.values.len()),
             lengths: vec![],
+            lanes: vec![],
             known: vec![],
             setup: Step::default(),
             setup_after: vec![],
@@ -102,6 +104,7 @@ impl<'p> Emit<'p> {
         RoleCode {
             role: self.role,
             lengths: self.lengths,
+            lanes: self.lanes,
             setup: self.setup,
             setup_after: self.setup_after,
             offline: self.offline,
@@ -114,7 +117,7 @@ impl<'p> Emit<'p> {
     /// late costs less than the memory of all of them at once. A small program keeps the work offline.
     fn draw_late(&mut self) {
         let drawn = |i: &Instr| match i {
-            Instr::Draw { dst, .. } => self.lengths[dst.0 as usize],
+            Instr::Draw { dst, .. } => self.lengths[dst.0 as usize] * self.lane(*dst).words(),
             _ => 0,
         };
         if self.offline.iter().map(drawn).sum::<usize>() < DRAW_LATE_FROM_WORDS {
@@ -205,7 +208,7 @@ impl<'p> Emit<'p> {
             let len: usize = weight.shape.iter().product();
             let bits = Self::mask_width(self.program, id);
             let plain = (self.role == Role::ModelOwner).then(|| {
-                let dst = self.buffer(len, SETUP);
+                let dst = self.buffer(Lane::Word, len, SETUP);
                 self.setup.local.push(Instr::Load { dst, source: Source::Weight(id.0) });
                 dst
             });
@@ -216,16 +219,19 @@ impl<'p> Emit<'p> {
             let masked = match (self.role, plain) {
                 (Role::ModelOwner, Some(plain)) => {
                     let mask = self.draw_setup(id, len, bits);
-                    let dst = self.buffer(len, SETUP);
-                    let mut x = Expr::default();
+                    let lane = Lane::of(bits);
+                    let dst = self.buffer(lane, len, SETUP);
+                    let mut x = Expr::new(lane);
                     let (w, s) = (x.full(plain), x.full(mask));
+                    let w = x.signed(w);
                     let sum = x.add(w, s);
-                    self.setup.local.push(Instr::Map(Map { rows: 1, cols: len, ops: x.ops, stores: vec![(dst, sum)] }));
+                    let stores = vec![(dst, sum)];
+                    self.setup.local.push(Instr::Map(Map { lane, rows: 1, cols: len, ops: x.ops, stores }));
                     self.setup.exchange.send.push(Packed { buf: dst, bits });
                     dst
                 }
                 (Role::DataOwner, _) => {
-                    let dst = self.buffer(len, SETUP);
+                    let dst = self.buffer(Lane::of(bits), len, SETUP);
                     self.setup.exchange.receive.push(Packed { buf: dst, bits });
                     dst
                 }
@@ -236,7 +242,7 @@ impl<'p> Emit<'p> {
     }
 
     fn draw_setup(&mut self, id: WeightId, len: usize, bits: u8) -> Buf {
-        let dst = self.buffer(len, SETUP);
+        let dst = self.buffer(Lane::of(bits), len, SETUP);
         self.setup.local.push(Instr::Draw {
             dst,
             seed: SeedOwner::ModelOwner,
@@ -259,15 +265,45 @@ impl<'p> Emit<'p> {
 
     // --- instructions --------------------------------------------------------------------------------------------
 
-    fn buffer(&mut self, len: usize, known: i32) -> Buf {
+    fn buffer(&mut self, lane: Lane, len: usize, known: i32) -> Buf {
         self.lengths.push(len);
+        self.lanes.push(lane);
         self.known.push(known);
         Buf((self.lengths.len() - 1) as u32)
     }
 
-    /// A new buffer of `len` words.
-    pub(super) fn new_buffer(&mut self, len: usize) -> Buf {
-        self.buffer(len, OFFLINE)
+    /// A new buffer of `len` entries.
+    pub(super) fn new_buffer(&mut self, lane: Lane, len: usize) -> Buf {
+        self.buffer(lane, len, OFFLINE)
+    }
+
+    pub(super) fn lane(&self, buf: Buf) -> Lane {
+        self.lanes[buf.0 as usize]
+    }
+
+    /// The buffer in the lane that `lane` names: itself, reduced, or its words read as signed integers.
+    pub(super) fn fit(&mut self, buf: Buf, lane: Lane) -> Buf {
+        if self.lane(buf) == lane {
+            return buf;
+        }
+        let len = self.lengths[buf.0 as usize];
+        self.map(lane, 1, len, |x| {
+            let v = x.full(buf);
+            x.signed(v)
+        })
+    }
+
+    /// Puts what a gate gave into the lane of its value's ring.
+    pub(super) fn settle(&mut self, id: ValueId, lowered: Lowered) -> Lowered {
+        let lane = Lane::of(self.value(id).ring);
+        match lowered {
+            Lowered::Share(share) => Lowered::Share(share.map(|b| self.fit(b, lane))),
+            Lowered::Wire(Wire { hat, mask }) => Lowered::Wire(Wire {
+                hat: hat.map(|b| self.fit(b, lane)),
+                mask: mask.map(|m| m.map(|b| self.fit(b, lane))),
+            }),
+            other => other,
+        }
     }
 
     /// Appends an instruction at the earliest place its operands allow, not before `earliest`.
@@ -288,42 +324,60 @@ impl<'p> Emit<'p> {
         self.place(instr, OFFLINE);
     }
 
-    /// A map with several results.
+    /// A map with several results, in the lane they are computed in.
     pub(super) fn maps<const N: usize>(
         &mut self,
+        lane: Lane,
         rows: usize,
         cols: usize,
         body: impl FnOnce(&mut Expr) -> [V; N],
     ) -> [Buf; N] {
-        let mut x = Expr::default();
+        self.maps_to(lane, lane, rows, cols, body)
+    }
+
+    fn maps_to<const N: usize>(
+        &mut self,
+        lane: Lane,
+        result: Lane,
+        rows: usize,
+        cols: usize,
+        body: impl FnOnce(&mut Expr) -> [V; N],
+    ) -> [Buf; N] {
+        let mut x = Expr::new(lane);
         let results = body(&mut x);
-        let bufs = results.map(|_| self.new_buffer(rows * cols));
+        let bufs = results.map(|_| self.new_buffer(result, rows * cols));
         let stores = bufs.iter().copied().zip(results).collect();
-        self.push(Instr::Map(Map { rows, cols, ops: x.ops, stores }));
+        self.push(Instr::Map(Map { lane, rows, cols, ops: x.ops, stores }));
         bufs
     }
 
     /// A map over `rows × cols` with one result.
-    pub(super) fn map(&mut self, rows: usize, cols: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
-        let [buf] = self.maps(rows, cols, |x| [body(x)]);
+    pub(super) fn map(&mut self, lane: Lane, rows: usize, cols: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
+        let [buf] = self.maps(lane, rows, cols, |x| [body(x)]);
         buf
     }
 
-    pub(super) fn zeros(&mut self, len: usize) -> Buf {
-        let dst = self.new_buffer(len);
+    /// A map over `len` entries that computes in one lane and keeps the result in another, no wider one.
+    pub(super) fn map_to(&mut self, lane: Lane, result: Lane, len: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
+        let [buf] = self.maps_to(lane, result, 1, len, |x| [body(x)]);
+        buf
+    }
+
+    pub(super) fn zeros(&mut self, lane: Lane, len: usize) -> Buf {
+        let dst = self.new_buffer(lane, len);
         self.push(Instr::Zero { dst });
         dst
     }
 
     /// The data owner's own data, known from the first online step on.
     pub(super) fn load_input(&mut self, input: u32, len: usize) -> Buf {
-        let dst = self.new_buffer(len);
+        let dst = self.new_buffer(Lane::Word, len);
         self.place(Instr::Load { dst, source: Source::Input(input) }, 0);
         dst
     }
 
     pub(super) fn sum_rows(&mut self, src: Buf, rows: usize, cols: usize) -> Buf {
-        let dst = self.new_buffer(rows);
+        let dst = self.new_buffer(self.lane(src), rows);
         self.push(Instr::SumRows { dst, src, cols });
         dst
     }
@@ -331,7 +385,7 @@ impl<'p> Emit<'p> {
     // --- randomness ----------------------------------------------------------------------------------------------
 
     fn draw(&mut self, owner: usize, id: ValueId, item: u16, bits: u8, len: usize) -> Buf {
-        let dst = self.new_buffer(len);
+        let dst = self.new_buffer(Lane::of(bits), len);
         let seed = if owner == 0 { SeedOwner::ModelOwner } else { SeedOwner::DataOwner };
         self.push(Instr::Draw { dst, seed, stage: Stage::Inference, stream: stream(id, item), bits });
         dst
@@ -348,7 +402,7 @@ impl<'p> Emit<'p> {
         out
     }
 
-    /// Shares of a value the dealer knows: the model owner's from its seed, the data owner's as a correction of `bits` a word.
+    /// Shares of a value the dealer knows, in words as a signed integer or in the lane of `bits`: the model owner's from its seed, the data owner's as a correction of `bits` a word.
     pub(super) fn correlated(
         &mut self,
         id: ValueId,
@@ -361,14 +415,16 @@ impl<'p> Emit<'p> {
         match self.role {
             Role::ModelOwner => Shares([Some(self.draw(0, id, item, bits, len)), None]),
             Role::DataOwner => {
-                let dst = self.new_buffer(len);
+                let dst = self.new_buffer(Lane::of(bits), len);
                 self.push(Instr::Receive { dst, bits });
                 Shares([None, Some(dst)])
             }
             Role::Dealer => {
                 let value = dealer(self);
                 let share0 = self.draw(0, id, item, bits, len);
-                let share1 = self.map(1, len, |x| {
+                let lane = Lane::of(bits);
+                let value = self.fit(value, lane);
+                let share1 = self.map(lane, 1, len, |x| {
                     let (v, s) = (x.full(value), x.full(share0));
                     let d = if sharing == Sharing::Xor { x.xor(v, s) } else { x.sub(v, s) };
                     x.low(d, bits)
@@ -387,7 +443,7 @@ impl<'p> Emit<'p> {
 
     /// The dealer's view of a mask: its sum modulo 2^bits.
     pub(super) fn total(&mut self, mask: [Option<Buf>; 2], bits: u8, len: usize) -> Buf {
-        self.map(1, len, |x| {
+        self.map(Lane::of(bits), 1, len, |x| {
             let terms: Vec<V> = mask.iter().flatten().map(|b| x.full(*b)).collect();
             let sum = x.sum(&terms);
             x.low(sum, bits)
@@ -406,14 +462,14 @@ impl<'p> Emit<'p> {
     }
 
     pub(super) fn receive(&mut self, id: ValueId, len: usize, bits: u8) -> Buf {
-        let buf = self.buffer(len, i32::from(self.value(id).level));
+        let buf = self.buffer(Lane::of(bits), len, i32::from(self.value(id).level));
         self.exchange(id).receive.push(Packed { buf, bits });
         buf
     }
 
     /// The data owner takes a correction that is no share (G15).
     pub(super) fn receive_clear(&mut self, len: usize, bits: u8) -> Buf {
-        let dst = self.new_buffer(len);
+        let dst = self.new_buffer(Lane::of(bits), len);
         self.push(Instr::Receive { dst, bits });
         dst
     }

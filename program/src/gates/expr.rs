@@ -1,10 +1,10 @@
 //! Building the body of a map.
 
-use crate::code::{Access, Buf, MapOp, V};
+use crate::code::{Access, Buf, Lane, MapOp, V};
 
 /// Operations of one map under construction. Repeated loads and constants are shared.
-#[derive(Default)]
 pub(super) struct Expr {
+    pub(super) lane: Lane,
     pub(super) ops: Vec<MapOp>,
 }
 
@@ -17,6 +17,10 @@ macro_rules! binary {
 }
 
 impl Expr {
+    pub(super) fn new(lane: Lane) -> Self {
+        Self { lane, ops: vec![] }
+    }
+
     fn push(&mut self, op: MapOp) -> V {
         if let Some(seen) = self.ops.iter().position(|o| *o == op) {
             return V(seen as u32);
@@ -51,33 +55,55 @@ impl Expr {
         self.push(MapOp::Const(value))
     }
 
+    /// A public integer that may be negative.
+    pub(super) fn signed_int(&mut self, value: i64) -> V {
+        let word = self.int(value.cast_unsigned());
+        if value < 0 { self.signed(word) } else { word }
+    }
+
+    /// A word that holds a signed integer, in the map's lane.
+    pub(super) fn signed(&mut self, word: V) -> V {
+        match self.lane {
+            Lane::Word => word,
+            Lane::Double => {
+                let top = self.shl(word, 64);
+                self.sar(top, 64)
+            }
+        }
+    }
+
     pub(super) fn parity(&mut self, a: V) -> V {
         self.push(MapOp::Parity(a))
     }
 
-    /// `a << by`; 0 from 64 on.
+    /// `a << by`; 0 from the lane's bits on.
     pub(super) fn shl(&mut self, a: V, by: u8) -> V {
         match by {
             0 => a,
-            1..=63 => self.push(MapOp::Shl(a, by)),
+            _ if by < self.lane.bits() => self.push(MapOp::Shl(a, by)),
             _ => self.int(0),
         }
     }
 
-    /// `a >> by`, logical, `by < 64`.
+    /// `a >> by`, logical, `by` below the lane's bits.
     pub(super) fn shr(&mut self, a: V, by: u8) -> V {
         if by == 0 { a } else { self.push(MapOp::Shr(a, by)) }
     }
 
-    /// `a >> by`, arithmetic, `by < 64`.
+    /// `a >> by`, arithmetic, `by` below the lane's bits.
     pub(super) fn sar(&mut self, a: V, by: u8) -> V {
         if by == 0 { a } else { self.push(MapOp::Sar(a, by)) }
     }
 
     /// `a mod 2^bits`.
     pub(super) fn low(&mut self, a: V, bits: u8) -> V {
-        if bits >= 64 {
+        if bits >= self.lane.bits() {
             return a;
+        }
+        if bits >= 64 {
+            let drop = self.lane.bits() - bits;
+            let top = self.shl(a, drop);
+            return self.shr(top, drop);
         }
         let m = self.int((1 << bits) - 1);
         self.and(a, m)

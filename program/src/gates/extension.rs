@@ -3,7 +3,7 @@
 //! With h = (x^ + 2^(k−2)) mod 2^k and c = 1 − msb(h), x = P − r_0 − r_1 + 2^k W_c exactly for |x| ≤ 2^(k−2),
 //! where P = h − 2^(k−2), W_0 is the carry of r_0 + r_1 and W_1 = W_0 + msb(r).
 
-use crate::code::{Buf, V};
+use crate::code::{Buf, Lane, V};
 use crate::program::ValueId;
 
 use super::emit::{Emit, Lowered, Shares, Sharing, Wire};
@@ -21,7 +21,7 @@ pub(super) fn carries(e: &mut Emit<'_>, id: ValueId, first: u16, wire: Wire, k: 
     let make = |e: &mut Emit<'_>, c: u16| {
         e.correlated(id, first + c, bits, len, Sharing::Additive, |e| {
             let [r0, r1] = wire.mask.map(|m| m.expect("the dealer knows both masks"));
-            e.map(1, len, |x| {
+            e.map(Lane::Word, 1, len, |x| {
                 let (a, b) = (x.full(r0), x.full(r1));
                 let s = x.add(a, b);
                 let carry = x.shr(s, k);
@@ -102,7 +102,8 @@ pub(super) fn extend(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered 
     let carries = carries(e, id, 1, wire, k, len);
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let p = parts(e, wire, carries, k, Rule::Slack);
-    Lowered::Share(Some(e.map(1, len, |x| {
+    let lane = Lane::of(e.value(id).ring);
+    Lowered::Share(Some(e.map(lane, 1, len, |x| {
         let t = p.expr(x);
         if party == 0 { x.sub(t.public, t.rho) } else { x.neg(t.rho) }
     })))
@@ -111,6 +112,7 @@ pub(super) fn extend(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered 
 /// Dealer: the top bit of a wire's mask times a factor, at every entry.
 pub(super) fn msb_times(
     e: &mut Emit<'_>,
+    lane: Lane,
     total: Buf,
     factor: Buf,
     k: u8,
@@ -118,7 +120,7 @@ pub(super) fn msb_times(
     cols: usize,
     per_row: bool,
 ) -> Buf {
-    e.map(rows, cols, |x| {
+    e.map(lane, rows, cols, |x| {
         let r = x.full(total);
         let f = if per_row { x.row(factor) } else { x.full(factor) };
         let b = x.bit(r, k - 1);
@@ -130,15 +132,16 @@ pub(super) fn msb_times(
 pub(super) fn row_squares(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
     let (len, k, ring, cols) = (e.len(source), e.value(source).ring, e.value(id).ring, e.last(source));
     let rows = len / cols;
+    let lane = Lane::of(ring);
     let wire = e.wire(source);
     let carries = carries(e, id, 1, wire, k, len);
     let products = e.correlated(id, 3, ring - k - 1, len, Sharing::Additive, |e| {
         let r = e.total(wire.mask, k, len);
-        msb_times(e, r, r, k, 1, len, false)
+        msb_times(e, Lane::of(ring - k - 1), r, r, k, 1, len, false)
     });
     let squares = e.correlated(id, 4, ring, rows, Sharing::Additive, |e| {
         let r = e.total(wire.mask, k, len);
-        let sq = e.map(1, len, |x| {
+        let sq = e.map(lane, 1, len, |x| {
             let r = x.full(r);
             x.mul(r, r)
         });
@@ -147,7 +150,7 @@ pub(super) fn row_squares(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Low
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let p = parts(e, wire, carries, k, Rule::Slack);
     let br = e.own(products);
-    let terms = e.map(1, len, |x| {
+    let terms = e.map(lane, 1, len, |x| {
         let t = p.expr(x);
         let (w0, w1, br) = (x.full(p.w[0]), x.full(p.w[1]), x.full(br));
         let b = x.sub(w1, w0);
@@ -167,7 +170,7 @@ pub(super) fn row_squares(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Low
     });
     let sums = e.sum_rows(terms, rows, cols);
     let r2 = e.own(squares);
-    Lowered::Share(Some(e.map(1, rows, |x| {
+    Lowered::Share(Some(e.map(lane, 1, rows, |x| {
         let (a, b) = (x.full(sums), x.full(r2));
         x.add(a, b)
     })))
@@ -177,24 +180,25 @@ pub(super) fn row_squares(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Low
 pub(super) fn row_scale(e: &mut Emit<'_>, id: ValueId, source: ValueId, row: ValueId) -> Lowered {
     let (len, k, ring, cols) = (e.len(id), e.value(source).ring, e.value(id).ring, e.last(id));
     let rows = len / cols;
+    let lane = Lane::of(ring);
     let (wire, scale) = (e.wire(source), e.wire(row));
     let carries = carries(e, id, 1, wire, k, len);
     let full = e.correlated(id, 3, ring, len, Sharing::Additive, |e| {
-        let (r, t) = (e.total(wire.mask, k, len), e.total(scale.mask, 64, rows));
-        e.map(rows, cols, |x| {
+        let (r, t) = (e.total(wire.mask, k, len), e.total(scale.mask, lane.bits(), rows));
+        e.map(lane, rows, cols, |x| {
             let (r, t) = (x.full(r), x.row(t));
             x.mul(r, t)
         })
     });
     let top = e.correlated(id, 4, ring - k, len, Sharing::Additive, |e| {
-        let (r, t) = (e.total(wire.mask, k, len), e.total(scale.mask, 64, rows));
-        msb_times(e, r, t, k, rows, cols, true)
+        let (r, t) = (e.total(wire.mask, k, len), e.total(scale.mask, lane.bits(), rows));
+        msb_times(e, Lane::of(ring - k), r, t, k, rows, cols, true)
     });
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let p = parts(e, wire, carries, k, Rule::Slack);
     let (yh, t) = (scale.hat.expect("opened"), scale.mask[party].expect("own mask"));
     let (full, top) = (e.own(full), e.own(top));
-    Lowered::Share(Some(e.map(rows, cols, |x| {
+    Lowered::Share(Some(e.map(lane, rows, cols, |x| {
         let u = p.expr(x);
         let (yh, t, full, top) = (x.row(yh), x.row(t), x.full(full), x.full(top));
         let d = x.mul(u.c, top);

@@ -1,22 +1,22 @@
 //! Public-linear maps of shares and wires: nothing travels, every role applies the same map to what it holds.
 
-use crate::code::{Buf, Copy, Instr, Role, V};
+use crate::code::{Buf, Copy, Instr, Lane, Role, V};
 use crate::program::{Kind, Shape, Term, ValueId, View, WeightId};
 
 use super::emit::{Emit, Lowered, Wire};
 use super::expr::Expr;
 
 /// The weight at the model owner, zeros at the data owner.
-pub(super) fn server_share(e: &mut Emit<'_>, weight: WeightId) -> Lowered {
-    let len = e.program.weights[weight.0 as usize].shape.iter().product();
+pub(super) fn server_share(e: &mut Emit<'_>, id: ValueId, weight: WeightId) -> Lowered {
+    let len = e.len(id);
     Lowered::Share(match e.role {
         Role::ModelOwner => e.weight(weight),
-        Role::DataOwner => Some(e.zeros(len)),
+        Role::DataOwner => Some(e.zeros(Lane::of(e.value(id).ring), len)),
         Role::Dealer => None,
     })
 }
 
-/// Row-major word strides of a shape.
+/// Row-major strides of a shape.
 fn strides(shape: &Shape) -> Vec<usize> {
     let mut out = vec![1; shape.len()];
     for d in (0..shape.len().saturating_sub(1)).rev() {
@@ -38,7 +38,7 @@ fn rearrange(e: &mut Emit<'_>, src: Buf, from: &Shape, to: &Shape, view: &View) 
     if matches!(view, View::Reshape) {
         return src;
     }
-    let dst = e.new_buffer(to.iter().product());
+    let dst = e.new_buffer(e.lane(src), to.iter().product());
     let copy = |e: &mut Emit<'_>, dims: &[usize], src_strides: &[usize], src_offset: usize, dst_offset: usize| {
         e.push(Instr::Copy(Copy {
             dst,
@@ -93,7 +93,7 @@ pub(super) fn centre(e: &mut Emit<'_>, source: ValueId, truncate: u8) -> Lowered
     let w = e.wire(source);
     let apply = |e: &mut Emit<'_>, buf: Buf, hat: bool| {
         let sums = e.sum_rows(buf, rows, cols);
-        e.map(rows, cols, |b| {
+        e.map(e.lane(buf), rows, cols, |b| {
             let (v, s, d) = (b.full(buf), b.row(sums), b.int(cols as u64));
             let p = b.mul(v, d);
             let mut z = b.sub(p, s);
@@ -108,10 +108,11 @@ pub(super) fn centre(e: &mut Emit<'_>, source: ValueId, truncate: u8) -> Lowered
     Lowered::Wire(Wire { hat: w.hat.map(|h| apply(e, h, true)), mask: w.mask.map(|m| m.map(|m| apply(e, m, false))) })
 }
 
-fn combine(e: &mut Emit<'_>, len: usize, terms: &[Term], body: impl FnOnce(&mut Expr, &[V]) -> V) -> Lowered {
+fn combine(e: &mut Emit<'_>, id: ValueId, terms: &[Term], body: impl FnOnce(&mut Expr, &[V]) -> V) -> Lowered {
+    let (len, lane) = (e.len(id), Lane::of(e.value(id).ring));
     let bufs: Option<Vec<Buf>> = terms.iter().map(|t| e.share(t.value)).collect();
     Lowered::Share(bufs.map(|bufs| {
-        e.map(1, len, |x| {
+        e.map(lane, 1, len, |x| {
             let values: Vec<V> = bufs
                 .iter()
                 .zip(terms)
@@ -126,11 +127,11 @@ fn combine(e: &mut Emit<'_>, len: usize, terms: &[Term], body: impl FnOnce(&mut 
 }
 
 pub(super) fn add(e: &mut Emit<'_>, id: ValueId, terms: &[Term]) -> Lowered {
-    combine(e, e.len(id), terms, |x, v| x.sum(v))
+    combine(e, id, terms, |x, v| x.sum(v))
 }
 
 pub(super) fn sub(e: &mut Emit<'_>, id: ValueId, left: Term, right: Term) -> Lowered {
-    combine(e, e.len(id), &[left, right], |x, v| x.sub(v[0], v[1]))
+    combine(e, id, &[left, right], |x, v| x.sub(v[0], v[1]))
 }
 
 /// Parts side by side along an axis.
@@ -140,15 +141,16 @@ pub(super) fn concat(e: &mut Emit<'_>, id: ValueId, parts: &[Term], axis: usize)
     }
     let shape = e.value(id).shape.clone();
     let target = strides(&shape);
-    let dst = e.new_buffer(shape.iter().product());
+    let lane = Lane::of(e.value(id).ring);
+    let dst = e.new_buffer(lane, shape.iter().product());
     let mut at = 0;
     for part in parts {
         let from = e.value(part.value).shape.clone();
         let len = from.iter().product();
         let mut src = e.share(part.value).expect("a party's share");
-        if part.shift > 0 {
+        if part.shift > 0 || e.lane(src) != lane {
             let plain = src;
-            src = e.map(1, len, |x| {
+            src = e.map(lane, 1, len, |x| {
                 let v = x.full(plain);
                 x.shl(v, part.shift)
             });
@@ -172,38 +174,40 @@ pub(super) fn sum_row(e: &mut Emit<'_>, source: ValueId) -> Lowered {
     Lowered::Share(e.share(source).map(|b| e.sum_rows(b, len / cols, cols)))
 }
 
-pub(super) fn mul_public(e: &mut Emit<'_>, source: ValueId, factor: i64) -> Lowered {
-    let len = e.len(source);
+pub(super) fn mul_public(e: &mut Emit<'_>, id: ValueId, source: ValueId, factor: i64) -> Lowered {
+    let (len, lane) = (e.len(source), Lane::of(e.value(id).ring));
     Lowered::Share(e.share(source).map(|b| {
-        e.map(1, len, |x| {
-            let (v, f) = (x.full(b), x.int(factor as u64));
+        e.map(lane, 1, len, |x| {
+            let (v, f) = (x.full(b), x.signed_int(factor));
             x.mul(v, f)
         })
     }))
 }
 
-pub(super) fn add_public(e: &mut Emit<'_>, source: ValueId, term: i64) -> Lowered {
-    let len = e.len(source);
+pub(super) fn add_public(e: &mut Emit<'_>, id: ValueId, source: ValueId, term: i64) -> Lowered {
+    let (len, lane) = (e.len(source), Lane::of(e.value(id).ring));
     let share = e.share(source);
     if e.role != Role::ModelOwner {
         return Lowered::Share(share);
     }
     Lowered::Share(share.map(|b| {
-        e.map(1, len, |x| {
-            let (v, t) = (x.full(b), x.int(term as u64));
+        e.map(lane, 1, len, |x| {
+            let (v, t) = (x.full(b), x.signed_int(term));
             x.add(v, t)
         })
     }))
 }
 
 /// Biases and embeddings: only the model owner's share changes.
-pub(super) fn add_server(e: &mut Emit<'_>, source: ValueId, weight: WeightId) -> Lowered {
+pub(super) fn add_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weight: WeightId) -> Lowered {
     let share = e.share(source);
     let (Some(w), Some(b)) = (e.weight(weight), share) else { return Lowered::Share(share) };
     let len = e.len(source);
     let cols: usize = e.program.weights[weight.0 as usize].shape.iter().product();
-    Lowered::Share(Some(e.map(len / cols, cols, |x| {
+    let lane = Lane::of(e.value(id).ring);
+    Lowered::Share(Some(e.map(lane, len / cols, cols, |x| {
         let (v, w) = (x.full(b), x.col(w));
+        let w = x.signed(w);
         x.add(v, w)
     })))
 }

@@ -1,6 +1,6 @@
 //! G1 opening with truncation, the data owner's input, and G15 the truncated reveal.
 
-use crate::code::{Buf, Instr, Role};
+use crate::code::{Buf, Instr, Lane, Role};
 use crate::program::{Rounding, ValueId};
 
 use super::emit::{Emit, Lowered, Sharing, Wire};
@@ -10,7 +10,7 @@ pub(super) fn input(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
     let mut mask = e.mask(id, 0, ring, len, [false, true]);
     if e.role != Role::DataOwner {
-        mask[0] = Some(e.zeros(len));
+        mask[0] = Some(e.zeros(Lane::of(ring), len));
     }
     let hat = match e.role {
         Role::Dealer => None,
@@ -18,7 +18,7 @@ pub(super) fn input(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered {
         Role::DataOwner => {
             let x = e.load_input(input, len);
             let r = mask[1].expect("the data owner's mask");
-            let hat = e.map(1, len, |b| {
+            let hat = e.map(Lane::of(ring), 1, len, |b| {
                 let (x, r) = (b.full(x), b.full(r));
                 let s = b.add(x, r);
                 b.low(s, ring)
@@ -34,12 +34,13 @@ pub(super) fn input(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered {
 pub(super) fn open(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8, rounding: Rounding) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
     let opened = ring + truncate;
+    let (lane, kept) = (Lane::of(opened), Lane::of(ring));
     let mask = e.mask(id, 0, opened, len, [true, true]);
     let hat = e.party().map(|party| {
         let x = e.share(source).expect("a party's share");
         let r = mask[party].expect("own mask");
         let centre = party == 0 && truncate > 0 && rounding == Rounding::Dithered;
-        let message = e.map(1, len, |b| {
+        let message = e.map(lane, 1, len, |b| {
             let (x, r) = (b.full(x), b.full(r));
             let mut s = b.add(x, r);
             if centre {
@@ -50,7 +51,7 @@ pub(super) fn open(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8,
         });
         e.send(id, message, opened);
         let peer = e.receive(id, len, opened);
-        e.map(1, len, |b| {
+        e.map_to(lane, kept, len, |b| {
             let (own, peer) = (b.full(message), b.full(peer));
             let s = b.add(own, peer);
             let s = b.low(s, opened);
@@ -59,11 +60,11 @@ pub(super) fn open(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8,
     });
     let mask = match (truncate, rounding) {
         (0, _) => mask,
-        (_, Rounding::Dithered) => mask.map(|m| m.map(|m| shift(e, m, len, truncate))),
+        (_, Rounding::Dithered) => mask.map(|m| m.map(|m| shift(e, m, len, truncate, kept))),
         (_, Rounding::Exact) => {
             e.correlated(id, 1, ring, len, Sharing::Additive, |e| {
                 let r = e.total(mask, opened, len);
-                shift(e, r, len, truncate)
+                shift(e, r, len, truncate, kept)
             })
             .0
         }
@@ -71,8 +72,9 @@ pub(super) fn open(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8,
     Lowered::Wire(Wire { hat, mask })
 }
 
-pub(super) fn shift(e: &mut Emit<'_>, buf: Buf, len: usize, by: u8) -> Buf {
-    e.map(1, len, |b| {
+/// The entries of `buf` without their low bits, which fit `kept`.
+fn shift(e: &mut Emit<'_>, buf: Buf, len: usize, by: u8, kept: Lane) -> Buf {
+    e.map_to(e.lane(buf), kept, len, |b| {
         let v = b.full(buf);
         b.shr(v, by)
     })
@@ -82,16 +84,17 @@ pub(super) fn shift(e: &mut Emit<'_>, buf: Buf, len: usize, by: u8) -> Buf {
 pub(super) fn reveal(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8, output: u32) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
     let opened = ring + truncate;
+    let (lane, kept) = (Lane::of(opened), Lane::of(ring));
     let mask = e.mask(id, 0, opened, len, [true, true]);
     match e.role {
         Role::Dealer => {
             let r = e.total(mask, opened, len);
-            let high = shift(e, r, len, truncate);
+            let high = shift(e, r, len, truncate, kept);
             e.push(Instr::Deal { src: high, bits: ring });
         }
         Role::ModelOwner => {
             let (x, r) = (e.share(source).expect("own share"), mask[0].expect("own mask"));
-            let message = e.map(1, len, |b| {
+            let message = e.map(lane, 1, len, |b| {
                 let (x, r) = (b.full(x), b.full(r));
                 b.add(x, r)
             });
@@ -101,7 +104,7 @@ pub(super) fn reveal(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u
             let high = e.receive_clear(len, ring);
             let (x, r) = (e.share(source).expect("own share"), mask[1].expect("own mask"));
             let peer = e.receive(id, len, opened);
-            let result = e.map(1, len, |b| {
+            let result = e.map_to(lane, kept, len, |b| {
                 let (x, r, peer, high) = (b.full(x), b.full(r), b.full(peer), b.full(high));
                 let s = b.sum(&[x, r, peer]);
                 let s = b.low(s, opened);

@@ -1,6 +1,6 @@
 //! G3 products of two wires, G4 products with the model owner's weights.
 
-use crate::code::{Buf, Instr, Role};
+use crate::code::{Buf, Instr, Lane, Role};
 use crate::program::{ValueId, WeightId};
 
 use super::emit::{Emit, Lowered, Sharing};
@@ -11,19 +11,23 @@ struct Product {
     k: usize,
     n: usize,
     shared_right: bool,
+    /// Ring of the result.
+    bits: u8,
 }
 
 impl Product {
     fn emit(&self, e: &mut Emit<'_>, left: Buf, right: Buf) -> Buf {
-        let dst = e.new_buffer(self.batch * self.m * self.n);
-        let &Product { batch, m, k, n, shared_right } = self;
-        e.push(Instr::MatMul { dst, left, right, batch, m, k, n, shared_right });
+        let &Product { batch, m, k, n, shared_right, bits } = self;
+        let lane = Lane::of(bits);
+        let (left, right) = (e.fit(left, lane), e.fit(right, lane));
+        let dst = e.new_buffer(lane, batch * m * n);
+        e.push(Instr::MatMul { dst, left, right, batch, m, k, n, shared_right, bits });
         dst
     }
 }
 
-fn minus(e: &mut Emit<'_>, a: Buf, b: Buf, len: usize) -> Buf {
-    e.map(1, len, |x| {
+fn minus(e: &mut Emit<'_>, lane: Lane, a: Buf, b: Buf, len: usize) -> Buf {
+    e.map(lane, 1, len, |x| {
         let (a, b) = (x.full(a), x.full(b));
         x.sub(a, b)
     })
@@ -32,8 +36,9 @@ fn minus(e: &mut Emit<'_>, a: Buf, b: Buf, len: usize) -> Buf {
 /// G4: P0 (X^ − r_0)·W + c_0 online; P1 −r_1·W^ + c_1 offline; c_0 + c_1 = r_1·s.
 pub(super) fn matmul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weight: WeightId) -> Lowered {
     let (out, ring) = (e.len(id), e.value(id).ring);
+    let lane = Lane::of(ring);
     let (k, n) = (e.last(source), e.last(id));
-    let product = Product { batch: 1, m: e.len(source) / k, k, n, shared_right: true };
+    let product = Product { batch: 1, m: e.len(source) / k, k, n, shared_right: true, bits: ring };
     let x = e.wire(source);
     let c = e.correlated(id, 1, ring, out, Sharing::Additive, |e| {
         let s = e.masked_weight(weight);
@@ -43,11 +48,11 @@ pub(super) fn matmul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weig
         Role::Dealer => return Lowered::Share(None),
         Role::ModelOwner => {
             let (hat, mask) = (x.hat.expect("opened"), x.mask[0].expect("own mask"));
-            let open = minus(e, hat, mask, product.m * k);
+            let open = minus(e, lane, hat, mask, product.m * k);
             let w = e.weight(weight).expect("own weight");
             let p = product.emit(e, open, w);
             let c = e.own(c);
-            e.map(1, out, |b| {
+            e.map(lane, 1, out, |b| {
                 let (p, c) = (b.full(p), b.full(c));
                 b.add(p, c)
             })
@@ -56,7 +61,7 @@ pub(super) fn matmul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weig
             let w = e.masked_weight(weight);
             let p = product.emit(e, x.mask[1].expect("own mask"), w);
             let c = e.own(c);
-            minus(e, c, p, out)
+            minus(e, lane, c, p, out)
         }
     };
     Lowered::Share(Some(share))
@@ -65,10 +70,11 @@ pub(super) fn matmul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weig
 /// G4 entry by entry, the weight repeated over the rows.
 pub(super) fn mul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weight: WeightId) -> Lowered {
     let (len, ring, cols) = (e.len(id), e.value(id).ring, e.last(id));
+    let lane = Lane::of(ring);
     let rows = len / cols;
     let x = e.wire(source);
     let times = |e: &mut Emit<'_>, mask: Buf, w: Buf| {
-        e.map(rows, cols, |b| {
+        e.map(lane, rows, cols, |b| {
             let (m, w) = (b.full(mask), b.col(w));
             b.mul(m, w)
         })
@@ -82,8 +88,9 @@ pub(super) fn mul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weight:
         Role::ModelOwner => {
             let (hat, mask) = (x.hat.expect("opened"), x.mask[0].expect("own mask"));
             let (w, c) = (e.weight(weight).expect("own weight"), e.own(c));
-            e.map(rows, cols, |b| {
+            e.map(lane, rows, cols, |b| {
                 let (hat, mask, w, c) = (b.full(hat), b.full(mask), b.col(w), b.full(c));
+                let w = b.signed(w);
                 let d = b.sub(hat, mask);
                 let p = b.mul(d, w);
                 b.add(p, c)
@@ -92,7 +99,7 @@ pub(super) fn mul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weight:
         Role::DataOwner => {
             let (w, c) = (e.masked_weight(weight), e.own(c));
             let p = times(e, x.mask[1].expect("own mask"), w);
-            minus(e, c, p, len)
+            minus(e, lane, c, p, len)
         }
     };
     Lowered::Share(Some(share))
@@ -101,33 +108,34 @@ pub(super) fn mul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weight:
 /// G3: P0 (X^ − a_0)(Y^ − b_0) + c_0; P1 −X^·b_1 − a_1·Y^ + c_1; c_0 + c_1 = a·b − a_0·b_0.
 pub(super) fn matmul(e: &mut Emit<'_>, id: ValueId, left: ValueId, right: ValueId) -> Lowered {
     let (out, ring) = (e.len(id), e.value(id).ring);
+    let lane = Lane::of(ring);
     let (l, r) = (&e.value(left).shape, &e.value(right).shape);
     let (m, k, n) = (l[l.len() - 2], l[l.len() - 1], r[r.len() - 1]);
-    let product = Product { batch: out / (m * n), m, k, n, shared_right: false };
+    let product = Product { batch: out / (m * n), m, k, n, shared_right: false, bits: ring };
     let (llen, rlen) = (e.len(left), e.len(right));
     let (x, y) = (e.wire(left), e.wire(right));
     let c = e.correlated(id, 1, ring, out, Sharing::Additive, |e| {
-        let (a, b) = (e.total(x.mask, 64, llen), e.total(y.mask, 64, rlen));
+        let (a, b) = (e.total(x.mask, lane.bits(), llen), e.total(y.mask, lane.bits(), rlen));
         let ab = product.emit(e, a, b);
         let own = product.emit(e, x.mask[0].expect("known"), y.mask[0].expect("known"));
-        minus(e, ab, own, out)
+        minus(e, lane, ab, own, out)
     });
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let (xh, yh) = (x.hat.expect("opened"), y.hat.expect("opened"));
     let (a, b) = (x.mask[party].expect("own mask"), y.mask[party].expect("own mask"));
     let c = e.own(c);
     let share = if party == 0 {
-        let xa = minus(e, xh, a, llen);
-        let yb = minus(e, yh, b, rlen);
+        let xa = minus(e, lane, xh, a, llen);
+        let yb = minus(e, lane, yh, b, rlen);
         let p = product.emit(e, xa, yb);
-        e.map(1, out, |v| {
+        e.map(lane, 1, out, |v| {
             let (p, c) = (v.full(p), v.full(c));
             v.add(p, c)
         })
     } else {
         let first = product.emit(e, xh, b);
         let second = product.emit(e, a, yh);
-        e.map(1, out, |v| {
+        e.map(lane, 1, out, |v| {
             let (p, q, c) = (v.full(first), v.full(second), v.full(c));
             let s = v.sub(c, p);
             v.sub(s, q)

@@ -1,6 +1,6 @@
 //! G10: a smooth function of one positive scalar per row, by tables fitted in the masked domain.
 
-use crate::code::{Buf, Copy, Instr, RowTable, V};
+use crate::code::{Buf, Copy, Instr, Lane, RowTable, V};
 use crate::program::ValueId;
 
 use super::emit::{Emit, Lowered, Sharing};
@@ -18,7 +18,7 @@ fn place(e: &mut Emit<'_>, dst: Buf, src: Buf, rows: usize, columns: usize, colu
 }
 
 fn column(e: &mut Emit<'_>, src: Buf, rows: usize, columns: usize, column: usize) -> Buf {
-    let dst = e.new_buffer(rows);
+    let dst = e.new_buffer(e.lane(src), rows);
     e.push(Instr::Copy(Copy {
         dst,
         src,
@@ -35,11 +35,12 @@ fn column(e: &mut Emit<'_>, src: Buf, rows: usize, columns: usize, column: usize
 pub(super) fn row_table(e: &mut Emit<'_>, id: ValueId, source: ValueId, table: RowTable) -> Lowered {
     let rows = e.len(source);
     let ring = e.value(id).ring;
+    let lane = Lane::of(ring);
     let words = table.words_per_row();
     let wire = e.wire(source);
     let dealt = e.correlated(id, 1, ring, rows * words, Sharing::Additive, |e| {
         let src = e.total(wire.mask, table.ring_bits, rows);
-        let dst = e.new_buffer(rows * words);
+        let dst = e.new_buffer(Lane::Word, rows * words);
         e.push(Instr::RowFit { dst, src, table });
         dst
     });
@@ -68,7 +69,7 @@ pub(super) fn row_table(e: &mut Emit<'_>, id: ValueId, source: ValueId, table: R
     };
     let mut columns: Vec<Buf> = (0..windows)
         .map(|w| {
-            e.map(rows, 1, |x| {
+            e.map(lane, rows, 1, |x| {
                 let (j, tau) = bucket(x, w);
                 let b = lookup(x, j, w * powers);
                 let mut sum = x.shl(b, g);
@@ -87,7 +88,7 @@ pub(super) fn row_table(e: &mut Emit<'_>, id: ValueId, source: ValueId, table: R
         })
         .collect();
     columns.extend((0..windows - 1).map(|w| {
-        e.map(rows, 1, |x| {
+        e.map(lane, rows, 1, |x| {
             let (j, _) = bucket(x, w);
             lookup(x, j, windows * powers + w)
         })
@@ -95,7 +96,7 @@ pub(super) fn row_table(e: &mut Emit<'_>, id: ValueId, source: ValueId, table: R
     if let [only] = columns[..] {
         return Lowered::Share(Some(only));
     }
-    let dst = e.new_buffer(rows * columns.len());
+    let dst = e.new_buffer(lane, rows * columns.len());
     let count = columns.len();
     for (c, src) in columns.into_iter().enumerate() {
         place(e, dst, src, rows, count, c);
@@ -106,6 +107,7 @@ pub(super) fn row_table(e: &mut Emit<'_>, id: ValueId, source: ValueId, table: R
 /// Σ_w (∏_{u<w} L_u) T_w by G3 products of any degree: material is every product of at least two masks.
 pub(super) fn window_chain(e: &mut Emit<'_>, id: ValueId, source: ValueId, windows: u8) -> Lowered {
     let (rows, ring) = (e.len(id), e.value(id).ring);
+    let lane = Lane::of(ring);
     let windows = usize::from(windows);
     let columns = 2 * windows - 1;
     let wire = e.wire(source);
@@ -126,7 +128,7 @@ pub(super) fn window_chain(e: &mut Emit<'_>, id: ValueId, source: ValueId, windo
         .map(|(item, set)| {
             let masks = &masks;
             e.correlated(id, 1 + item as u16, ring, rows, Sharing::Additive, |e| {
-                e.map(1, rows, |x| {
+                e.map(lane, 1, rows, |x| {
                     let mut out = x.int(1);
                     for c in (0..columns).filter(|c| set >> c & 1 == 1) {
                         let terms: Vec<V> = masks.iter().flatten().map(|m| x.full(m[c])).collect();
@@ -142,7 +144,7 @@ pub(super) fn window_chain(e: &mut Emit<'_>, id: ValueId, source: ValueId, windo
     let material: Vec<Buf> = material.into_iter().map(|m| e.own(m)).collect();
     let hats = split(e, wire.hat).expect("opened");
     let own = masks[party].as_ref().expect("own mask").clone();
-    Lowered::Share(Some(e.map(1, rows, |x| {
+    Lowered::Share(Some(e.map(lane, 1, rows, |x| {
         let mut out = x.int(0);
         for factors in &terms {
             for t in 0..1u32 << factors.len() {

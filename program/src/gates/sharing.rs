@@ -5,7 +5,7 @@
 //! x^ + N/2 mod N, x as an unsigned integer is y − r + N b_1, its top bit is msb(x^) + b_1 − b_2, and for every x and r
 //! max(x, 0) = (1 − msb(x^))(y − r + N b_2) − y b_1 + r b_1 + y b_2 − r b_2, linear in what the keys share.
 
-use crate::code::{Buf, Instr, Role};
+use crate::code::{Buf, Instr, Lane, Role};
 use crate::program::ValueId;
 
 use super::emit::{Emit, Lowered, Sharing};
@@ -24,7 +24,7 @@ pub(super) fn relu(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
     // r = r_0 + r_1 − 2^n W over the integers.
     let carry = e.correlated(id, 1, ring - n, len, Sharing::Additive, |e| {
         let [r0, r1] = wire.mask.map(|m| m.expect("the dealer knows both masks"));
-        e.map(1, len, |x| {
+        e.map(Lane::Word, 1, len, |x| {
             let (a, b) = (x.full(r0), x.full(r1));
             let s = x.add(a, b);
             x.shr(s, n)
@@ -35,7 +35,7 @@ pub(super) fn relu(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
     let widths = [(words.seeds, 64), (words.controls, n), (words.values, ring)];
     if e.role == Role::Dealer {
         let r = e.total(wire.mask, n, len);
-        let one = e.map(1, len, |x| x.int(1));
+        let one = e.map(Lane::Word, 1, len, |x| x.int(1));
         e.push(Instr::ComparisonKeys {
             seeds: words.seeds,
             controls: words.controls,
@@ -56,19 +56,19 @@ pub(super) fn relu(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
     let party = e.party().expect("a party");
     let hat = wire.hat.expect("opened");
     let root = roots[party].expect("own root");
-    let half = e.map(1, len, |x| {
+    let half = e.map(Lane::Word, 1, len, |x| {
         let (hat, half) = (x.full(hat), x.int(1 << (n - 1)));
         let s = x.add(hat, half);
         x.low(s, n)
     });
     let [at_hat, at_half] = [hat, half].map(|points| {
-        let dst = [e.new_buffer(len), e.new_buffer(len)];
+        let dst = [e.new_buffer(Lane::Word, len), e.new_buffer(Lane::Word, len)];
         let Words { seeds, controls, values } = words;
         e.push(Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits: n });
         dst
     });
     let (mask, carry) = (wire.mask[party].expect("own mask"), e.own(carry));
-    Lowered::Share(Some(e.map(1, len, |x| {
+    Lowered::Share(Some(e.map(Lane::Word, 1, len, |x| {
         let (hat, mask, carry) = (x.full(hat), x.full(mask), x.full(carry));
         let [b1, r1] = at_hat.map(|b| x.full(b));
         let [b2, r2] = at_half.map(|b| x.full(b));
@@ -89,5 +89,6 @@ pub(super) fn relu(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
 
 fn words(e: &mut Emit<'_>, len: usize, n: u8) -> Words {
     let n = usize::from(n);
-    Words { seeds: e.new_buffer(2 * n * len), controls: e.new_buffer(len), values: e.new_buffer(2 * (n + 1) * len) }
+    let [seeds, controls, values] = [2 * n * len, len, 2 * (n + 1) * len].map(|len| e.new_buffer(Lane::Word, len));
+    Words { seeds, controls, values }
 }

@@ -1,9 +1,10 @@
-//! Text of role code: `b3[8320]` is buffer 3, written here, of 8320 words; `b3:37` travels packed at 37 bits a word.
+//! Text of role code: `b3[8320]` is buffer 3, written here, of 8320 words, `b3[8320d]` of as many doubles; `b3:37`
+//! travels packed at 37 bits an entry.
 
 use super::gates::row_table;
 use super::{line, list};
 use crate::code::{
-    Access, Buf, Exchange, Instr, Map, MapOp, OutputBuffer, Packed, Role, RoleCode, SeedOwner, Source, Stage, V,
+    Access, Buf, Exchange, Instr, Lane, Map, MapOp, OutputBuffer, Packed, Role, RoleCode, SeedOwner, Source, Stage, V,
 };
 
 pub(super) fn role_code(code: &RoleCode) -> String {
@@ -19,7 +20,7 @@ pub(super) fn role_code(code: &RoleCode) -> String {
         format_args!(
             "role {role}: {} buffers, {} words, {} hops",
             code.lengths.len(),
-            code.lengths.iter().sum::<usize>(),
+            code.lengths.iter().zip(&code.lanes).map(|(n, lane)| n * lane.words()).sum::<usize>(),
             code.steps.len().saturating_sub(1)
         ),
     );
@@ -76,9 +77,11 @@ impl Text<'_> {
     }
 
     fn written(&self, buf: Buf) -> String {
-        match self.code.lengths.get(buf.0 as usize) {
-            Some(length) => format!("b{}[{length}]", buf.0),
-            None => format!("b{}[?]", buf.0),
+        let index = buf.0 as usize;
+        match (self.code.lengths.get(index), self.code.lanes.get(index)) {
+            (Some(length), Some(Lane::Double)) => format!("b{}[{length}d]", buf.0),
+            (Some(length), _) => format!("b{}[{length}]", buf.0),
+            (None, _) => format!("b{}[?]", buf.0),
         }
     }
 
@@ -106,7 +109,10 @@ impl Text<'_> {
             Instr::Receive { dst, bits } => format!("{} = receive bits {bits}", self.written(*dst)),
             Instr::Deal { src, bits } => format!("deal b{}:{bits}", src.0),
             Instr::Broadcast { src, bits } => format!("broadcast b{}:{bits}", src.0),
-            Instr::Map(Map { rows, cols, .. }) => format!("map {rows}x{cols}"),
+            Instr::Map(Map { lane, rows, cols, .. }) => {
+                let double = if *lane == Lane::Double { " double" } else { "" };
+                format!("map{double} {rows}x{cols}")
+            }
             Instr::Zero { dst } => format!("{} = zero", self.written(*dst)),
             Instr::Copy(copy) => format!(
                 "{} at {} strides {} = copy b{} at {} strides {} dims {}",
@@ -121,9 +127,14 @@ impl Text<'_> {
             Instr::SumRows { dst, src, cols } => {
                 format!("{} = sum-rows b{} cols {cols}", self.written(*dst), src.0)
             }
-            Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
+            Instr::MatMul { dst, left, right, batch, m, k, n, shared_right, bits } => {
                 let shared = if *shared_right { " shared-right" } else { "" };
-                format!("{} = matmul b{}, b{} batch {batch} {m}x{k}x{n}{shared}", self.written(*dst), left.0, right.0)
+                format!(
+                    "{} = matmul b{}, b{} batch {batch} {m}x{k}x{n}{shared} bits {bits}",
+                    self.written(*dst),
+                    left.0,
+                    right.0
+                )
             }
             Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => format!(
                 "{}, {} = harmonics b{} period {period_bits} frac {fraction} count {count}",

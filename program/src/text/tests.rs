@@ -51,6 +51,7 @@ fn role_code_names_every_instruction() {
     let code = RoleCode {
         role: Role::DataOwner,
         lengths: (1..=9).map(|n| n * 4).collect(),
+        lanes: (0..9).map(|n| if n == 8 { Lane::Double } else { Lane::Word }).collect(),
         setup: Step {
             local: vec![Instr::Load { dst: b(0), source: Source::Weight(3) }],
             exchange: Exchange {
@@ -94,7 +95,13 @@ fn role_code_names_every_instruction() {
             Step {
                 local: vec![
                     Instr::Load { dst: b(5), source: Source::Input(0) },
-                    Instr::Map(Map { rows: 2, cols: 3, ops, stores: vec![(b(6), v(8)), (b(7), v(17))] }),
+                    Instr::Map(Map {
+                        lane: Lane::Double,
+                        rows: 2,
+                        cols: 3,
+                        ops,
+                        stores: vec![(b(6), v(8)), (b(7), v(17))],
+                    }),
                 ],
                 exchange: Exchange {
                     send: vec![Packed { buf: b(6), bits: 37 }, Packed { buf: b(7), bits: 1 }],
@@ -122,6 +129,7 @@ fn role_code_names_every_instruction() {
                         k: 4,
                         n: 5,
                         shared_right: true,
+                        bits: 86,
                     },
                     Instr::Harmonics { cos: b(7), sin: b(8), src: b(6), period_bits: 16, fraction: 14, count: 5 },
                 ],

@@ -4,8 +4,12 @@ use super::{Check, Rule};
 use crate::code::{RowFunction, RowTable};
 use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, WeightId};
 
-/// Bits of a machine word, the widest ring.
-const FULL: u8 = 64;
+/// The widest ring: two machine words.
+const FULL: u8 = 128;
+/// The widest ring of what is loaded, handed out or compared: one machine word.
+const WORD: u8 = 64;
+/// The widest ring of a wire that is extended: its carry is computed in one word.
+const EXTENSIBLE: u8 = 62;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let program: &Program = check.program;
@@ -16,6 +20,7 @@ pub(super) fn check(check: &mut Check<'_>) {
         Gate::Input { input } => {
             let given = &program.inputs[*input as usize];
             kind(check, out, Kind::Wire);
+            ring(check, out, WORD);
             source(check, out, &given.shape, given.fraction, given.bound);
         }
         Gate::ServerShare { weight } => {
@@ -33,6 +38,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             shape(check, out, &declared.shape);
             fraction(check, out, declared.fraction.into());
             opened(check, out, get(*source), *truncate);
+            ring(check, out, WORD);
         }
         Gate::View { source, view } => {
             let source = get(*source);
@@ -264,6 +270,9 @@ fn extended(check: &mut Check<'_>, out: &Value, source: &Value, more: u8) {
 }
 
 fn wider(check: &mut Check<'_>, out: &Value, source: &Value, more: u8) {
+    check.require(Rule::Ring, source.ring <= EXTENSIBLE, || {
+        format!("extends a ring of {} bits; at most {EXTENSIBLE} can be extended", source.ring)
+    });
     check.require(Rule::Ring, u16::from(out.ring) >= u16::from(source.ring) + u16::from(more), || {
         format!("extends a ring of {} bits to {}; at least {more} more are needed", source.ring, out.ring)
     });
@@ -385,8 +394,8 @@ fn sign_digits(check: &mut Check<'_>, out: &Value, source: &Value, offset: i64, 
     check.require(Rule::Ring, usize::from(out.ring) + 1 == 2 * digits.len(), || {
         format!("{} digits open {} bits, not {}", digits.len(), 2 * digits.len().max(1) - 1, out.ring)
     });
-    let half = 1i128 << source.ring.saturating_sub(1);
-    check.require(Rule::Bound, (1i128 << source.bound.min(FULL)) + i128::from(offset).abs() <= half, || {
+    let half = 1i128 << source.ring.saturating_sub(1).min(WORD);
+    check.require(Rule::Bound, (1i128 << source.bound.min(WORD)) + i128::from(offset).abs() <= half, || {
         format!("values below 2^{} in size plus {offset} do not fit a ring of {} bits", source.bound, source.ring)
     });
 }
@@ -430,6 +439,7 @@ fn relu_shared(check: &mut Check<'_>, out: &Value, source: &Value) {
     shape(check, out, &source.shape);
     fraction(check, out, source.fraction.into());
     wider(check, out, source, 1);
+    ring(check, out, WORD);
     check.require(Rule::Parameter, source.ring <= 32, || {
         format!("compares {} bits by function secret sharing; at most 32", source.ring)
     });
