@@ -1,8 +1,8 @@
 //! Planning: fixed-point formats, ring widths, protocols and hops for a rewritten graph.
 //!
 //! Three sweeps. `formats` goes forward and gives every node the scale of its share and of its opened wire.
-//! `rings` goes backward and gives every share and wire the ring its consumers need; where 64 bits cannot hold a
-//! chain, the wire is opened narrow, extended and opened again. `build` goes forward once more and writes the gates.
+//! `rings` goes backward and gives every share and wire the ring its consumers need; where one word cannot hold a
+//! chain of products, the chain takes two, or the wire is opened narrow, extended and opened again. `build` goes forward once more and writes the gates.
 //! An opening happens in the first hop after its operand is known, so independent openings share hops.
 
 mod build;
@@ -34,7 +34,7 @@ pub enum PlanError {
     /// The ranges are those of another graph.
     #[error("these ranges belong to another model, plan or weights file")]
     StaleRanges,
-    /// A value does not fit 64 bits.
+    /// A value does not fit the widest ring of its gate.
     #[error("`{path}` needs a ring of {needed} bits and {available} are available")]
     TooWide {
         /// The node.
@@ -93,8 +93,10 @@ impl PlanError {
     }
 }
 
-/// The widest ring: one machine word.
+/// Bits of a machine word: the widest ring of what is loaded, compared by function sharing or handed out.
 pub(crate) const WORD: i32 = 64;
+/// The widest ring: two machine words.
+pub(crate) const WIDEST: i32 = 128;
 /// Bits of the position inside a row table's bucket.
 pub(crate) const TAU_BITS: i32 = 13;
 /// Significant bits kept on a wire whose values are small.
@@ -130,11 +132,23 @@ pub enum Comparison {
     FunctionSharing,
 }
 
+/// How a value is opened whose chain of products needs a ring of more than 64 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Chain {
+    /// In a ring of up to 128 bits: no hop, more bytes and two words an entry.
+    #[default]
+    Wide,
+    /// In a ring that holds the value, extended and opened again: one hop more.
+    Narrow,
+}
+
 /// Choices between protocols.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlanOptions {
     /// For ReLU.
     pub comparison: Comparison,
+    /// For chains of products that one word cannot hold.
+    pub chain: Chain,
 }
 
 /// Plans a graph that passed all rewrites, with the default protocols.
@@ -154,7 +168,7 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
         return Err(vec![PlanError::StaleRanges]);
     }
     let formats = formats::assign(graph, ranges)?;
-    let rings = rings::assign(graph, &formats)?;
+    let rings = rings::assign(graph, &formats, options)?;
     let program = build::program(graph, &formats, &rings, options);
     mpcc_program::verify::verify(&program).map_err(|violations| {
         let invalid = |v: Violation| PlanError::Invalid { path: v.path.clone(), message: v.to_string() };

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::formats::{Form, Format, Formats, Product, bound_bits, product};
 use super::gelu::{GeluSeries, PERIOD_LOG2, SATURATE_AT};
 use super::rings::{Ring, Rings, centre_bits};
-use super::{Comparison, PlanOptions, TAU_BITS};
+use super::{Comparison, PlanOptions, TAU_BITS, WORD};
 use crate::graph::{Graph, Node, NodeId, Op};
 
 /// The same rounding of a real series to integers everywhere.
@@ -352,7 +352,7 @@ impl Build<'_> {
             (_, Op::Relu(x)) => {
                 let wire = self.close(*x);
                 let compared = i32::from(self.program.value(wire).ring);
-                if self.options.comparison == Comparison::FunctionSharing && compared <= 32 {
+                if self.options.comparison == Comparison::FunctionSharing && compared <= 32 && ring <= WORD {
                     return self.push(Gate::ReluShared { source: wire }, spec(ring.max(compared + 1)), &node.path);
                 }
                 let bit = self.sign(&[(wire, 0)], true, node);

@@ -5,7 +5,7 @@ use mpcc_program::code::RowFunction;
 
 use super::gelu::{self, GeluSeries};
 use super::windows::{self, Windows};
-use super::{PlanError, TAU_BITS, WORD};
+use super::{PlanError, TAU_BITS, WIDEST};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{Origin, Ranges};
@@ -193,7 +193,7 @@ impl Assign<'_> {
     fn format(&mut self, id: NodeId, node: &Node) -> Format {
         let numeric = &self.graph.numeric;
         let frac = i32::from(numeric.frac);
-        let blank = |form| Format { form, share: 0, wire: 0, magnitude: 0, available: WORD, exact: false };
+        let blank = |form| Format { form, share: 0, wire: 0, magnitude: 0, available: WIDEST, exact: false };
         match node.ty.visibility {
             Visibility::SecretServer | Visibility::Public => {
                 let used = self.consumers[id.0 as usize]
@@ -282,40 +282,40 @@ impl Assign<'_> {
                 let source = self.of(op.operands()[0]);
                 (Form::Alias, source.share, source.available)
             }
-            Op::Linear { x, .. } => (Form::Share, self.of(*x).wire + weight_frac, WORD),
+            Op::Linear { x, .. } => (Form::Share, self.of(*x).wire + weight_frac, WIDEST),
             Op::MatMul(a, b) => match (is_server(self, *a), is_server(self, *b)) {
-                (false, false) => (Form::Share, self.of(*a).wire + self.of(*b).wire, WORD),
+                (false, false) => (Form::Share, self.of(*a).wire + self.of(*b).wire, WIDEST),
                 (false, true) if self.graph.node(*b).ty.shape.len() == 2 => {
-                    (Form::Share, self.of(*a).wire + weight_frac, WORD)
+                    (Form::Share, self.of(*a).wire + weight_frac, WIDEST)
                 }
                 _ => {
                     self.unsupported(id, "a product with a weight on the left");
-                    (Form::Share, 0, WORD)
+                    (Form::Share, 0, WIDEST)
                 }
             },
             Op::Mul(a, b) => match product(self.graph, *a, *b) {
-                Some(Product::RowScale(m, r)) => (Form::Share, self.of(m).wire + self.of(r).wire, WORD - TAU_BITS),
-                Some(Product::Server(m, _)) => (Form::Share, self.of(m).wire + weight_frac, WORD),
+                Some(Product::RowScale(m, r)) => (Form::Share, self.of(m).wire + self.of(r).wire, WIDEST - TAU_BITS),
+                Some(Product::Server(m, _)) => (Form::Share, self.of(m).wire + weight_frac, WIDEST),
                 None => {
                     self.unsupported(id, "an entry-by-entry product of these shapes");
-                    (Form::Share, 0, WORD)
+                    (Form::Share, 0, WIDEST)
                 }
             },
             Op::Add(a, b) | Op::Sub(a, b) => self.combination(id, &[*a, *b]),
             Op::Concat { parts, .. } => self.combination(id, parts),
             Op::Offset(x, _) | Op::SumRow(x) => (Form::Share, self.of(*x).share, self.of(*x).available),
             Op::Scale(x, _) => (Form::Share, self.of(*x).share + 16, self.of(*x).available),
-            Op::Relu(x) => (Form::Share, self.of(*x).wire, WORD),
-            Op::Centre(x) => (Form::Derived, self.of(*x).wire, WORD),
+            Op::Relu(x) => (Form::Share, self.of(*x).wire, WIDEST),
+            Op::Centre(x) => (Form::Derived, self.of(*x).wire, WIDEST),
             Op::InvStd { x, eps } => {
-                (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WORD)
+                (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WIDEST)
             }
-            Op::Recip(x) => (self.recip(id, *x), i32::from(self.graph.numeric.recip_frac) + TAU_BITS, WORD),
+            Op::Recip(x) => (self.recip(id, *x), i32::from(self.graph.numeric.recip_frac) + TAU_BITS, WIDEST),
             Op::Gelu(x) => self.gelu(id, *x),
             other => {
                 let name = crate::text::op_name(other);
                 self.unsupported(id, name);
-                (Form::Share, 0, WORD)
+                (Form::Share, 0, WIDEST)
             }
         }
     }
@@ -326,7 +326,7 @@ impl Assign<'_> {
         }
         let shared: Vec<&Format> = parts.iter().map(|p| self.of(*p)).filter(|f| f.form != Form::Server).collect();
         let share = shared.iter().map(|f| f.share).max().unwrap_or(0);
-        let available = shared.iter().map(|f| f.available).min().unwrap_or(WORD);
+        let available = shared.iter().map(|f| f.available).min().unwrap_or(WIDEST);
         (Form::Share, share, available)
     }
 
@@ -392,9 +392,9 @@ impl Assign<'_> {
         let known = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
         let proved = known.is_some_and(|(low, high)| low.abs().max(high.abs()) <= gelu::PLAIN_UP_TO);
         if proved {
-            (Form::GeluPlain(gelu::fit(gelu::PLAIN_UP_TO, 2e-5)), 2 * table_frac, WORD)
+            (Form::GeluPlain(gelu::fit(gelu::PLAIN_UP_TO, 2e-5)), 2 * table_frac, WIDEST)
         } else {
-            (Form::GeluSaturating(gelu::fit(gelu::SATURATE_AT, 2e-5)), self.of(x).wire, WORD)
+            (Form::GeluSaturating(gelu::fit(gelu::SATURATE_AT, 2e-5)), self.of(x).wire, WIDEST)
         }
     }
 }

@@ -6,7 +6,7 @@
 //! they can take, the share is opened a second time under a mask of its own.
 
 use super::formats::{Form, Format, Formats, Product, product};
-use super::{PlanError, WORD};
+use super::{Chain, Comparison, PlanError, PlanOptions, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op};
 
@@ -19,7 +19,7 @@ pub(crate) struct Ring {
     pub(crate) wire: i32,
     /// Ring of the wire that is extended or compared; 0 if that is `wire` too.
     pub(crate) close: i32,
-    /// If the chain is too long for a word: ring of a first, narrow wire that is extended and opened again.
+    /// If the chain is not to take two words: ring of a first, narrow wire that is extended and opened again.
     pub(crate) narrow: Option<i32>,
 }
 
@@ -61,6 +61,7 @@ const COMPARABLE: i32 = 30;
 struct Assign<'a> {
     graph: &'a Graph,
     formats: &'a Formats,
+    options: &'a PlanOptions,
     rings: Vec<Ring>,
     /// Widest ring that every gate that extends or compares the node's wire can take.
     limits: Vec<i32>,
@@ -68,12 +69,13 @@ struct Assign<'a> {
 }
 
 /// Assigns rings, backward.
-pub(crate) fn assign(graph: &Graph, formats: &Formats) -> Result<Rings, Vec<PlanError>> {
+pub(crate) fn assign(graph: &Graph, formats: &Formats, options: &PlanOptions) -> Result<Rings, Vec<PlanError>> {
     let mut a = Assign {
         graph,
         formats,
+        options,
         rings: vec![Ring::default(); graph.nodes.len()],
-        limits: vec![WORD; graph.nodes.len()],
+        limits: vec![WIDEST; graph.nodes.len()],
         errors: vec![],
     };
     for output in &graph.outputs {
@@ -132,6 +134,13 @@ impl Assign<'_> {
         self.errors.push(PlanError::TooWide { node: id, path, needed, available });
     }
 
+    /// Whether the node's wire is opened twice rather than in two words.
+    fn narrows(&self, node: &Node) -> bool {
+        // A comparison key gives words.
+        let words = matches!(node.op, Op::Relu(_)) && self.options.comparison == Comparison::FunctionSharing;
+        words || self.options.chain == Chain::Narrow
+    }
+
     /// Decides how the node is opened, then what its operands must hold.
     fn node(&mut self, id: NodeId, node: &Node) {
         let f = self.formats.of(id).clone();
@@ -150,8 +159,8 @@ impl Assign<'_> {
                 if ring.share > 0 {
                     self.too_wide(id, ring.share, 0);
                 }
-                if ring.close > 0 {
-                    self.too_wide(id, ring.wire, self.limits[id.0 as usize]);
+                if ring.close > 0 || ring.wire > WORD {
+                    self.too_wide(id, ring.wire, self.limits[id.0 as usize].min(WORD));
                 }
                 self.rings[id.0 as usize] = ring;
                 return;
@@ -178,7 +187,8 @@ impl Assign<'_> {
         }
         if ring.wire > 0 {
             ring.wire = ring.wire.max(f.signed_bits(f.wire));
-            if ring.wire + drop <= f.available {
+            let widest = if self.narrows(node) { WORD } else { f.available };
+            if ring.wire + drop <= widest {
                 ring.share = ring.share.max(ring.wire + drop);
             } else {
                 let mut narrow = f.extended_bits();
@@ -186,7 +196,7 @@ impl Assign<'_> {
                     narrow = narrow.max(ring.close);
                     ring.close = narrow;
                 }
-                if narrow + drop > f.available || ring.wire > WORD {
+                if narrow + drop > f.available || ring.wire > WIDEST {
                     self.too_wide(id, (narrow + drop).max(ring.wire), f.available);
                 }
                 ring.narrow = Some(narrow);

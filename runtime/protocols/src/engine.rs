@@ -8,15 +8,17 @@ use std::io::{Read, Write};
 use std::ops::{Deref, DerefMut};
 
 use mpcc_kernels::{dcf, matmul, pack, rowfit, trig};
-use mpcc_program::code::{Buf, Copy, Instr, MapExecutor, Role, RoleCode, RowFunction, RowTable, SeedOwner, Source};
+use mpcc_program::code::{
+    Buf, Copy, Instr, Lane, MapExecutor, Role, RoleCode, RowFunction, RowTable, SeedOwner, Source,
+};
 
 use crate::error::{Moment, ProtocolError};
-use crate::message::unpack_canonical;
+use crate::message::{pack_entries, unpack_canonical};
 use crate::schedule::Section;
 use crate::seeds::StageSeed;
 
-/// Words of a correction that are packed or unpacked at a time: a multiple of 8, so that pieces end on bytes.
-const CHUNK_WORDS: usize = 1 << 15;
+/// Entries of a correction that are packed or unpacked at a time: a multiple of 8, so that pieces end on bytes.
+const CHUNK_ENTRIES: usize = 1 << 15;
 
 /// The buffers of one role, indexed by `Buf`.
 ///
@@ -131,7 +133,7 @@ pub(crate) fn run(
             for (buf, _) in &map.stores {
                 allocate(code, frame, *buf);
             }
-            executor.run(map_id, map, frame);
+            executor.run(map_id, map, &code.lanes, frame);
             map_id += 1;
         } else {
             step(code, instr, frame, environment, corrections)?;
@@ -143,8 +145,8 @@ pub(crate) fn run(
 
 fn allocate(code: &RoleCode, frame: &mut Frame, buf: Buf) {
     let b = buf.0 as usize;
-    if frame[b].len() != code.lengths[b] {
-        frame[b] = frame.fresh(code.lengths[b]);
+    if frame[b].len() != code.words(buf) {
+        frame[b] = frame.fresh(code.words(buf));
     }
 }
 
@@ -155,12 +157,12 @@ fn step(
     environment: &Environment<'_>,
     corrections: &mut Corrections<'_>,
 ) -> Result<(), ProtocolError> {
-    let fresh = |frame: &mut Frame, buf: Buf| frame.fresh(code.lengths[buf.0 as usize]);
+    let fresh = |frame: &mut Frame, buf: Buf| frame.fresh(code.words(buf));
     let at = |buf: Buf| buf.0 as usize;
     match instr {
         Instr::Map(_) => Ok(()),
         Instr::Load { dst, source } => {
-            let data = own_data(environment, *source, code.lengths[at(*dst)])?;
+            let data = own_data(environment, *source, code.words(*dst))?;
             let mut words = fresh(frame, *dst);
             words.copy_from_slice(data);
             frame[at(*dst)] = words;
@@ -195,22 +197,39 @@ fn step(
         Instr::Copy(copy) => {
             allocate(code, frame, copy.dst);
             let mut dst = std::mem::take(&mut frame[at(copy.dst)]);
-            strided(copy, &mut dst, &frame[at(copy.src)]);
+            match code.lanes[at(copy.dst)] {
+                Lane::Word => strided(copy, &mut dst, &frame[at(copy.src)]),
+                Lane::Double => strided(copy, pairs_mut(&mut dst), pairs(&frame[at(copy.src)])),
+            }
             frame[at(copy.dst)] = dst;
             Ok(())
         }
         Instr::SumRows { dst, src, cols } => {
             let mut words = fresh(frame, *dst);
-            for (sum, row) in words.iter_mut().zip(frame[at(*src)].chunks_exact((*cols).max(1))) {
-                *sum = row.iter().fold(0u64, |a, w| a.wrapping_add(*w));
+            let cols = (*cols).max(1);
+            match code.lanes[at(*dst)] {
+                Lane::Word => {
+                    for (sum, row) in words.iter_mut().zip(frame[at(*src)].chunks_exact(cols)) {
+                        *sum = row.iter().fold(0u64, |a, w| a.wrapping_add(*w));
+                    }
+                }
+                Lane::Double => {
+                    for (sum, row) in pairs_mut(&mut words).iter_mut().zip(pairs(&frame[at(*src)]).chunks_exact(cols)) {
+                        *sum = split(row.iter().fold(0u128, |a, pair| a.wrapping_add(joined(*pair))));
+                    }
+                }
             }
             frame[at(*dst)] = words;
             Ok(())
         }
-        Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
+        Instr::MatMul { dst, left, right, batch, m, k, n, shared_right, bits } => {
             let mut words = fresh(frame, *dst);
             let (batch, m) = if *shared_right { (1, batch * m) } else { (*batch, *m) };
-            matmul::matmul(batch, m, *k, *n, &frame[at(*left)], &frame[at(*right)], &mut words);
+            let (a, b) = (&frame[at(*left)], &frame[at(*right)]);
+            match Lane::of(*bits) {
+                Lane::Word => matmul::matmul(batch, m, *k, *n, a, b, &mut words),
+                Lane::Double => matmul::matmul_double_bits(batch, m, *k, *n, a, b, &mut words, u32::from(*bits)),
+            }
             frame[at(*dst)] = words;
             Ok(())
         }
@@ -271,9 +290,11 @@ fn receive(corrections: &mut Corrections<'_>, bits: u8, words: &mut [u64]) -> Re
     let Corrections::Receive(stream) = corrections else {
         return Err(ProtocolError::OutOfOrder { called: "a correction", expected: "a stream to read it from" });
     };
-    let mut bytes = vec![0; pack::packed_len(words.len().min(CHUNK_WORDS), u32::from(bits))];
-    for piece in words.chunks_mut(CHUNK_WORDS) {
-        let bytes = &mut bytes[..pack::packed_len(piece.len(), u32::from(bits))];
+    let lane = Lane::of(bits).words();
+    let size = |words: usize| pack::packed_len(words / lane, u32::from(bits));
+    let mut bytes = vec![0; size(words.len().min(CHUNK_ENTRIES * lane))];
+    for piece in words.chunks_mut(CHUNK_ENTRIES * lane) {
+        let bytes = &mut bytes[..size(piece.len())];
         stream.read_exact(bytes)?;
         unpack_canonical(bytes, bits, piece, Moment::Correction)?;
     }
@@ -284,10 +305,11 @@ fn deal(corrections: &mut Corrections<'_>, bits: u8, words: &[u64], to_both: boo
     let Corrections::Deal { model_owner, data_owner } = corrections else {
         return Err(ProtocolError::OutOfOrder { called: "a correction", expected: "a stream to write it to" });
     };
-    let mut bytes = Vec::with_capacity(pack::packed_len(words.len().min(CHUNK_WORDS), u32::from(bits)));
-    for piece in words.chunks(CHUNK_WORDS) {
+    let lane = Lane::of(bits).words();
+    let mut bytes = Vec::with_capacity(pack::packed_len((words.len() / lane).min(CHUNK_ENTRIES), u32::from(bits)));
+    for piece in words.chunks(CHUNK_ENTRIES * lane) {
         bytes.clear();
-        pack::pack(piece, u32::from(bits), &mut bytes);
+        pack_entries(piece, bits, &mut bytes);
         data_owner.write_all(&bytes)?;
         if to_both {
             model_owner.write_all(&bytes)?;
@@ -296,7 +318,24 @@ fn deal(corrections: &mut Corrections<'_>, bits: u8, words: &[u64], to_both: boo
     Ok(())
 }
 
-fn strided(copy: &Copy, dst: &mut [u64], src: &[u64]) {
+/// The entries of a buffer of doubles.
+fn pairs(words: &[u64]) -> &[[u64; 2]] {
+    words.as_chunks().0
+}
+
+fn pairs_mut(words: &mut [u64]) -> &mut [[u64; 2]] {
+    words.as_chunks_mut().0
+}
+
+fn joined([low, high]: [u64; 2]) -> u128 {
+    u128::from(low) | u128::from(high) << 64
+}
+
+fn split(value: u128) -> [u64; 2] {
+    [value as u64, (value >> 64) as u64]
+}
+
+fn strided<T: std::marker::Copy>(copy: &Copy, dst: &mut [T], src: &[T]) {
     if copy.dims.contains(&0) {
         return;
     }

@@ -1,7 +1,7 @@
 //! Messages of an exchange: every buffer packed at its width into whole bytes, concatenated in order.
 
 use mpcc_kernels::pack;
-use mpcc_program::code::Packed;
+use mpcc_program::code::{Lane, Packed};
 
 use crate::error::{Moment, ProtocolError};
 
@@ -10,11 +10,11 @@ pub fn message_len(parts: &[Packed], lengths: &[usize]) -> usize {
     parts.iter().map(|p| pack::packed_len(lengths[p.buf.0 as usize], u32::from(p.bits))).sum()
 }
 
-/// The message of these buffers; words are reduced modulo 2^bits.
+/// The message of these buffers; entries are reduced modulo 2^bits.
 pub fn encode(parts: &[Packed], buffers: &[Vec<u64>], lengths: &[usize]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(message_len(parts, lengths));
     for part in parts {
-        pack::pack(&buffers[part.buf.0 as usize], u32::from(part.bits), &mut bytes);
+        pack_entries(&buffers[part.buf.0 as usize], part.bits, &mut bytes);
     }
     bytes
 }
@@ -42,8 +42,9 @@ pub(crate) fn decode_into(
     let mut rest = bytes;
     let mut words = Vec::with_capacity(parts.len());
     for part in parts {
-        let mut out = fresh(lengths[part.buf.0 as usize]);
-        let (head, tail) = rest.split_at(pack::packed_len(out.len(), u32::from(part.bits)));
+        let entries = lengths[part.buf.0 as usize];
+        let mut out = fresh(entries * Lane::of(part.bits).words());
+        let (head, tail) = rest.split_at(pack::packed_len(entries, u32::from(part.bits)));
         unpack_canonical(head, part.bits, &mut out, at)?;
         words.push(out);
         rest = tail;
@@ -51,15 +52,29 @@ pub(crate) fn decode_into(
     Ok(words)
 }
 
-/// Unpacks `out.len()` words of which the unused last bits must be zero.
+/// Appends entries of the lane of `bits`, reduced modulo 2^bits.
+pub(crate) fn pack_entries(words: &[u64], bits: u8, out: &mut Vec<u8>) {
+    match Lane::of(bits) {
+        Lane::Word => pack::pack(words, u32::from(bits), out),
+        Lane::Double => pack::pack_double(words, u32::from(bits), out),
+    }
+}
+
+/// Unpacks entries of the lane of `bits`, of which the unused last bits must be zero.
 pub(crate) fn unpack_canonical(bytes: &[u8], bits: u8, out: &mut [u64], at: Moment) -> Result<(), ProtocolError> {
-    let used = (out.len() * usize::from(bits)) % 8;
+    let (lane, width) = (Lane::of(bits), u32::from(bits));
+    let entries = out.len() / lane.words();
+    let used = (entries * usize::from(bits)) % 8;
     if used != 0 && bytes.last().is_some_and(|last| last >> used != 0) {
         return Err(ProtocolError::Padding { at });
     }
-    pack::unpack(bytes, u32::from(bits), out).map_err(|_| ProtocolError::MessageLength {
+    let unpacked = match lane {
+        Lane::Word => pack::unpack(bytes, width, out),
+        Lane::Double => pack::unpack_double(bytes, width, out),
+    };
+    unpacked.map_err(|_| ProtocolError::MessageLength {
         at,
-        expected: pack::packed_len(out.len(), u32::from(bits)),
+        expected: pack::packed_len(entries, width),
         got: bytes.len(),
     })
 }

@@ -4,6 +4,7 @@
 //! when dropped and cannot be printed.
 
 use mpcc_kernels::prg::{self, Seed};
+use mpcc_program::code::Lane;
 use zeroize::Zeroize;
 
 /// Domain of the session seed's only child for the setup.
@@ -37,8 +38,12 @@ impl SessionSeed {
 }
 
 impl StageSeed {
-    /// Fills `words` with the stream's words modulo 2^bits.
+    /// Fills `words` with the stream's entries, of the lane of `bits`, modulo 2^bits.
     pub(crate) fn fill(&self, stream: u64, bits: u8, words: &mut [u64]) {
-        prg::fill_masked(&self.0, stream, 0, u32::from(bits), words);
+        let width = u32::from(bits);
+        match Lane::of(bits) {
+            Lane::Word => prg::fill_masked(&self.0, stream, 0, width, words),
+            Lane::Double => prg::fill_double(&self.0, stream, 0, width, words),
+        }
     }
 }

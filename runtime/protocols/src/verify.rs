@@ -1,6 +1,7 @@
 //! The verifier of role code; [`CheckedCode`] is the proof that it passed.
 //!
-//! 1. Every buffer has one length; indices are in range; every instruction's extents agree with the lengths.
+//! 1. Every buffer has one length and one lane; indices are in range; every instruction's extents and widths agree with
+//!    them.
 //! 2. A buffer is written once, before it is read, and never overlaps its operands. Copies may fill a zeroed
 //!    buffer in parts, until it is read. Inference code does not write buffers of the setup.
 //! 3. A map's operations refer to earlier ones, and no map reads what it stores.

@@ -22,16 +22,14 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
         }
         Gate::ServerShare { weight: w } => wide(weight(*w)),
         Gate::Open { source, truncate, rounding } => {
-            let integers: Integers = get(*source).collect();
-            let mask = state.coins.mask(id, value.ring + truncate, len);
-            let (integers, mask) = state.coins.truncate(id, &integers, mask, (value.ring, *truncate), *rounding);
+            let integers = get(*source).collect();
+            let (integers, mask) = state.coins.open(id, integers, (value.ring, *truncate), *rounding);
             return Ok((integers, Some(mask)));
         }
         Gate::Reveal { source, truncate, .. } => {
             let integers: Integers = get(*source).collect();
-            let opened = value.ring + truncate;
-            let mask = total(&state.coins.mask(id, opened, len), opened);
-            coins::exact(&integers, &mask, *truncate).into_iter().map(|x| signed(x, value.ring)).collect()
+            let revealed = state.coins.reveal(id, &integers, value.ring, *truncate);
+            revealed.into_iter().map(|x| signed(x, value.ring)).collect()
         }
         Gate::View { source, view } => {
             let (from, to) = (state.shape(*source), &value.shape[..]);

@@ -3,7 +3,8 @@
 //! Two hops: the data owner sends its masked input, the model owner sends its masked share of the product.
 
 use mpcc_program::code::{
-    Access, Buf, Exchange, Instr, Map, MapOp, OutputBuffer, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V,
+    Access, Buf, Exchange, Instr, Lane, Map, MapOp, OutputBuffer, Packed, Role, RoleCode, SeedOwner, Source, Stage,
+    Step, V,
 };
 
 /// Extents of the weight and the ring of the product.
@@ -28,11 +29,11 @@ fn draw(dst: Buf, seed: SeedOwner, stage: Stage, stream: u64, bits: u8) -> Instr
 
 fn combine(len: usize, dst: Buf, left: Buf, right: Buf, op: fn(V, V) -> MapOp) -> Instr {
     let ops = vec![MapOp::Load(left, Access::Full), MapOp::Load(right, Access::Full), op(V(0), V(1))];
-    Instr::Map(Map { rows: 1, cols: len, ops, stores: vec![(dst, V(2))] })
+    Instr::Map(Map { lane: Lane::Word, rows: 1, cols: len, ops, stores: vec![(dst, V(2))] })
 }
 
 fn product(dst: Buf, left: Buf, right: Buf, t: Tiny) -> Instr {
-    Instr::MatMul { dst, left, right, batch: 1, m: 1, k: t.k, n: t.n, shared_right: false }
+    Instr::MatMul { dst, left, right, batch: 1, m: 1, k: t.k, n: t.n, shared_right: false, bits: t.bits }
 }
 
 fn packed(buf: Buf, bits: u8) -> Vec<Packed> {
@@ -46,6 +47,7 @@ pub(crate) fn model_owner(t: Tiny) -> RoleCode {
     RoleCode {
         role: Role::ModelOwner,
         lengths: vec![t.k * t.n, t.k * t.n, t.k * t.n, t.n, t.k, t.n, t.n, t.n, t.n],
+        lanes: vec![Lane::Word; 9],
         setup: Step {
             local: vec![
                 Instr::Load { dst: w, source: Source::Weight(0) },
@@ -79,6 +81,7 @@ pub(crate) fn data_owner(t: Tiny) -> RoleCode {
     RoleCode {
         role: Role::DataOwner,
         lengths: vec![t.k * t.n, t.k, t.n, t.n, t.k, t.k, t.n, t.n, t.n, t.n, t.n],
+        lanes: vec![Lane::Word; 11],
         setup: Step { local: vec![], exchange: Exchange { send: vec![], receive: packed(masked_w, t.bits) } },
         setup_after: vec![],
         offline: vec![
@@ -109,6 +112,7 @@ pub(crate) fn dealer(t: Tiny) -> RoleCode {
     RoleCode {
         role: Role::Dealer,
         lengths: vec![t.k * t.n, t.k, t.n, t.n, t.n, t.n],
+        lanes: vec![Lane::Word; 6],
         setup: Step { local: vec![draw(s, SeedOwner::ModelOwner, Stage::Setup, S, t.bits)], ..Step::default() },
         setup_after: vec![],
         offline: vec![

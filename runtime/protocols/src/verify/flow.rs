@@ -188,10 +188,12 @@ impl Walk<'_> {
         for part in exchange.send.iter().chain(&exchange.receive) {
             let (violations, role, place) = (&mut self.violations, self.code.role, self.place);
             shapes::width(part.bits, &mut |what| violations.push(Violation { role, place, what }));
-            if part.buf.0 as usize >= self.code.lengths.len() {
+            if !shapes::exists(self.code, part.buf) {
                 self.report(format!("buffer {} does not exist", part.buf.0));
                 return;
             }
+            let violations = &mut self.violations;
+            shapes::lane(self.code, part.buf, part.bits, &mut |what| violations.push(Violation { role, place, what }));
         }
         for part in &exchange.send {
             self.read(part.buf);
@@ -208,8 +210,12 @@ impl Walk<'_> {
         }
         for output in &self.code.outputs {
             let (violations, role, place) = (&mut self.violations, self.code.role, self.place);
-            shapes::width(output.bits, &mut |what| violations.push(Violation { role, place, what }));
-            if output.buf.0 as usize >= self.code.lengths.len() {
+            let mut report = |what| violations.push(Violation { role, place, what });
+            shapes::width(output.bits, &mut report);
+            if output.bits > 64 {
+                report(format!("an output of {} bits; words are handed out", output.bits));
+            }
+            if !shapes::exists(self.code, output.buf) {
                 self.report(format!("buffer {} does not exist", output.buf.0));
             } else {
                 self.read(output.buf);

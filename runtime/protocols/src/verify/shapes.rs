@@ -1,7 +1,7 @@
-//! Rules 1 and 3: extents of single instructions against buffer lengths, and the insides of maps.
+//! Rules 1 and 3: extents and widths of single instructions against lengths and lanes, and the insides of maps.
 
 use mpcc_kernels::dcf;
-use mpcc_program::code::{Buf, Copy, Instr, RoleCode};
+use mpcc_program::code::{Buf, Copy, Instr, Lane, RoleCode};
 use mpcc_program::interpret::check_map;
 
 use crate::engine::row_table;
@@ -10,7 +10,7 @@ use crate::engine::row_table;
 pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
     let mut in_range = true;
     for buf in instr.reads().into_iter().chain(instr.writes()) {
-        if buf.0 as usize >= code.lengths.len() {
+        if !exists(code, buf) {
             report(format!("buffer {} does not exist", buf.0));
             in_range = false;
         }
@@ -18,11 +18,12 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
     if !in_range {
         return;
     }
+    check_lanes(code, instr, report);
     let len = |buf: &Buf| code.lengths[buf.0 as usize];
     let mut expect = |buf: &Buf, words: Option<usize>, what: &str| {
         if words != Some(len(buf)) {
             let words = words.map_or("too many".to_owned(), |w| w.to_string());
-            report(format!("{what} is buffer {} of {} words, expected {words}", buf.0, len(buf)));
+            report(format!("{what} is buffer {} of {} entries, expected {words}", buf.0, len(buf)));
         }
     };
     match instr {
@@ -32,7 +33,7 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
         | Instr::Deal { bits, .. }
         | Instr::Broadcast { bits, .. } => width(*bits, report),
         Instr::Map(map) => {
-            if let Err(problem) = check_map(map, &code.lengths) {
+            if let Err(problem) = check_map(map, &code.lengths, &code.lanes) {
                 report(problem.to_string());
             }
         }
@@ -40,10 +41,10 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
         Instr::SumRows { dst, src, cols } => {
             expect(src, len(dst).checked_mul(*cols), "the source");
             if *cols == 0 {
-                report("rows of no words".to_owned());
+                report("rows of no entries".to_owned());
             }
         }
-        Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
+        Instr::MatMul { dst, left, right, batch, m, k, n, shared_right, .. } => {
             let right_batch = if *shared_right { 1 } else { *batch };
             expect(dst, product(&[*batch, *m, *n]), "the product");
             expect(left, product(&[*batch, *m, *k]), "the left matrix");
@@ -102,10 +103,53 @@ fn compared(bits: u8, report: &mut dyn FnMut(String)) {
     }
 }
 
-/// A width of words must be 1..=64.
+/// Whether a buffer has a length and a lane.
+pub(super) fn exists(code: &RoleCode, buf: Buf) -> bool {
+    (buf.0 as usize) < code.lengths.len().min(code.lanes.len())
+}
+
+/// A width of entries must be 1..=128.
 pub(super) fn width(bits: u8, report: &mut dyn FnMut(String)) {
-    if !(1..=64).contains(&bits) {
-        report(format!("words of {bits} bits"));
+    if !(1..=128).contains(&bits) {
+        report(format!("entries of {bits} bits"));
+    }
+}
+
+/// The lane of a buffer that holds entries of `bits` bits.
+pub(super) fn lane(code: &RoleCode, buf: Buf, bits: u8, report: &mut dyn FnMut(String)) {
+    let (found, wanted) = (code.lanes[buf.0 as usize], Lane::of(bits));
+    if found != wanted {
+        report(format!("buffer {} has {found:?} entries, which {bits} bits are not", buf.0));
+    }
+}
+
+/// Lanes of the buffers of one instruction; maps convert between lanes and check themselves.
+fn check_lanes(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
+    let of = |buf: &Buf| code.lanes[buf.0 as usize];
+    match instr {
+        Instr::Map(_) | Instr::Zero { .. } => {}
+        Instr::Draw { dst: buf, bits, .. }
+        | Instr::Receive { dst: buf, bits }
+        | Instr::Deal { src: buf, bits }
+        | Instr::Broadcast { src: buf, bits } => lane(code, *buf, *bits, report),
+        Instr::MatMul { dst, left, right, bits, .. } => {
+            width(*bits, report);
+            [dst, left, right].into_iter().for_each(|buf| lane(code, *buf, *bits, report));
+        }
+        Instr::Copy(Copy { dst, src, .. }) | Instr::SumRows { dst, src, .. } => {
+            if of(dst) != of(src) {
+                report(format!("buffers {} and {} differ in their lanes", dst.0, src.0));
+            }
+        }
+        Instr::Load { .. }
+        | Instr::Harmonics { .. }
+        | Instr::RowFit { .. }
+        | Instr::ComparisonKeys { .. }
+        | Instr::ComparisonShares { .. } => {
+            for buf in instr.reads().into_iter().chain(instr.writes()).filter(|buf| of(buf) == Lane::Double) {
+                report(format!("buffer {} has Double entries where words are needed", buf.0));
+            }
+        }
     }
 }
 
@@ -125,10 +169,10 @@ fn check_copy(copy: &Copy, dst_len: usize, src_len: usize, report: &mut dyn FnMu
         ("source", last(copy.src_offset, &copy.src_strides), src_len),
     ] {
         if end.is_none_or(|e| e >= len) {
-            report(format!("a copy runs past the end of its {what} of {len} words"));
+            report(format!("a copy runs past the end of its {what} of {len} entries"));
         }
     }
     if product(&copy.dims).is_none() {
-        report("a copy of too many words".to_owned());
+        report("a copy of too many entries".to_owned());
     }
 }
