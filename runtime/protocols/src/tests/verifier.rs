@@ -2,7 +2,7 @@
 
 use super::tiny::{self, Tiny};
 use crate::verify::{verify_code, verify_trio};
-use mpcc_program::code::{Access, Buf, Copy, Instr, Map, MapOp, Packed, RoleCode, SeedOwner, Source, Stage, V};
+use mpcc_program::code::{Access, Buf, Copy, Instr, Lane, Map, MapOp, Packed, RoleCode, SeedOwner, Source, Stage, V};
 
 const T: Tiny = Tiny { k: 5, n: 3, bits: 37 };
 
@@ -29,10 +29,10 @@ fn tiny_program_passes() {
 #[test]
 fn shapes() {
     let p0 = || tiny::model_owner(T);
-    refused(&with(p0(), |c| c.lengths[5] = 4), "the product is buffer 5 of 4 words, expected 3");
+    refused(&with(p0(), |c| c.lengths[5] = 4), "the product is buffer 5 of 4 entries, expected 3");
     refused(&with(p0(), |c| c.lengths.truncate(8)), "buffer 8 does not exist");
-    refused(&with(p0(), |c| c.steps[0].exchange.receive[0].bits = 0), "words of 0 bits");
-    refused(&with(p0(), |c| c.lengths[2] = 14), "14 words");
+    refused(&with(p0(), |c| c.steps[0].exchange.receive[0].bits = 0), "entries of 0 bits");
+    refused(&with(p0(), |c| c.lengths[2] = 14), "14 entries");
     let copy = Copy {
         dst: Buf(9),
         src: Buf(0),
@@ -47,6 +47,7 @@ fn shapes() {
         change(&mut copy);
         with(p0(), |c| {
             c.lengths.push(15);
+            c.lanes.push(Lane::Word);
             c.setup_after.push(Instr::Copy(copy));
         })
     };
@@ -64,6 +65,7 @@ fn single_assignment() {
     let part = |at: usize, section: fn(&mut RoleCode) -> &mut Vec<Instr>| {
         with(p0(), |c| {
             c.lengths.push(10);
+            c.lanes.push(Lane::Word);
             let copy = |dst_offset| {
                 let (dims, dst_strides) = ([1, 1, 1, 5], [0, 0, 0, 1]);
                 let (dst, src) = (Buf(9), Buf(0));
@@ -77,6 +79,7 @@ fn single_assignment() {
     refused(&part(0, |c| &mut c.offline), "of the setup is written in an inference");
     let late = with(part(2, |c| &mut c.setup_after), |c| {
         c.lengths.push(1);
+        c.lanes.push(Lane::Word);
         c.setup_after.insert(2, Instr::SumRows { dst: Buf(10), src: Buf(9), cols: 10 });
     });
     refused(&late, "is copied into after it was read");
@@ -121,6 +124,7 @@ fn rights_of_roles() {
     refused(&with(p0.clone(), |c| drop(c.steps.pop())), "the last step exchanges");
     let twice = with(p0.clone(), |c| {
         c.lengths.push(3);
+        c.lanes.push(Lane::Word);
         let mut again = c.offline[0].clone();
         if let Instr::Draw { dst, .. } = &mut again {
             *dst = Buf(9);
@@ -135,7 +139,8 @@ fn maps() {
     let map = |ops: Vec<MapOp>, stores: Vec<(Buf, V)>| {
         with(tiny::model_owner(T), |c| {
             c.lengths.push(15);
-            c.setup_after.push(Instr::Map(Map { rows: 5, cols: 3, ops, stores }));
+            c.lanes.push(Lane::Word);
+            c.setup_after.push(Instr::Map(Map { lane: Lane::Word, rows: 5, cols: 3, ops, stores }));
         })
     };
     let load = |access| MapOp::Load(Buf(0), access);

@@ -226,7 +226,7 @@ impl Machine {
                     self.buffers[dst[0].0 as usize] = p;
                     self.buffers[dst[1].0 as usize] = q;
                 }
-                Instr::Map(map) => Interpreter.run(0, map, &mut self.buffers),
+                Instr::Map(map) => Interpreter.run(0, map, &self.code.lanes, &mut self.buffers),
                 Instr::Zero { .. } => {}
                 Instr::Copy(c) => {
                     let src = std::mem::take(&mut self.buffers[c.src.0 as usize]);
@@ -250,7 +250,7 @@ impl Machine {
                         .collect();
                     self.buffers[dst.0 as usize] = sums;
                 }
-                Instr::MatMul { dst, left, right, batch, m, k, n, shared_right } => {
+                Instr::MatMul { dst, left, right, batch, m, k, n, shared_right, .. } => {
                     let (a, b) = (&self.buffers[left.0 as usize], &self.buffers[right.0 as usize]);
                     let mut out = vec![0; batch * m * n];
                     if *shared_right {

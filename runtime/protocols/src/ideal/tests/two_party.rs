@@ -12,19 +12,25 @@ use crate::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_on
 use mpcc_program::program::{Term, View};
 use proptest::prelude::*;
 
-/// Reveals every share as it is, and every wire that has the slack for it through an extension. Values keep their ids,
-/// so they keep their masks.
+/// Reveals the low word of every share, and every wire through an extension if it has the slack for it or through a
+/// product with ones if it is wide. Values keep their ids, so they keep their masks.
 fn reveal_everything(b: &mut Build) -> Vec<ValueId> {
     let mut revealed = Vec::new();
     for index in 0..b.program.values.len() {
         let id = ValueId(index as u32);
         let value = b.program.values[index].clone();
-        let size = (value.ring, value.fraction, value.bound);
+        let size = (value.ring.min(64), value.fraction, value.bound);
+        let wide = (64, value.fraction, value.bound);
         let (source, size) = match value.kind {
             Kind::Share if !matches!(value.gate, Gate::Reveal { .. }) => (id, size),
-            Kind::Wire if value.bound + 2 <= value.ring && value.ring < 64 => {
-                let wide = (64, value.fraction, value.bound);
+            Kind::Wire if value.bound + 2 <= value.ring && value.ring <= 62 => {
                 (b.push(Kind::Share, &value.shape, wide, Gate::Extend { source: id }), wide)
+            }
+            Kind::Wire if value.ring > 64 => {
+                let columns = value.shape[value.shape.len() - 1];
+                let weight = b.weight(&[columns], 2, &vec![1; columns]);
+                let size = (value.ring, value.fraction, value.bound);
+                (b.push(Kind::Share, &value.shape, size, Gate::MulServer { source: id, weight }), wide)
             }
             _ => continue,
         };
@@ -96,9 +102,21 @@ pub(super) fn compare(b: &Build, ideal: &Ideal) {
     }
 }
 
-/// A row through normalisation, scores, a rectifier, a windowed reciprocal and a series, in narrow rings.
 #[test]
 fn a_network_in_small_agrees_bit_for_bit() {
+    network_in_small(0);
+}
+
+#[test]
+fn a_network_in_small_agrees_bit_for_bit_in_doubles() {
+    for more in [21, 40, 58] {
+        network_in_small(more);
+    }
+}
+
+/// A row through normalisation, scores, a rectifier, a windowed reciprocal and a series, all that can be in rings wider
+/// by `more` bits.
+fn network_in_small(more: u8) {
     use mpcc_program::code::{RowFunction, RowTable};
     let term = |value, shift| Term { value, shift };
     let (rows, d) = (5usize, 6usize);
@@ -113,24 +131,24 @@ fn a_network_in_small_agrees_bit_for_bit() {
         let gate = Gate::Open { source: x, truncate: 10, rounding };
         let x = b.push(Kind::Wire, &[rows, d], (36, -10, 16), gate);
         let z = b.push(Kind::Wire, &[rows, d], (33, -10, 16), Gate::Centre { source: x, truncate: 3 });
-        let v = b.push(Kind::Share, &[rows, 1], (64, -20, 35), Gate::RowSquares { source: z });
+        let v = b.push(Kind::Share, &[rows, 1], (64 + more, -20, 35), Gate::RowSquares { source: z });
         let gate = Gate::Open { source: v, truncate: 0, rounding: Rounding::Exact };
         let v = b.push(Kind::Wire, &[rows, 1], (36, -20, 35), gate);
         let function = RowFunction::Rsqrt { scale: 2f64.powi(-20), eps: 1e-6 };
         let table =
             RowTable { ring_bits: 36, index_bits: 6, windows: 4, degree: 3, tau_bits: 14, fraction: 18, function };
-        let y = b.push(Kind::Share, &[rows, 7], (60, 32, 52), Gate::RowTable { source: v, table });
+        let y = b.push(Kind::Share, &[rows, 7], (60 + more, 32, 52), Gate::RowTable { source: v, table });
         let gate = Gate::Open { source: y, truncate: 0, rounding: Rounding::Exact };
-        let y = b.push(Kind::Wire, &[rows, 7], (60, 32, 52), gate);
-        let y = b.push(Kind::Share, &[rows, 1], (60, 32, 52), Gate::WindowChain { source: y, windows: 4 });
+        let y = b.push(Kind::Wire, &[rows, 7], (60 + more, 32, 52), gate);
+        let y = b.push(Kind::Share, &[rows, 1], (60 + more, 32, 52), Gate::WindowChain { source: y, windows: 4 });
         let gate = Gate::Open { source: y, truncate: 14, rounding: Rounding::Dithered };
-        let y = b.push(Kind::Wire, &[rows, 1], (46, 18, 39), gate);
-        let n = b.push(Kind::Share, &[rows, d], (46, 8, 40), Gate::RowScale { source: z, row: y });
+        let y = b.push(Kind::Wire, &[rows, 1], (46 + more, 18, 39), gate);
+        let n = b.push(Kind::Share, &[rows, d], (46 + more, 8, 40), Gate::RowScale { source: z, row: y });
         let gate = Gate::Open { source: n, truncate: 20, rounding: Rounding::Dithered };
-        let n = b.push(Kind::Wire, &[rows, d], (26, -12, 10), gate);
+        let n = b.push(Kind::Wire, &[rows, d], (26 + more, -12, 10), gate);
         let view = View::Permute([1, 0].into_iter().collect());
-        let t = b.push(Kind::Wire, &[d, rows], (26, -12, 10), Gate::View { source: n, view });
-        let s = b.push(Kind::Share, &[rows, rows], (26, -24, 20), Gate::MatMul { left: n, right: t });
+        let t = b.push(Kind::Wire, &[d, rows], (26 + more, -12, 10), Gate::View { source: n, view });
+        let s = b.push(Kind::Share, &[rows, rows], (26 + more, -24, 20), Gate::MatMul { left: n, right: t });
         let gate = Gate::Open { source: s, truncate: 2, rounding: Rounding::Exact };
         let s = b.push(Kind::Wire, &[rows, rows], (24, -26, 19), gate);
         let digits = [[6, 6, 6, 6].as_slice(), &[5, 5, 5, 5, 4]][usize::from(salt > 1)];
@@ -139,18 +157,29 @@ fn a_network_in_small_agrees_bit_for_bit() {
         let signs = [signs].into_iter().collect();
         let bit = b.push(Kind::Bits, &[rows, rows], (1, 0, 0), Gate::OpenSign { signs, negate: true });
         let gate = Gate::Select { bit, source: s, nonnegative: true };
-        let relu = b.push(Kind::Share, &[rows, rows], (50, -26, 19), gate);
-        let sum = b.push(Kind::Share, &[rows, 1], (50, -26, 22), Gate::SumRow { source: relu });
+        let relu = b.push(Kind::Share, &[rows, rows], (50 + more, -26, 19), gate);
+        let sum = b.push(Kind::Share, &[rows, 1], (50 + more, -26, 22), Gate::SumRow { source: relu });
         let gate = Gate::CosineSeries {
             source: s,
             period_bits: 20,
             table_fraction: 16,
             coefficients: vec![30_000, -9000, 77, 2],
         };
-        let series = b.push(Kind::Share, &[rows, rows], (60, 32, 40), gate);
-        let sum = b.push(Kind::Share, &[rows, 1], (50, 30, 22), Gate::Rescale { source: sum, shift: 56 });
+        let series = b.push(Kind::Share, &[rows, rows], (60 + more, 32, 40), gate);
+        let sum = b.push(Kind::Share, &[rows, 1], (50 + more, 30, 22), Gate::Rescale { source: sum, shift: 56 });
         let parts = vec![term(series, 0), term(sum, 2)];
-        b.push(Kind::Share, &[rows, rows + 1], (52, 32, 40), Gate::Concat { parts, axis: 1 });
+        b.push(Kind::Share, &[rows, rows + 1], (52 + more, 32, 40), Gate::Concat { parts, axis: 1 });
+        let weight = b.weight(&[d, 3], 6, &random(d * 3, 6, 10 * salt + 3));
+        let m = b.push(Kind::Share, &[rows, 3], (26 + more, -12, 20), Gate::MatMulServer { source: n, weight });
+        let m = b.push(Kind::Share, &[rows, 3], (26 + more, -12, 23), Gate::MulPublic { source: m, factor: -5 });
+        let m = b.push(Kind::Share, &[rows, 3], (26 + more, -12, 23), Gate::AddPublic { source: m, term: -77 });
+        let weight = b.weight(&[3], 20, &[-5, 1 << 19, -(1 << 19)]);
+        b.program.weights[weight.0 as usize].fraction = -12;
+        let n = b.push(Kind::Share, &[rows, 3], (26 + more, -12, 24), Gate::AddServer { source: m, weight });
+        let gate = Gate::Sub { left: term(n, 0), right: term(m, 0) };
+        let bias = b.push(Kind::Share, &[rows, 3], (26 + more, -12, 21), gate);
+        let terms = vec![term(bias, 3), term(m, 3)];
+        b.push(Kind::Share, &[rows, 3], (28 + more, -9, 28), Gate::Add { terms });
         let source = relu;
         let output = b.output(&[rows, rows], -29);
         b.push(Kind::Share, &[rows, rows], (47, -29, 19), Gate::Reveal { source, truncate: 3, output });
@@ -172,19 +201,20 @@ proptest! {
     /// Openings and extensions of any width, at and around the ends of their ranges.
     #[test]
     fn openings_of_any_width_agree(
-        ring in 3u8..=62, truncate in 0u8..=30, exact: bool, more in 1u8..=30, salt: u64,
+        ring in 3u8..=120, truncate in 0u8..=40, exact: bool, more in 1u8..=66, salt: u64,
     ) {
-        let (truncate, wide) = (truncate.min(62 - ring), (ring + more).min(64));
-        let bound = ring + truncate - 3;
+        let (truncate, wide) = (truncate.min(124 - ring), ring + more);
+        let bound = (ring + truncate - 3).min(59);
         let mut b = Build::default();
-        let share = b.share(&[12], bound, &spread(12, bound, salt >> 1));
+        let source = b.wire(&[12], (bound + 2, bound), &spread(12, bound, salt >> 1));
+        let share = b.push(Kind::Share, &[12], (128, 0, bound), Gate::Extend { source });
         let gate = Gate::Open {
             source: share,
             truncate,
             rounding: if exact { Rounding::Exact } else { Rounding::Dithered },
         };
         // Rounding adds up to 1.5: below ring 5 that takes the bit that an extension needs.
-        let (bound, extends) = if ring > 4 { (ring - 2, true) } else { (ring - 1, false) };
+        let (bound, extends) = if ring > 4 { ((ring - 2).min(60), ring <= 62) } else { (ring - 1, false) };
         let wire = b.push(Kind::Wire, &[12], (ring, -i16::from(truncate), bound), gate);
         if extends {
             b.push(Kind::Share, &[12], (wide, -i16::from(truncate), bound), Gate::Extend { source: wire });
@@ -194,7 +224,7 @@ proptest! {
 
     /// Row gates of any widths that the verifier allows.
     #[test]
-    fn row_gates_of_any_width_agree(k in 4u8..=30, squares in 2u8..=34, d in 2usize..=9, salt: u64) {
+    fn row_gates_of_any_width_agree(k in 4u8..=30, squares in 2u8..=90, d in 2usize..=9, salt: u64) {
         let bound = k - 2;
         let most = 2 * bound + 4;
         let mut b = Build::default();
@@ -202,7 +232,9 @@ proptest! {
         let source = b.wire(&[3, d], (k, bound), &data);
         let ring = (k + squares).max(most + 1);
         b.push(Kind::Share, &[3, 1], (ring, 0, most), Gate::RowSquares { source });
-        let row = b.wire(&[3, 1], (ring, bound), &spread(3, bound, salt >> 2));
+        let row = b.wire(&[3, 1], (bound + 2, bound), &spread(3, bound, salt >> 2));
+        let row = b.push(Kind::Share, &[3, 1], (128, 0, bound), Gate::Extend { source: row });
+        let row = b.open(row, ring, 0, Rounding::Exact);
         b.push(Kind::Share, &[3, d], (ring, 0, 2 * bound), Gate::RowScale { source, row });
         let opened = b.share(&[3, d], bound, &data);
         let x = b.open(opened, k + 5, 0, Rounding::Exact);
@@ -215,7 +247,7 @@ proptest! {
     /// Comparison over the whole ring with digits of any widths, selection in any wider ring.
     #[test]
     fn selections_of_any_width_agree(
-        digits in prop::collection::vec(1u8..=6, 1..=5), more in 1u8..=34, offset in -8i64..=0, salt: u64,
+        digits in prop::collection::vec(1u8..=6, 1..=5), more in 1u8..=90, offset in -8i64..=0, salt: u64,
     ) {
         let n: u8 = digits.iter().sum();
         prop_assume!(n >= 5);
@@ -228,7 +260,7 @@ proptest! {
             let signs = [sign].into_iter().collect();
             let bit = b.push(Kind::Bits, &[12], (1, 0, 0), Gate::OpenSign { signs, negate });
             let gate = Gate::Select { bit, source, nonnegative: negate };
-            b.push(Kind::Share, &[12], ((n + more).min(64), 0, bound), gate);
+            b.push(Kind::Share, &[12], (n + more, 0, bound), gate);
         }
         b.run();
     }
@@ -245,14 +277,15 @@ proptest! {
     /// Series on rings at least as wide as their period.
     #[test]
     fn series_of_any_period_agree(
-        period in 1u8..=40, more in 0u8..=20, f in 1u8..=24, a in prop::collection::vec(-1000i64..1000, 2..6), salt: u64,
+        period in 1u8..=40, more in 0u8..=70, wide in 63u8..=128, f in 1u8..=24, a in prop::collection::vec(-1000i64..1000, 2..6), salt: u64,
     ) {
         let ring = (period + more).max(8);
         let mut b = Build::default();
-        let share = b.share(&[12], 6, &spread(12, 6, salt >> 1));
+        let source = b.wire(&[12], (8, 6), &spread(12, 6, salt >> 1));
+        let share = b.push(Kind::Share, &[12], (128, 0, 6), Gate::Extend { source });
         let source = b.open(share, ring, 0, Rounding::Exact);
         let gate = Gate::CosineSeries { source, period_bits: period, table_fraction: f, coefficients: a };
-        b.push(Kind::Share, &[12], (63, 2 * i16::from(f), 62), gate);
+        b.push(Kind::Share, &[12], (wide, 2 * i16::from(f), 62), gate);
         b.run();
     }
 }
