@@ -11,11 +11,13 @@ mod gelu;
 mod rings;
 mod windows;
 
+use std::collections::BTreeMap;
+
 use mpcc_program::program::Program;
 use mpcc_program::verify::Violation;
 use thiserror::Error;
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, Node, NodeId, Op};
 use crate::ranges::{Origin, Ranges};
 
 pub use gelu::{GeluSeries, fit as fit_gelu};
@@ -120,10 +122,13 @@ pub struct Plan {
     pub program: Program,
     /// Every bound relied on.
     pub ranges: Vec<RangeNote>,
+    /// Where there was a choice between protocols, in the order of the nodes.
+    pub choices: Vec<Choice>,
 }
 
 /// How ReLU is computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Comparison {
     /// Digit tables (G8, G9): two hops and few dealt bytes.
     #[default]
@@ -133,7 +138,8 @@ pub enum Comparison {
 }
 
 /// How a value is opened whose chain of products needs a ring of more than 64 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Chain {
     /// In a ring of up to 128 bits: no hop, more bytes and two words an entry.
     #[default]
@@ -142,13 +148,48 @@ pub enum Chain {
     Narrow,
 }
 
-/// Choices between protocols.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Choices between protocols: one for the whole graph, and others for single nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanOptions {
     /// For ReLU.
     pub comparison: Comparison,
+    /// For single ReLUs.
+    pub comparison_of: BTreeMap<NodeId, Comparison>,
     /// For chains of products that one word cannot hold.
     pub chain: Chain,
+    /// For single values of such chains.
+    pub chain_of: BTreeMap<NodeId, Chain>,
+}
+
+impl PlanOptions {
+    pub(crate) fn comparison_at(&self, id: NodeId) -> Comparison {
+        self.comparison_of.get(&id).copied().unwrap_or(self.comparison)
+    }
+
+    pub(crate) fn chain_at(&self, id: NodeId) -> Chain {
+        self.chain_of.get(&id).copied().unwrap_or(self.chain)
+    }
+}
+
+/// A node at which the plan could have taken another protocol.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Choice {
+    /// The node of the rewritten graph.
+    pub node: NodeId,
+    /// Its path.
+    pub path: String,
+    /// What was taken.
+    pub taken: Taken,
+}
+
+/// What a choice took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taken {
+    /// For a ReLU.
+    Comparison(Comparison),
+    /// For a value that needs more than one word, or would without a hop of its own.
+    Chain(Chain),
 }
 
 /// Plans a graph that passed all rewrites, with the default protocols.
@@ -184,5 +225,15 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
             Some(RangeNote { path: n.path.clone(), origin, range })
         })
         .collect();
-    Ok(Plan { program, ranges: notes })
+    Ok(Plan { program, ranges: notes, choices: choices(graph, &rings, options) })
+}
+
+fn choices(graph: &Graph, rings: &rings::Rings, options: &PlanOptions) -> Vec<Choice> {
+    let used =
+        graph.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n)).filter(|(id, _)| rings.of(*id).is_used());
+    let taken = |id: NodeId, node: &Node| {
+        let comparison = matches!(node.op, Op::Relu(_)).then(|| Taken::Comparison(options.comparison_at(id)));
+        comparison.or_else(|| rings.of(id).chain.map(Taken::Chain))
+    };
+    used.filter_map(|(node, n)| Some(Choice { node, path: n.path.clone(), taken: taken(node, n)? })).collect()
 }

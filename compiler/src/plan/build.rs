@@ -133,7 +133,10 @@ impl Build<'_> {
                 }
             }
             _ => {
-                let share = self.compute(node, &f, ring.share);
+                let share = match ring.relay {
+                    None => self.compute(id, node, &f, ring.share),
+                    Some(whole) => self.relay(id, node, &f, whole, ring.share),
+                };
                 self.shares.insert(id, share);
                 self.open(id, share, node, &f, ring);
             }
@@ -186,6 +189,16 @@ impl Build<'_> {
         let gate = Gate::Open { source: wide, truncate: 0, rounding: Rounding::Dithered };
         let wire = self.push(gate, spec(ring.wire), &node.path);
         self.wires.insert(id, wire);
+    }
+
+    /// A share of a wide ring by opening it whole in a narrow one.
+    fn relay(&mut self, id: NodeId, node: &Node, f: &Format, whole: i32, ring: i32) -> ValueId {
+        let source = self.compute(id, node, f, whole);
+        let (shape, fraction, magnitude) = (&node.ty.shape[..], f.share, f.magnitude);
+        let gate = Gate::Open { source, truncate: 0, rounding: Rounding::Dithered };
+        let source = self.push(gate, Spec { kind: Kind::Wire, shape, ring: whole, fraction, magnitude }, &node.path);
+        let spec = Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
+        self.push(Gate::Extend { source }, spec, &node.path)
     }
 
     fn alias(&mut self, id: NodeId, node: &Node, f: &Format) {
@@ -290,7 +303,7 @@ impl Build<'_> {
     }
 
     /// The node's share, valid in `ring`.
-    fn compute(&mut self, node: &Node, f: &Format, ring: i32) -> ValueId {
+    fn compute(&mut self, id: NodeId, node: &Node, f: &Format, ring: i32) -> ValueId {
         let weight_frac = i32::from(self.graph.numeric.weight_frac);
         let shape = &node.ty.shape;
         let spec = |ring| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
@@ -352,7 +365,7 @@ impl Build<'_> {
             (_, Op::Relu(x)) => {
                 let wire = self.close(*x);
                 let compared = i32::from(self.program.value(wire).ring);
-                if self.options.comparison == Comparison::FunctionSharing && compared <= 32 && ring <= WORD {
+                if self.options.comparison_at(id) == Comparison::FunctionSharing && compared <= 32 && ring <= WORD {
                     return self.push(Gate::ReluShared { source: wire }, spec(ring.max(compared + 1)), &node.path);
                 }
                 let bit = self.sign(&[(wire, 0)], true, node);

@@ -21,6 +21,10 @@ pub(crate) struct Ring {
     pub(crate) close: i32,
     /// If the chain is not to take two words: ring of a first, narrow wire that is extended and opened again.
     pub(crate) narrow: Option<i32>,
+    /// If a share that is never a wire is not to take two words: ring in which it is opened whole and then extended.
+    pub(crate) relay: Option<i32>,
+    /// What was chosen, if one word is too narrow for the chain.
+    pub(crate) chain: Option<Chain>,
 }
 
 /// Rings of all nodes.
@@ -134,11 +138,13 @@ impl Assign<'_> {
         self.errors.push(PlanError::TooWide { node: id, path, needed, available });
     }
 
-    /// Whether the node's wire is opened twice rather than in two words.
-    fn narrows(&self, node: &Node) -> bool {
-        // A comparison key gives words.
-        let words = matches!(node.op, Op::Relu(_)) && self.options.comparison == Comparison::FunctionSharing;
-        words || self.options.chain == Chain::Narrow
+    /// How a node is opened that one word cannot hold.
+    fn chain(&self, id: NodeId, node: &Node) -> Chain {
+        match node.op {
+            // A comparison key gives words.
+            Op::Relu(_) if self.options.comparison_at(id) == Comparison::FunctionSharing => Chain::Narrow,
+            _ => self.options.chain_at(id),
+        }
     }
 
     /// Decides how the node is opened, then what its operands must hold.
@@ -187,8 +193,8 @@ impl Assign<'_> {
         }
         if ring.wire > 0 {
             ring.wire = ring.wire.max(f.signed_bits(f.wire));
-            let widest = if self.narrows(node) { WORD } else { f.available };
-            if ring.wire + drop <= widest {
+            ring.chain = (ring.wire + drop > WORD).then(|| self.chain(id, node));
+            if ring.chain != Some(Chain::Narrow) && ring.wire + drop <= f.available {
                 ring.share = ring.share.max(ring.wire + drop);
             } else {
                 let mut narrow = f.extended_bits();
@@ -211,8 +217,13 @@ impl Assign<'_> {
         if ring.share > f.available {
             self.too_wide(id, ring.share, f.available);
         }
+        let whole = f.signed_bits(f.share) + 1;
+        if ring.wire == 0 && ring.close == 0 && ring.share > WORD && whole <= EXTENSIBLE {
+            ring.chain = Some(self.chain(id, node));
+            ring.relay = (ring.chain == Some(Chain::Narrow)).then_some(whole);
+        }
         self.rings[id.0 as usize] = ring;
-        self.operands(node, &f, ring.share);
+        self.operands(node, &f, ring.relay.unwrap_or(ring.share));
     }
 
     fn operands(&mut self, node: &Node, f: &Format, share: i32) {
