@@ -1,11 +1,11 @@
-//! Nanoseconds per position, interpreted and compiled, of two typical maps in and out of cache:
+//! Nanoseconds per position, interpreted and compiled, of typical maps in and out of cache:
 //! `cargo run --release -p mpcc-codegen --example map_throughput`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use mpcc_codegen::{CodegenError, Jit};
-use mpcc_program::code::{Access, Buf, Instr, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
+use mpcc_program::code::{Access, Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
 use mpcc_program::interpret::Interpreter;
 
 /// Repetitions of which the fastest counts.
@@ -14,7 +14,7 @@ const ROUNDS: usize = 5;
 const WORK: usize = 1 << 22;
 
 /// `z = d*b + e*a + c + k*d*e`: a product recombined from its opened factors; buffers 0–4 to buffer 5.
-fn product(positions: usize) -> Map {
+fn product(lane: Lane, positions: usize) -> Map {
     let mut ops: Vec<_> = (0..5).map(|i| MapOp::Load(Buf(i), Access::Full)).collect();
     let [d, e, a, b, c] = [0, 1, 2, 3, 4].map(V);
     ops.extend([
@@ -27,7 +27,7 @@ fn product(positions: usize) -> Map {
         MapOp::Add(V(10), c),
         MapOp::Add(V(11), V(9)),
     ]);
-    Map { rows: 1, cols: positions, ops, stores: vec![(Buf(5), V(12))] }
+    Map { lane, rows: 1, cols: positions, ops, stores: vec![(Buf(5), V(12))] }
 }
 
 /// Twenty bit operations on two buffers, the last a parity if asked; buffers 0–1 to buffer 5.
@@ -45,16 +45,17 @@ fn bits(positions: usize, parity: bool) -> Map {
     if parity {
         ops[21] = MapOp::Parity(V(20));
     }
-    Map { rows: 1, cols: positions, ops, stores: vec![(Buf(5), V(21))] }
+    Map { lane: Lane::Word, rows: 1, cols: positions, ops, stores: vec![(Buf(5), V(21))] }
 }
 
-/// Fastest time per position of several runs, in nanoseconds.
+/// Fastest time per position of several runs on buffers of the map's lane, in nanoseconds.
 fn nanoseconds(executor: &dyn MapExecutor, map: &Map, buffers: &mut [Vec<u64>]) -> f64 {
+    let lanes = vec![map.lane; buffers.len()];
     let runs = WORK.div_ceil(map.cols);
     let round = |_| {
         let start = Instant::now();
         for _ in 0..runs {
-            executor.run(0, map, black_box(&mut *buffers));
+            executor.run(0, map, &lanes, black_box(&mut *buffers));
         }
         start.elapsed().as_nanos() as f64 / (runs * map.cols) as f64
     };
@@ -65,7 +66,8 @@ fn main() -> Result<(), CodegenError> {
     println!("{:<20} {:>9} {:>12} {:>9} {:>12}", "map", "positions", "interpreted", "compiled", "compilation");
     for positions in [4096, 1_000_000] {
         let maps = [
-            ("product", product(positions)),
+            ("product", product(Lane::Word, positions)),
+            ("product of doubles", product(Lane::Double, positions)),
             ("bits", bits(positions, false)),
             ("bits with parity", bits(positions, true)),
         ];
@@ -73,6 +75,7 @@ fn main() -> Result<(), CodegenError> {
             let code = RoleCode {
                 role: Role::DataOwner,
                 lengths: vec![positions; 6],
+                lanes: vec![map.lane; 6],
                 setup: Step::default(),
                 setup_after: vec![],
                 offline: vec![Instr::Map(map.clone())],
@@ -82,7 +85,8 @@ fn main() -> Result<(), CodegenError> {
             let start = Instant::now();
             let jit = Jit::compile(&code)?;
             let compilation = start.elapsed().as_secs_f64() * 1e3;
-            let mut buffers: Vec<_> = (0..6).map(|i| vec![0x9e37_79b9_7f4a_7c15 * i; positions]).collect();
+            let words = positions * map.lane.words();
+            let mut buffers: Vec<_> = (0..6).map(|i| vec![0x9e37_79b9_7f4a_7c15 * i; words]).collect();
             let interpreted = nanoseconds(&Interpreter, &map, &mut buffers);
             let compiled = nanoseconds(&jit, &map, &mut buffers);
             println!("{name:<20} {positions:>9} {interpreted:>9.2} ns {compiled:>6.2} ns {compilation:>9.2} ms");

@@ -1,28 +1,32 @@
 //! Kernels to Cranelift functions.
 //!
 //! A function takes the address of its slots, rows and columns: `(slots: i64, rows: i64, cols: i64)`. What does
-//! not depend on the column is computed once per row. Columns are taken in pairs, as vectors of two words if
-//! most operations have a vector form and one by one otherwise; a last odd column is computed alone.
+//! not depend on the column is computed once per row. Columns are taken in pairs, as vectors of two words if the
+//! kernel computes in words and most operations have a vector form, one by one otherwise; a last odd column is
+//! computed alone. Offsets count the bytes of a buffer of words; those into a buffer of doubles are twice as large.
 //! The text of a function depends on the kernel only, never on the processor.
+
+mod arithmetic;
+mod memory;
 
 use std::mem;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::V128Imm;
 use cranelift_codegen::ir::types::{I64, I64X2};
-use cranelift_codegen::ir::{
-    AbiParam, Block, ConstantData, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, Value,
-};
+use cranelift_codegen::ir::{AbiParam, Block, ConstantData, Function, InstBuilder, Signature, UserFuncName, Value};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use mpcc_program::code::{Access, MapOp, V};
+use mpcc_program::code::{Access, Lane, MapOp, V};
 use mpcc_program::interpret::operands;
 
 use crate::kernel::Kernel;
+use arithmetic::arithmetic;
+use memory::load_flags;
 
 /// Bytes of a word.
 const WORD: i64 = 8;
-/// Bytes of a slot as passed to a kernel: the buffer's address, then the index of its last word.
+/// Bytes of a slot as passed to a kernel: the buffer's address, then the index of its last entry.
 pub(crate) const SLOT: usize = 16;
 
 /// Operations with a vector form that a kernel must have for each without one, to be worth vectors.
@@ -30,7 +34,7 @@ const VECTOR_OPERATIONS_PER_WORD_OPERATION: usize = 6;
 
 /// Consecutive positions computed by one copy of the operations.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lanes {
+enum Group {
     One,
     Two,
 }
@@ -69,14 +73,15 @@ fn has_vector_form(op: &MapOp) -> bool {
     !matches!(op, MapOp::LoadAt(..) | MapOp::ShlBy(..) | MapOp::ShrBy(..) | MapOp::Parity(_))
 }
 
-/// Whether pairs of columns are cheaper as vectors. An operation without a vector form takes both words of its
-/// operands out of their vectors and puts two results into one, which costs more than one vector operation saves.
+/// Whether pairs of columns are cheaper as vectors, which hold words only. An operation without a vector form takes
+/// both words of its operands out of their vectors and puts two results into one, which costs more than one vector
+/// operation saves.
 fn worth_vectors(kernel: &Kernel, varying: &[bool]) -> bool {
     let count = |form: bool| {
         let counted = |op: &MapOp| !matches!(op, MapOp::Load(..) | MapOp::RowIndex) && has_vector_form(op) == form;
         kernel.ops.iter().zip(varying).filter(|&(op, &varies)| varies && counted(op)).count()
     };
-    count(false) * VECTOR_OPERATIONS_PER_WORD_OPERATION <= count(true)
+    kernel.lane == Lane::Word && count(false) * VECTOR_OPERATIONS_PER_WORD_OPERATION <= count(true)
 }
 
 struct Emitter<'a> {
@@ -88,11 +93,11 @@ struct Emitter<'a> {
     vectors: bool,
     /// Address of every slot's buffer.
     bases: Vec<Value>,
-    /// Index of the last word of every slot read at computed indices.
+    /// Index of the last entry of every slot read at computed indices.
     lasts: Vec<Option<Value>>,
     /// Arguments.
     row_count: Value,
-    /// Bytes of a row.
+    /// Bytes of a row of words.
     row_bytes: Value,
     /// Values of operations that do not vary, in the current row.
     scalars: Vec<Option<Value>>,
@@ -113,10 +118,10 @@ impl<'a> Emitter<'a> {
             MapOp::LoadAt(slot, _) => Some(slot.0 as usize),
             _ => None,
         });
-        let mut is_table = vec![false; kernel.slots];
+        let mut is_table = vec![false; kernel.slots.len()];
         tables.for_each(|slot| is_table[slot] = true);
-        let mut bases = Vec::with_capacity(kernel.slots);
-        let mut lasts = Vec::with_capacity(kernel.slots);
+        let mut bases = Vec::with_capacity(kernel.slots.len());
+        let mut lasts = Vec::with_capacity(kernel.slots.len());
         for (slot, is_table) in is_table.into_iter().enumerate() {
             let offset = i32::try_from(slot * SLOT).expect("a kernel has fewer than 2^27 slots");
             bases.push(builder.ins().load(I64, load_flags(), slots, offset));
@@ -164,11 +169,11 @@ impl<'a> Emitter<'a> {
 
         self.builder.switch_to_block(pairs);
         if self.vectors {
-            self.positions(Lanes::Two, start, column);
+            self.positions(Group::Two, start, column);
         } else {
-            self.positions(Lanes::One, start, column);
+            self.positions(Group::One, start, column);
             let second = self.builder.ins().iadd_imm_u(column, WORD);
-            self.positions(Lanes::One, start, second);
+            self.positions(Group::One, start, second);
         }
         let next = self.builder.ins().iadd_imm_u(column, 2 * WORD);
         self.loop_while_below(next, paired_bytes, pairs, &[next], rest);
@@ -176,7 +181,7 @@ impl<'a> Emitter<'a> {
         self.builder.switch_to_block(rest);
         self.loop_while_below(paired_bytes, self.row_bytes, last, &[], after);
         self.builder.switch_to_block(last);
-        self.positions(Lanes::One, start, paired_bytes);
+        self.positions(Group::One, start, paired_bytes);
         self.builder.ins().jump(after, &[]);
     }
 
@@ -195,17 +200,16 @@ impl<'a> Emitter<'a> {
             }
             let value = match *op {
                 MapOp::Load(slot, _) => {
-                    let base = self.bases[slot.0 as usize];
                     let address = match row {
                         Some(row) => {
                             let offset = self.builder.ins().imul_imm_u(row, WORD);
-                            self.builder.ins().iadd(base, offset)
+                            self.address(slot, offset)
                         }
-                        None => base,
+                        None => self.bases[slot.0 as usize],
                     };
-                    self.builder.ins().load(I64, load_flags(), address, 0)
+                    self.load(slot, address)
                 }
-                MapOp::RowIndex => row.expect("the row index of a flat kernel varies"),
+                MapOp::RowIndex => self.extended(row.expect("the row index of a flat kernel varies")),
                 ref op => {
                     let scalars = mem::take(&mut self.scalars);
                     let value = self.operation(op, |v| computed(&scalars, v));
@@ -236,15 +240,11 @@ impl<'a> Emitter<'a> {
 
     /// Emits the operations that depend on the column, and the stores, for one or two positions of the row
     /// that begins at byte `start` of a buffer; `column` is the byte offset from there.
-    fn positions(&mut self, lanes: Lanes, start: Value, column: Value) {
+    fn positions(&mut self, group: Group, start: Value, column: Value) {
         let position = if self.kernel.flat { column } else { self.builder.ins().iadd(start, column) };
-        let ty = match lanes {
-            Lanes::One => I64,
-            Lanes::Two => I64X2,
-        };
-        let mut values = match lanes {
-            Lanes::One => self.scalars.clone(),
-            Lanes::Two => self.splats.clone(),
+        let mut values = match group {
+            Group::One => self.scalars.clone(),
+            Group::Two => self.splats.clone(),
         };
         for (i, op) in self.kernel.ops.iter().enumerate() {
             if !self.varying[i] {
@@ -253,27 +253,30 @@ impl<'a> Emitter<'a> {
             let value = match *op {
                 MapOp::Load(slot, access) => {
                     let offset = if access == Access::Col { column } else { position };
-                    let address = self.builder.ins().iadd(self.bases[slot.0 as usize], offset);
-                    self.builder.ins().load(ty, load_flags(), address, 0)
+                    let address = self.address(slot, offset);
+                    match group {
+                        Group::One => self.load(slot, address),
+                        Group::Two => self.load_pair(slot, address),
+                    }
                 }
-                MapOp::RowIndex => self.indices(lanes, column),
-                ref op if lanes == Lanes::Two && !has_vector_form(op) => self.word_by_word(op, &values),
+                MapOp::RowIndex => self.indices(group, column),
+                ref op if group == Group::Two && !has_vector_form(op) => self.word_by_word(op, &values),
                 ref op => self.operation(op, |v| computed(&values, v)),
             };
             values[i] = Some(value);
         }
         for &(slot, v) in &self.kernel.stores {
-            let address = self.builder.ins().iadd(self.bases[slot.0 as usize], position);
-            self.builder.ins().store(store_flags(), computed(&values, v), address, 0);
+            let address = self.address(slot, position);
+            self.store(slot, computed(&values, v), address);
         }
     }
 
     /// The column of a position, or of two.
-    fn indices(&mut self, lanes: Lanes, column: Value) -> Value {
+    fn indices(&mut self, group: Group, column: Value) -> Value {
         let first = self.builder.ins().ushr_imm_u(column, i64::from(WORD.trailing_zeros()));
-        match lanes {
-            Lanes::One => first,
-            Lanes::Two => {
+        match group {
+            Group::One => self.extended(first),
+            Group::Two => {
                 let mut steps = [0; 16];
                 steps[8..].copy_from_slice(&1u64.to_le_bytes());
                 let steps = self.builder.func.dfg.constants.insert(ConstantData::from(V128Imm(steps)));
@@ -300,57 +303,21 @@ impl<'a> Emitter<'a> {
             let of = |v: V| words.iter().flatten().find(|word| word.0 == v).map(|word| word.1);
             self.operation(op, |v| of(v).expect("both operands were taken"))
         });
+        self.pair(first, second)
+    }
+
+    /// Two words as a vector.
+    fn pair(&mut self, first: Value, second: Value) -> Value {
         let both = self.builder.ins().splat(I64X2, first);
         self.builder.ins().insertlane(both, second, 1)
     }
 
-    /// An operation on the values of its operands; one that reads memory takes words, others vectors too if they
-    /// have a vector form.
+    /// An operation on the values of its operands; one that reads memory takes values of one position, others
+    /// vectors too if they have a vector form.
     fn operation(&mut self, op: &MapOp, operand: impl Fn(V) -> Value) -> Value {
-        let MapOp::LoadAt(slot, index) = *op else {
-            return arithmetic(&mut self.builder, op, operand);
-        };
-        let slot = slot.0 as usize;
-        let last = self.lasts[slot].expect("the last word of every table is loaded at entry");
-        let index = self.builder.ins().umin(operand(index), last);
-        let offset = self.builder.ins().imul_imm_u(index, WORD);
-        let address = self.builder.ins().iadd(self.bases[slot], offset);
-        self.builder.ins().load(I64, load_flags(), address, 0)
-    }
-}
-
-/// Emits an operation that reads no memory, on words or on vectors alike.
-fn arithmetic(builder: &mut FunctionBuilder<'_>, op: &MapOp, operand: impl Fn(V) -> Value) -> Value {
-    let amount = |builder: &mut FunctionBuilder<'_>, by: u8| builder.ins().iconst(I64, i64::from(by));
-    match *op {
-        MapOp::Const(c) => builder.ins().iconst(I64, c.cast_signed()),
-        MapOp::Add(a, b) => builder.ins().iadd(operand(a), operand(b)),
-        MapOp::Sub(a, b) => builder.ins().isub(operand(a), operand(b)),
-        MapOp::Mul(a, b) => builder.ins().imul(operand(a), operand(b)),
-        MapOp::And(a, b) => builder.ins().band(operand(a), operand(b)),
-        MapOp::Or(a, b) => builder.ins().bor(operand(a), operand(b)),
-        MapOp::Xor(a, b) => builder.ins().bxor(operand(a), operand(b)),
-        MapOp::Shl(a, by) => {
-            let by = amount(builder, by);
-            builder.ins().ishl(operand(a), by)
-        }
-        MapOp::Shr(a, by) => {
-            let by = amount(builder, by);
-            builder.ins().ushr(operand(a), by)
-        }
-        MapOp::Sar(a, by) => {
-            let by = amount(builder, by);
-            builder.ins().sshr(operand(a), by)
-        }
-        // Cranelift takes shift amounts modulo the width, as the map does.
-        MapOp::ShlBy(a, b) => builder.ins().ishl(operand(a), operand(b)),
-        MapOp::ShrBy(a, b) => builder.ins().ushr(operand(a), operand(b)),
-        MapOp::Parity(a) => {
-            let ones = builder.ins().popcnt(operand(a));
-            builder.ins().band_imm_u(ones, 1)
-        }
-        MapOp::Load(..) | MapOp::LoadAt(..) | MapOp::RowIndex => {
-            unreachable!("operations on memory and positions are emitted where the position is known")
+        match *op {
+            MapOp::LoadAt(slot, index) => self.load_at(slot, operand(index)),
+            _ => arithmetic(&mut self.builder, self.kernel.lane, op, operand),
         }
     }
 }
@@ -358,14 +325,4 @@ fn arithmetic(builder: &mut FunctionBuilder<'_>, op: &MapOp, operand: impl Fn(V)
 /// The value of an operand, which precedes its use.
 fn computed(values: &[Option<Value>], v: V) -> Value {
     values[v.0 as usize].expect("operands are computed before they are used")
-}
-
-/// Words do not change while they are read: what a map stores it does not load.
-fn load_flags() -> MemFlagsData {
-    MemFlagsData::new().with_notrap().with_readonly()
-}
-
-/// Vectors are aligned to words only, so no alignment is claimed.
-fn store_flags() -> MemFlagsData {
-    MemFlagsData::new().with_notrap()
 }

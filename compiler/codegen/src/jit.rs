@@ -1,7 +1,7 @@
 //! Compiled maps, and the only place that calls them.
 //!
 //! Compiled code checks nothing: it is sound because every map passed [`mpcc_program::interpret::check_map`]
-//! for the buffer lengths of its launch, and [`Jit`] compares these lengths with the actual ones on each run.
+//! for the buffer lengths and lanes of its launch, and [`Jit`] compares these with the actual ones on each run.
 #![allow(unsafe_code, reason = "compiled functions are called through pointers")]
 
 use std::mem;
@@ -11,16 +11,16 @@ use cranelift_codegen::Context;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, ModuleError, default_libcall_names};
-use mpcc_program::code::{Map, MapExecutor, RoleCode};
+use mpcc_program::code::{Lane, Map, MapExecutor, RoleCode};
 
-use crate::kernel::{Launch, plan};
+use crate::kernel::{Bound, Launch, plan};
 use crate::{CodegenError, emit, host};
 
 /// What a kernel sees of a buffer.
 #[repr(C)]
 struct Slot {
     base: *mut u64,
-    /// Index of the last word; `u64::MAX` for an empty buffer, which no kernel reads.
+    /// Index of the last entry; `u64::MAX` for an empty buffer, which no kernel reads.
     last: u64,
 }
 
@@ -91,9 +91,9 @@ impl Jit {
 }
 
 impl MapExecutor for Jit {
-    /// Panics if `id` is not the position of `map` in the compiled code, or a buffer has another length than
-    /// the code declares.
-    fn run(&self, id: usize, map: &Map, buffers: &mut [Vec<u64>]) {
+    /// Panics if `id` is not the position of `map` in the compiled code, or a buffer has another length or lane
+    /// than the code declares.
+    fn run(&self, id: usize, map: &Map, lanes: &[Lane], buffers: &mut [Vec<u64>]) {
         let launch = &self.launches[id];
         assert_eq!(
             launch.rows * launch.cols,
@@ -101,17 +101,21 @@ impl MapExecutor for Jit {
             "map {id} is not the one compiled under this position"
         );
         let mut slots = Vec::with_capacity(launch.slots.len());
-        for &(buf, length) in &launch.slots {
+        for &Bound { buf, length, lane } in &launch.slots {
             let buffer = &mut buffers[buf.0 as usize];
-            assert_eq!(buffer.len(), length, "buffer {} has not the length it was compiled for", buf.0);
+            assert_eq!(lanes[buf.0 as usize], lane, "buffer {} has not the lane it was compiled for", buf.0);
+            let words = length.checked_mul(lane.words());
+            assert_eq!(Some(buffer.len()), words, "buffer {} has not the length it was compiled for", buf.0);
             slots.push(Slot { base: buffer.as_mut_ptr(), last: (length as u64).wrapping_sub(1) });
         }
         let entry = self.entries[launch.kernel];
         // SAFETY: `entry` is this launch's kernel and its code is alive, because `self` is. The slots are
         // those the kernel was built for: distinct vectors, borrowed mutably for the whole call, of exactly
-        // the lengths for which `check_map` passed this map. Under that check a kernel reads words
-        // `row * cols + col`, `row` or `col` below those lengths, or words clamped to the last of a non-empty
-        // buffer, and writes words `row * cols + col`. It keeps no pointer and calls nothing.
+        // the words that the lengths and lanes have for which `check_map` passed this map, a product that does
+        // not overflow. Under that check a kernel reads entries `row * cols + col`, `row` or `col` below those
+        // lengths, or entries clamped to the last of a non-empty buffer, and writes entries `row * cols + col`.
+        // Of a slot of words it touches word `i` for entry `i`, of a slot of doubles words `2i` and `2i + 1`,
+        // whatever it computes in. It keeps no pointer and calls nothing.
         unsafe { entry(slots.as_ptr(), launch.rows, launch.cols) };
     }
 }
@@ -130,7 +134,7 @@ impl Drop for Jit {
 
 #[cfg(test)]
 mod tests {
-    use mpcc_program::code::{Access, Buf, Instr, MapOp, Role, Step, V};
+    use mpcc_program::code::{Access, Buf, Instr, Lane, MapOp, Role, Step, V};
     use mpcc_program::interpret::Interpreter;
 
     use super::*;
@@ -151,12 +155,15 @@ mod tests {
             MapOp::Parity(a),
         ];
         let out = |v: u32| (Buf(v), V(v));
-        let vectors = Map { rows: 3, cols: 5, ops: ops[..8].to_vec(), stores: (2..8).map(out).collect() };
-        let scalars = Map { rows: 3, cols: 5, ops, stores: vec![out(8)] };
-        let maps = [vectors, scalars];
+        let map = |lane, ops: &[MapOp], stores| Map { lane, rows: 3, cols: 5, ops: ops.to_vec(), stores };
+        let vectors = map(Lane::Word, &ops[..8], (2..8).map(out).collect());
+        let scalars = map(Lane::Word, &ops, vec![out(8)]);
+        let doubles = map(Lane::Double, &ops, (2..9).map(|v| (Buf(v + 7), V(v))).collect());
+        let maps = [vectors, scalars, doubles];
         let code = RoleCode {
             role: Role::Dealer,
-            lengths: vec![15, 5, 15, 15, 15, 15, 15, 15, 15],
+            lengths: [&[15, 5][..], &[15; 14]].concat(),
+            lanes: [[Lane::Word; 9].as_slice(), &[Lane::Double; 7]].concat(),
             setup: Step::default(),
             setup_after: vec![],
             offline: maps.iter().cloned().map(Instr::Map).collect(),
@@ -168,12 +175,12 @@ mod tests {
         let jit = Jit::compile_for(isa, &code).unwrap();
 
         let word = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut compiled: Vec<Vec<u64>> =
-            code.lengths.iter().enumerate().map(|(j, &n)| (0..n).map(|i| word(i + 20 * j)).collect()).collect();
+        let buffer = |j: u32| (0..code.words(Buf(j))).map(|i| word(i + 20 * j as usize)).collect();
+        let mut compiled: Vec<Vec<u64>> = (0..16).map(buffer).collect();
         let mut interpreted = compiled.clone();
         for (id, map) in maps.iter().enumerate() {
-            jit.run(id, map, &mut compiled);
-            Interpreter.run(id, map, &mut interpreted);
+            jit.run(id, map, &code.lanes, &mut compiled);
+            Interpreter.run(id, map, &code.lanes, &mut interpreted);
         }
         assert_eq!(compiled, interpreted);
     }

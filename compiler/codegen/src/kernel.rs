@@ -1,12 +1,13 @@
 //! Maps stripped of what does not change their machine code.
 //!
 //! A [`Kernel`] is a map whose buffers are replaced by slots, in order of first use, and whose extents become
-//! arguments of the compiled function. Maps that differ only in buffers and extents share one kernel; a
-//! [`Launch`] says with which buffers and extents a map calls its kernel.
+//! arguments of the compiled function. Of a buffer only its lane remains. Maps that differ only in buffers of the
+//! same lanes and in extents share one kernel; a [`Launch`] says with which buffers and extents a map calls its
+//! kernel.
 
 use std::collections::HashMap;
 
-use mpcc_program::code::{Access, Buf, Map, MapOp, RoleCode, V, maps};
+use mpcc_program::code::{Access, Buf, Lane, Map, MapOp, RoleCode, V, maps};
 use mpcc_program::interpret::check_map;
 
 use crate::CodegenError;
@@ -14,15 +15,17 @@ use crate::CodegenError;
 /// A loop nest over `rows × cols` positions, on slots instead of buffers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Kernel {
-    /// One row only: the kernel has no loop over rows, `Access::Row` is word 0, `Access::Col` does not occur,
+    /// What it computes in.
+    pub(crate) lane: Lane,
+    /// One row only: the kernel has no loop over rows, `Access::Row` is entry 0, `Access::Col` does not occur,
     /// and `RowIndex` is the column.
     pub(crate) flat: bool,
     /// Operations of the map; a `Buf` is the number of a slot.
     pub(crate) ops: Vec<MapOp>,
     /// Stores of the map; a `Buf` is the number of a slot.
     pub(crate) stores: Vec<(Buf, V)>,
-    /// Number of slots.
-    pub(crate) slots: usize,
+    /// Lane of every slot's buffer.
+    pub(crate) slots: Vec<Lane>,
 }
 
 /// How one map calls its kernel.
@@ -34,8 +37,17 @@ pub(crate) struct Launch {
     pub(crate) rows: usize,
     /// Columns the kernel runs over.
     pub(crate) cols: usize,
-    /// Buffer of every slot with the length it was checked for.
-    pub(crate) slots: Vec<(Buf, usize)>,
+    /// What every slot stands for.
+    pub(crate) slots: Vec<Bound>,
+}
+
+/// A buffer as the map that uses it was checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) buf: Buf,
+    /// Entries.
+    pub(crate) length: usize,
+    pub(crate) lane: Lane,
 }
 
 /// The distinct kernels of a role's code, and one launch per map in the order of [`maps`].
@@ -47,11 +59,14 @@ pub(crate) struct Plan {
 
 /// Checks every map of `code` and groups them by kernel.
 pub(crate) fn plan(code: &RoleCode) -> Result<Plan, CodegenError> {
+    if code.lanes.len() != code.lengths.len() {
+        return Err(CodegenError::Lanes { lanes: code.lanes.len(), lengths: code.lengths.len() });
+    }
     let mut plan = Plan::default();
     let mut known = HashMap::new();
     for (id, map) in maps(code).enumerate() {
-        check_map(map, &code.lengths).map_err(|source| CodegenError::Map { id, source })?;
-        let (kernel, mut launch) = abstracted(map, &code.lengths);
+        check_map(map, &code.lengths, &code.lanes).map_err(|source| CodegenError::Map { id, source })?;
+        let (kernel, mut launch) = abstracted(map, code);
         launch.kernel = *known.entry(kernel).or_insert_with_key(|kernel| {
             plan.kernels.push(kernel.clone());
             plan.kernels.len() - 1
@@ -75,7 +90,7 @@ enum Nest {
 }
 
 /// Splits a checked map into its kernel and its launch, whose kernel index is still to be set.
-fn abstracted(map: &Map, lengths: &[usize]) -> (Kernel, Launch) {
+fn abstracted(map: &Map, code: &RoleCode) -> (Kernel, Launch) {
     let two_dimensional = |op: &MapOp| matches!(op, MapOp::Load(_, Access::Row | Access::Col) | MapOp::RowIndex);
     let (nest, rows, cols) = match (map.rows, map.cols) {
         (rows, 1) => (Nest::Rows, 1, rows),
@@ -83,10 +98,11 @@ fn abstracted(map: &Map, lengths: &[usize]) -> (Kernel, Launch) {
         (rows, cols) if map.ops.iter().any(two_dimensional) => (Nest::Both, rows, cols),
         (rows, cols) => (Nest::Positions, 1, rows * cols),
     };
-    let mut slots: Vec<(Buf, usize)> = Vec::new();
+    let mut slots: Vec<Bound> = Vec::new();
     let mut slot = |buf: Buf| {
-        let index = slots.iter().position(|s| s.0 == buf).unwrap_or_else(|| {
-            slots.push((buf, lengths[buf.0 as usize]));
+        let index = slots.iter().position(|s| s.buf == buf).unwrap_or_else(|| {
+            let at = buf.0 as usize;
+            slots.push(Bound { buf, length: code.lengths[at], lane: code.lanes[at] });
             slots.len() - 1
         });
         Buf(u32::try_from(index).expect("no more slots than operations and stores, which u32 counts"))
@@ -99,7 +115,8 @@ fn abstracted(map: &Map, lengths: &[usize]) -> (Kernel, Launch) {
     });
     let ops = ops.collect();
     let stores = map.stores.iter().map(|&(buf, value)| (slot(buf), value)).collect();
-    let kernel = Kernel { flat: !matches!(nest, Nest::Both), ops, stores, slots: slots.len() };
+    let lanes = slots.iter().map(|s| s.lane).collect();
+    let kernel = Kernel { lane: map.lane, flat: !matches!(nest, Nest::Both), ops, stores, slots: lanes };
     (kernel, Launch { kernel: 0, rows, cols, slots })
 }
 

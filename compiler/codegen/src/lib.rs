@@ -28,6 +28,14 @@ pub enum CodegenError {
         /// The rule it breaks.
         source: MapError,
     },
+    /// The code does not say how wide the entries of each buffer are.
+    #[error("the code has {lengths} buffers, but lanes of {lanes}; every buffer needs one")]
+    Lanes {
+        /// Buffers with a lane.
+        lanes: usize,
+        /// Buffers with a length.
+        lengths: usize,
+    },
     /// Cranelift has no code generator for this machine.
     #[error("no machine code for this host: {reason}; run with the interpreter instead")]
     Host {
@@ -53,7 +61,7 @@ pub enum CodegenError {
 /// The instruction set of this machine with all its extensions.
 fn host() -> Result<OwnedTargetIsa, CodegenError> {
     let refused = |reason: String| CodegenError::Host { reason };
-    // The vector types used have code generators without further conditions on these two only.
+    // The vectors and 128-bit integers used have code generators without further conditions on these two only.
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         return Err(refused("only x86-64 and AArch64 are supported".to_owned()));
     }
