@@ -54,7 +54,7 @@ impl ModelOptions {
             Some(ReluProtocol::FunctionSharing) => Comparison::FunctionSharing,
             Some(ReluProtocol::DigitTables) | None => Comparison::DigitTables,
         };
-        PlanOptions { comparison }
+        PlanOptions { comparison, ..PlanOptions::default() }
     }
 
     /// As lowering takes them.

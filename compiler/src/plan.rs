@@ -95,7 +95,7 @@ impl PlanError {
     }
 }
 
-/// Bits of a machine word: the widest ring of what is loaded, compared by function sharing or handed out.
+/// Bits of a machine word: the widest ring of what is handed out or comes from comparison keys.
 pub(crate) const WORD: i32 = 64;
 /// The widest ring: two machine words.
 pub(crate) const WIDEST: i32 = 128;

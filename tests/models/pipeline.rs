@@ -116,7 +116,7 @@ pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Re
     let params = generated(&rewritten.lowered, &rewritten.graph, seed);
     let inputs: Vec<Vec<Tensor>> = (0..8).map(|i| seeded_inputs(&rewritten.graph, i)).collect();
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).map_err(|_| Refused::Range)?;
-    let options = PlanOptions { comparison: Comparison::DigitTables };
+    let options = PlanOptions { comparison: Comparison::DigitTables, ..PlanOptions::default() };
     match assemble_with(source, &rewritten.graph, &ranges, &options) {
         Ok(artefact) => {
             let evaluator = Evaluator::new(&rewritten.graph, &params).map_err(|_| Refused::Weights)?;
@@ -135,7 +135,7 @@ pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Re
 }
 
 fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>, comparison: Comparison) -> Compiled {
-    let options = PlanOptions { comparison };
+    let options = PlanOptions { comparison, ..PlanOptions::default() };
     let artefact = assemble_with(source, &graph, ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
     let program = artefact.program.clone();
     let evaluator = Evaluator::new(&graph, &params).expect("finite weights");

@@ -86,7 +86,7 @@ fn main() -> Result<(), CodegenError> {
             let jit = Jit::compile(&code)?;
             let compilation = start.elapsed().as_secs_f64() * 1e3;
             let words = positions * map.lane.words();
-            let mut buffers: Vec<_> = (0..6).map(|i| vec![0x9e37_79b9_7f4a_7c15 * i; words]).collect();
+            let mut buffers: Vec<_> = (0..6).map(|i| vec![0x9e37_79b9_7f4a_7c15u64.wrapping_mul(i); words]).collect();
             let interpreted = nanoseconds(&Interpreter, &map, &mut buffers);
             let compiled = nanoseconds(&jit, &map, &mut buffers);
             println!("{name:<20} {positions:>9} {interpreted:>9.2} ns {compiled:>6.2} ns {compilation:>9.2} ms");

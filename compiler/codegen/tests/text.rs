@@ -121,7 +121,9 @@ fn no_operation_on_doubles_branches() {
         MapOp::LoadAt(Buf(1), V(12)),
         MapOp::Parity(V(13)),
     ];
-    assert_eq!(branches_of(&all), branches_of(&[]));
+    let of_the_loop = branches_of(&[]);
+    assert!(of_the_loop > 0);
+    assert_eq!(branches_of(&all), of_the_loop);
 }
 
 #[test]

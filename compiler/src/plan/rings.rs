@@ -165,8 +165,8 @@ impl Assign<'_> {
                 if ring.share > 0 {
                     self.too_wide(id, ring.share, 0);
                 }
-                if ring.close > 0 || ring.wire > WORD {
-                    self.too_wide(id, ring.wire, self.limits[id.0 as usize].min(WORD));
+                if ring.close > 0 || ring.wire > WIDEST {
+                    self.too_wide(id, ring.wire, self.limits[id.0 as usize].min(WIDEST));
                 }
                 self.rings[id.0 as usize] = ring;
                 return;

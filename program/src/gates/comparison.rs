@@ -275,7 +275,7 @@ pub(super) fn select(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueI
     });
     let eps_top = e.correlated(id, 5, ring - n, len, Sharing::Additive, |e| {
         let (eps, r) = (epsilon(e), e.total(wire.mask, n, len));
-        msb_times(e, Lane::Word, r, eps, n, 1, len, false)
+        msb_times(e, Lane::Word, r, eps, n, (1, len), false)
     });
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let rule = if nonnegative { Rule::Nonnegative } else { Rule::Slack };

@@ -116,8 +116,7 @@ pub(super) fn msb_times(
     total: Buf,
     factor: Buf,
     k: u8,
-    rows: usize,
-    cols: usize,
+    (rows, cols): (usize, usize),
     per_row: bool,
 ) -> Buf {
     e.map(lane, rows, cols, |x| {
@@ -137,7 +136,7 @@ pub(super) fn row_squares(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Low
     let carries = carries(e, id, 1, wire, k, len);
     let products = e.correlated(id, 3, ring - k - 1, len, Sharing::Additive, |e| {
         let r = e.total(wire.mask, k, len);
-        msb_times(e, Lane::of(ring - k - 1), r, r, k, 1, len, false)
+        msb_times(e, Lane::of(ring - k - 1), r, r, k, (1, len), false)
     });
     let squares = e.correlated(id, 4, ring, rows, Sharing::Additive, |e| {
         let r = e.total(wire.mask, k, len);
@@ -192,7 +191,7 @@ pub(super) fn row_scale(e: &mut Emit<'_>, id: ValueId, source: ValueId, row: Val
     });
     let top = e.correlated(id, 4, ring - k, len, Sharing::Additive, |e| {
         let (r, t) = (e.total(wire.mask, k, len), e.total(scale.mask, lane.bits(), rows));
-        msb_times(e, Lane::of(ring - k), r, t, k, rows, cols, true)
+        msb_times(e, Lane::of(ring - k), r, t, k, (rows, cols), true)
     });
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let p = parts(e, wire, carries, k, Rule::Slack);

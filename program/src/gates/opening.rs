@@ -20,6 +20,7 @@ pub(super) fn input(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered {
             let r = mask[1].expect("the data owner's mask");
             let hat = e.map(Lane::of(ring), 1, len, |b| {
                 let (x, r) = (b.full(x), b.full(r));
+                let x = b.signed(x);
                 let s = b.add(x, r);
                 b.low(s, ring)
             });

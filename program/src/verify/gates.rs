@@ -6,7 +6,7 @@ use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, Wei
 
 /// The widest ring: two machine words.
 const FULL: u8 = 128;
-/// The widest ring of what is loaded, handed out or compared: one machine word.
+/// The widest ring of what is handed out or compared: one machine word.
 const WORD: u8 = 64;
 /// The widest ring of a wire that is extended: its carry is computed in one word.
 const EXTENSIBLE: u8 = 62;
@@ -20,7 +20,6 @@ pub(super) fn check(check: &mut Check<'_>) {
         Gate::Input { input } => {
             let given = &program.inputs[*input as usize];
             kind(check, out, Kind::Wire);
-            ring(check, out, WORD);
             source(check, out, &given.shape, given.fraction, given.bound);
         }
         Gate::ServerShare { weight } => {

@@ -97,9 +97,9 @@ fn a_ring_one_bit_wider_than_its_operands_allow_is_rejected() {
                 | Gate::RowTable { .. }
                 | Gate::CosineSeries { .. }
         );
-        // What is loaded or comes out of a comparison key is one word.
+        // What comes out of a comparison key is one word.
         let most = match value.gate {
-            Gate::Input { .. } | Gate::ReluShared { .. } => 64,
+            Gate::ReluShared { .. } => 64,
             _ => 128,
         };
         let mut program = sample::program();

@@ -206,6 +206,7 @@ proptest! {
         let (truncate, wide) = (truncate.min(124 - ring), ring + more);
         let bound = (ring + truncate - 3).min(59);
         let mut b = Build::default();
+        b.wire(&[12], (ring.max(bound + 1), bound), &spread(12, bound, salt >> 3));
         let source = b.wire(&[12], (bound + 2, bound), &spread(12, bound, salt >> 1));
         let share = b.push(Kind::Share, &[12], (128, 0, bound), Gate::Extend { source });
         let gate = Gate::Open {
