@@ -8,6 +8,7 @@ mod final_form;
 mod rewrite;
 mod savings;
 mod views;
+mod worth;
 
 use thiserror::Error;
 
@@ -49,6 +50,8 @@ macro_rules! passes {
 
 passes! {
     common_subexpressions,
+    // First of those that look for layers.
+    weights_right,
     group_heads,
     // After group_heads, which turns picked heads into picked columns.
     split_linear,
@@ -59,7 +62,8 @@ passes! {
     defer_normaliser,
     // After the products have their final order, so that a factor finds the nearest weight.
     fold_scales,
-    // After fold_scales, which takes factors from between two layers.
+    fold_affine,
+    // After fold_scales and fold_affine, which take factors and gains from between two layers.
     fuse_linear,
     // Last: it ends with every layer on a norm being a product of its own, which no rule above would recognise.
     split_layernorm,

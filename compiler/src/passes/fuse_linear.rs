@@ -1,41 +1,95 @@
-//! Linear layers in a row become one, and what is added to a layer by the model owner becomes its bias.
+//! Linear layers in a row or side by side become one, and what is added to a layer by the model owner becomes its bias.
 
 use super::Pass;
 use super::common_subexpressions::identity;
 use super::rewrite::{Rewriter, rewrite};
 use super::views::{self, View};
+use super::worth::Work;
 use crate::graph::{NodeId, Op};
 
 /// The pass.
 pub(super) const PASS: Pass = Pass {
     name: "fuse_linear",
     summary: "multiplies adjacent weights together and merges everything the model owner adds",
-    needs: &["factors in weights"],
+    needs: &["gains in weights"],
     establishes: &["no adjacent linear layers"],
-    run: |graph| rewrite(graph, &[identity, fuse, added_bias, added_matrix, sum_of_server_terms, added_to_parts]),
+    run: |graph| rewrite(graph, &[identity, fuse, side_by_side, added_bias, added_matrix, sum_of_server_terms, added_to_parts]),
     without: None,
 };
 
-/// `(x W1ᵀ + b1) W2ᵀ + b2` becomes `x (W2 W1)ᵀ + (b1 W2ᵀ + b2)` unless that multiplies more.
+/// `(x W1ᵀ + b1) W2ᵀ + b2` becomes `x (W2 W1)ᵀ + (b1 W2ᵀ + b2)` where that pays, whatever powers of two stand between.
+///
+/// With all its users the inner layer goes, and for every row the numbers it opens. Apart, a row takes
+/// `middle (input + outputs)` multiplications, fused `input · outputs`: a wide middle always pays, a narrow one
+/// only if the multiplications more are worth less than the openings.
 fn fuse(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
-    let Op::Linear { x: inner, weight: second, bias: second_bias } = *rw.op(id) else {
+    let Op::Linear { x: operand, weight: second, bias: second_bias } = *rw.op(id) else {
         return Ok(None);
     };
+    let (inner, factor) = behind_scales(rw, operand);
     let Op::Linear { x, weight: first, bias: first_bias } = *rw.op(inner) else {
         return Ok(None);
     };
-    if rw.at_server(inner) || !rw.used_once(inner) {
+    if rw.at_server(inner) || rw.is_output(inner) {
         return Ok(None);
     }
-    let (input, middle, output) = (rw.width(x), rw.width(inner), rw.width(id));
-    if output * input > middle * (input + output) {
+    let mut outputs = 0;
+    for user in rw.users(inner).to_vec() {
+        match rw.op(user) {
+            Op::Linear { x, .. } if *x == inner => outputs += rw.width(user),
+            _ if inner != operand && rw.used_once(inner) => outputs += rw.width(id),
+            _ => return Ok(None),
+        }
+    }
+    let (input, middle) = (rw.width(x), rw.width(inner));
+    let apart = Work { opened: middle, multiplications: middle * (input + outputs) };
+    if !(Work { opened: 0, multiplications: input * outputs }).at_most(apart) {
         return Ok(None);
     }
+    let second = if factor == 1.0 { second } else { rw.add(Op::Scale(second, factor), second)? };
     let weight = rw.add(Op::MatMul(second, first), id)?;
     let bias = match first_bias {
         Some(bias) => Some(rw.add(Op::Linear { x: bias, weight: second, bias: second_bias }, id)?),
         None => second_bias,
     };
+    rw.add(Op::Linear { x, weight, bias }, id).map(Some)
+}
+
+/// What stands behind public factors that nobody else needs, and their product.
+fn behind_scales(rw: &Rewriter, mut id: NodeId) -> (NodeId, f64) {
+    let mut product = 1.0;
+    while let Op::Scale(x, factor) = *rw.op(id) {
+        if !rw.used_once(id) || rw.at_server(x) {
+            break;
+        }
+        product *= factor;
+        id = x;
+    }
+    (id, product)
+}
+
+/// `x Aᵀ + a ± (x Bᵀ + b)` becomes `x (A ± B)ᵀ + (a ± b)`.
+fn side_by_side(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
+    let (a, b, joined): (NodeId, NodeId, fn(NodeId, NodeId) -> Op) = match *rw.op(id) {
+        Op::Add(a, b) => (a, b, Op::Add),
+        Op::Sub(a, b) => (a, b, Op::Sub),
+        _ => return Ok(None),
+    };
+    let (Op::Linear { x, weight: first, bias: first_bias }, Op::Linear { x: same, weight: second, bias: second_bias }) =
+        (rw.op(a).clone(), rw.op(b).clone())
+    else {
+        return Ok(None);
+    };
+    if x != same || rw.at_server(x) || !rw.used_once(a) || !rw.used_once(b) || rw.shape(a) != rw.shape(b) {
+        return Ok(None);
+    }
+    let bias = match (first_bias, second_bias) {
+        (Some(first), Some(second)) => Some(rw.add(joined(first, second), id)?),
+        (first, None) => first,
+        (None, Some(second)) if matches!(rw.op(id), Op::Add(..)) => Some(second),
+        (None, Some(second)) => Some(rw.add(Op::Scale(second, -1.0), id)?),
+    };
+    let weight = rw.add(joined(first, second), id)?;
     rw.add(Op::Linear { x, weight, bias }, id).map(Some)
 }
 

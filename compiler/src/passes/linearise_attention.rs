@@ -1,9 +1,11 @@
-//! Attention without a non-linear kernel, `(q kᵀ) v`, becomes `q (kᵀ v)` where that opens no more numbers.
+//! Attention without a non-linear kernel, `(q kᵀ) v`, becomes `q (kᵀ v)` where that pays.
 //!
-//! MPCViT's linearised scaling attention: the product in the middle has `d²` entries per head instead of `n²`.
+//! MPCViT's linearised scaling attention: the product in the middle has `d²` entries per head instead of one for
+//! every pair of a query row and a token, so it depends on how many rows of a head are of this kind.
 
 use super::Pass;
 use super::rewrite::{Rewriter, rewrite};
+use super::worth::Work;
 use crate::graph::{NodeId, Op};
 
 /// The pass.
@@ -32,9 +34,11 @@ fn linearise(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
                 product = x;
             }
             Op::MatMul(q, k) => {
-                let opened_now = rw.shape(q)[rw.shape(q).len() - 2] * rw.width(k);
-                let opened_then = rw.width(q) * rw.width(v);
-                if opened_then > opened_now {
+                let (rows, keys) = (rw.shape(q)[rw.shape(q).len() - 2], rw.width(k));
+                let (width, values) = (rw.width(q), rw.width(v));
+                let scores = Work { opened: rows * keys, multiplications: rows * keys * (width + values) };
+                let inner = Work { opened: width * values, multiplications: width * values * (keys + rows) };
+                if !inner.at_most(scores) {
                     return Ok(None);
                 }
                 let inner = rw.add(Op::MatMul(k, v), id)?;

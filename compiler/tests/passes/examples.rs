@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use mpcc_compiler::graph::{Graph, Visibility};
+use mpcc_compiler::graph::{Graph, Op, Visibility};
 use mpcc_compiler::lower::{LowerOptions, lower};
 use mpcc_compiler::passes::{PASSES, check_final, run_all, run_until};
 use mpcc_compiler::text::op_name;
@@ -11,18 +11,22 @@ use mpcc_compiler::text::op_name;
 use crate::meaning::difference;
 use crate::models;
 
+/// A model of the folder of examples, or of the goldens beside it.
 pub(crate) fn lowered(example: &str) -> Graph {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("model.mpv");
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shown = here.join("../examples").join(example).join("model.mpv");
+    let test = here.join("tests/goldens/examples").join(example).with_extension("mpv");
+    let path = if test.exists() { test } else { shown };
     let source = std::fs::read_to_string(path).expect("the example has a model");
     let module = mpcc_grammar::parse(&source).expect("the example parses");
     lower(&module, &LowerOptions::default()).expect("the example is well typed").0
 }
 
-/// What each pass did, and how often each op is left on shared values.
+/// What each pass with something to do did, and how often each op is left on shared values.
 fn summary(graph: &Graph) -> String {
     let (rewritten, reports) = run_all(graph);
     let mut out = String::new();
-    for report in reports {
+    for report in reports.iter().filter(|r| r.changed) {
         let _ = writeln!(out, "{}: {} -> {} nodes", report.name, report.before, report.after);
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -60,4 +64,33 @@ fn the_trained_cifar10_network() {
 fn the_papers_network() {
     let last = PASSES[PASSES.len() - 1].name;
     check("mpcvit-cifar10-paper", &[last]);
+}
+
+#[test]
+fn a_network_with_activations_on_some_tokens_only() {
+    check("mpcvit-plus", &[PASSES[PASSES.len() - 1].name]);
+    let (graph, _) = run_all(&lowered("mpcvit-plus"));
+    let rows = |wanted: fn(&Op) -> bool| -> Vec<usize> {
+        let shared = graph.nodes.iter().filter(|n| n.ty.visibility == Visibility::Shared && wanted(&n.op));
+        shared.map(|n| n.ty.shape[0]).collect()
+    };
+    // Only the tokens with a GeLU are curved; of the last layer, which has none, the class token alone is computed.
+    assert_eq!(rows(|op| matches!(op, Op::Gelu(_))), [65, 33, 40, 1, 64, 10]);
+    let fused: Vec<usize> = graph
+        .nodes
+        .iter()
+        .filter(|n| n.ty.visibility == Visibility::Shared)
+        .filter_map(|n| match n.op {
+            // The centred weight of both layers: `CentreWeight((W2 W1) gain)`.
+            Op::Linear { weight, .. } => match graph.node(weight).op {
+                Op::CentreWeight(gained) => match graph.node(gained).op {
+                    Op::Mul(w, _) if matches!(graph.node(w).op, Op::MatMul(..)) => Some(n.ty.shape[0]),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    assert_eq!(fused, [32, 25, 64, 1, 55, 1]);
 }

@@ -53,11 +53,6 @@ impl Builder {
         self.add(Op::Gather { x, axis, index: (0..order.len()).map(place).collect() }, "chosen")
     }
 
-    /// A kernel that changes nothing.
-    pub(crate) fn keep(&mut self, x: NodeId) -> NodeId {
-        x
-    }
-
     pub(crate) fn output(&mut self, name: &str, node: NodeId) {
         self.graph.outputs.push(Output { name: name.into(), node, labels: vec![] });
     }

@@ -4,6 +4,7 @@ use mpcc_compiler::passes::{PASSES, run_all, run_without, savings};
 use mpcc_compiler::plan::PlanOptions;
 
 use crate::examples::lowered;
+use crate::goldens::sources;
 use crate::meaning::{difference, networks};
 use crate::models;
 
@@ -74,4 +75,18 @@ fn leaving_out_a_pass_that_does_nothing_changes_nothing() {
         assert!(!pass.changed && pass.saved == Some(Default::default()), "{pass:?}");
     }
     assert!(run_without(&rewritten, "fuse").is_err_and(|e| e.to_string().contains("fuse_linear")));
+}
+
+/// The proof that a pass is no idle one: its own sources cost more without it, or cannot be planned at all.
+#[test]
+fn every_pass_saves_something_in_one_of_its_sources() {
+    for pass in PASSES {
+        let saves = sources(pass.name).iter().any(|graph| {
+            let Ok(found) = savings(graph, &PlanOptions::default(), |_| ()) else { return false };
+            let own = found.passes.iter().find(|p| p.name == pass.name).expect("every pass is listed");
+            own.saved
+                .is_none_or(|s| [s.hops, s.online_bytes, s.offline_bytes, s.multiplications].iter().any(|n| *n > 0))
+        });
+        assert!(saves, "{} saves nothing in any of its sources", pass.name);
+    }
 }
