@@ -90,3 +90,16 @@ fn every_pass_saves_something_in_one_of_its_sources() {
         assert!(saves, "{} saves nothing in any of its sources", pass.name);
     }
 }
+
+/// Where tokens have no activation, two layers of a network of this size are one.
+#[test]
+fn fusing_saves_on_a_network_with_activations_on_some_tokens_only() {
+    let found = savings(&lowered("mpcvit-plus"), &PlanOptions::default(), |_| ()).expect("a plan");
+    let saved = |name: &str| found.passes.iter().find(|p| p.name == name).and_then(|p| p.saved).expect("a saving");
+    for pass in PASSES {
+        assert!(saved(pass.name).hops >= 0, "{} costs hops: {:?}", pass.name, saved(pass.name));
+    }
+    // 176 rows of all layers but the last, which multiply by 256 x 256 weights in place of twice 256 x 512.
+    let fused = saved("fuse_linear");
+    assert!(fused.multiplications >= 176 * 3 * 256 * 256 && fused.online_bytes > 0, "{fused:?}");
+}
