@@ -65,6 +65,8 @@ passes! {
     fold_affine,
     // After fold_scales and fold_affine, which take factors and gains from between two layers.
     fuse_linear,
+    // After fuse_linear, which leaves the layers of tokens without an activation beside their residual.
+    fold_residual,
     // Last: it ends with every layer on a norm being a product of its own, which no rule above would recognise.
     split_layernorm,
 }

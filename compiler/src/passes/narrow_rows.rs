@@ -26,6 +26,11 @@ fn narrow(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
     if !row_axis || rw.at_server(x) || !views::only_viewed(rw, x, view.axis) {
         return Ok(None);
     }
+    // Groups of rows with rings of their own are worth it for values, not for one number a row.
+    let dropped = views::viewed(rw, x, view.axis).is_some_and(|rows| rows < rw.shape(x)[view.axis]);
+    if matches!(rw.op(x), Op::InvStd { .. }) && !dropped {
+        return Ok(None);
+    }
     views::through(rw, x, &view)
 }
 

@@ -57,16 +57,27 @@ fn linear_of_norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, Strin
     rw.add(Op::Add(scaled, constant), id).map(Some)
 }
 
-/// What is left once the linear users have gone.
+/// What is left once the linear users have gone: the norm itself, or the rows of it that are used.
 fn norm(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
-    if feeds_linear(rw, id) { Ok(None) } else { plain(rw, id) }
+    let (norm, is_view) = match views::view_of(rw, id) {
+        Some((x, _)) => (x, true),
+        None => (id, false),
+    };
+    if !matches!(rw.op(norm), Op::LayerNorm { .. }) || feeds_linear(rw, norm) {
+        return Ok(None);
+    }
+    let rows = rw.shape(norm).len().checked_sub(2);
+    let by_rows = rows.is_some_and(|axis| views::only_viewed(rw, norm, axis));
+    if by_rows == is_view { expanded(rw, id) } else { Ok(None) }
 }
 
 /// A layer norm as it is written in books, for all of its users.
 fn plain(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
-    if !matches!(rw.op(id), Op::LayerNorm { .. }) {
-        return Ok(None);
-    }
+    if matches!(rw.op(id), Op::LayerNorm { .. }) { expanded(rw, id) } else { Ok(None) }
+}
+
+/// `centred x · y · gain + bias` of a layer norm or of rows of one.
+fn expanded(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
     let Some((x, inverse, gain, bias)) = viewed_norm(rw, id)? else {
         return Ok(None);
     };

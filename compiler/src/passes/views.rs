@@ -119,14 +119,19 @@ pub(super) fn apply_as(rw: &mut Rewriter, x: NodeId, view: &View, from: NodeId) 
 
 /// Whether nobody needs more of `id` than views along `axis` that together do not exceed it.
 pub(super) fn only_viewed(rw: &Rewriter, id: NodeId, axis: usize) -> bool {
-    let mut seen = 0;
+    viewed(rw, id, axis).is_some_and(|entries| entries <= rw.shape(id)[axis])
+}
+
+/// Entries along `axis` in all views of `id` together, if views along it are all that is needed.
+pub(super) fn viewed(rw: &Rewriter, id: NodeId, axis: usize) -> Option<usize> {
+    let mut entries = 0;
     for user in rw.users(id) {
         match view_of(rw, *user) {
-            Some((_, view)) if view.axis == axis => seen += view.len(),
-            _ => return false,
+            Some((_, view)) if view.axis == axis => entries += view.len(),
+            _ => return None,
         }
     }
-    !rw.is_output(id) && seen <= rw.shape(id)[axis]
+    (!rw.is_output(id)).then_some(entries)
 }
 
 /// `view` of the value of `id`, as its op on views of its operands; nothing where the op mixes entries along the axis.

@@ -76,21 +76,22 @@ fn a_network_with_activations_on_some_tokens_only() {
     };
     // Only the tokens with a GeLU are curved; of the last layer, which has none, the class token alone is computed.
     assert_eq!(rows(|op| matches!(op, Op::Gelu(_))), [65, 33, 40, 1, 64, 10]);
-    let fused: Vec<usize> = graph
-        .nodes
-        .iter()
-        .filter(|n| n.ty.visibility == Visibility::Shared)
-        .filter_map(|n| match n.op {
-            // The centred weight of both layers: `CentreWeight((W2 W1) gain)`.
-            Op::Linear { weight, .. } => match graph.node(weight).op {
-                Op::CentreWeight(gained) => match graph.node(gained).op {
-                    Op::Mul(w, _) if matches!(graph.node(w).op, Op::MatMul(..)) => Some(n.ty.shape[0]),
-                    _ => None,
-                },
-                _ => None,
-            },
-            _ => None,
-        })
-        .collect();
-    assert_eq!(fused, [32, 25, 64, 1, 55, 1]);
+    // The other tokens' layers of the MLP are one, and their residual is in it except where they are rectified.
+    let weights = graph.nodes.iter().filter(|n| n.ty.visibility == Visibility::Shared).filter_map(|n| match n.op {
+        Op::Linear { weight, .. } => Some((weight, n.ty.shape[0])),
+        _ => None,
+    });
+    let [mut fused, mut with_residual] = [Vec::new(), Vec::new()];
+    for (weight, tokens) in weights {
+        let Op::CentreWeight(gained) = graph.node(weight).op else { continue };
+        let Op::Mul(product, _) = graph.node(gained).op else { continue };
+        match graph.node(product).op {
+            Op::MatMul(..) => fused.push(tokens),
+            Op::Add(..) => with_residual.push(tokens),
+            _ => {}
+        }
+    }
+    assert_eq!((fused, with_residual), (vec![32], vec![25, 64, 1, 55, 1]));
+    // So the norm itself is centred and opened for the rest alone.
+    assert_eq!(rows(|op| matches!(op, Op::Centre(_))), [65, 65, 40, 1, 64, 10]);
 }
