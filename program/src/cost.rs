@@ -112,8 +112,8 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
         }
         Gate::OpenSign { .. } => cost.online = both(bytes(n, 1)),
         Gate::Select { source: s, .. } => dealt = 2 * bytes(n, big) + 3 * bytes(n, big - source(s).ring),
-        Gate::ReluShared { source: s } => {
-            let k = source(s).ring;
+        Gate::ReluShared { source: s, .. } => {
+            let (k, n) = (source(s).ring, source(s).shape.iter().product());
             let levels = usize::from(k);
             dealt = bytes(n, big - k);
             broadcast = bytes(2 * levels * n, 64) + bytes(n, k) + bytes(2 * (levels + 1) * n, big);

@@ -66,7 +66,7 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::SignDigits { source, offset, digits } => comparison::sign_digits(e, id, *source, *offset, digits),
         Gate::OpenSign { signs, negate } => comparison::open_sign(e, id, signs, *negate),
         Gate::Select { bit, source, nonnegative } => comparison::select(e, id, *bit, *source, *nonnegative),
-        Gate::ReluShared { source } => sharing::relu(e, id, *source),
+        Gate::ReluShared { source, offsets } => sharing::relu(e, id, *source, offsets),
         Gate::RowTable { source, table } => rows::row_table(e, id, *source, *table),
         Gate::WindowChain { source, windows } => rows::window_chain(e, id, *source, *windows),
         Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => {

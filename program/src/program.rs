@@ -227,10 +227,13 @@ pub enum Gate {
         /// Which offset rule.
         nonnegative: bool,
     },
-    /// G16: max(x, 0) of any x of the ring as shares in a wider ring, by function secret sharing. No hop.
+    /// G16: max(x + o, 0) for every offset o, joined along the first axis, as shares in a wider ring, by function secret
+    /// sharing: one key per entry of the wire serves all offsets. Any x for which x + o is in the ring. No hop.
     ReluShared {
         /// Wire of at most 32 bits.
         source: ValueId,
+        /// Public integers; a single 0 for ReLU.
+        offsets: SmallVec<[i64; 2]>,
     },
     /// G10: the row tables at the opened argument. Result `[.., 2·windows − 1]`: T_0..T_{W−1}, L_0..L_{W−2}; fraction f_y + g.
     RowTable {
@@ -387,7 +390,7 @@ impl Gate {
             | Gate::Extend { source }
             | Gate::RowSquares { source }
             | Gate::SignDigits { source, .. }
-            | Gate::ReluShared { source }
+            | Gate::ReluShared { source, .. }
             | Gate::RowTable { source, .. }
             | Gate::WindowChain { source, .. }
             | Gate::CosineSeries { source, .. }

@@ -108,7 +108,8 @@ pub(crate) fn program() -> Program {
     let last = push(&mut p, "last", (Share, &[2, 1]), (40, 20, 21), Gate::View { source: series, view });
     let parts = vec![term(sum, 10), term(first, 0), term(last, 0), term(difference, 8), term(s_of(&mut p, series), 2)];
     let joined = push(&mut p, "joined", (Share, &[2, 6]), (40, 20, 30), Gate::Concat { parts, axis: 1 });
-    push(&mut p, "relu-shared", (Share, &[2, 2]), (40, 10, 16), Gate::ReluShared { source: s });
+    let gate = Gate::ReluShared { source: s, offsets: smallvec![100, -100] };
+    push(&mut p, "relu-shared", (Share, &[4, 2]), (40, 10, 17), gate);
     let gate = Gate::MulServer { source: n, weight: WeightId(3) };
     let scaled = push(&mut p, "logits", (Share, &[2, 3]), (28, 18, 24), gate);
     push(&mut p, "logits", (Share, &[2, 3]), (16, 8, 14), Gate::Reveal { source: scaled, truncate: 10, output: 0 });

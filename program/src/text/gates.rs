@@ -44,7 +44,8 @@ pub(super) fn gate(gate: &Gate) -> String {
             let nonnegative = if *nonnegative { " nonnegative" } else { "" };
             format!("select {}, {}{nonnegative}", id(*bit), id(*source))
         }
-        Gate::ReluShared { source } => format!("relu-shared {}", id(*source)),
+        Gate::ReluShared { source, offsets } if offsets[..] == [0] => format!("relu-shared {}", id(*source)),
+        Gate::ReluShared { source, offsets } => format!("relu-shared {} offsets {}", id(*source), list(offsets)),
         Gate::RowTable { source, table } => {
             format!("row-table {} {}", id(*source), row_table(table))
         }

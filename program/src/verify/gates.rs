@@ -131,7 +131,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             }
         }
         Gate::Select { bit, source, nonnegative } => select(check, out, get(*bit), *source, *nonnegative),
-        Gate::ReluShared { source } => relu_shared(check, out, get(*source)),
+        Gate::ReluShared { source, offsets } => relu_shared(check, out, get(*source), offsets),
         Gate::RowTable { source, table } => row_table(check, out, get(*source), table),
         Gate::WindowChain { source, windows } => {
             let source = get(*source);
@@ -393,6 +393,11 @@ fn sign_digits(check: &mut Check<'_>, out: &Value, source: &Value, offset: i64, 
     check.require(Rule::Ring, usize::from(out.ring) + 1 == 2 * digits.len(), || {
         format!("{} digits open {} bits, not {}", digits.len(), 2 * digits.len().max(1) - 1, out.ring)
     });
+    fits_with_offset(check, source, offset);
+}
+
+/// A comparison after a public shift reads the sum's sign in the wire's own ring.
+fn fits_with_offset(check: &mut Check<'_>, source: &Value, offset: i64) {
     let half = 1i128 << source.ring.saturating_sub(1).min(WORD);
     check.require(Rule::Bound, (1i128 << source.bound.min(WORD)) + i128::from(offset).abs() <= half, || {
         format!("values below 2^{} in size plus {offset} do not fit a ring of {} bits", source.bound, source.ring)
@@ -432,10 +437,17 @@ fn is_sign_of(program: &Program, digits: ValueId, source: ValueId) -> bool {
 }
 
 /// G16 takes every value of its ring, and counts the carry of the mask in a wider one.
-fn relu_shared(check: &mut Check<'_>, out: &Value, source: &Value) {
+fn relu_shared(check: &mut Check<'_>, out: &Value, source: &Value, offsets: &[i64]) {
     kind(check, out, Kind::Share);
     operand(check, source, Kind::Wire);
-    shape(check, out, &source.shape);
+    check.require(Rule::Parameter, !offsets.is_empty(), || "no offset to compare at".to_owned());
+    let joined = source.shape.first().and_then(|rows| rows.checked_mul(offsets.len()));
+    check.require(Rule::Shape, joined.is_some_and(|rows| with_axis(&source.shape, 0, rows) == out.shape), || {
+        format!("shape {} of {} results of shape {}", text(&out.shape), offsets.len(), text(&source.shape))
+    });
+    for &offset in offsets {
+        fits_with_offset(check, source, offset);
+    }
     fraction(check, out, source.fraction.into());
     wider(check, out, source, 1);
     ring(check, out, WORD);

@@ -142,6 +142,18 @@ fn shared_relu_needs_a_wider_ring_and_at_most_32_bits() {
     let mut program = sample::program();
     let index = at!(program, Gate::ReluShared { .. });
     let source = program.values[index].gate.operands()[0].0 as usize;
+    let offsets = |by: &[i64]| {
+        let mut program = sample::program();
+        let Gate::ReluShared { offsets, .. } = &mut program.values[index].gate else { unreachable!() };
+        *offsets = by.into();
+        rules(&program)
+    };
+    // Values below 2^16 in size in a ring of 18 bits.
+    assert_eq!(offsets(&[1 << 16, -(1 << 16)]), vec![]);
+    assert_eq!(offsets(&[0, (1 << 16) + 1]), vec![(Some(index as u32), Rule::Bound)]);
+    assert_eq!(offsets(&[-(1 << 16) - 1, 0]), vec![(Some(index as u32), Rule::Bound)]);
+    assert_eq!(offsets(&[0]), vec![(Some(index as u32), Rule::Shape)]);
+    assert!(offsets(&[]).contains(&(Some(index as u32), Rule::Parameter)));
     program.values[index].ring = program.values[source].ring + 1;
     assert_eq!(rules(&program), vec![]);
     program.values[index].ring -= 1;
@@ -181,7 +193,10 @@ fn an_extension_without_its_spare_bit_is_rejected() {
     let source = source.0 as usize;
     assert_eq!(rules(&program), vec![]);
     program.values[source].bound = program.values[source].ring - 1;
-    assert_eq!(rules(&program), vec![(Some(index as u32), Rule::Bound), (Some(index as u32 + 3), Rule::Bound)]);
+    // The extension beside it, and the comparison at two offsets.
+    let shared = at!(program, Gate::ReluShared { .. });
+    let broken = [index, index + 3, shared, shared];
+    assert_eq!(rules(&program), broken.map(|at| (Some(at as u32), Rule::Bound)));
 }
 
 #[test]

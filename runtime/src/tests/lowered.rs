@@ -52,7 +52,7 @@ fn perceptron(keys: bool) -> Program {
     let open = Gate::Open { source: h, truncate: DROPPED, rounding: Rounding::Exact };
     let h = push(&mut p, wire, WIDTHS[1], (18, 0, 17), open);
     let rectify = if keys {
-        Gate::ReluShared { source: h }
+        Gate::ReluShared { source: h, offsets: [0].into_iter().collect() }
     } else {
         let digits = [6, 6, 6].into_iter().collect();
         let signs = push(&mut p, bits, WIDTHS[1], (5, 0, 0), Gate::SignDigits { source: h, offset: 0, digits });

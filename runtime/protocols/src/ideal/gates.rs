@@ -87,7 +87,9 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
             signs.iter().fold(start, |bits, sign| bits.into_iter().zip(get(*sign)).map(|(a, b)| a ^ b).collect())
         }
         Gate::Select { bit, source, .. } => get(*bit).zip(get(*source)).map(|(b, x)| b * x).collect(),
-        Gate::ReluShared { source } => get(*source).map(|x| x.max(0)).collect(),
+        Gate::ReluShared { source, offsets } => {
+            offsets.iter().flat_map(|o| get(*source).map(|x| (x + i128::from(*o)).max(0))).collect()
+        }
         Gate::RowTable { source, table } => row_table(state, *source, table)?,
         Gate::WindowChain { source, windows } => {
             state.integers(*source).chunks_exact(last(state, *source)).map(|row| tables::chain(row, *windows)).collect()

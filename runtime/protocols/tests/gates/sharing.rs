@@ -12,7 +12,14 @@ fn relu(len: usize, n: u8, big: u8) -> (Builder, ValueId) {
     let mut b = Builder::new();
     let x = b.share(&[len], n, n - 1);
     let wire = b.open(x, n, 0, Rounding::Dithered, n - 1);
-    let y = b.push(Gate::ReluShared { source: wire }, Kind::Share, &[len], big, 0, n - 1);
+    let y = b.push(
+        Gate::ReluShared { source: wire, offsets: [0].into_iter().collect() },
+        Kind::Share,
+        &[len],
+        big,
+        0,
+        n - 1,
+    );
     b.reveal(y, big, 0);
     (b, wire)
 }
@@ -38,6 +45,36 @@ fn shared_relu_is_exact_for_every_value_and_mask_of_small_rings() {
                 assert_eq!(*got, (*v).max(0), "{n} bits");
             }
         }
+    }
+}
+
+/// The keys of a wire serve every offset for which the sum is in the ring: all values under all masks.
+#[test]
+fn one_set_of_keys_serves_every_offset() {
+    for n in [5u8, 7] {
+        let (size, quarter) = (1usize << n, 1i64 << (n - 2));
+        let offsets = [quarter, 0, -quarter, 1 - quarter];
+        let len = size * size / 2;
+        let mut b = Builder::new();
+        let x = b.share(&[len], n, n - 2);
+        let wire = b.open(x, n, 0, Rounding::Dithered, n - 2);
+        let gate = Gate::ReluShared { source: wire, offsets: offsets.into_iter().collect() };
+        let y = b.push(gate, Kind::Share, &[4 * len], 30, 0, n - 1);
+        b.reveal(y, 30, 0);
+        let x: Vec<i64> = (0..len).map(|i| (i / size) as i64 - quarter).collect();
+        let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
+            if s != stream(wire, 0) {
+                return random_words(owner, s, 3, bits, len);
+            }
+            let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
+            let own = owner == SeedOwner::ModelOwner;
+            (0..len).map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) }).collect()
+        });
+        let want: Vec<i64> = offsets.iter().flat_map(|o| x.iter().map(move |x| (x + o).max(0))).collect();
+        assert_eq!(seen.outputs[0], want, "{n} bits");
+        let codes = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(&b.program, role));
+        let counted = cost::counted(&codes[0], &codes[1], &codes[2]);
+        assert_eq!(counted.offline_bytes, cost::program(&b.program).offline_bytes);
     }
 }
 

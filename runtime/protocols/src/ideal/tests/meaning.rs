@@ -143,12 +143,17 @@ fn signs_and_selection() {
     let (positive, both) = (open(&[sx], true), open(&[sx, sy], false));
     let gate = Gate::Select { bit: positive, source: wx, nonnegative: true };
     let relu = b.push(Kind::Share, &len, (40, 0, 6), gate);
-    let shared = b.push(Kind::Share, &len, (40, 0, 6), Gate::ReluShared { source: wx });
+    let shared =
+        b.push(Kind::Share, &len, (40, 0, 6), Gate::ReluShared { source: wx, offsets: [0].into_iter().collect() });
+    let gate = Gate::ReluShared { source: wy, offsets: [8, -8].into_iter().collect() };
+    let moved = b.push(Kind::Share, &[2 * x.len()], (40, 0, 6), gate);
     let gate = Gate::Select { bit: both, source: wy, nonnegative: false };
     let selected = b.push(Kind::Share, &len, (40, 0, 6), gate);
     let ideal = b.run();
     assert_eq!(ideal.values[relu.0 as usize], x.iter().map(|x| (*x).max(0)).collect::<Vec<_>>());
     assert_eq!(ideal.values[shared.0 as usize], ideal.values[relu.0 as usize]);
+    let want: Vec<i64> = [8, -8].iter().flat_map(|o| y.iter().map(move |y| (y + o).max(0))).collect();
+    assert_eq!(ideal.values[moved.0 as usize], want);
     let want: Vec<i64> = x.iter().zip(&y).map(|(x, y)| if (*x < 0) != (*y < 8) { *y } else { 0 }).collect();
     assert_eq!(ideal.values[selected.0 as usize], want);
     assert_eq!(ideal.values[sx.0 as usize], x.iter().map(|x| i64::from(*x < 0)).collect::<Vec<_>>());

@@ -271,7 +271,11 @@ proptest! {
     fn shared_rectifiers_of_any_width_agree(n in 5u8..=32, more in 1u8..=32, salt: u64) {
         let mut b = Build::default();
         let source = b.wire(&[12], (n, n - 1), &spread(12, n - 1, salt >> 1));
-        b.push(Kind::Share, &[12], ((n + more).min(64), 0, n - 1), Gate::ReluShared { source });
+        let gate = Gate::ReluShared { source, offsets: [0].into_iter().collect() };
+        b.push(Kind::Share, &[12], ((n + more).min(64), 0, n - 1), gate);
+        let source = b.wire(&[12], (n, n - 2), &spread(12, n - 2, salt >> 2));
+        let gate = Gate::ReluShared { source, offsets: [7, 0, -(1 << (n - 3))].into_iter().collect() };
+        b.push(Kind::Share, &[36], ((n + more).min(64), 0, n - 1), gate);
         b.run();
     }
 
