@@ -126,14 +126,15 @@ pub struct Plan {
     pub choices: Vec<Choice>,
 }
 
-/// How ReLU is computed.
+/// How ReLU is computed, and the thresholds of a GeLU whose argument has no bound to rely on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Comparison {
-    /// Digit tables (G8, G9): two hops and few dealt bytes.
+    /// Digit tables (G8, G9): two hops and few dealt bytes; two hops more for such a GeLU.
     #[default]
     DigitTables,
-    /// Function secret sharing (G16): no hop and many dealt bytes. Wires of more than 32 bits keep digit tables.
+    /// Function secret sharing (G16): no hop and many dealt bytes; one hop more for such a GeLU. Under a ReLU, wires of
+    /// more than 32 bits keep digit tables.
     FunctionSharing,
 }
 
@@ -151,9 +152,9 @@ pub enum Chain {
 /// Choices between protocols: one for the whole graph, and others for single nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanOptions {
-    /// For ReLU.
+    /// For ReLU and GeLU.
     pub comparison: Comparison,
-    /// For single ReLUs.
+    /// For single ReLUs and GeLUs.
     pub comparison_of: BTreeMap<NodeId, Comparison>,
     /// For chains of products that one word cannot hold.
     pub chain: Chain,
@@ -186,7 +187,7 @@ pub struct Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Taken {
-    /// For a ReLU.
+    /// For a ReLU, or a GeLU that saturates.
     Comparison(Comparison),
     /// For a value that needs more than one word, or would without a hop of its own.
     Chain(Chain),
@@ -208,7 +209,7 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
     if ranges.graph != crate::ranges::digest(graph) {
         return Err(vec![PlanError::StaleRanges]);
     }
-    let formats = formats::assign(graph, ranges)?;
+    let formats = formats::assign(graph, ranges, options)?;
     let rings = rings::assign(graph, &formats, options)?;
     let program = build::program(graph, &formats, &rings, options);
     mpcc_program::verify::verify(&program).map_err(|violations| {
@@ -225,15 +226,17 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
             Some(RangeNote { path: n.path.clone(), origin, range })
         })
         .collect();
-    Ok(Plan { program, ranges: notes, choices: choices(graph, &rings, options) })
+    Ok(Plan { program, ranges: notes, choices: choices(graph, &formats, &rings, options) })
 }
 
-fn choices(graph: &Graph, rings: &rings::Rings, options: &PlanOptions) -> Vec<Choice> {
+fn choices(graph: &Graph, formats: &formats::Formats, rings: &rings::Rings, options: &PlanOptions) -> Vec<Choice> {
     let used =
         graph.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n)).filter(|(id, _)| rings.of(*id).is_used());
     let taken = |id: NodeId, node: &Node| {
-        let comparison = matches!(node.op, Op::Relu(_)).then(|| Taken::Comparison(options.comparison_at(id)));
-        comparison.or_else(|| rings.of(id).chain.map(Taken::Chain))
+        let compared = matches!(node.op, Op::Relu(_)) || formats.of(id).form.saturates();
+        let comparison = compared.then(|| Taken::Comparison(options.comparison_at(id)));
+        [comparison, rings.of(id).chain.map(Taken::Chain)].into_iter().flatten()
     };
-    used.filter_map(|(node, n)| Some(Choice { node, path: n.path.clone(), taken: taken(node, n)? })).collect()
+    let choice = |node, n: &Node, taken| Choice { node, path: n.path.clone(), taken };
+    used.flat_map(|(node, n)| taken(node, n).map(move |taken| choice(node, n, taken))).collect()
 }

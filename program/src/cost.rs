@@ -163,7 +163,7 @@ fn work(program: &Program, id: ValueId) -> Work {
         }
         Gate::OpenSign { signs, .. } => work.map_vector = n << (2 * signs.len() + 2),
         Gate::Select { .. } => (work.map_word, work.map_vector) = (8 * n, 16 * n),
-        Gate::ReluShared { source: s } => work.share_level = 2 * n * (u64::from(source(s).ring) + 1),
+        Gate::ReluShared { source: s, .. } => work.share_level = 2 * n * (u64::from(source(s).ring) + 1),
         Gate::RowTable { source: s, table } => {
             let lookups = table.words_per_row() >> table.index_bits;
             work.map_lookup = entries(s) * lookups as u64;

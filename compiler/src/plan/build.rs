@@ -1,5 +1,7 @@
 //! Writing the gates, forward, with the formats and rings decided.
 
+mod gelu;
+
 use std::collections::HashMap;
 
 use mpcc_program::code::RowTable;
@@ -10,7 +12,6 @@ use mpcc_program::program::{
 use smallvec::SmallVec;
 
 use super::formats::{Form, Format, Formats, Product, bound_bits, product};
-use super::gelu::{GeluSeries, PERIOD_LOG2, SATURATE_AT};
 use super::rings::{Ring, Rings, centre_bits};
 use super::{Comparison, PlanOptions, TAU_BITS, WORD};
 use crate::graph::{Graph, Node, NodeId, Op};
@@ -18,12 +19,6 @@ use crate::graph::{Graph, Node, NodeId, Op};
 /// The same rounding of a real series to integers everywhere.
 fn encode(value: f64, fraction: i32) -> i64 {
     libm::floor(value * libm::exp2(f64::from(fraction)) + 0.5) as i64
-}
-
-/// log2 of the largest value of a series of cosines, with room for the rounding of its factors.
-fn spread(series: &GeluSeries) -> i32 {
-    let sum: f64 = series.coefficients.iter().map(|a| a.abs()).sum();
-    libm::ceil(libm::log2(sum * 1.01)) as i32
 }
 
 /// Values of nodes in one form.
@@ -314,6 +309,7 @@ impl Build<'_> {
             }
             (Form::GeluPlain(s), Op::Gelu(x)) => self.gelu_plain(*x, s, f, ring, node),
             (Form::GeluSaturating(s), Op::Gelu(x)) => self.gelu_saturating(*x, s, f, ring, node),
+            (Form::GeluClamped(s), Op::Gelu(x)) => self.gelu_clamped(*x, s, f, ring, node),
             (_, Op::Linear { x, weight, bias }) => {
                 let w = self.weight(*weight, true, weight_frac);
                 let gate = Gate::MatMulServer { source: self.wire(*x), weight: w };
@@ -366,7 +362,8 @@ impl Build<'_> {
                 let wire = self.close(*x);
                 let compared = i32::from(self.program.value(wire).ring);
                 if self.options.comparison_at(id) == Comparison::FunctionSharing && compared <= 32 && ring <= WORD {
-                    return self.push(Gate::ReluShared { source: wire }, spec(ring.max(compared + 1)), &node.path);
+                    let gate = Gate::ReluShared { source: wire, offsets: SmallVec::from_slice(&[0]) };
+                    return self.push(gate, spec(ring.max(compared + 1)), &node.path);
                 }
                 let bit = self.sign(&[(wire, 0)], true, node);
                 let ring = ring.max(compared + 2);
@@ -496,64 +493,6 @@ impl Build<'_> {
     fn open_sign(&mut self, signs: SmallVec<[ValueId; 2]>, negate: bool, node: &Node) -> ValueId {
         let spec = Spec { kind: Kind::Bits, shape: &node.ty.shape, ring: 1, fraction: 0, magnitude: 1 };
         self.push(Gate::OpenSign { signs, negate }, spec, &node.path)
-    }
-
-    /// x/2 + Σ A_j cos(2πjx/16) in `ring`, at twice the table's scale.
-    fn gelu_core(&mut self, x: NodeId, series: &GeluSeries, ring: i32, magnitude: i32, node: &Node) -> ValueId {
-        let table = i32::from(self.graph.numeric.table_frac);
-        let wire = self.close(x);
-        let h = self.formats.of(x).wire;
-        let shape = &node.ty.shape;
-        let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
-        let spec = |fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
-        let argument = self.formats.of(x).magnitude;
-        let even = self.push(
-            Gate::CosineSeries {
-                source: wire,
-                period_bits: (h + PERIOD_LOG2) as u8,
-                table_fraction: table as u8,
-                coefficients: series.coefficients.iter().map(|a| encode(*a, table)).collect(),
-            },
-            spec(2 * table, spread(series)),
-            &node.path,
-        );
-        let linear = self.push(Gate::Extend { source: wire }, spec(h, argument), &node.path);
-        let half = self.push(Gate::Rescale { source: linear, shift: 1 }, spec(h + 1, argument - 1), &node.path);
-        let terms = vec![Term { value: even, shift: 0 }, Term { value: half, shift: (2 * table - h - 1) as u8 }];
-        self.push(Gate::Add { terms }, spec(2 * table, magnitude), &node.path)
-    }
-
-    fn gelu_plain(&mut self, x: NodeId, series: &GeluSeries, f: &Format, ring: i32, node: &Node) -> ValueId {
-        self.gelu_core(x, series, ring, f.magnitude, node)
-    }
-
-    /// [−T ≤ x ≤ T]·(x/2 + series) + [x > T]·x.
-    fn gelu_saturating(&mut self, x: NodeId, series: &GeluSeries, f: &Format, ring: i32, node: &Node) -> ValueId {
-        let table = i32::from(self.graph.numeric.table_frac);
-        let wire = self.close(x);
-        let h = self.formats.of(x).clone();
-        let edge = encode(SATURATE_AT, h.wire);
-        // Outside the fitted interval the core is at most |x|/2 + Σ|A_j| before it is switched off.
-        let magnitude = (h.magnitude - 1).max(spread(series)) + 1;
-        let truncate = 2 * table - h.wire;
-        let narrow = h.wire + magnitude + 2;
-        let core = self.gelu_core(x, series, narrow + truncate, magnitude, node);
-        let shape = &node.ty.shape;
-        let core = self.push(
-            Gate::Open { source: core, truncate: truncate as u8, rounding: Rounding::Dithered },
-            Spec { kind: Kind::Wire, shape, ring: narrow, fraction: h.wire, magnitude },
-            &node.path,
-        );
-        let above = self.sign_digits(wire, -edge, node);
-        let below = self.sign_digits(wire, edge, node);
-        let inside = self.open_sign(SmallVec::from_slice(&[above, below]), false, node);
-        let outside = self.open_sign(SmallVec::from_slice(&[above]), true, node);
-        let ring = ring.max(narrow + 2).max(i32::from(self.program.value(wire).ring) + 2);
-        let spec = || Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
-        let inner = self.push(Gate::Select { bit: inside, source: core, nonnegative: false }, spec(), &node.path);
-        let outer = self.push(Gate::Select { bit: outside, source: wire, nonnegative: false }, spec(), &node.path);
-        let terms = vec![Term { value: inner, shift: 0 }, Term { value: outer, shift: 0 }];
-        self.push(Gate::Add { terms }, spec(), &node.path)
     }
 
     fn reveal(&mut self, index: u32, output: &crate::graph::Output) {

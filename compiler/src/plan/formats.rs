@@ -5,7 +5,7 @@ use mpcc_program::code::RowFunction;
 
 use super::gelu::{self, GeluSeries};
 use super::windows::{self, Windows};
-use super::{PlanError, TAU_BITS, WIDEST};
+use super::{Comparison, PlanError, PlanOptions, TAU_BITS, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{Origin, Ranges};
@@ -27,8 +27,17 @@ pub(crate) enum Form {
     RowFunction { argument: NodeId, windows: Windows, function: RowFunction },
     /// GeLU by the plain series.
     GeluPlain(GeluSeries),
-    /// GeLU by the series inside ±6 and its limits outside.
+    /// GeLU by the series inside ±6 and its limits outside, selected by digit tables.
     GeluSaturating(GeluSeries),
+    /// GeLU by the series of the argument clamped to ±5, and what clamping cut off, by shared comparisons.
+    GeluClamped(GeluSeries),
+}
+
+impl Form {
+    /// Whether it compares its argument with thresholds.
+    pub(crate) fn saturates(&self) -> bool {
+        matches!(self, Form::GeluSaturating(_) | Form::GeluClamped(_))
+    }
 }
 
 /// Formats of one node.
@@ -116,20 +125,21 @@ const GELU_ERROR_LOG2: i32 = -13;
 struct Assign<'a> {
     graph: &'a Graph,
     ranges: &'a Ranges,
+    options: &'a PlanOptions,
     nodes: Vec<Format>,
     errors: Vec<PlanError>,
     consumers: Vec<Vec<NodeId>>,
 }
 
 /// Assigns formats, forward.
-pub(crate) fn assign(graph: &Graph, ranges: &Ranges) -> Result<Formats, Vec<PlanError>> {
+pub(crate) fn assign(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Formats, Vec<PlanError>> {
     let mut consumers = vec![vec![]; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
         for operand in node.op.operands() {
             consumers[operand.0 as usize].push(NodeId(i as u32));
         }
     }
-    let mut a = Assign { graph, ranges, nodes: vec![], errors: vec![], consumers };
+    let mut a = Assign { graph, ranges, options, nodes: vec![], errors: vec![], consumers };
     for (i, node) in graph.nodes.iter().enumerate() {
         let format = a.format(NodeId(i as u32), node);
         a.nodes.push(format);
@@ -217,7 +227,7 @@ impl Assign<'_> {
         let (form, share, available) = self.share(id, node);
         let magnitude = match &form {
             Form::RowFunction { windows, function, .. } => log2_bound(1.1 * windows.greatest(*function)),
-            Form::GeluPlain(_) | Form::GeluSaturating(_) => {
+            Form::GeluPlain(_) | Form::GeluSaturating(_) | Form::GeluClamped(_) => {
                 self.magnitude(id).max(self.passed_on(node, id)).max(GELU_ERROR_LOG2)
             }
             _ => self.magnitude(id).max(self.passed_on(node, id)),
@@ -389,12 +399,22 @@ impl Assign<'_> {
                 &format!("gelu with tables of {table_frac} fraction bits (`table_frac` must be at least {least})"),
             );
         }
-        let known = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
-        let proved = known.is_some_and(|(low, high)| low.abs().max(high.abs()) <= gelu::PLAIN_UP_TO);
-        if proved {
-            (Form::GeluPlain(gelu::fit(gelu::PLAIN_UP_TO, 2e-5)), 2 * table_frac, WIDEST)
-        } else {
-            (Form::GeluSaturating(gelu::fit(gelu::SATURATE_AT, 2e-5)), self.of(x).wire, WIDEST)
+        // What was only observed is no reason to do without saturation.
+        let proved = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
+        let bounds = [proved, self.graph.node(x).assumed].into_iter().flatten();
+        let bound = bounds.map(|(low, high)| low.abs().max(high.abs())).min_by(f64::total_cmp);
+        if let Some(series) = bound.and_then(gelu::plain) {
+            return (Form::GeluPlain(series), 2 * table_frac, WIDEST);
+        }
+        match self.options.comparison_at(id) {
+            Comparison::DigitTables => {
+                (Form::GeluSaturating(gelu::fit(gelu::SATURATE_AT, gelu::PERIOD_LOG2)), self.of(x).wire, WIDEST)
+            }
+            Comparison::FunctionSharing => {
+                // What clamping cuts off is known in one word, before it is shifted to the scale of the series.
+                let widest = (WORD + 2 * table_frac - self.of(x).wire - 1).min(WIDEST);
+                (Form::GeluClamped(gelu::fit(gelu::CLAMP_AT, gelu::PERIOD_LOG2)), 2 * table_frac, widest)
+            }
         }
     }
 }

@@ -61,6 +61,10 @@ fn centred_bits(format: &Format, d: usize) -> i32 {
 const EXTENSIBLE: i32 = WORD - 2;
 /// Widest wire that can be compared: five digits of six bits.
 const COMPARABLE: i32 = 30;
+/// Widest wire that can be compared by function secret sharing.
+const SHARABLE: i32 = 32;
+/// log2 of a number above the threshold at which GeLU's argument is clamped.
+pub(crate) const CLAMP_LOG2: i32 = 3;
 
 struct Assign<'a> {
     graph: &'a Graph,
@@ -238,14 +242,18 @@ impl Assign<'_> {
                     self.share(*argument, k);
                 }
             }
-            (Form::GeluPlain(_), Op::Gelu(x)) => {
-                let period = self.formats.of(*x).wire + super::gelu::PERIOD_LOG2;
+            (Form::GeluPlain(series), Op::Gelu(x)) => {
+                let period = self.formats.of(*x).wire + series.period_log2;
                 self.close(*x, self.formats.of(*x).extended_bits().max(period), EXTENSIBLE);
             }
-            (Form::GeluSaturating(_), Op::Gelu(x)) => {
+            (Form::GeluSaturating(series), Op::Gelu(x)) => {
                 let h = self.formats.of(*x);
-                let period = h.wire + super::gelu::PERIOD_LOG2;
+                let period = h.wire + series.period_log2;
                 self.close(*x, h.extended_bits().max(period + 1), COMPARABLE);
+            }
+            (Form::GeluClamped(_), Op::Gelu(x)) => {
+                let h = self.formats.of(*x);
+                self.close(*x, h.extended_bits().max(h.wire + CLAMP_LOG2 + 2), SHARABLE);
             }
             (_, Op::Linear { x, .. }) => self.wire(*x, share),
             (_, Op::MatMul(a, b)) => {

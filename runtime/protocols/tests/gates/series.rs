@@ -1,6 +1,6 @@
 //! G11.
 
-use mpcc_program::program::{Gate, Kind, Rounding};
+use mpcc_program::program::{Gate, Kind, Rounding, Term, View};
 
 use super::harness::{Builder, run_seeded};
 
@@ -26,4 +26,63 @@ fn a_cosine_series_is_exact_under_masking_for_every_residue() {
     }
     // Each product of factors rounds three times by at most a unit of 2^-16.
     assert!(worst < 4.0 * 3.0 * 2f64.powi(-16), "{worst:e}");
+}
+
+fn gelu(x: f64) -> f64 {
+    // The error function by its power series, and its limit where that would cancel.
+    let z = x.abs() * std::f64::consts::FRAC_1_SQRT_2;
+    let mut term = z;
+    let mut sum = z;
+    for n in 1..200 {
+        term *= -z * z / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    let erf = if z > 4.5 { 1.0 } else { sum * std::f64::consts::FRAC_2_SQRT_PI };
+    0.5 * x * (1.0 + erf.copysign(x))
+}
+
+/// GeLU of an argument without a bound: two shared comparisons clamp it to ±5, one opening brings it to the series, and
+/// what was cut off is added again. The clamped argument is exact everywhere, at the thresholds and at the ends.
+#[test]
+fn a_clamped_series_is_gelu_over_the_whole_range_of_its_argument() {
+    let (h, f, edge) = (12u8, 16u8, 5i64 << 12);
+    let x: Vec<i64> = (-(1i64 << 16) + 1..1 << 16)
+        .filter(|x| x % 5 == 0 || (x.abs() - edge).abs() < 20 || x.abs() > 65_500)
+        .collect();
+    let (len, n) = (x.len(), 18u8);
+    let mut b = Builder::new();
+    let weight = b.weight(&[len], h.into(), 16);
+    let share = b.push(Gate::ServerShare { weight }, Kind::Share, &[len], n, h.into(), 16);
+    let wire = b.open(share, n, 0, Rounding::Dithered, 16);
+    let gate = Gate::ReluShared { source: wire, offsets: [edge, -edge].into_iter().collect() };
+    let both = b.push(gate, Kind::Share, &[2 * len], 40, h.into(), 17);
+    let [s, p] = [0, len].map(|start| {
+        let view = View::Slice { axis: 0, start };
+        let value = b.push(Gate::View { source: both, view }, Kind::Share, &[len], 40, h.into(), 17);
+        Term { value, shift: 0 }
+    });
+    let difference = b.push(Gate::Sub { left: s, right: p }, Kind::Share, &[len], 40, h.into(), 17);
+    let clamped = b.push(Gate::AddPublic { source: difference, term: -edge }, Kind::Share, &[len], 40, h.into(), 15);
+    let sum = b.push(Gate::Add { terms: vec![s, p] }, Kind::Share, &[len], 40, h.into(), 18);
+    let linear = b.push(Gate::AddPublic { source: sum, term: -edge }, Kind::Share, &[len], 40, h.into(), 18);
+    let half = b.push(Gate::Rescale { source: linear, shift: 1 }, Kind::Share, &[len], 40, i16::from(h) + 1, 18);
+    let opened = b.open(clamped, h + 4, 0, Rounding::Dithered, 15);
+    // The even part of GeLU on [-5, 5] with period 16, to 1e-5.
+    let coefficients = vec![130_736, -113_073, 53, -14_620, 758, -3692, 466, -662, 88, -54];
+    let gate = Gate::CosineSeries { source: opened, period_bits: h + 4, table_fraction: f, coefficients };
+    let even = b.push(gate, Kind::Share, &[len], 50, 32, 35);
+    let terms = vec![Term { value: even, shift: 0 }, Term { value: half, shift: 2 * f - h - 1 }];
+    let y = b.push(Gate::Add { terms }, Kind::Share, &[len], 50, 32, 37);
+    b.reveal(clamped, 16, 0);
+    b.reveal(y, 50, 0);
+    assert_eq!(b.program.hops, 3, "the argument, its clamped form, the result");
+    for seed in [4, 5] {
+        let seen = run_seeded(&b.program, std::slice::from_ref(&x), &[], seed);
+        for ((x, c), y) in x.iter().zip(&seen.outputs[0]).zip(&seen.outputs[1]) {
+            assert_eq!(*c, (*x).clamp(-edge, edge));
+            let error = *y as f64 / 2f64.powi(32) - gelu(*x as f64 / 4096.0);
+            // The fit, the step at the threshold, and nine pairs of factors that round by a few units of 2^-16.
+            assert!(error.abs() < 1e-4, "{x}: {error:e}");
+        }
+    }
 }
