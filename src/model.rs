@@ -31,7 +31,8 @@ pub(crate) struct ModelOptions {
     /// Give a constant or a model parameter another value. May be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     sets: Vec<String>,
-    /// Compute ReLU by digit tables (the default: two hops, few dealt bytes) or by function sharing (no hop, many).
+    /// Compute ReLU by digit tables (the default: two hops, few dealt bytes) or by function sharing (no hop, many). Where
+    /// GeLU has to saturate, it takes two hops or one.
     #[arg(long, value_name = "PROTOCOL")]
     relu: Option<ReluProtocol>,
 }

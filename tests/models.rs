@@ -5,6 +5,8 @@
 mod pipeline;
 #[path = "models/random.rs"]
 mod random;
+#[path = "models/widths.rs"]
+mod widths;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -187,6 +189,16 @@ fn the_papers_network_trades_dealt_bytes_for_hops() {
     assert_eq!(before.offline_bytes.model_owner, 0);
     assert!(after.offline_bytes.model_owner > 0 && after.offline_bytes.data_owner > before.offline_bytes.data_owner);
     paper_is_exact(&keys);
+}
+
+/// Where no bound is relied on, GeLU costs hops: one by comparisons without a hop, two by digit tables.
+#[test]
+fn a_gelu_without_a_bound_costs_one_hop_more_with_keys_and_two_with_tables() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models");
+    let hops = |name: &str| compile(&root.join(name), 7).program.hops;
+    let plain = hops("gelu_assumed.mpv");
+    assert_eq!(hops("gelu_clamped.mpv"), plain + 1);
+    assert_eq!(hops("gelu_saturating.mpv"), plain + 2);
 }
 
 fn paper_is_exact(compiled: &Compiled) {

@@ -86,8 +86,9 @@ value's mask. One hop, one bit."),
     operation(&["gelu", "cosine", "G11"], "x (1 + erf(x/sqrt 2)) / 2", "\
 GeLU is x/2 plus an even function, and the even part is a short cosine series on the range that x can have. The
 cosine of a masked argument follows from the public cosine of x + r and from shares of cos r and sin r. No hop
-beyond the opening. Outside the range the series is wrong, so the range must be proved, or found by calibration
-with a margin; `mpcc simulate` reports how much of it is used.
+beyond the opening if x is proved, or assumed, to be at most 14 in size. Otherwise the series must not be trusted
+far out: two comparisons switch it off beyond 6 (two hops more), or with `--relu function-sharing` clamp x to 5
+and add what was cut off (one hop more).
 
 Papers: SecFormer (Luo et al., ACL Findings 2024) and SHAFT (Kei and Chow, NDSS 2025) for Fourier series;
 coefficients and periods are this project's."),

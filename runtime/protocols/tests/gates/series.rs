@@ -82,7 +82,7 @@ fn a_clamped_series_is_gelu_over_the_whole_range_of_its_argument() {
             assert_eq!(*c, (*x).clamp(-edge, edge));
             let error = *y as f64 / 2f64.powi(32) - gelu(*x as f64 / 4096.0);
             // The fit, the step at the threshold, and nine pairs of factors that round by a few units of 2^-16.
-            assert!(error.abs() < 1e-4, "{x}: {error:e}");
+            assert!(error.abs() < 1.3e-4, "{x}: {error:e}");
         }
     }
 }
