@@ -81,8 +81,8 @@ fn a_clamped_series_is_gelu_over_the_whole_range_of_its_argument() {
         for ((x, c), y) in x.iter().zip(&seen.outputs[0]).zip(&seen.outputs[1]) {
             assert_eq!(*c, (*x).clamp(-edge, edge));
             let error = *y as f64 / 2f64.powi(32) - gelu(*x as f64 / 4096.0);
-            // The fit, the step at the threshold, and nine pairs of factors that round by a few units of 2^-16.
-            assert!(error.abs() < 1.3e-4, "{x}: {error:e}");
+            // The fit, the step at the threshold, and nine pairs of factors, each rounded down by up to a unit of 2^-16.
+            assert!(error.abs() < 2e-4, "{x}: {error:e}");
         }
     }
 }
