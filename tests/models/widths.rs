@@ -73,10 +73,10 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
     needs.into_iter().max().unwrap_or(1)
 }
 
-/// The largest bound of a value that its own ring and its consumers can do with.
+/// The largest bound of a value that a word, its own ring and its consumers can do with.
 fn largest(program: &Program, id: ValueId) -> u8 {
     let value = program.value(id);
-    let mut limits = vec![if value.kind == Kind::Wire { value.ring - 1 } else { 63 }];
+    let mut limits = vec![if value.kind == Kind::Wire { value.ring - 1 } else { 63 }, 63];
     for consumer in consumers(program, id) {
         match &consumer.gate {
             Gate::Open { truncate, .. } | Gate::Reveal { truncate, .. } => limits.push(consumer.ring + truncate - 1),
