@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::compile::{self, Rewritten};
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
-use mpcc_compiler::plan::{Comparison, PlanOptions};
+use mpcc_compiler::plan::{Comparison, Decided, Objective, PlanOptions};
 use mpcc_compiler::ranges::Ranges;
+use mpcc_program::machine::Machine;
 
+use crate::estimate;
 use crate::failure::{SourceErrors, Usage};
 use crate::files;
 use crate::planning;
@@ -31,15 +34,44 @@ pub(crate) struct ModelOptions {
     /// Give a constant or a model parameter another value. May be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     sets: Vec<String>,
-    /// Compute ReLU by digit tables (the default: two hops, few dealt bytes) or by function sharing (no hop, many). Where
-    /// GeLU has to saturate, it takes two hops or one.
-    #[arg(long, value_name = "PROTOCOL")]
-    relu: Option<ReluProtocol>,
+    /// Compute every ReLU by digit tables (two hops, few dealt bytes) or by function sharing (no hop, many), or each as
+    /// is faster on the network. Where GeLU has to saturate, it takes two hops or one.
+    #[arg(long, value_name = "PROTOCOL", default_value = "auto")]
+    relu: ReluProtocol,
+    /// What a second before the input is known counts, beside one after, when protocols are chosen: 0 if correlated
+    /// randomness can be made at leisure; 1, the default, if an inference waits for it.
+    #[arg(long, value_name = "A", value_parser = alpha)]
+    alpha: Option<f64>,
+}
+
+fn alpha(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(alpha) if alpha.is_finite() && alpha >= 0.0 => Ok(alpha),
+        _ => Err("it is a number from 0 on".to_owned()),
+    }
+}
+
+/// What protocols are chosen for, besides the options that belong to the model.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// The network between the roles.
+    pub(crate) network: NetworkProfile,
+    /// The machine of each.
+    pub(crate) machine: Machine,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self { network: NetworkProfile::wan(), machine: Machine::built_in() }
+    }
 }
 
 /// Protocols for ReLU by name.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum ReluProtocol {
+    /// Whichever is faster.
+    #[default]
+    Auto,
     DigitTables,
     FunctionSharing,
 }
@@ -47,15 +79,16 @@ enum ReluProtocol {
 impl ModelOptions {
     /// Whether nothing is replaced.
     pub(crate) fn is_empty(&self) -> bool {
-        self.plans.is_empty() && self.sets.is_empty() && self.relu.is_none()
+        self.plans.is_empty() && self.sets.is_empty() && self.relu == ReluProtocol::Auto && self.alpha.is_none()
     }
 
-    fn plan_options(&self) -> PlanOptions {
+    fn decided(&self) -> Decided {
         let comparison = match self.relu {
-            Some(ReluProtocol::FunctionSharing) => Comparison::FunctionSharing,
-            Some(ReluProtocol::DigitTables) | None => Comparison::DigitTables,
+            ReluProtocol::Auto => None,
+            ReluProtocol::DigitTables => Some(Comparison::DigitTables),
+            ReluProtocol::FunctionSharing => Some(Comparison::FunctionSharing),
         };
-        PlanOptions { comparison, ..PlanOptions::default() }
+        Decided { comparison, chain: None }
     }
 
     /// As lowering takes them.
@@ -129,9 +162,10 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// Its graphs.
     pub(crate) rewritten: Rewritten,
-    /// Which protocols it is planned with.
-    /// Choices between protocols.
-    pub(crate) plan_options: PlanOptions,
+    /// Which protocols are decided.
+    decided: Decided,
+    /// What a second before the input is known counts when others are chosen.
+    alpha: f64,
 }
 
 /// Reads, checks and rewrites a model file; warnings are shown.
@@ -145,13 +179,29 @@ pub(crate) fn read_source(path: &Path, options: &ModelOptions, terminal: &Termin
     if !rewritten.warnings.is_empty() {
         terminal.remark(&mpcc_grammar::render(&rewritten.warnings, &text, &name, terminal.error_colour()));
     }
-    Ok(Source { path: path.to_owned(), name, text, rewritten, plan_options: options.plan_options() })
+    Ok(Source {
+        path: path.to_owned(),
+        name,
+        text,
+        rewritten,
+        decided: options.decided(),
+        alpha: options.alpha.unwrap_or(1.0),
+    })
 }
 
 impl Source {
-    /// Plans the model on these ranges.
-    pub(crate) fn assemble(&self, ranges: &Ranges) -> Result<Artefact> {
-        compile::assemble_with(&self.text, &self.rewritten.graph, ranges, &self.plan_options)
+    /// The decided protocols, and the usual ones for the rest: what programs of one model are compared by.
+    pub(crate) fn plain_options(&self) -> PlanOptions {
+        let plain = PlanOptions::default();
+        PlanOptions { comparison: self.decided.comparison.unwrap_or(plain.comparison), ..plain }
+    }
+
+    /// Plans the model on these ranges, with the protocols that are best for the target.
+    pub(crate) fn assemble(&self, ranges: &Ranges, target: &Target) -> Result<Artefact> {
+        let link = estimate::link(&target.network);
+        let objective = Objective { machine: &target.machine, link, alpha: self.alpha };
+        let purpose = (target.network.name.as_str(), &objective);
+        compile::assemble_for(&self.text, &self.rewritten.graph, ranges, purpose, self.decided)
             .map_err(|errors| planning::diagnose(self, &errors))
     }
 }
@@ -196,24 +246,48 @@ pub(crate) fn read_artefact(path: &Path) -> Result<Artefact> {
     Artefact::from_bytes(&bytes).with_context(|| name.to_string())
 }
 
-/// Reads an artefact, or compiles a source with the ranges found for it.
-pub(crate) fn read(
+/// An artefact, or a source with the ranges found for it, still to be planned.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// Planned already.
+    Artefact(Box<Artefact>),
+    /// To be planned for a target.
+    Source(Box<Source>, Box<Ranges>),
+}
+
+/// Reads an artefact, or a source and the ranges found for it.
+pub(crate) fn open(
     path: &Path,
     options: &ModelOptions,
     range_options: &RangeOptions,
     weights: Option<&Path>,
     terminal: &Terminal,
-) -> Result<Model> {
+) -> Result<Opened> {
     if is_artefact(path) {
         if !options.is_empty() || !range_options.is_empty() {
-            let message =
-                "an artefact is compiled already: --plan, --set, --relu, --ranges and --calibrate are for sources";
+            let message = "an artefact is compiled already: --plan, --set, --relu, --alpha, --ranges and --calibrate are for sources";
             return Err(Usage(message.to_owned()).into());
         }
-        return Ok(Model { artefact: read_artefact(path)?, source: None });
+        return Ok(Opened::Artefact(Box::new(read_artefact(path)?)));
     }
     let source = read_source(path, options, terminal)?;
     let ranges = ranges::find(&source, range_options, weights, terminal)?;
-    let artefact = source.assemble(&ranges)?;
-    Ok(Model { artefact, source: Some(source) })
+    Ok(Opened::Source(Box::new(source), Box::new(ranges)))
+}
+
+/// Reads an artefact, or compiles a source for a target with the ranges found for it.
+pub(crate) fn read(
+    path: &Path,
+    options: &ModelOptions,
+    range_options: &RangeOptions,
+    weights: Option<&Path>,
+    target: &Target,
+    terminal: &Terminal,
+) -> Result<Model> {
+    match open(path, options, range_options, weights, terminal)? {
+        Opened::Artefact(artefact) => Ok(Model { artefact: *artefact, source: None }),
+        Opened::Source(source, ranges) => {
+            Ok(Model { artefact: source.assemble(&ranges, target)?, source: Some(*source) })
+        }
+    }
 }

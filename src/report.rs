@@ -1,7 +1,9 @@
 //! Figures for people, and the predicted cost in the form that programs read.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_program::cost::{Cost, PartyBytes};
 use serde::Serialize;
 
@@ -68,6 +70,29 @@ impl Predicted {
             ..Self::default()
         }
     }
+}
+
+/// What the protocols were chosen for, and how often each was taken.
+pub(crate) fn protocols(planned_for: Option<&PlannedFor>, choices: &[ChoiceRow]) -> String {
+    let mut out = match planned_for {
+        Some(PlannedFor { network, machine, alpha }) => {
+            format!("chosen     for {network}, alpha {alpha}, {machine} rates\n")
+        }
+        None => String::new(),
+    };
+    for (protocol, count) in counted(choices) {
+        out += &format!("           {count} × {protocol}\n");
+    }
+    out
+}
+
+/// How often each protocol was taken.
+pub(crate) fn counted(choices: &[ChoiceRow]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for choice in choices {
+        *counts.entry(choice.protocol.as_str()).or_default() += 1;
+    }
+    counts
 }
 
 /// Columns of text: the first is flush left, the others flush right.

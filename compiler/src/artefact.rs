@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::graph::Graph;
-use crate::plan::RangeNote;
+use crate::plan::{Choice, RangeNote};
 
 const MAGIC: &[u8; 8] = b"mpcc-art";
 /// Version of the container and of everything in it.
@@ -33,12 +33,38 @@ pub struct Manifest {
     pub trust: String,
     /// Head, layer or row choices in force.
     pub plans: Vec<(String, String)>,
+    /// What the protocols were chosen for; nothing if the caller chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_for: Option<PlannedFor>,
+    /// Where there was a choice between protocols, what was taken.
+    #[serde(default)]
+    pub choices: Vec<ChoiceRow>,
     /// Everything that is opened or revealed, to whom and why, by kind.
     pub opened: Vec<Opened>,
     /// Predicted cost of one inference.
     pub cost: Cost,
     /// Bounds the program relies on.
     pub ranges: Vec<RangeRow>,
+}
+
+/// What the protocols of a program were chosen for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedFor {
+    /// The network, as it was named.
+    pub network: String,
+    /// The machine whose rates were used.
+    pub machine: String,
+    /// What a second before the input is known counts, beside one after.
+    pub alpha: f64,
+}
+
+/// A protocol that was taken where there was another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceRow {
+    /// Path of the value.
+    pub path: String,
+    /// The protocol.
+    pub protocol: String,
 }
 
 /// A kind of value that leaves a party.
@@ -113,6 +139,12 @@ pub fn program_hash(graph: &Graph, program: &Program) -> String {
 
 fn encoded(value: &impl Serialize) -> Vec<u8> {
     postcard::to_stdvec(value).expect("plain data always encodes")
+}
+
+/// Choices of the plan, as rows of the manifest.
+pub fn choice_rows(choices: &[Choice]) -> Vec<ChoiceRow> {
+    let row = |choice: &Choice| ChoiceRow { path: choice.path.clone(), protocol: choice.taken.name().to_owned() };
+    choices.iter().map(row).collect()
 }
 
 /// Notes of the plan, as rows of the manifest.

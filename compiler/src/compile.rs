@@ -4,11 +4,11 @@ use mpcc_grammar::{Diagnostic, parse};
 use mpcc_program::cost;
 use mpcc_program::program::{Gate, Program};
 
-use crate::artefact::{Artefact, Manifest, Opened, program_hash, range_rows};
+use crate::artefact::{Artefact, Manifest, Opened, PlannedFor, choice_rows, program_hash, range_rows};
 use crate::graph::Graph;
 use crate::lower::{LowerOptions, lower};
 use crate::passes::{self, PassReport};
-use crate::plan::{PlanError, PlanOptions, plan_with};
+use crate::plan::{Decided, Objective, Plan, PlanError, PlanOptions, plan_for, plan_with};
 use crate::ranges::Ranges;
 
 /// The trust model, printed with every result.
@@ -53,7 +53,28 @@ pub fn assemble_with(
     ranges: &Ranges,
     options: &PlanOptions,
 ) -> Result<Artefact, Vec<PlanError>> {
-    let planned = plan_with(graph, ranges, options)?;
+    Ok(artefact(source, graph, plan_with(graph, ranges, options)?, None))
+}
+
+/// Rewritten graph and ranges to artefact, with the protocols that serve an objective best; see [`plan_for`]. `source`
+/// is only hashed, and `network` is only the name of the objective's.
+///
+/// # Errors
+/// Everything that cannot be planned.
+pub fn assemble_for(
+    source: &str,
+    graph: &Graph,
+    ranges: &Ranges,
+    (network, objective): (&str, &Objective<'_>),
+    decided: Decided,
+) -> Result<Artefact, Vec<PlanError>> {
+    let chosen = plan_for(graph, ranges, objective, decided)?;
+    let planned_for =
+        PlannedFor { network: network.to_owned(), machine: objective.machine.name.clone(), alpha: objective.alpha };
+    Ok(artefact(source, graph, chosen.plan, Some(planned_for)))
+}
+
+fn artefact(source: &str, graph: &Graph, planned: Plan, planned_for: Option<PlannedFor>) -> Artefact {
     let manifest = Manifest {
         schema: "mpcc.artefact/1".into(),
         compiler: env!("CARGO_PKG_VERSION").into(),
@@ -62,11 +83,13 @@ pub fn assemble_with(
         source: blake3::hash(source.as_bytes()).to_hex().to_string(),
         trust: TRUST.into(),
         plans: graph.plans.clone(),
+        planned_for,
+        choices: choice_rows(&planned.choices),
         opened: opened(&planned.program),
         cost: cost::program(&planned.program),
         ranges: range_rows(&planned.ranges),
     };
-    Ok(Artefact { manifest, graph: graph.clone(), program: planned.program })
+    Artefact { manifest, graph: graph.clone(), program: planned.program }
 }
 
 /// Everything that leaves a party, by kind.

@@ -6,6 +6,7 @@
 //! An opening happens in the first hop after its operand is known, so independent openings share hops.
 
 mod build;
+mod choose;
 mod formats;
 mod gelu;
 mod rings;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use crate::graph::{Graph, Node, NodeId, Op};
 use crate::ranges::{Origin, Ranges};
 
+pub use choose::{Chosen, Decided, Objective, plan_for};
 pub use gelu::{GeluSeries, fit as fit_gelu};
 
 /// Why a graph cannot be planned. Each names the node and says what to change.
@@ -191,6 +193,18 @@ pub enum Taken {
     Comparison(Comparison),
     /// For a value that needs more than one word, or would without a hop of its own.
     Chain(Chain),
+}
+
+impl Taken {
+    /// The protocol in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Taken::Comparison(Comparison::DigitTables) => "ReLU by digit tables",
+            Taken::Comparison(Comparison::FunctionSharing) => "ReLU by function sharing",
+            Taken::Chain(Chain::Wide) => "a ring of two words",
+            Taken::Chain(Chain::Narrow) => "a second opening",
+        }
+    }
 }
 
 /// Plans a graph that passed all rewrites, with the default protocols.

@@ -33,7 +33,7 @@ pub struct GateCost {
     pub online: PartyBytes,
     /// Corrections the dealer sends, by receiver. Most go to the data owner alone, and the model owner expands its seed.
     pub dealt: PartyBytes,
-    /// 64-bit multiply-accumulates online, by party.
+    /// Multiply-accumulates of entries online, by party.
     pub macs: [u64; 2],
     /// The bulk of the busier party's online work, by which the seconds of a hop are divided among its gates.
     pub work: Work,
@@ -149,12 +149,13 @@ fn work(program: &Program, id: ValueId) -> Work {
     let inner = |s: &ValueId| source(s).shape.last().map_or(1, |k| *k as u64);
     // What nearly every gate does: a few additions on each entry, in memory.
     let mut work = Work { map_word: 3 * n, map_vector: 2 * n, ..Work::default() };
+    let products = if value.ring > 64 { &mut work.double_product } else { &mut work.product };
     match &value.gate {
         Gate::Rescale { .. } | Gate::ServerShare { .. } => work = Work::default(),
         Gate::View { .. } | Gate::Concat { .. } => work = Work { copied: n, ..Work::default() },
         Gate::Input { .. } | Gate::Open { .. } | Gate::Reveal { .. } => (work.packed, work.unpacked) = (n, n),
-        Gate::MatMulServer { source: s, .. } => work.product = n * inner(s),
-        Gate::MatMul { left, .. } => work.product = 2 * n * inner(left),
+        Gate::MatMulServer { source: s, .. } => *products = n * inner(s),
+        Gate::MatMul { left, .. } => *products = 2 * n * inner(left),
         Gate::RowSquares { source: s } => (work.map_word, work.map_vector) = (5 * entries(s), 8 * entries(s)),
         Gate::SignDigits { digits, .. } => {
             (work.packed, work.unpacked) = (n, n);

@@ -42,10 +42,12 @@ impl Machine {
             nanoseconds: PerUnit {
                 instruction: 900.0,
                 product: 0.037,
+                double_product: 0.15,
                 product_word: 0.15,
                 map_word: 0.08,
                 map_vector: 0.11,
                 map_scalar: 0.3,
+                map_double: 1.0,
                 map_lookup: 0.35,
                 drawn: 0.45,
                 packed: 0.6,

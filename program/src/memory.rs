@@ -96,7 +96,7 @@ impl Memory<'_> {
             if std::mem::replace(&mut self.alive[at], true) {
                 continue;
             }
-            let length = self.code.lengths[at];
+            let length = self.code.words(*buf);
             let pool = self.pools.entry(length).or_default();
             pool.alive += 1;
             if pool.alive > pool.most {
@@ -107,7 +107,7 @@ impl Memory<'_> {
         for buf in &self.last_at[self.moment] {
             let at = buf.0 as usize;
             if std::mem::take(&mut self.alive[at])
-                && let Some(pool) = self.pools.get_mut(&self.code.lengths[at])
+                && let Some(pool) = self.pools.get_mut(&self.code.words(*buf))
             {
                 pool.alive -= 1;
             }
@@ -136,6 +136,7 @@ mod tests {
             role: Role::ModelOwner,
             // The first serves the whole session; the others are as long as each other.
             lengths: vec![4, 4, 4, 4, 4, 7],
+            lanes: vec![Default::default(); 6],
             setup: Step { local: vec![draw(0)], exchange: Exchange::default() },
             setup_after: vec![],
             offline: vec![draw(1), draw(2), sum(3, 1)],

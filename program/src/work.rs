@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Access, Copy, Exchange, Instr, Map, MapOp, RoleCode};
+use crate::code::{Access, Buf, Copy, Exchange, Instr, Lane, Map, MapOp, RoleCode};
 use crate::interpret::operands;
 
 macro_rules! units {
@@ -43,6 +43,8 @@ units! {
     instruction,
     /// A multiply-accumulate of two words in a matrix product.
     product,
+    /// A multiply-accumulate of two entries of two words in a matrix product, in a ring of at most 104 bits.
+    double_product,
     /// A word of an operand or of the result of a matrix product, brought into the order of the kernel and back.
     product_word,
     /// A word that a map loads or stores at consecutive positions.
@@ -51,6 +53,8 @@ units! {
     map_vector,
     /// An operation of a map on one word, in maps with operations that have no vector form.
     map_scalar,
+    /// An operation of a map on one entry of two words.
+    map_double,
     /// A word that a map loads at a computed position.
     map_lookup,
     /// A word of a pseudo-random stream.
@@ -85,33 +89,42 @@ pub type Work = PerUnit<u64>;
 /// As the code generator decides: pairs of words unless too many operations have no vector form.
 const VECTOR_OPERATIONS_PER_WORD_OPERATION: u64 = 6;
 
+/// Bits of a limb in products of doubles; what needs a third one takes about twice as long.
+const LIMB_BITS: u8 = 52;
+
 /// Work of one instruction of `code`, without memory that is used for the first time.
 pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
-    let len = |buf: crate::code::Buf| code.lengths[buf.0 as usize] as u64;
-    let packed_bytes = |words: u64, bits: u8| (words * u64::from(bits)).div_ceil(8);
+    let entries = |buf: Buf| code.lengths[buf.0 as usize] as u64;
+    let len = |buf: Buf| code.words(buf) as u64;
+    let packed_bytes = |buf: Buf, bits: u8| (entries(buf) * u64::from(bits)).div_ceil(8);
     let mut work = Work { instruction: 1, ..Work::default() };
     match instr {
         Instr::Load { dst, .. } | Instr::Zero { dst } => work.copied = len(*dst),
         Instr::Draw { dst, .. } => work.drawn = len(*dst),
         Instr::Receive { dst, bits } => {
             work.unpacked = len(*dst);
-            work.streamed = packed_bytes(len(*dst), *bits);
+            work.streamed = packed_bytes(*dst, *bits);
         }
         Instr::Deal { src, bits } => {
             work.packed = len(*src);
-            work.streamed = packed_bytes(len(*src), *bits);
+            work.streamed = packed_bytes(*src, *bits);
         }
         Instr::Broadcast { src, bits } => {
             work.packed = len(*src);
-            work.streamed = 2 * packed_bytes(len(*src), *bits);
+            work.streamed = 2 * packed_bytes(*src, *bits);
         }
-        Instr::Map(map) => map_work(map, &mut work),
-        Instr::Copy(copy) => copy_work(copy, &mut work),
+        Instr::Map(map) => map_work(code, map, &mut work),
+        Instr::Copy(copy) => copy_work(code, copy, &mut work),
         Instr::SumRows { src, .. } => work.copied = len(*src),
-        Instr::MatMul { batch, m, k, n, .. } => {
+        Instr::MatMul { batch, m, k, n, bits, .. } => {
             let [batch, m, k, n] = [*batch, *m, *k, *n].map(|extent| extent as u64);
-            work.product = batch * m * k * n;
-            work.product_word = batch * (m * k + k * n + m * n);
+            let lane = Lane::of(*bits);
+            match lane {
+                Lane::Word => work.product = batch * m * k * n,
+                Lane::Double if *bits <= 2 * LIMB_BITS => work.double_product = batch * m * k * n,
+                Lane::Double => work.double_product = 2 * batch * m * k * n,
+            }
+            work.product_word = lane.words() as u64 * batch * (m * k + k * n + m * n);
         }
         Instr::Harmonics { src, count, .. } => work.harmonic = len(*src) * *count as u64,
         Instr::RowFit { dst, .. } => work.fitted = len(*dst),
@@ -123,14 +136,15 @@ pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
 
 /// Work of the message that ends a step: packing what is sent, and unpacking what is received.
 pub fn exchange(code: &RoleCode, exchange: &Exchange) -> [Work; 2] {
-    let words = |parts: &[crate::code::Packed]| parts.iter().map(|p| code.lengths[p.buf.0 as usize] as u64).sum();
+    let words = |parts: &[crate::code::Packed]| parts.iter().map(|p| code.words(p.buf) as u64).sum();
     [
         Work { packed: words(&exchange.send), ..Work::default() },
         Work { unpacked: words(&exchange.receive), ..Work::default() },
     ]
 }
 
-fn map_work(map: &Map, work: &mut Work) {
+fn map_work(code: &RoleCode, map: &Map, work: &mut Work) {
+    let words = |buf: Buf| code.lanes[buf.0 as usize].words() as u64;
     let (rows, positions) = (map.rows as u64, (map.rows * map.cols) as u64);
     // Whether a value differs along a row, along a column.
     let mut varies: Vec<(bool, bool)> = Vec::with_capacity(map.ops.len());
@@ -152,9 +166,9 @@ fn map_work(map: &Map, work: &mut Work) {
             0
         };
         match op {
-            MapOp::Load(..) => work.map_word += times,
-            MapOp::LoadAt(..) => {
-                work.map_lookup += times;
+            MapOp::Load(buf, _) => work.map_word += times * words(*buf),
+            MapOp::LoadAt(buf, _) => {
+                work.map_lookup += times * words(*buf);
                 scalar += u64::from(own.0);
             }
             MapOp::RowIndex | MapOp::Const(_) => {}
@@ -168,16 +182,18 @@ fn map_work(map: &Map, work: &mut Work) {
             }
         }
     }
-    work.map_word += positions * map.stores.len() as u64;
-    if scalar * VECTOR_OPERATIONS_PER_WORD_OPERATION <= vector {
+    work.map_word += positions * map.stores.iter().map(|(buf, _)| words(*buf)).sum::<u64>();
+    if map.lane == Lane::Double {
+        work.map_double = operations;
+    } else if scalar * VECTOR_OPERATIONS_PER_WORD_OPERATION <= vector {
         work.map_vector = operations;
     } else {
         work.map_scalar = operations;
     }
 }
 
-fn copy_work(copy: &Copy, work: &mut Work) {
-    let words = copy.dims.iter().product::<usize>() as u64;
+fn copy_work(code: &RoleCode, copy: &Copy, work: &mut Work) {
+    let words = (copy.dims.iter().product::<usize>() * code.lanes[copy.dst.0 as usize].words()) as u64;
     if copy.dst_strides[3] == 1 && copy.src_strides[3] == 1 && copy.dims[3] >= 8 {
         work.copied = words;
     } else {

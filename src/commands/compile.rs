@@ -7,15 +7,18 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc_channel::NetworkProfile;
+use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_import::weights::{self, BindingReport};
 use mpcc_program::cost::Cost;
 use serde::Serialize;
 
 use crate::failure::Usage;
 use crate::files;
-use crate::model::{self, ModelOptions};
+use crate::machine::MachineOptions;
+use crate::model::{self, ModelOptions, Target};
 use crate::ranges::{self, RangeOptions};
-use crate::report::Bytes;
+use crate::report::{Bytes, protocols};
 use crate::terminal::Terminal;
 use emit::Emit;
 
@@ -49,6 +52,11 @@ pub(crate) struct CompileArguments {
     options: ModelOptions,
     #[command(flatten)]
     ranges: RangeOptions,
+    /// The network for which protocols are chosen.
+    #[arg(long, value_name = "PROFILE", default_value = "wan")]
+    net: NetworkProfile,
+    #[command(flatten)]
+    machine: MachineOptions,
     /// Write a form between source and machine code as text. May be repeated.
     #[arg(long, value_name = "STAGE=PATH")]
     emit: Vec<Emit>,
@@ -65,6 +73,8 @@ struct Report<'a> {
     model: &'a str,
     trust: &'a str,
     plans: &'a [(String, String)],
+    planned_for: &'a Option<PlannedFor>,
+    choices: &'a [ChoiceRow],
     predicted: &'a Cost,
     #[serde(skip_serializing_if = "Option::is_none")]
     binding: Option<BindingReport>,
@@ -83,10 +93,11 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
         Some(path) => Some(weights::load(path, &source.rewritten.lowered)?.report),
         None => None,
     };
+    let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
     let wants_artefact = arguments.output.is_some() || arguments.emit.is_empty();
     let artefact = if wants_artefact || arguments.emit.iter().any(|e| e.stage.needs_plan()) {
         let ranges = ranges::find(&source, &arguments.ranges, arguments.weights.as_deref(), terminal)?;
-        Some(source.assemble(&ranges)?)
+        Some(source.assemble(&ranges, &target)?)
     } else {
         None
     };
@@ -111,6 +122,8 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
         model: &artefact.manifest.model,
         trust: &artefact.manifest.trust,
         plans: &artefact.manifest.plans,
+        planned_for: &artefact.manifest.planned_for,
+        choices: &artefact.manifest.choices,
         predicted: &artefact.manifest.cost,
         binding,
     };
@@ -127,6 +140,7 @@ fn default_output(model: &std::path::Path) -> Result<PathBuf> {
 
 fn text(report: &Report<'_>) -> String {
     let cost = report.predicted;
+    let chosen = protocols(report.planned_for.as_ref(), report.choices);
     let mut out = format!("wrote      {}\n", report.output);
     out += &format!("program    {}\n", report.program);
     out += &format!("trust      {}\n", report.trust);
@@ -141,6 +155,7 @@ fn text(report: &Report<'_>) -> String {
         out += &format!("           {} of them to the model owner too\n", Bytes(cost.offline_bytes.model_owner));
     }
     out += &format!("setup      {} once per session\n", Bytes(cost.setup_bytes));
+    out += &chosen;
     if let Some(binding) = &report.binding {
         out += &format!("weights    {binding}\n");
     }

@@ -1,18 +1,20 @@
 //! `mpcc cost`: what an inference will cost, before anything runs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use mpcc_channel::{NetworkProfile, ProfileError};
+use mpcc_compiler::artefact::Artefact;
 use serde::Serialize;
 
 use super::inspect::cost_table;
 use crate::estimate::{By, Priced, Row};
 use crate::machine::MachineOptions;
-use crate::model::{self, ModelOptions};
+use crate::model::{self, ModelOptions, Opened, Target};
 use crate::ranges::RangeOptions;
-use crate::report::{Bytes, Predicted, Seconds, table};
+use crate::report::{Bytes, Predicted, Seconds, counted, table};
 use crate::terminal::Terminal;
 
 /// Predict hops, bytes each way and seconds of an inference; nothing is run.
@@ -63,6 +65,12 @@ struct Report {
 #[derive(Serialize)]
 struct OnNetwork {
     network: Network,
+    /// Of a source, the program with the protocols that are best on this network.
+    program: String,
+    #[serde(skip)]
+    trust: String,
+    /// How often each protocol is taken where there is a choice.
+    protocols: BTreeMap<String, usize>,
     predicted: Predicted,
     layers: Vec<Row>,
 }
@@ -102,27 +110,45 @@ fn profiles(text: &str) -> Result<Vec<NetworkProfile>, ProfileError> {
 
 pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> {
     let networks = profiles(&arguments.net)?;
-    let weights = arguments.weights.as_deref();
-    let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, weights, terminal)?;
     let machine = arguments.machine.read()?;
-    let priced = Priced::new(&model.artefact.program, &machine);
-    let networks: Vec<OnNetwork> = networks
-        .iter()
-        .map(|profile| OnNetwork {
-            network: profile.into(),
-            predicted: priced.predict(profile, 1),
-            layers: priced.rows(profile, arguments.by),
-        })
-        .collect();
+    let weights = arguments.weights.as_deref();
+    let opened = model::open(&arguments.model, &arguments.options, &arguments.ranges, weights, terminal)?;
+    let mut priced = Vec::with_capacity(networks.len());
+    for network in networks {
+        let target = Target { network, machine: machine.clone() };
+        let planned;
+        let artefact = match &opened {
+            Opened::Artefact(artefact) => artefact,
+            Opened::Source(source, ranges) => {
+                planned = source.assemble(ranges, &target)?;
+                &planned
+            }
+        };
+        priced.push(on_network(artefact, &target, arguments.by));
+    }
+    let networks = priced;
     let report = Report {
         schema: "mpcc.cost/1",
-        program: model.artefact.manifest.program.clone(),
-        trust: model.artefact.manifest.trust.clone(),
+        program: networks[0].program.clone(),
+        trust: networks[0].trust.clone(),
         predicted: networks[0].predicted.clone(),
         layers: networks[0].layers.clone(),
         networks,
     };
     Ok(terminal.result(&report, || text(&report))?)
+}
+
+fn on_network(artefact: &Artefact, target: &Target, by: By) -> OnNetwork {
+    let priced = Priced::new(&artefact.program, &target.machine);
+    let manifest = &artefact.manifest;
+    OnNetwork {
+        network: (&target.network).into(),
+        program: manifest.program.clone(),
+        trust: manifest.trust.clone(),
+        protocols: counted(&manifest.choices).into_iter().map(|(p, n)| (p.to_owned(), n)).collect(),
+        predicted: priced.predict(&target.network, 1),
+        layers: priced.rows(&target.network, by),
+    }
 }
 
 fn text(report: &Report) -> String {
@@ -141,16 +167,25 @@ fn text(report: &Report) -> String {
         .iter()
         .map(|n| {
             let seconds = [n.predicted.online_seconds, n.predicted.offline_seconds, n.predicted.setup_seconds];
-            let mut row = vec![n.network.name.clone()];
+            let mut row = vec![n.network.name.clone(), n.predicted.hops.to_string()];
+            let sent = &n.predicted.online_bytes;
+            row.push(Bytes(sent.model_owner.max(sent.data_owner)).to_string());
+            row.push(Bytes(n.predicted.offline_bytes.data_owner).to_string());
             row.extend(seconds.map(|s| Seconds(s).to_string()));
             row
         })
         .collect();
-    out += &table(&["network", "online", "offline", "setup"], &rows);
+    out += &table(&["network", "hops", "sent", "dealt", "online", "offline", "setup"], &rows);
+    for network in &report.networks {
+        if !network.protocols.is_empty() {
+            let taken = network.protocols.iter().map(|(protocol, count)| format!("{count} × {protocol}"));
+            out += &format!("{}: {}\n", network.network.name, taken.collect::<Vec<_>>().join(", "));
+        }
+    }
     for network in &report.networks {
         out += &format!("\n{}\n{}", network.network.name, cost_table(&network.layers, true));
         if report.networks.len() > 1 {
-            out += "(the other networks differ in seconds only: --net PROFILE shows one of them)\n";
+            out += "(--net PROFILE shows another network)\n";
             break;
         }
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::estimate::{By, Priced, Row};
 use crate::model;
-use crate::report::{Bytes, table};
+use crate::report::{Bytes, protocols, table};
 use crate::terminal::Terminal;
 
 /// Show what is in an artefact: program hash, plans, trust model, what is opened to whom, value ranges, and cost by
@@ -102,6 +102,7 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
     for (name, form) in &manifest.plans {
         out += &format!("plan       {name} = {form}\n");
     }
+    out += &protocols(manifest.planned_for.as_ref(), &manifest.choices);
     out += &format!(
         "cost       {} hops; online {} / {}; offline {}; setup {}\n",
         cost.hops,

@@ -53,7 +53,7 @@ pub(crate) struct RunArguments {
     /// Inputs: images, .npy files or directories of them; only the data owner has them. May be repeated.
     #[arg(long, value_name = "FILE|DIR")]
     input: Vec<PathBuf>,
-    /// The network between the parties, for the prediction; a local run also imitates it.
+    /// The network between the roles, for which protocols are chosen and seconds predicted; a local run also imitates it.
     #[arg(long, value_name = "PROFILE", default_value = "loopback")]
     net: NetworkProfile,
     /// Whether a local run imitates the network.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::encoded;
 use crate::failure::Usage;
 use crate::files;
-use crate::model::{self, Model, ModelOptions};
+use crate::model::{self, Model, ModelOptions, Target};
 use crate::outputs::{Accuracy, Revealed, expected_label, largest_difference};
 use crate::progress::Bar;
 use crate::ranges::{self, RangeOptions};
@@ -109,12 +109,12 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<
         let path = arguments.output.clone().unwrap_or_else(|| ranges::beside(&source.path));
         let mut text = serde_json::to_string(&found)?;
         text.push('\n');
-        let artefact = source.assemble(&found)?;
+        let artefact = source.assemble(&found, &Target::default())?;
         files::write(&path, text.as_bytes())?;
         report.ranges_written = Some(path.display().to_string());
         Model { artefact, source: Some(source) }
     } else {
-        model::read(&arguments.model, &arguments.options, &arguments.ranges, None, terminal)?
+        model::read(&arguments.model, &arguments.options, &arguments.ranges, None, &Target::default(), terminal)?
     };
     if !arguments.input.is_empty() {
         report.simulation = Some(simulate(arguments, &model, terminal)?);

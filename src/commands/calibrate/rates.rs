@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use mpcc_codegen::Jit;
 use mpcc_kernels::{dcf, matmul, pack, prg, rowfit, trig};
-use mpcc_program::code::{Access, Buf, Instr, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
+use mpcc_program::code::{Access, Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
 use mpcc_program::work::{self, PerUnit, Work};
 
 use crate::failure::Bug;
@@ -89,6 +89,15 @@ fn products(rates: &mut PerUnit<f64>) {
     let word = (a[0] * t - b[0] * s) / determinant;
     rates.product_word = word.max(0.0);
     rates.product = (t - b[1] * rates.product_word) / b[0];
+    const DOUBLE_BITS: u32 = 96;
+    let (m, k, n) = (65, 64, 256);
+    let (left, right, mut result) = (buffers(2 * m * k), buffers(2 * k * n), buffers(2 * m * n));
+    let nanoseconds = time(|i| {
+        let at = i % BUFFERS;
+        matmul::matmul_double_bits(1, m, k, n, &left[at], &right[at], &mut result[at], DOUBLE_BITS);
+    });
+    let words = 2.0 * (m * k + k * n + m * n) as f64 * rates.product_word;
+    rates.double_product = (nanoseconds - words) / (m * k * n) as f64;
 }
 
 /// Maps as code generation compiles them.
@@ -124,10 +133,12 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
     }
     let map = |rows: usize, ops: Vec<MapOp>| {
         let last = V(ops.len() as u32 - 1);
-        Map { rows, cols: 1, ops, stores: vec![(Buf(2), last)] }
+        Map { lane: Lane::Word, rows, cols: 1, ops, stores: vec![(Buf(2), last)] }
     };
-    let tiny = Map { rows: 1, ..map(1, short.clone()) };
-    let list = [map(WORDS, short.clone()), map(WORDS, chain(false)), map(WORDS, chain(true)), map(WORDS, lookups)];
+    let tiny = map(1, short.clone());
+    let double = Map { lane: Lane::Double, ..map(WORDS, chain(false)) };
+    let list =
+        [map(WORDS, short.clone()), map(WORDS, chain(false)), map(WORDS, chain(true)), map(WORDS, lookups), double];
     let mut counted = Vec::new();
     let mut nanoseconds = Vec::new();
     for map in &list {
@@ -136,7 +147,7 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
         nanoseconds.push(run_map(&code, map)?);
     }
     rates.instruction = run_map(&code(vec![1, 1, 1, 1], &tiny), &tiny)?.max(INSTRUCTION_NANOSECONDS);
-    let [plain, vector, scalar, lookup] = [0, 1, 2, 3].map(|i| counted[i]);
+    let [plain, vector, scalar, lookup, double] = [0, 1, 2, 3, 4].map(|i| counted[i]);
     let count = |a: u64, b: u64| (a - b).max(1) as f64;
     rates.map_vector = (nanoseconds[1] - nanoseconds[0]) / count(vector.map_vector, plain.map_vector);
     rates.map_vector = rates.map_vector.max(0.01);
@@ -146,6 +157,8 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
     rates.map_scalar = ((nanoseconds[2] - of_words(&scalar)) / scalar.map_scalar.max(1) as f64).max(0.01);
     let rest = nanoseconds[3] - of_words(&lookup) - rates.map_scalar * lookup.map_scalar as f64;
     rates.map_lookup = (rest / lookup.map_lookup.max(1) as f64).max(0.05);
+    let rest = nanoseconds[4] - of_words(&double);
+    rates.map_double = (rest / double.map_double.max(1) as f64).max(0.01);
     Ok(())
 }
 
@@ -155,6 +168,7 @@ const INSTRUCTION_NANOSECONDS: f64 = 600.0;
 fn code(lengths: Vec<usize>, map: &Map) -> RoleCode {
     RoleCode {
         role: Role::Dealer,
+        lanes: vec![map.lane; lengths.len()],
         lengths,
         setup: Step::default(),
         setup_after: Vec::new(),
@@ -167,9 +181,9 @@ fn code(lengths: Vec<usize>, map: &Map) -> RoleCode {
 fn run_map(code: &RoleCode, map: &Map) -> Result<f64> {
     let jit = Jit::compile(code).map_err(|e| Bug(e.to_string()))?;
     let count = BUFFERS * WORDS / code.lengths.iter().sum::<usize>().max(WORDS);
-    let set = |salt| code.lengths.iter().map(|len| words(*len, salt)).collect();
+    let set = |salt| (0..code.lengths.len()).map(|b| words(code.words(Buf(b as u32)), salt)).collect();
     let mut sets: Vec<Vec<Vec<u64>>> = (0..count as u64).map(set).collect();
-    Ok(time(|i| jit.run(0, map, &mut sets[i % count])))
+    Ok(time(|i| jit.run(0, map, &code.lanes, &mut sets[i % count])))
 }
 
 fn streams(rates: &mut PerUnit<f64>) {

@@ -23,7 +23,7 @@ struct Report<'a> {
 
 pub(super) fn run(source: &Source, terminal: &Terminal) -> Result<()> {
     let bar = Bar::new(terminal, PASSES.len() as u64, "planning without each pass");
-    let found = savings(&source.rewritten.lowered, &source.plan_options, |done| bar.set(done as u64));
+    let found = savings(&source.rewritten.lowered, &source.plain_options(), |done| bar.set(done as u64));
     bar.finish();
     let savings = found.map_err(|errors| planning::diagnose(source, &errors))?;
     let report = Report { schema: "mpcc.passes/1", model: &source.rewritten.graph.name, savings: &savings };

@@ -14,7 +14,7 @@ use super::summary::{InferenceReport, Summary};
 use super::{RoleName, RunArguments};
 use crate::estimate::Priced;
 use crate::failure::Usage;
-use crate::model;
+use crate::model::{self, Target};
 use crate::progress::Bar;
 use crate::report::Bytes;
 use crate::terminal::Terminal;
@@ -47,11 +47,13 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         }
         Meeting::Party { .. } => None,
     };
-    let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, None, terminal)?;
+    let machine = arguments.machine.read()?;
+    let target = Target { network: arguments.net.clone(), machine: machine.clone() };
+    let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, None, &target, terminal)?;
     let manifest = model.artefact.manifest.clone();
     let outputs = model.artefact.program.outputs.clone();
     // Every role has a machine of its own.
-    let machine = Machine { cores: u32::MAX, ..arguments.machine.read()? };
+    let machine = Machine { cores: u32::MAX, ..machine };
     let inferences = arguments.input.len().max(1);
     let predicted = Priced::new(&model.artefact.program, &machine).predict(&arguments.net, inferences);
     let weights = arguments.weights.as_deref();

@@ -17,7 +17,7 @@ use super::{RoleName, RunArguments, Switch};
 use crate::encoded;
 use crate::estimate::Priced;
 use crate::failure::Bug;
-use crate::model::{self, Model};
+use crate::model::{self, Model, Target};
 use crate::outputs::{Revealed, expected_label};
 use crate::progress::Bar;
 use crate::ranges;
@@ -28,9 +28,10 @@ const TIMEOUT: u64 = 8;
 
 pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Terminal) -> Result<()> {
     let options = (&arguments.options, &arguments.ranges);
-    let model = model::read(&arguments.model, options.0, options.1, Some(weights_file), terminal)?;
-    let files = inputs::expand(&arguments.input)?;
     let machine = arguments.machine.read()?;
+    let target = Target { network: arguments.net.clone(), machine: machine.clone() };
+    let model = model::read(&arguments.model, options.0, options.1, Some(weights_file), &target, terminal)?;
+    let files = inputs::expand(&arguments.input)?;
     let predicted = Priced::new(&model.artefact.program, &machine).predict(&arguments.net, files.len());
     let hops = u64::from(predicted.hops);
 

@@ -1,0 +1,206 @@
+//! The choice between protocols: the plan with the least online + α · offline seconds on a machine and a network.
+//!
+//! Nodes between whose protocols there is a choice are grouped by what they compute: those of one shape first, then
+//! those of one shape and one layer. From each plan that chooses the same everywhere, groups change their protocol one
+//! after the other as long as that saves time. Only the order of the nodes and arithmetic decide, so the same graph,
+//! ranges and objective give the same plan everywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mpcc_program::machine::{Link, Machine};
+use mpcc_program::timing::{Estimate, Workload};
+
+use super::{Chain, Comparison, Plan, PlanError, PlanOptions, Taken, plan_with};
+use crate::graph::{Graph, NodeId};
+use crate::ranges::Ranges;
+
+/// What a plan is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Objective<'a> {
+    /// The machine of every role.
+    pub machine: &'a Machine,
+    /// The network between them.
+    pub link: Link,
+    /// α: what a second before the input is known counts, beside one after.
+    pub alpha: f64,
+}
+
+impl Objective<'_> {
+    /// Seconds that count of a session's first inference.
+    pub fn seconds(&self, estimate: &Estimate) -> f64 {
+        estimate.first.online_seconds + self.alpha * estimate.first.offline_seconds
+    }
+}
+
+/// What is decided already; the rest is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// For every ReLU.
+    pub comparison: Option<Comparison>,
+    /// For every chain of products that one word cannot hold.
+    pub chain: Option<Chain>,
+}
+
+/// A chosen plan.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The plan.
+    pub plan: Plan,
+    /// What plans it again.
+    pub options: PlanOptions,
+    /// Its seconds.
+    pub estimate: Estimate,
+    /// How many plans were compared.
+    pub compared: usize,
+}
+
+/// A change must save this part of the seconds, so that equal plans stay plain.
+const LEAST_GAIN: f64 = 1e-3;
+/// Most plans that are compared.
+const MOST_PLANS: usize = 48;
+
+/// The best plan that was found for an objective.
+///
+/// # Errors
+/// As [`plan_with`], if the graph has no plan at all.
+pub fn plan_for(
+    graph: &Graph,
+    ranges: &Ranges,
+    objective: &Objective<'_>,
+    decided: Decided,
+) -> Result<Chosen, Vec<PlanError>> {
+    let mut search = Search { graph, ranges, objective, seen: Vec::new(), best: None, refused: None };
+    let comparisons =
+        decided.comparison.map_or(vec![Comparison::DigitTables, Comparison::FunctionSharing], |c| vec![c]);
+    let chains = decided.chain.map_or(vec![Chain::Wide, Chain::Narrow], |c| vec![c]);
+    let mut starts = Vec::new();
+    for &comparison in &comparisons {
+        for &chain in &chains {
+            let options = PlanOptions { comparison, chain, ..PlanOptions::default() };
+            if let Some(seconds) = search.seconds(&options) {
+                starts.push((options, seconds));
+            }
+        }
+    }
+    let fits = |taken: Taken| match taken {
+        Taken::Comparison(_) => comparisons.len() > 1,
+        Taken::Chain(_) => chains.len() > 1,
+    };
+    for by_layer in [false, true] {
+        // Layers are looked at from the best plan only, since they are many.
+        if by_layer {
+            starts = search.best.iter().map(|best| (best.0.options.clone(), best.1)).collect();
+        }
+        for (options, seconds) in &starts {
+            search.descend(options.clone(), *seconds, by_layer, fits);
+        }
+    }
+    let compared = search.seen.len();
+    match (search.best, search.refused) {
+        (Some((chosen, _)), _) => Ok(Chosen { compared, ..chosen }),
+        (None, refused) => Err(refused.unwrap_or_default()),
+    }
+}
+
+struct Search<'a> {
+    graph: &'a Graph,
+    ranges: &'a Ranges,
+    objective: &'a Objective<'a>,
+    seen: Vec<(PlanOptions, Option<f64>)>,
+    best: Option<(Chosen, f64)>,
+    refused: Option<Vec<PlanError>>,
+}
+
+/// Nodes that change together.
+type Group = BTreeSet<NodeId>;
+
+impl Search<'_> {
+    /// Seconds that count of the plan with these options; nothing if there is none.
+    fn seconds(&mut self, options: &PlanOptions) -> Option<f64> {
+        if let Some((_, seconds)) = self.seen.iter().find(|(seen, _)| seen == options) {
+            return *seconds;
+        }
+        let seconds = match plan_with(self.graph, self.ranges, options) {
+            Err(errors) => {
+                self.refused.get_or_insert(errors);
+                None
+            }
+            Ok(plan) => {
+                let estimate = Workload::new(&plan.program).estimate(self.objective.machine, self.objective.link);
+                let seconds = self.objective.seconds(&estimate);
+                if self.best.as_ref().is_none_or(|(_, least)| gains(seconds, *least)) {
+                    let chosen = Chosen { plan, options: options.clone(), estimate, compared: 0 };
+                    self.best = Some((chosen, seconds));
+                }
+                Some(seconds)
+            }
+        };
+        self.seen.push((options.clone(), seconds));
+        seconds
+    }
+
+    /// Changes group after group while that saves time.
+    fn descend(&mut self, mut options: PlanOptions, mut seconds: f64, by_layer: bool, fits: impl Fn(Taken) -> bool) {
+        loop {
+            let before = seconds;
+            for (flipped, group) in self.groups(&options, by_layer, &fits) {
+                if self.seen.len() >= MOST_PLANS {
+                    return;
+                }
+                let mut changed = options.clone();
+                for node in group {
+                    match flipped {
+                        Taken::Comparison(comparison) => {
+                            changed.comparison_of.insert(node, comparison);
+                        }
+                        Taken::Chain(chain) => {
+                            changed.chain_of.insert(node, chain);
+                        }
+                    }
+                }
+                if let Some(less) = self.seconds(&changed)
+                    && gains(less, seconds)
+                {
+                    (options, seconds) = (changed, less);
+                }
+            }
+            if seconds >= before {
+                return;
+            }
+        }
+    }
+
+    /// The nodes between whose protocols these options leave a choice, and what each group would change to.
+    fn groups(&self, options: &PlanOptions, by_layer: bool, fits: impl Fn(Taken) -> bool) -> Vec<(Taken, Group)> {
+        let Ok(plan) = plan_with(self.graph, self.ranges, options) else { return Vec::new() };
+        let mut groups: BTreeMap<(bool, Vec<usize>, String), (Taken, Group)> = BTreeMap::new();
+        for choice in plan.choices.into_iter().filter(|choice| fits(choice.taken)) {
+            let shape = self.graph.node(choice.node).ty.shape.to_vec();
+            let layer = if by_layer { layer(&choice.path).to_owned() } else { String::new() };
+            let is_chain = matches!(choice.taken, Taken::Chain(_));
+            let group = groups.entry((is_chain, shape, layer)).or_insert((other(choice.taken), Group::new()));
+            if group.0 == other(choice.taken) {
+                group.1.insert(choice.node);
+            }
+        }
+        groups.into_values().collect()
+    }
+}
+
+fn gains(seconds: f64, against: f64) -> bool {
+    seconds < against * (1.0 - LEAST_GAIN)
+}
+
+fn other(taken: Taken) -> Taken {
+    match taken {
+        Taken::Comparison(Comparison::DigitTables) => Taken::Comparison(Comparison::FunctionSharing),
+        Taken::Comparison(Comparison::FunctionSharing) => Taken::Comparison(Comparison::DigitTables),
+        Taken::Chain(Chain::Wide) => Taken::Chain(Chain::Narrow),
+        Taken::Chain(Chain::Narrow) => Taken::Chain(Chain::Wide),
+    }
+}
+
+/// `blocks.3` of `blocks.3/s`.
+fn layer(path: &str) -> &str {
+    path.split_once('/').map_or(path, |(layer, _)| layer)
+}
