@@ -1,49 +1,103 @@
-//! The planner's choice between protocols, on the networks of the MPCViT paper.
+//! The planner's choice between protocols, on the network of the MPCViT paper.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use mpcc_compiler::compile::rewrite;
+use mpcc_compiler::compile::{assemble_for, rewrite};
 use mpcc_compiler::graph::Graph;
-use mpcc_compiler::lower::{LowerOptions, PlanValue};
+use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{Chain, Chosen, Comparison, Decided, Objective, PlanOptions, Taken, plan_for, plan_with};
 use mpcc_compiler::ranges::{Ranges, nominal};
 use mpcc_program::machine::{Link, Machine};
 use mpcc_program::timing::Workload;
 
-const CIFAR: &str = include_str!("../../examples/mpcvit-cifar10-paper/model.mpv");
-const LAN: Link = Link { round_trip_seconds: 0.3e-3, bytes_per_second: 125e6 };
-
-/// The network with half of its heads ReLU-softmax.
-fn cifar() -> &'static (Graph, Ranges) {
+/// The network as the paper has it, half of the heads ReLU-softmax.
+fn network() -> &'static (Graph, Ranges) {
     static MADE: OnceLock<(Graph, Ranges)> = OnceLock::new();
     MADE.get_or_init(|| {
-        let graph = rewrite(CIFAR, &LowerOptions::default()).expect("a valid model").graph;
+        let source = include_str!("../../examples/mpcvit-cifar10-paper/model.mpv");
+        let graph = rewrite(source, &LowerOptions::default()).expect("a valid model").graph;
         let ranges = nominal(&graph);
         (graph, ranges)
     })
 }
 
 fn chosen(link: Link, alpha: f64, decided: Decided) -> Chosen {
-    let (graph, ranges) = cifar();
-    let objective = Objective { machine: &Machine::built_in(), link, alpha };
-    plan_for(graph, ranges, &objective, decided).expect("a plan")
+    let (graph, ranges) = network();
+    let machine = Machine::built_in();
+    plan_for(graph, ranges, &Objective { machine: &machine, link, alpha }, decided).expect("a plan")
+}
+
+fn comparisons(chosen: &Chosen) -> Vec<Comparison> {
+    let of = |taken| match taken {
+        Taken::Comparison(comparison) => Some(comparison),
+        Taken::Chain(_) => None,
+    };
+    chosen.plan.choices.iter().filter_map(|choice| of(choice.taken)).collect()
 }
 
 #[test]
-fn explore() {
-    for (name, link) in [("loopback", Link::LOOPBACK), ("lan", LAN), ("wan", Link::WAN)] {
-        for alpha in [0.0, 1.0] {
-            let t = std::time::Instant::now();
-            let c = chosen(link, alpha, Decided::default());
-            println!(
-                "{name} {alpha}: {:?} on {:.4} off {:.4} compared {} in {:?} {:?}",
-                c.plan.choices.len(),
-                c.estimate.first.online_seconds,
-                c.estimate.first.offline_seconds,
-                c.compared,
-                t.elapsed(),
-                c.options
-            );
+fn no_uniform_plan_is_better() {
+    let (graph, ranges) = network();
+    let machine = Machine::built_in();
+    for (link, alpha) in [(Link::LOOPBACK, 0.0), (Link::WAN, 0.0), (Link::WAN, 1.0)] {
+        let objective = Objective { machine: &machine, link, alpha };
+        let best = objective.seconds(&chosen(link, alpha, Decided::default()).estimate);
+        for comparison in [Comparison::DigitTables, Comparison::FunctionSharing] {
+            for chain in [Chain::Wide, Chain::Narrow] {
+                let options = PlanOptions { comparison, chain, ..PlanOptions::default() };
+                let plan = plan_with(graph, ranges, &options).expect("a plan");
+                let uniform = objective.seconds(&Workload::new(&plan.program).estimate(&machine, link));
+                assert!(best <= uniform * 1.001, "{comparison:?} {chain:?}: {best} {uniform}");
+            }
         }
     }
+}
+
+/// Function sharing saves two hops and deals more: it pays where randomness is made at leisure and hops are long.
+#[test]
+fn comparisons_follow_what_offline_seconds_count() {
+    let at_leisure = comparisons(&chosen(Link::WAN, 0.0, Decided::default()));
+    assert_eq!(at_leisure.len(), 7);
+    assert!(at_leisure.iter().all(|c| *c == Comparison::FunctionSharing), "{at_leisure:?}");
+    let in_all = comparisons(&chosen(Link::WAN, 1.0, Decided::default()));
+    let sharing = in_all.iter().filter(|c| **c == Comparison::FunctionSharing).count();
+    // Only the last layer, which computes a single row, may find its two hops cheaper.
+    assert!(sharing <= 1, "{in_all:?}");
+    let nearby = comparisons(&chosen(Link::LOOPBACK, 1.0, Decided::default()));
+    assert!(nearby.iter().all(|c| *c == Comparison::DigitTables), "{nearby:?}");
+}
+
+#[test]
+fn what_is_decided_stays() {
+    for comparison in [Comparison::DigitTables, Comparison::FunctionSharing] {
+        for chain in [Chain::Wide, Chain::Narrow] {
+            let decided = Decided { comparison: Some(comparison), chain: Some(chain) };
+            let chosen = chosen(Link::WAN, 0.5, decided);
+            assert_eq!(chosen.options, PlanOptions { comparison, chain, ..PlanOptions::default() });
+            assert_eq!(chosen.compared, 1);
+        }
+    }
+    let only = Decided { comparison: Some(Comparison::DigitTables), chain: None };
+    let found = chosen(Link::WAN, 0.0, only);
+    assert!(found.compared > 2);
+    assert_eq!(comparisons(&found).into_iter().collect::<Vec<_>>(), [Comparison::DigitTables; 7]);
+}
+
+#[test]
+fn the_same_objective_gives_the_same_artefact() {
+    let (graph, ranges) = network();
+    let machine = Machine::built_in();
+    let bytes = |alpha: f64| {
+        let objective = Objective { machine: &machine, link: Link::WAN, alpha };
+        let artefact = assemble_for("", graph, ranges, ("wan", &objective), Decided::default()).expect("a plan");
+        let planned_for = artefact.manifest.planned_for.as_ref().expect("recorded");
+        assert_eq!((planned_for.network.as_str(), planned_for.machine.as_str()), ("wan", "built-in"));
+        let protocols: BTreeSet<&str> = artefact.manifest.choices.iter().map(|c| c.protocol.as_str()).collect();
+        (artefact.to_bytes(), protocols.contains("ReLU by function sharing"), artefact.manifest.program)
+    };
+    let (first, second, other) = (bytes(0.0), bytes(0.0), bytes(1.0));
+    assert_eq!(first, second);
+    assert!(first.1);
+    assert_ne!(first.2, other.2);
 }

@@ -1,6 +1,8 @@
 //! Nanoseconds of each unit of work, from the kernels that an inference calls on buffers of a layer's size.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -22,11 +24,35 @@ const BUDGET: Duration = Duration::from_millis(120);
 const WORDS: usize = 65 * 512;
 const BUFFERS: usize = 96;
 
-/// Entries that the map with computed positions adds up.
-const LOOKUPS: usize = 8;
+/// Pairs of entries that the map with computed positions adds up.
+const LOOKUPS: usize = 14;
 
-/// Measures all rates.
+/// Measures all rates. Another core works in memory meanwhile, as the other party does.
 pub(super) fn measure(bar: &Bar) -> Result<PerUnit<f64>> {
+    // First, while the process has little memory to use again.
+    let fresh = fresh_memory();
+    bar.advance();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let other = || {
+            let (mut a, b) = (words(BUFFERS * WORDS, 1), words(BUFFERS * WORDS, 2));
+            while !done.load(Ordering::Relaxed) {
+                for (a, b) in a.chunks_mut(WORDS).zip(b.chunks(WORDS)) {
+                    a.iter_mut().zip(b).for_each(|(a, b)| *a = a.wrapping_mul(*b).wrapping_add(*b) >> 1);
+                }
+                black_box(&a);
+            }
+        };
+        if thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+            scope.spawn(other);
+        }
+        let rates = kernels(bar);
+        done.store(true, Ordering::Relaxed);
+        Ok(PerUnit { fresh, ..rates? })
+    })
+}
+
+fn kernels(bar: &Bar) -> Result<PerUnit<f64>> {
     let mut rates = PerUnit::<f64>::default();
     products(&mut rates);
     bar.advance();
@@ -43,8 +69,6 @@ pub(super) fn measure(bar: &Bar) -> Result<PerUnit<f64>> {
     rates.fitted = row_fit()?;
     bar.advance();
     comparisons(&mut rates);
-    bar.advance();
-    rates.fresh = fresh_memory();
     bar.advance();
     // Below what a clock resolves, a rate is still not zero.
     Ok(rates.map(|rate| rate.max(1e-3)))
@@ -119,7 +143,7 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
         }
         ops
     };
-    // A sum of entries at computed positions, as a series reads its factors.
+    // A sum of products of entries at computed positions, as a cosine series is evaluated.
     let mut lookups = vec![full(0), MapOp::RowIndex];
     let mut sum = V(0);
     for i in 0..LOOKUPS as u64 {
@@ -127,9 +151,12 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
         lookups.push(MapOp::Const(i * WORDS as u64));
         lookups.push(MapOp::Add(V(1), V(next)));
         lookups.push(MapOp::LoadAt(Buf(3), V(next + 1)));
+        lookups.push(MapOp::LoadAt(Buf(4), V(next + 1)));
         lookups.push(MapOp::Mul(V(next + 2), V(0)));
-        lookups.push(MapOp::Add(sum, V(next + 3)));
-        sum = V(next + 4);
+        lookups.push(MapOp::Sar(V(next + 4), 16));
+        lookups.push(MapOp::Mul(V(next + 3), V(next + 5)));
+        lookups.push(MapOp::Add(sum, V(next + 6)));
+        sum = V(next + 7);
     }
     let map = |rows: usize, ops: Vec<MapOp>| {
         let last = V(ops.len() as u32 - 1);
@@ -142,11 +169,11 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
     let mut counted = Vec::new();
     let mut nanoseconds = Vec::new();
     for map in &list {
-        let code = code(vec![WORDS, WORDS, WORDS, WORDS * LOOKUPS], map);
+        let code = code(vec![WORDS, WORDS, WORDS, WORDS * LOOKUPS, WORDS * LOOKUPS], map);
         counted.push(work::instruction(&code, &code.offline[0]));
         nanoseconds.push(run_map(&code, map)?);
     }
-    rates.instruction = run_map(&code(vec![1, 1, 1, 1], &tiny), &tiny)?.max(INSTRUCTION_NANOSECONDS);
+    rates.instruction = run_map(&code(vec![1; 3], &tiny), &tiny)?.max(INSTRUCTION_NANOSECONDS);
     let [plain, vector, scalar, lookup, double] = [0, 1, 2, 3, 4].map(|i| counted[i]);
     let count = |a: u64, b: u64| (a - b).max(1) as f64;
     rates.map_vector = (nanoseconds[1] - nanoseconds[0]) / count(vector.map_vector, plain.map_vector);
@@ -180,7 +207,7 @@ fn code(lengths: Vec<usize>, map: &Map) -> RoleCode {
 
 fn run_map(code: &RoleCode, map: &Map) -> Result<f64> {
     let jit = Jit::compile(code).map_err(|e| Bug(e.to_string()))?;
-    let count = BUFFERS * WORDS / code.lengths.iter().sum::<usize>().max(WORDS);
+    let count = 4 * BUFFERS * WORDS / code.lengths.iter().sum::<usize>().max(WORDS);
     let set = |salt| (0..code.lengths.len()).map(|b| words(code.words(Buf(b as u32)), salt)).collect();
     let mut sets: Vec<Vec<Vec<u64>>> = (0..count as u64).map(set).collect();
     Ok(time(|i| jit.run(0, map, &code.lanes, &mut sets[i % count])))
@@ -287,11 +314,12 @@ fn comparisons(rates: &mut PerUnit<f64>) {
 
 /// Memory that the process has not used before, beyond the use of memory that it has.
 fn fresh_memory() -> f64 {
-    const LARGE: usize = 1 << 18;
-    let mut kept: Vec<Vec<u64>> = Vec::with_capacity(64);
+    const LARGE: usize = WORDS;
+    const TAKEN: usize = 256;
+    let mut kept: Vec<Vec<u64>> = Vec::with_capacity(TAKEN);
     // Every page is asked for by its first word; what is asked for is kept, or the next buffer would get it again.
-    let mut times: Vec<f64> = Vec::with_capacity(64);
-    for _ in 0..64 {
+    let mut times: Vec<f64> = Vec::with_capacity(TAKEN);
+    for _ in 0..TAKEN {
         let begin = Instant::now();
         let mut buffer = vec![0u64; LARGE];
         buffer.iter_mut().step_by(512).for_each(|word| *word = 1);
