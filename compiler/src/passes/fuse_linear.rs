@@ -22,7 +22,7 @@ pub(super) const PASS: Pass = Pass {
 /// With all its users the inner layer goes, and for every row the numbers it opens. Apart, a row takes
 /// `middle (input + outputs)` multiplications, fused `input · outputs`: a wide middle always pays, a narrow one
 /// only if the multiplications more are worth less than the openings.
-fn fuse(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
+pub(super) fn fuse(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
     let Op::Linear { x: operand, weight: second, bias: second_bias } = *rw.op(id) else {
         return Ok(None);
     };
