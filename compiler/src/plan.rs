@@ -199,8 +199,8 @@ impl Taken {
     /// The protocol in words.
     pub fn name(self) -> &'static str {
         match self {
-            Taken::Comparison(Comparison::DigitTables) => "ReLU by digit tables",
-            Taken::Comparison(Comparison::FunctionSharing) => "ReLU by function sharing",
+            Taken::Comparison(Comparison::DigitTables) => "comparison by digit tables",
+            Taken::Comparison(Comparison::FunctionSharing) => "comparison by function sharing",
             Taken::Chain(Chain::Wide) => "a ring of two words",
             Taken::Chain(Chain::Narrow) => "a second opening",
         }

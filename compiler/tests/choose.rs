@@ -94,7 +94,7 @@ fn the_same_objective_gives_the_same_artefact() {
         let planned_for = artefact.manifest.planned_for.as_ref().expect("recorded");
         assert_eq!((planned_for.network.as_str(), planned_for.machine.as_str()), ("wan", "built-in"));
         let protocols: BTreeSet<&str> = artefact.manifest.choices.iter().map(|c| c.protocol.as_str()).collect();
-        (artefact.to_bytes(), protocols.contains("ReLU by function sharing"), artefact.manifest.program)
+        (artefact.to_bytes(), protocols.contains("comparison by function sharing"), artefact.manifest.program)
     };
     let (first, second, other) = (bytes(0.0), bytes(0.0), bytes(1.0));
     assert_eq!(first, second);

@@ -73,16 +73,16 @@ fn a_compiled_model_says_what_its_protocols_were_chosen_for() {
     assert_eq!(usual["planned_for"], json!({ "network": "wan", "machine": "built-in", "alpha": 1.0 }));
     assert_eq!(compile(&["--net", "wan", "--alpha", "1"]).1, usual_bytes);
     let (leisure, _) = compile(&["--alpha", "0"]);
-    assert_eq!(leisure["choices"][0]["protocol"], "ReLU by function sharing");
+    assert_eq!(leisure["choices"][0]["protocol"], "comparison by function sharing");
     assert_eq!(leisure["planned_for"]["alpha"], 0.0);
     let (tables, _) = compile(&["--relu", "digit-tables", "--alpha", "0"]);
-    assert_eq!(tables["choices"][0]["protocol"], "ReLU by digit tables");
+    assert_eq!(tables["choices"][0]["protocol"], "comparison by digit tables");
     assert_ne!(leisure["program"], tables["program"]);
     let inspected = place.json(&["inspect", "out.mpca"]);
     assert_eq!(inspected["manifest"]["choices"], tables["choices"]);
     let cost = place.json(&["cost", "model.mpv", "--net", "loopback,wan", "--alpha", "0"]);
     let [near, far] = [0, 1].map(|i| cost["networks"][i]["protocols"].clone());
-    assert_eq!(far["ReLU by function sharing"], 1, "{near} {far}");
+    assert_eq!(far["comparison by function sharing"], 1, "{near} {far}");
     for alpha in ["-1", "NaN", "much"] {
         assert_eq!(place.run(&["cost", "model.mpv", "--alpha", alpha]).status.code(), Some(2));
     }
