@@ -3,6 +3,9 @@
 //! An argument whose bound is relied on is covered by a period of 16 or 32. Any other is first brought into the fitted
 //! interval, or the series is switched off outside of it.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 /// Half-range inside which digit tables select the series; outside, GeLU is x or 0 to 1e-8.
 pub(crate) const SATURATE_AT: f64 = 6.0;
 /// Half-range to which an argument is clamped by shared comparisons; outside, GeLU is x or 0 to 2e-6.
@@ -37,7 +40,15 @@ pub(crate) fn plain(bound: f64) -> Option<GeluSeries> {
 
 /// The series with the fewest frequencies (at most 24) whose error on `[-reach, reach]` is at most 2e-5,
 /// by ridge least squares at Chebyshev points; the best found if none is.
+///
+/// A fit is made once in a process: plans that are compared ask for the same few again and again.
 pub fn fit(reach: f64, period_log2: i32) -> GeluSeries {
+    static FITS: Mutex<BTreeMap<(u64, i32), GeluSeries>> = Mutex::new(BTreeMap::new());
+    let mut fits = FITS.lock().unwrap_or_else(PoisonError::into_inner);
+    fits.entry((reach.to_bits(), period_log2)).or_insert_with(|| fitted(reach, period_log2)).clone()
+}
+
+fn fitted(reach: f64, period_log2: i32) -> GeluSeries {
     let period = libm::exp2(f64::from(period_log2));
     let points: Vec<f64> =
         (0..=800).map(|i| reach * libm::sin(std::f64::consts::FRAC_PI_2 * f64::from(i) / 800.0)).collect();
