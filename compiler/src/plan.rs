@@ -22,7 +22,7 @@ use crate::graph::{Graph, Node, NodeId, Op};
 use crate::ranges::{Origin, Ranges};
 
 pub use choose::{Chosen, Decided, Objective, plan_for};
-pub use gelu::{GeluSeries, fit as fit_gelu};
+pub use gelu::{Factor as GeluFactor, GeluSeries, fit as fit_gelu};
 
 /// Why a graph cannot be planned. Each names the node and says what to change.
 #[derive(Clone, Debug, PartialEq, Error)]

@@ -403,17 +403,18 @@ impl Assign<'_> {
         let proved = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
         let bounds = [proved, self.graph.node(x).assumed].into_iter().flatten();
         let bound = bounds.map(|(low, high)| low.abs().max(high.abs())).min_by(f64::total_cmp);
-        if let Some(series) = bound.and_then(gelu::plain) {
+        let scalable = self.of(x).form != Form::Derived;
+        if let Some(series) = bound.filter(|_| scalable).and_then(gelu::plain) {
             return (Form::GeluPlain(series), 2 * table_frac, WIDEST);
         }
         match self.options.comparison_at(id) {
             Comparison::DigitTables => {
-                (Form::GeluSaturating(gelu::fit(gelu::SATURATE_AT, gelu::PERIOD_LOG2)), self.of(x).wire, WIDEST)
+                (Form::GeluSaturating(gelu::fit(gelu::SATURATE_AT, gelu::Factor::ONE)), self.of(x).wire, WIDEST)
             }
             Comparison::FunctionSharing => {
                 // What clamping cuts off is known in one word, before it is shifted to the scale of the series.
                 let widest = (WORD + 2 * table_frac - self.of(x).wire - 1).min(WIDEST);
-                (Form::GeluClamped(gelu::fit(gelu::CLAMP_AT, gelu::PERIOD_LOG2)), 2 * table_frac, widest)
+                (Form::GeluClamped(gelu::fit(gelu::CLAMP_AT, gelu::Factor::ONE)), 2 * table_frac, widest)
             }
         }
     }

@@ -6,6 +6,7 @@
 //! they can take, the share is opened a second time under a mask of its own.
 
 use super::formats::{Form, Format, Formats, Product, product};
+use super::gelu::{GeluSeries, PERIOD_LOG2};
 use super::{Chain, Comparison, PlanError, PlanOptions, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op};
@@ -243,12 +244,12 @@ impl Assign<'_> {
                 }
             }
             (Form::GeluPlain(series), Op::Gelu(x)) => {
-                let period = self.formats.of(*x).wire + series.period_log2;
-                self.close(*x, self.formats.of(*x).extended_bits().max(period), EXTENSIBLE);
-            }
-            (Form::GeluSaturating(series), Op::Gelu(x)) => {
                 let h = self.formats.of(*x);
-                let period = h.wire + series.period_log2;
+                self.share(*x, GeluSeries::wire_bits(h.wire, h.magnitude) + series.factor.shift + h.share - h.wire);
+            }
+            (Form::GeluSaturating(_), Op::Gelu(x)) => {
+                let h = self.formats.of(*x);
+                let period = h.wire + PERIOD_LOG2;
                 self.close(*x, h.extended_bits().max(period + 1), COMPARABLE);
             }
             (Form::GeluClamped(_), Op::Gelu(x)) => {

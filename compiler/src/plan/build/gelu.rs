@@ -4,7 +4,7 @@ use mpcc_program::program::{Gate, Kind, Rounding, Term, ValueId, View};
 use smallvec::SmallVec;
 
 use super::super::formats::Format;
-use super::super::gelu::{CLAMP_AT, GeluSeries, SATURATE_AT};
+use super::super::gelu::{CLAMP_AT, Factor, GeluSeries, PERIOD_LOG2, REACH_LOG2, SATURATE_AT};
 use super::super::rings::CLAMP_LOG2;
 use super::{Build, Spec, encode};
 use crate::graph::{Node, NodeId};
@@ -16,12 +16,12 @@ fn spread(series: &GeluSeries) -> i32 {
 }
 
 impl Build<'_> {
-    /// Σ A_j cos(2πjx/P) in `ring`, at twice the table's scale.
+    /// Σ A_j cos(2πjx/16) in `ring`, at twice the table's scale.
     fn even_series(&mut self, wire: ValueId, series: &GeluSeries, ring: i32, node: &Node) -> ValueId {
         let table = i32::from(self.graph.numeric.table_frac);
         let gate = Gate::CosineSeries {
             source: wire,
-            period_bits: (i32::from(self.program.value(wire).fraction) + series.period_log2) as u8,
+            period_bits: (i32::from(self.program.value(wire).fraction) + PERIOD_LOG2) as u8,
             table_fraction: table as u8,
             coefficients: series.coefficients.iter().map(|a| encode(*a, table)).collect(),
         };
@@ -30,24 +30,57 @@ impl Build<'_> {
         self.push(gate, spec, &node.path)
     }
 
-    /// x/2 + Σ A_j cos(2πjx/P) in `ring`, at twice the table's scale.
-    fn gelu_core(&mut self, x: NodeId, series: &GeluSeries, ring: i32, magnitude: i32, node: &Node) -> ValueId {
+    /// x/2 + Σ A_j cos(2πjx'/16) in `ring`, at twice the table's scale, for the wire of x', x times the series' factor.
+    fn gelu_core(
+        &mut self,
+        wire: ValueId,
+        series: &GeluSeries,
+        ring: i32,
+        magnitude: i32,
+        argument: i32,
+        node: &Node,
+    ) -> ValueId {
         let table = i32::from(self.graph.numeric.table_frac);
-        let wire = self.close(x);
-        let h = self.formats.of(x).wire;
+        let h = i32::from(self.program.value(wire).fraction);
         let shape = &node.ty.shape;
         let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
         let spec = |fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
-        let argument = self.formats.of(x).magnitude;
         let even = self.even_series(wire, series, ring, node);
         let linear = self.push(Gate::Extend { source: wire }, spec(h, argument), &node.path);
-        let half = self.push(Gate::Rescale { source: linear, shift: 1 }, spec(h + 1, argument - 1), &node.path);
-        let terms = vec![Term { value: even, shift: 0 }, Term { value: half, shift: (2 * table - h - 1) as u8 }];
+        let (numerator, shift) = (series.factor.numerator, 1 - series.factor.shift);
+        let half = if numerator == 1 {
+            let gate = Gate::Rescale { source: linear, shift: shift as i16 };
+            self.push(gate, spec(h + shift, argument - shift), &node.path)
+        } else {
+            let factor = encode(1.0 / numerator as f64, 2 * table - h - shift);
+            let gate = Gate::MulPublic { source: linear, factor };
+            self.push(gate, spec(2 * table, argument - shift), &node.path)
+        };
+        let up = 2 * table - i32::from(self.program.value(half).fraction);
+        let terms = vec![Term { value: even, shift: 0 }, Term { value: half, shift: up as u8 }];
         self.push(Gate::Add { terms }, spec(2 * table, magnitude), &node.path)
     }
 
+    /// The argument is scaled before it is opened, so that the series' period covers it.
     pub(super) fn gelu_plain(&mut self, x: NodeId, series: &GeluSeries, f: &Format, ring: i32, node: &Node) -> ValueId {
-        self.gelu_core(x, series, ring, f.magnitude, node)
+        let from = self.formats.of(x).clone();
+        let source = self.share(x);
+        let (numerator, shift) = (series.factor.numerator, series.factor.shift);
+        let shape = &node.ty.shape;
+        let fraction = from.share + shift;
+        let magnitude = from.magnitude.min(REACH_LOG2);
+        let gate = match numerator {
+            1 => Gate::Rescale { source, shift: shift as i16 },
+            _ => Gate::MulPublic { source, factor: numerator },
+        };
+        let own = i32::from(self.program.value(source).ring);
+        let spec = Spec { kind: Kind::Share, shape, ring: own, fraction, magnitude };
+        let scaled = if series.factor == Factor::ONE { source } else { self.push(gate, spec, &node.path) };
+        let gate = Gate::Open { source: scaled, truncate: (fraction - from.wire) as u8, rounding: Rounding::Dithered };
+        let bits = GeluSeries::wire_bits(from.wire, from.magnitude);
+        let spec = Spec { kind: Kind::Wire, shape, ring: bits, fraction: from.wire, magnitude };
+        let wire = self.push(gate, spec, &node.path);
+        self.gelu_core(wire, series, ring, f.magnitude, magnitude, node)
     }
 
     /// [−T ≤ x ≤ T]·(x/2 + series) + [x > T]·x.
@@ -67,7 +100,7 @@ impl Build<'_> {
         let magnitude = (h.magnitude - 1).max(spread(series)) + 1;
         let truncate = 2 * table - h.wire;
         let narrow = h.wire + magnitude + 2;
-        let core = self.gelu_core(x, series, narrow + truncate, magnitude, node);
+        let core = self.gelu_core(wire, series, narrow + truncate, magnitude, h.magnitude, node);
         let shape = &node.ty.shape;
         let core = self.push(
             Gate::Open { source: core, truncate: truncate as u8, rounding: Rounding::Dithered },
@@ -101,7 +134,7 @@ impl Build<'_> {
         let (h, argument) = (self.formats.of(x).wire, self.formats.of(x).magnitude);
         let edge = encode(CLAMP_AT, h);
         let shift = 2 * table - h - 1;
-        let period = h + series.period_log2;
+        let period = h + PERIOD_LOG2;
         let inner = period.max(ring - shift).max(i32::from(self.program.value(wire).ring) + 1);
         let shape = &node.ty.shape;
         let share = |shape, fraction, magnitude| Spec { kind: Kind::Share, shape, ring: inner, fraction, magnitude };
