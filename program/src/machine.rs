@@ -21,7 +21,7 @@ pub struct Machine {
     /// Microseconds of an exchange of short messages over an encrypted link within one machine.
     pub exchange_microseconds: f64,
     /// Nanoseconds per byte of a long message that one end of a link needs to encrypt and send it, or to receive and
-    /// decrypt it; both ends work at the same time.
+    /// decrypt it. Both ends work at the same time if there are cores for them.
     pub link_nanoseconds_per_byte: f64,
 }
 
@@ -62,8 +62,8 @@ impl Machine {
                 hashed: 0.11,
                 fresh: 1.8,
             },
-            exchange_microseconds: 60.0,
-            link_nanoseconds_per_byte: 1.0,
+            exchange_microseconds: 100.0,
+            link_nanoseconds_per_byte: 0.55,
         }
     }
 

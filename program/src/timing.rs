@@ -13,6 +13,8 @@ use crate::work::{self, Work};
 
 /// Bytes of corrections that travel together.
 const PIECE: u64 = 1 << 20;
+/// Bytes of a word of memory.
+const WORD_BYTES: u64 = 8;
 
 /// Predicted seconds of one inference.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -133,15 +135,19 @@ impl Timed {
         let none = crate::code::Exchange::default();
         let mut section = |instrs: &[Instr], exchange: &crate::code::Exchange| {
             let fresh = fresh.next().unwrap_or_default();
-            let items = instrs.iter().zip(&fresh.instructions).map(|(instr, fresh)| Item {
-                work: work::instruction(code, instr),
-                fresh: *fresh,
-                corrections: corrections(code, instr),
+            let items = instrs.iter().zip(&fresh.instructions).map(|(instr, fresh)| {
+                let corrections = corrections(code, instr);
+                // A correction waits in a queue at either end.
+                let fresh = fresh + corrections.iter().sum::<u64>() / WORD_BYTES;
+                Item { work: work::instruction(code, instr), fresh, corrections }
             });
             let bytes = |parts: &[Packed]| parts.iter().map(|p| packed_bytes(code, p.buf, p.bits)).sum();
             let mut messages = work::exchange(code, exchange);
-            messages[1].fresh = fresh.exchange;
-            Section { items: items.collect(), messages, bytes: [bytes(&exchange.send), bytes(&exchange.receive)] }
+            let bytes = [bytes(&exchange.send), bytes(&exchange.receive)];
+            // The message itself, and the buffers of what it brings.
+            messages[0].fresh = bytes[0] / WORD_BYTES;
+            messages[1].fresh = bytes[1] / WORD_BYTES + fresh.exchange;
+            Section { items: items.collect(), messages, bytes }
         };
         Timed {
             setup: section(&code.setup.local, &code.setup.exchange),
@@ -175,13 +181,17 @@ struct Clocks<'a> {
 }
 
 impl Clocks<'_> {
-    /// From the end of sending's preparation to the arrival of the last byte.
-    fn transfer(&self, bytes: u64) -> f64 {
-        self.machine.exchange_microseconds * 1e-6 + self.link.round_trip_seconds / 2.0 + self.line(bytes)
+    /// From the end of sending's preparation to the arrival of a short message.
+    fn latency(&self) -> f64 {
+        self.machine.exchange_microseconds * 1e-6 + self.link.round_trip_seconds / 2.0
     }
 
-    fn line(&self, bytes: u64) -> f64 {
-        bytes as f64 * (1.0 / self.link.bytes_per_second).max(self.machine.link_nanoseconds_per_byte * 1e-9)
+    /// Seconds that a message takes on the line, while `both` bytes travel in both directions: no fewer than one end
+    /// needs for it, nor than the cores need for all ends.
+    fn line(&self, bytes: u64, both: u64) -> f64 {
+        let end = self.machine.link_nanoseconds_per_byte * 1e-9;
+        let ends = 2.0 * both as f64 * end / f64::from(self.machine.cores);
+        (bytes as f64 / self.link.bytes_per_second).max(bytes as f64 * end).max(ends)
     }
 
     fn item(&self, item: &Item, first: bool) -> f64 {
@@ -198,8 +208,9 @@ impl Clocks<'_> {
     fn exchange(&self, sections: [&Section; 2], ready: [f64; 2], first: bool) -> [f64; 2] {
         let sent = [0, 1].map(|p| ready[p] + self.message(&sections[p].messages[0], first));
         [0, 1].map(|p| {
-            let bytes = sections[p].bytes[1];
-            let arrived = if bytes == 0 { 0.0 } else { sent[1 - p] + self.transfer(bytes) };
+            let [sent_bytes, bytes] = sections[p].bytes;
+            let arrived =
+                if bytes == 0 { 0.0 } else { sent[1 - p] + self.latency() + self.line(bytes, bytes + sent_bytes) };
             sent[p].max(arrived) + self.message(&sections[p].messages[1], first)
         })
     }
@@ -230,7 +241,7 @@ impl Clocks<'_> {
 
     /// When each correction of `dealer` reaches each party, and when the dealer is done.
     fn stream<'i>(&self, dealer: impl Iterator<Item = &'i Item>, first: bool) -> ([Vec<f64>; 2], f64) {
-        let mut clock = self.transfer(0);
+        let mut clock = self.latency();
         let mut lines = [Line::default(), Line::default()];
         for item in dealer {
             clock += self.item(item, first);
@@ -249,8 +260,8 @@ impl Clocks<'_> {
     }
 
     fn flush(&self, line: &mut Line, clock: f64) {
-        line.free = line.free.max(clock) + self.line(line.bytes);
-        let arrival = line.free + self.transfer(0);
+        line.free = line.free.max(clock) + self.line(line.bytes, line.bytes);
+        let arrival = line.free + self.latency();
         line.arrivals.extend(std::iter::repeat_n(arrival, line.waiting));
         (line.waiting, line.bytes) = (0, 0);
     }
@@ -283,7 +294,7 @@ impl Clocks<'_> {
             work += items.iter().map(|i| self.item(i, first)).sum::<f64>();
             clock = clock.max(self.consume(0.0, items.iter(), &mut arrivals.into_iter(), first));
         }
-        self.at_least(clock, work, self.workload.offline_bytes().iter().sum()) + self.transfer(0)
+        self.at_least(clock, work, self.workload.offline_bytes().iter().sum()) + self.latency()
     }
 
     /// From the agreement on the session until the data owner holds the masked weights.
