@@ -202,8 +202,29 @@ fn a_gelu_without_a_bound_costs_one_hop_more_with_keys_and_two_with_tables() {
 }
 
 fn paper_is_exact(compiled: &Compiled) {
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cifar10/images/ship.jpg");
+    exact_on(compiled, "examples/cifar10/images/ship.jpg");
+}
+
+fn exact_on(compiled: &Compiled, image: &str) {
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join(image);
     let pixels = mpcc::import::inputs::load(&image, &compiled.graph.inputs[0]).expect("an image");
     let worst = check(compiled, vec![compiled.inference(vec![pixels])], 5, &[[true; 3]]);
     assert!(worst <= 0.03, "error {worst} against float");
+}
+
+/// The paper's other network: with scaling attention as it runs, with ReLU-softmax everywhere as its code counts.
+#[test]
+fn the_tiny_imagenet_network_costs_what_is_predicted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mpcvit-tiny-imagenet");
+    let rectified = golden_ranges(&root.join("model.mpv"), &root.join("model.ranges.json"), None);
+    let [p0, p1, dealer] = rectified.codes();
+    let (predicted, counted) = (cost::program(&rectified.program), cost::counted(&p0, &p1, &dealer));
+    assert_eq!(counted, cost::Cost { macs: counted.macs, words: counted.words, ..predicted });
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let scaling = folder.path().join("model.mpv");
+    let source = std::fs::read_to_string(root.join("model.mpv")).expect("the example");
+    std::fs::write(&scaling, source.replace("attn: plan = ATTN)", "attn: plan = ATTN_SCALE)")).expect("written");
+    let scaling = golden_ranges(&scaling, &root.join("scale.ranges.json"), None);
+    exact_on(&scaling, "examples/mpcvit-tiny-imagenet/images/horse.png");
 }
