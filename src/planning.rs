@@ -35,7 +35,7 @@ fn words(source: &Source, error: &PlanError) -> (&'static str, &'static str, Str
         PlanError::StaleRanges => ("E0802", "", format!("observe the ranges again with `{calibrate}`")),
         PlanError::TooWide { .. } => (
             "E0803",
-            "this value and what is made of it do not fit one machine word",
+            "this value and what is made of it do not fit the widest ring",
             "lower `frac` or `weight_frac` in `numeric`, or declare a tighter range with `assume`".to_owned(),
         ),
         PlanError::RowDomain { .. } => (

@@ -280,9 +280,9 @@ observed on example inputs (`mpcc simulate MODEL --weights W --calibrate DIR` wr
 declared: `assume range(x) in [0, 16];`."),
     code("E0802", "the value ranges belong to another model", "\
 Ranges are those of one graph: after a change of the model, of a plan or of a constant they are observed again."),
-    code("E0803", "a value does not fit a machine word", "\
-A value, the fraction bits of what it is made of, and what its consumers need must fit 64 bits together. Fewer
-fraction bits (`numeric { frac, weight_frac }`) or a tighter range (`assume range(x) in [low, high];`) help."),
+    code("E0803", "a value does not fit the widest ring", "\
+A value, the fraction bits of what it is made of, and what its consumers need must fit 128 bits together, and 62
+where it is extended. Fewer fraction bits (`numeric { frac, weight_frac }`) or a tighter range (`assume range(x) in [low, high];`) help."),
     code("E0804", "the argument of a row function varies too much", "\
 Reciprocals and inverse square roots are tables over the octaves that the argument can span. Declare the range
 that matters with `assume`; below it the function saturates."),

@@ -50,7 +50,7 @@ pub struct Cost {
     pub offline_bytes: PartyBytes,
     /// Masked weights, model owner to data owner, once per session.
     pub setup_bytes: u64,
-    /// 64-bit multiply-accumulates online, by party.
+    /// Multiply-accumulates online, of words or doubles, by party.
     pub macs: [u64; 2],
     /// Words handled online per party, a measure of everything that is no matrix product.
     pub words: u64,

@@ -42,6 +42,10 @@ Both factors are wires; the dealer shares the product of their masks. The partie
 result is a share. No hop of its own, no byte online; the dealer sends one word for each entry of the result.
 Query times key and weights times values are of this kind.
 
+Products of products need wider rings than one word has. The compiler takes two words an entry (up to 128 bits,
+no hop), or opens a value in between in a narrow ring, extends it (G2) and opens it again (one hop, often beside
+a longer path): whichever is faster on the network.
+
 Papers: Beaver (CRYPTO 1991); Turbospeedz (Ben-Efraim et al., ACNS 2019) for masks of wires."),
     operation(&["linear", "patch_embed", "G4"], "product of a secret value and a weight", "\
 Each weight W is sent once per session as W + s, s a mask that the dealer knows. From then on a product with a
@@ -75,8 +79,9 @@ shares. One hop opens the masked results of all digits, a second one the masked 
 x is then local, in any ring. Two hops, about ten bits an entry online for 18-bit values.
 
 The other protocol (G16) deals both parties keys of a distributed comparison function, evaluated at two public
-points: no hop, nothing online, but some five hundred dealt bytes an entry in place of some forty. Choose it with
-`mpcc compile --relu function-sharing`.
+points: no hop, nothing online, but some five hundred dealt bytes an entry in place of some forty. The compiler
+takes whichever is faster on the network of `--net`, a second before the input is known counting `--alpha`;
+`--relu` decides it for all.
 
 Papers: one-time truth tables (Ishai et al., TCC 2013); the joining of digits is as in CrypTFlow2 (Rathee et
 al., CCS 2020); comparison functions with a payload are from Boyle et al. (EUROCRYPT 2021)."),
