@@ -62,7 +62,7 @@ impl Machine {
                 hashed: 0.11,
                 fresh: 1.8,
             },
-            exchange_microseconds: 100.0,
+            exchange_microseconds: 80.0,
             link_nanoseconds_per_byte: 0.55,
         }
     }
