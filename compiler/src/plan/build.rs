@@ -217,12 +217,9 @@ impl Build<'_> {
         let shift = self.formats.of(source).wire - f.wire;
         let ring = self.rings.of(id);
         let close = ring.close > 0 && self.close.contains_key(&source);
-        let maps: [(fn(&mut Self) -> &mut Known, bool); 3] = [
-            (|b| &mut b.shares, ring.share > 0),
-            (|b| &mut b.wires, ring.wire > 0 || (ring.close > 0 && !close)),
-            (|b| &mut b.close, close),
-        ];
-        for (map, _) in maps.into_iter().filter(|(_, used)| *used) {
+        let maps: [fn(&mut Self) -> &mut Known; 3] = [|b| &mut b.shares, |b| &mut b.wires, |b| &mut b.close];
+        let used = [ring.share > 0, ring.wire > 0 || (ring.close > 0 && !close), close];
+        for (map, _) in maps.into_iter().zip(used).filter(|(_, used)| *used) {
             let Some(&value) = map(self).get(&source) else { continue };
             let kind = self.program.value(value).kind;
             let (ring, fraction) = {
