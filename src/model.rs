@@ -88,7 +88,7 @@ impl ModelOptions {
             ReluProtocol::DigitTables => Some(Comparison::DigitTables),
             ReluProtocol::FunctionSharing => Some(Comparison::FunctionSharing),
         };
-        Decided { comparison, chain: None }
+        Decided { comparison, ..Decided::default() }
     }
 
     /// As lowering takes them.

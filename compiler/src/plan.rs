@@ -151,6 +151,16 @@ pub enum Chain {
     Narrow,
 }
 
+/// In how many windows the table of an inverse deviation or of the reciprocal of a row sum (G10) covers its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowTables {
+    /// In one: no hop, and dealt bytes that double with every octave of the range; up to 2^14 buckets.
+    One,
+    /// In several: one hop and few dealt bytes.
+    Several,
+}
+
 /// Choices between protocols: one for the whole graph, and others for single nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanOptions {
@@ -162,6 +172,10 @@ pub struct PlanOptions {
     pub chain: Chain,
     /// For single values of such chains.
     pub chain_of: BTreeMap<NodeId, Chain>,
+    /// For row functions with tables of both kinds; if nothing is said, one window where it has at most 1024 buckets.
+    pub row_tables: Option<RowTables>,
+    /// For single row functions.
+    pub row_tables_of: BTreeMap<NodeId, RowTables>,
 }
 
 impl PlanOptions {
@@ -171,6 +185,10 @@ impl PlanOptions {
 
     pub(crate) fn chain_at(&self, id: NodeId) -> Chain {
         self.chain_of.get(&id).copied().unwrap_or(self.chain)
+    }
+
+    pub(crate) fn row_tables_at(&self, id: NodeId) -> Option<RowTables> {
+        self.row_tables_of.get(&id).copied().or(self.row_tables)
     }
 }
 
@@ -193,6 +211,8 @@ pub enum Taken {
     Comparison(Comparison),
     /// For a value that needs more than one word, or would without a hop of its own.
     Chain(Chain),
+    /// For a function of one number per row.
+    RowTables(RowTables),
 }
 
 impl Taken {
@@ -203,6 +223,8 @@ impl Taken {
             Taken::Comparison(Comparison::FunctionSharing) => "comparison by function sharing",
             Taken::Chain(Chain::Wide) => "a ring of two words",
             Taken::Chain(Chain::Narrow) => "a second opening",
+            Taken::RowTables(RowTables::One) => "a row table in one window",
+            Taken::RowTables(RowTables::Several) => "a row table in several windows",
         }
     }
 }
@@ -249,7 +271,8 @@ fn choices(graph: &Graph, formats: &formats::Formats, rings: &rings::Rings, opti
     let taken = |id: NodeId, node: &Node| {
         let compared = matches!(node.op, Op::Relu(_)) || formats.of(id).form.saturates();
         let comparison = compared.then(|| Taken::Comparison(options.comparison_at(id)));
-        [comparison, rings.of(id).chain.map(Taken::Chain)].into_iter().flatten()
+        let row_tables = formats.of(id).form.row_tables().map(Taken::RowTables);
+        [comparison, rings.of(id).chain.map(Taken::Chain), row_tables].into_iter().flatten()
     };
     let choice = |node, n: &Node, taken| Choice { node, path: n.path.clone(), taken };
     used.flat_map(|(node, n)| taken(node, n).map(move |taken| choice(node, n, taken))).collect()

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use mpcc_compiler::compile::{assemble_for, rewrite};
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::LowerOptions;
-use mpcc_compiler::plan::{Chain, Chosen, Comparison, Decided, Objective, PlanOptions, Taken, plan_for, plan_with};
+use mpcc_compiler::plan::{
+    Chain, Chosen, Comparison, Decided, Objective, PlanOptions, RowTables, Taken, plan_for, plan_with,
+};
 use mpcc_compiler::ranges::{Ranges, nominal};
 use mpcc_program::machine::{Link, Machine};
 use mpcc_program::timing::Workload;
@@ -31,7 +33,7 @@ fn chosen(link: Link, alpha: f64, decided: Decided) -> Chosen {
 fn comparisons(chosen: &Chosen) -> Vec<Comparison> {
     let of = |taken| match taken {
         Taken::Comparison(comparison) => Some(comparison),
-        Taken::Chain(_) => None,
+        Taken::Chain(_) | Taken::RowTables(_) => None,
     };
     chosen.plan.choices.iter().filter_map(|choice| of(choice.taken)).collect()
 }
@@ -72,16 +74,76 @@ fn comparisons_follow_what_offline_seconds_count() {
 fn what_is_decided_stays() {
     for comparison in [Comparison::DigitTables, Comparison::FunctionSharing] {
         for chain in [Chain::Wide, Chain::Narrow] {
-            let decided = Decided { comparison: Some(comparison), chain: Some(chain) };
+            let row_tables = Some(RowTables::Several);
+            let decided = Decided { comparison: Some(comparison), chain: Some(chain), row_tables };
             let chosen = chosen(Link::WAN, 0.5, decided);
-            assert_eq!(chosen.options, PlanOptions { comparison, chain, ..PlanOptions::default() });
+            assert_eq!(chosen.options, PlanOptions { comparison, chain, row_tables, ..PlanOptions::default() });
             assert_eq!(chosen.compared, 1);
         }
     }
-    let only = Decided { comparison: Some(Comparison::DigitTables), chain: None };
+    let only = Decided { comparison: Some(Comparison::DigitTables), ..Decided::default() };
     let found = chosen(Link::WAN, 0.0, only);
     assert!(found.compared > 2);
     assert_eq!(comparisons(&found).into_iter().collect::<Vec<_>>(), [Comparison::DigitTables; 7]);
+}
+
+fn row_tables(chosen: &Chosen) -> Vec<RowTables> {
+    let of = |taken| if let Taken::RowTables(tables) = taken { Some(tables) } else { None };
+    chosen.plan.choices.iter().filter_map(|choice| of(choice.taken)).collect()
+}
+
+/// One window saves a hop and deals more.
+#[test]
+fn row_tables_follow_what_offline_seconds_count() {
+    let source = |low: &str| {
+        format!(
+            "mpv 1;
+            model Rows() {{
+                input x: secret client Tensor<64, 64>;
+                weights secret server {{ format: safetensors }}
+                param w: Tensor<64, 64> = \"w\";
+                let r = relu(linear(x, w));
+                let d = sum(r, axis: -1);
+                assume range(d) in [{low}, 16];
+                output y: reveal client Tensor<64, 64> = r * recip(d);
+            }}"
+        )
+    };
+    let machine = Machine::built_in();
+    // 7 octaves have both tables, the larger not by default; 13 octaves only one.
+    for (low, alpha, taken) in
+        [("0.125", 0.0, vec![RowTables::One]), ("0.125", 1.0, vec![RowTables::Several]), ("0.001953125", 0.0, vec![])]
+    {
+        let graph = rewrite(&source(low), &LowerOptions::default()).expect("a valid model").graph;
+        let ranges = nominal(&graph);
+        let objective = Objective { machine: &machine, link: Link::WAN, alpha };
+        let chosen = plan_for(&graph, &ranges, &objective, Decided::default()).expect("a plan");
+        assert_eq!(row_tables(&chosen), taken, "{low} at {alpha}");
+        for one in [None, Some(RowTables::One), Some(RowTables::Several)] {
+            let options = PlanOptions { row_tables: one, row_tables_of: [].into(), ..chosen.options.clone() };
+            let plan = plan_with(&graph, &ranges, &options).expect("a plan");
+            let hop_more = one != Some(RowTables::One) && taken == [RowTables::One];
+            let hop_less = one == Some(RowTables::One) && taken == [RowTables::Several];
+            let hops = plan.program.hops + u16::from(hop_less);
+            assert_eq!(hops, chosen.plan.program.hops + u16::from(hop_more), "{low} at {alpha}, {one:?}");
+        }
+    }
+}
+
+/// Tokens of an untrained network differ by eight octaves of variance in front of the first layer only.
+#[test]
+fn the_first_layers_norms_take_one_window_at_leisure() {
+    let (graph, _) = network();
+    let recorded = include_str!("../../examples/mpcvit-cifar10-paper/model.ranges.json");
+    let ranges: Ranges = serde_json::from_str(recorded).expect("ranges");
+    let machine = Machine::built_in();
+    let hops = [0.0, 1.0].map(|alpha| {
+        let objective = Objective { machine: &machine, link: Link::WAN, alpha };
+        let chosen = plan_for(graph, &ranges, &objective, Decided::default()).expect("a plan");
+        let several = row_tables(&chosen).iter().filter(|t| **t == RowTables::Several).count();
+        (chosen.plan.program.hops, several)
+    });
+    assert_eq!(hops, [(103, 0), (117, 2)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use mpcc_compiler::compile::rewrite;
 use mpcc_compiler::lower::LowerOptions;
-use mpcc_compiler::plan::{Chain, Comparison, Plan, PlanOptions, Taken, plan_with};
+use mpcc_compiler::plan::{Chain, Comparison, Plan, PlanOptions, RowTables, Taken, plan_with};
 use mpcc_compiler::ranges::nominal;
 use mpcc_program::cost::{self, Cost};
 
@@ -63,6 +63,26 @@ fn the_tiny_imagenet_network_is_at_its_floor() {
     expect(TINY, half, [149, 131], [75_904_345, 73_921_900]);
     let online = expect(TINY, "[[rs; HEADS]; LAYERS]", [149, 131], [111_145_877, 106_388_027]);
     within_budget(online, 9, 12_556);
+}
+
+/// A reciprocal without a hop, where the row sums vary by no more than one window covers: one a layer less.
+#[test]
+fn a_reciprocal_in_one_window_saves_a_hop_a_layer() {
+    let sum = "let d = sum(r, axis: -1) + EPS;";
+    let source = source(CIFAR, "[[rs; HEADS]; LAYERS]");
+    assert!(source.contains(sum));
+    let assumed = "let t = sum(r, axis: -1);\n  assume range(t) in [1, 100];\n  let d = t + EPS;";
+    let source = source.replace(sum, assumed);
+    let hops = [RowTables::Several, RowTables::One].map(|tables| {
+        let comparison = Comparison::FunctionSharing;
+        let found = plan(&source, &PlanOptions { comparison, ..PlanOptions::default() });
+        let mut options = PlanOptions { comparison, ..PlanOptions::default() };
+        let reciprocals = found.choices.iter().filter(|c| c.taken == Taken::RowTables(RowTables::Several));
+        options.row_tables_of = reciprocals.map(|c| (c.node, tables)).collect();
+        assert_eq!(options.row_tables_of.len(), 7);
+        plan(&source, &options).program.hops
+    });
+    assert_eq!(hops, [103, 96]);
 }
 
 /// Where ReLU-softmax heads decide the hops of a layer, the scaling heads have time for a second opening: taking it

@@ -7,7 +7,7 @@ use mpcc::compiler::compile::{assemble_with, rewrite};
 use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc::compiler::graph::{Element, Graph};
 use mpcc::compiler::lower::LowerOptions;
-use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions};
+use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions, RowTables};
 use mpcc::compiler::ranges::Ranges;
 use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
@@ -135,7 +135,9 @@ pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Re
 }
 
 fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>, comparison: Comparison) -> Compiled {
-    let options = PlanOptions { comparison, ..PlanOptions::default() };
+    let one_window = source.lines().any(|l| l == "// row tables: one");
+    let row_tables = one_window.then_some(RowTables::One);
+    let options = PlanOptions { comparison, row_tables, ..PlanOptions::default() };
     let artefact = assemble_with(source, &graph, ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
     let program = artefact.program.clone();
     let evaluator = Evaluator::new(&graph, &params).expect("finite weights");

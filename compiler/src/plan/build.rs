@@ -306,7 +306,7 @@ impl Build<'_> {
         let shape = &node.ty.shape;
         let spec = |ring| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
         match (&f.form, &node.op) {
-            (Form::RowFunction { argument, windows, function }, op) => {
+            (Form::RowFunction { argument, windows, function, .. }, op) => {
                 let table = windows.table(*function, (f.share - TAU_BITS) as u8);
                 self.row_function(op, *argument, table, f, ring, &node.path)
             }

@@ -1,7 +1,7 @@
 //! The choice between protocols: the plan with the least online + α · offline seconds on a machine and a network.
 //!
-//! Nodes between whose protocols there is a choice are grouped by what they compute: those of one shape first, then
-//! those of one shape and one layer. From each plan that chooses the same everywhere, groups change their protocol one
+//! Nodes between whose protocols there is a choice are grouped by what they compute and take: those of one shape first,
+//! then those of one shape and one layer. From each plan that chooses the same everywhere, groups change their protocol one
 //! after the other as long as that saves time. Only the order of the nodes and arithmetic decide, so the same graph,
 //! ranges and objective give the same plan everywhere.
 
@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mpcc_program::machine::{Link, Machine};
 use mpcc_program::timing::{Estimate, Workload};
 
-use super::{Chain, Comparison, Plan, PlanError, PlanOptions, Taken, plan_with};
-use crate::graph::{Graph, NodeId};
+use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, RowTables, Taken, plan_with};
+use crate::graph::{Graph, NodeId, Op};
 use crate::ranges::Ranges;
 
 /// What a plan is chosen for.
@@ -39,6 +39,8 @@ pub struct Decided {
     pub comparison: Option<Comparison>,
     /// For every chain of products that one word cannot hold.
     pub chain: Option<Chain>,
+    /// For every row function.
+    pub row_tables: Option<RowTables>,
 }
 
 /// A chosen plan.
@@ -76,23 +78,24 @@ pub fn plan_for(
     let mut starts = Vec::new();
     for &comparison in &comparisons {
         for &chain in &chains {
-            let options = PlanOptions { comparison, chain, ..PlanOptions::default() };
-            if let Some(seconds) = search.seconds(&options) {
-                starts.push((options, seconds));
+            let options = PlanOptions { comparison, chain, row_tables: decided.row_tables, ..PlanOptions::default() };
+            if let Some(cost) = search.cost(&options) {
+                starts.push((options, cost));
             }
         }
     }
     let fits = |taken: Taken| match taken {
         Taken::Comparison(_) => comparisons.len() > 1,
         Taken::Chain(_) => chains.len() > 1,
+        Taken::RowTables(_) => decided.row_tables.is_none(),
     };
     for by_layer in [false, true] {
         // Layers are looked at from the best plan only, since they are many.
         if by_layer {
             starts = search.best.iter().map(|best| (best.0.options.clone(), best.1)).collect();
         }
-        for (options, seconds) in &starts {
-            search.descend(options.clone(), *seconds, by_layer, fits);
+        for (options, cost) in &starts {
+            search.descend(options.clone(), *cost, by_layer, fits);
         }
     }
     let compared = search.seen.len();
@@ -106,43 +109,68 @@ struct Search<'a> {
     graph: &'a Graph,
     ranges: &'a Ranges,
     objective: &'a Objective<'a>,
-    seen: Vec<(PlanOptions, Option<f64>)>,
-    best: Option<(Chosen, f64)>,
+    seen: Vec<(PlanOptions, Option<Cost>)>,
+    best: Option<(Chosen, Cost)>,
     refused: Option<Vec<PlanError>>,
+}
+
+/// What changes, that first which may save most.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Deviation,
+    Reciprocal,
+    Comparison,
+    Chain,
+}
+
+/// What a plan takes.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// That count.
+    seconds: f64,
+    hops: u16,
+}
+
+impl Cost {
+    /// Whether it is worth going on from this plan instead of another: it saves time, or one hop at no time. The party
+    /// with the input is ahead by a hop, so every second hop is free, and one less may show only with the next.
+    fn leads_on_from(self, other: Cost) -> bool {
+        gains(self.seconds, other.seconds) || self.hops + 1 == other.hops && !gains(other.seconds, self.seconds)
+    }
 }
 
 /// Nodes that change together.
 type Group = BTreeSet<NodeId>;
 
 impl Search<'_> {
-    /// Seconds that count of the plan with these options; nothing if there is none.
-    fn seconds(&mut self, options: &PlanOptions) -> Option<f64> {
-        if let Some((_, seconds)) = self.seen.iter().find(|(seen, _)| seen == options) {
-            return *seconds;
+    /// What the plan with these options takes; nothing if there is none.
+    fn cost(&mut self, options: &PlanOptions) -> Option<Cost> {
+        if let Some((_, cost)) = self.seen.iter().find(|(seen, _)| seen == options) {
+            return *cost;
         }
-        let seconds = match plan_with(self.graph, self.ranges, options) {
+        let cost = match plan_with(self.graph, self.ranges, options) {
             Err(errors) => {
                 self.refused.get_or_insert(errors);
                 None
             }
             Ok(plan) => {
                 let estimate = Workload::new(&plan.program).estimate(self.objective.machine, self.objective.link);
-                let seconds = self.objective.seconds(&estimate);
-                if self.best.as_ref().is_none_or(|(_, least)| gains(seconds, *least)) {
+                let cost = Cost { seconds: self.objective.seconds(&estimate), hops: plan.program.hops };
+                if self.best.as_ref().is_none_or(|(_, least)| gains(cost.seconds, least.seconds)) {
                     let chosen = Chosen { plan, options: options.clone(), estimate, compared: 0 };
-                    self.best = Some((chosen, seconds));
+                    self.best = Some((chosen, cost));
                 }
-                Some(seconds)
+                Some(cost)
             }
         };
-        self.seen.push((options.clone(), seconds));
-        seconds
+        self.seen.push((options.clone(), cost));
+        cost
     }
 
     /// Changes group after group while that saves time.
-    fn descend(&mut self, mut options: PlanOptions, mut seconds: f64, by_layer: bool, fits: impl Fn(Taken) -> bool) {
+    fn descend(&mut self, mut options: PlanOptions, mut cost: Cost, by_layer: bool, fits: impl Fn(Taken) -> bool) {
         loop {
-            let before = seconds;
+            let before = cost;
             for (flipped, group) in self.groups(&options, by_layer, &fits) {
                 if self.seen.len() >= MOST_PLANS {
                     return;
@@ -156,15 +184,18 @@ impl Search<'_> {
                         Taken::Chain(chain) => {
                             changed.chain_of.insert(node, chain);
                         }
+                        Taken::RowTables(tables) => {
+                            changed.row_tables_of.insert(node, tables);
+                        }
                     }
                 }
-                if let Some(less) = self.seconds(&changed)
-                    && gains(less, seconds)
+                if let Some(less) = self.cost(&changed)
+                    && less.leads_on_from(cost)
                 {
-                    (options, seconds) = (changed, less);
+                    (options, cost) = (changed, less);
                 }
             }
-            if seconds >= before {
+            if !gains(cost.seconds, before.seconds) {
                 return;
             }
         }
@@ -173,17 +204,23 @@ impl Search<'_> {
     /// The nodes between whose protocols these options leave a choice, and what each group would change to.
     fn groups(&self, options: &PlanOptions, by_layer: bool, fits: impl Fn(Taken) -> bool) -> Vec<(Taken, Group)> {
         let Ok(plan) = plan_with(self.graph, self.ranges, options) else { return Vec::new() };
-        let mut groups: BTreeMap<(bool, Vec<usize>, String), (Taken, Group)> = BTreeMap::new();
+        let mut groups = BTreeMap::new();
         for choice in plan.choices.into_iter().filter(|choice| fits(choice.taken)) {
             let shape = self.graph.node(choice.node).ty.shape.to_vec();
             let layer = if by_layer { layer(&choice.path).to_owned() } else { String::new() };
-            let is_chain = matches!(choice.taken, Taken::Chain(_));
-            let group = groups.entry((is_chain, shape, layer)).or_insert((other(choice.taken), Group::new()));
-            if group.0 == other(choice.taken) {
-                group.1.insert(choice.node);
-            }
+            let key = (self.kind(&choice), shape, layer, choice.taken.name());
+            groups.entry(key).or_insert((other(choice.taken), Group::new())).1.insert(choice.node);
         }
         groups.into_values().collect()
+    }
+
+    fn kind(&self, choice: &Choice) -> Kind {
+        match (choice.taken, &self.graph.node(choice.node).op) {
+            (Taken::RowTables(_), Op::InvStd { .. }) => Kind::Deviation,
+            (Taken::RowTables(_), _) => Kind::Reciprocal,
+            (Taken::Comparison(_), _) => Kind::Comparison,
+            (Taken::Chain(_), _) => Kind::Chain,
+        }
     }
 }
 
@@ -197,6 +234,8 @@ fn other(taken: Taken) -> Taken {
         Taken::Comparison(Comparison::FunctionSharing) => Taken::Comparison(Comparison::DigitTables),
         Taken::Chain(Chain::Wide) => Taken::Chain(Chain::Narrow),
         Taken::Chain(Chain::Narrow) => Taken::Chain(Chain::Wide),
+        Taken::RowTables(RowTables::One) => Taken::RowTables(RowTables::Several),
+        Taken::RowTables(RowTables::Several) => Taken::RowTables(RowTables::One),
     }
 }
 

@@ -4,8 +4,8 @@
 use mpcc_program::code::RowFunction;
 
 use super::gelu::{self, GeluSeries};
-use super::windows::{self, Windows};
-use super::{Comparison, PlanError, PlanOptions, TAU_BITS, WIDEST, WORD};
+use super::windows::{Tables, Windows};
+use super::{Comparison, PlanError, PlanOptions, RowTables, TAU_BITS, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{Origin, Ranges};
@@ -24,7 +24,7 @@ pub(crate) enum Form {
     /// A view of an operand, as share and as wire.
     Alias,
     /// A row function of the share `argument`, by tables.
-    RowFunction { argument: NodeId, windows: Windows, function: RowFunction },
+    RowFunction { argument: NodeId, windows: Windows, tables: Tables, function: RowFunction },
     /// GeLU by the plain series.
     GeluPlain(GeluSeries),
     /// GeLU by the series inside ±6 and its limits outside, selected by digit tables.
@@ -37,6 +37,16 @@ impl Form {
     /// Whether it compares its argument with thresholds.
     pub(crate) fn saturates(&self) -> bool {
         matches!(self, Form::GeluSaturating(_) | Form::GeluClamped(_))
+    }
+
+    /// Which tables it takes, where there are others.
+    pub(crate) fn row_tables(&self) -> Option<RowTables> {
+        match self {
+            Form::RowFunction { windows, tables, .. } if tables.differ() => {
+                Some(if windows.windows == 1 { RowTables::One } else { RowTables::Several })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -381,12 +391,13 @@ impl Assign<'_> {
     }
 
     fn row_function(&mut self, id: NodeId, argument: NodeId, low: f64, high: f64, function: RowFunction) -> Form {
-        let windows = windows::choose(low, high).unwrap_or_else(|| {
+        let tables = Tables::for_range(low, high);
+        let windows = tables.take(self.options.row_tables_at(id)).unwrap_or_else(|| {
             let path = self.graph.node(id).path.clone();
             self.errors.push(PlanError::RowDomain { node: id, path, low, high });
             Windows { ring_bits: 16, index_bits: 8, windows: 1 }
         });
-        Form::RowFunction { argument, windows, function }
+        Form::RowFunction { argument, windows, tables, function }
     }
 
     fn gelu(&mut self, id: NodeId, x: NodeId) -> (Form, i32, i32) {

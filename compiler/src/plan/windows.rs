@@ -3,7 +3,7 @@
 use mpcc_program::code::{RowFunction, RowTable};
 use mpcc_program::cost;
 
-use super::TAU_BITS;
+use super::{RowTables, TAU_BITS};
 
 /// Ring bits, index bits and windows of a row table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,17 +62,18 @@ impl Windows {
     }
 }
 
-/// Most windows and index bits that are considered.
+/// Most windows that are considered.
 const WINDOWS: u8 = 6;
-const INDEX_BITS: u8 = 12;
+
+/// Most index bits that are considered.
+fn index_bits(windows: u8) -> u8 {
+    if windows == 1 { 14 } else { 12 }
+}
 
 /// For every number of windows the smallest table that is exact on `[low, high]` in ring units, with a factor 2 of room
 /// below, where it saturates, and 4 above, where it would wrap; ordered by the words dealt per row.
-///
-/// One window costs no hop and any more cost one, so a caller who weighs bytes against hops compares the first candidate of
-/// one window with the first of several.
-pub(crate) fn candidates(low: f64, high: f64) -> Vec<Windows> {
-    let smallest = |windows| (5..=INDEX_BITS).find_map(|n| Windows::reach(windows, n, low, high));
+fn candidates(low: f64, high: f64) -> Vec<Windows> {
+    let smallest = |windows| (5..=index_bits(windows)).find_map(|n| Windows::reach(windows, n, low, high));
     let mut all: Vec<Windows> = (1..=WINDOWS).filter_map(smallest).collect();
     all.sort_by_key(|w| w.dealt_words());
     all
@@ -81,16 +82,60 @@ pub(crate) fn candidates(low: f64, high: f64) -> Vec<Windows> {
 /// Index bits up to which one window, without a hop, is worth its bytes.
 const ONE_WINDOW: u8 = 10;
 
-/// The default candidate: one window if it has at most 1024 buckets, else the one with the fewest bytes.
-pub(crate) fn choose(low: f64, high: f64) -> Option<Windows> {
-    let all = candidates(low, high);
-    let one = all.iter().find(|w| w.windows == 1 && w.index_bits <= ONE_WINDOW);
-    one.or(all.first()).copied()
+/// The tables between which there is a choice: one window costs no hop, and any more cost one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tables {
+    one: Option<Windows>,
+    /// With the fewest bytes.
+    several: Option<Windows>,
+}
+
+impl Tables {
+    /// The tables for arguments in `[low, high]`, in ring units.
+    pub(crate) fn for_range(low: f64, high: f64) -> Tables {
+        let all = candidates(low, high);
+        let first = |test: fn(&&Windows) -> bool| all.iter().find(test).copied();
+        Tables { one: first(|w| w.windows == 1), several: first(|w| w.windows > 1) }
+    }
+
+    /// Whether there are both.
+    pub(crate) fn differ(self) -> bool {
+        self.one.is_some() && self.several.is_some()
+    }
+
+    /// The table wanted, or what there is. If nothing is wanted, one window if it has few buckets, else fewer bytes.
+    pub(crate) fn take(self, wanted: Option<RowTables>) -> Option<Windows> {
+        let (Some(one), Some(several)) = (self.one, self.several) else { return self.one.or(self.several) };
+        let takes_one = match wanted {
+            Some(wanted) => wanted == RowTables::One,
+            None => one.index_bits <= ONE_WINDOW || one.dealt_words() <= several.dealt_words(),
+        };
+        Some(if takes_one { one } else { several })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn choose(low: f64, high: f64) -> Option<Windows> {
+        Tables::for_range(low, high).take(None)
+    }
+
+    #[test]
+    fn what_is_wanted_is_taken_where_there_is_a_choice() {
+        for (low, one, several) in
+            [(8e6, 7, (2, 5)), (1e6, 10, (3, 5)), (5e5, 11, (3, 5)), (2.5e5, 12, (4, 5)), (1e5, 13, (4, 5))]
+        {
+            let tables = Tables::for_range(low, 3e7);
+            let taken = |wanted| tables.take(Some(wanted)).map(|w| (w.windows, w.index_bits)).unwrap();
+            assert!(tables.differ(), "{low}");
+            assert_eq!((taken(RowTables::One), taken(RowTables::Several)), ((1, one), several), "{low}");
+        }
+        let wide = Tables::for_range(1e4, 3e7);
+        assert!(!wide.differ());
+        assert_eq!(wide.take(Some(RowTables::One)), wide.take(None));
+    }
 
     #[test]
     fn one_window_where_it_reaches_and_more_where_it_does_not() {

@@ -67,6 +67,32 @@ fn row_tables_approximate_their_function_over_their_domain() {
     }
 }
 
+/// Up to what planners ask for where randomness may cost more than a hop.
+#[test]
+fn one_window_of_many_buckets_is_exact_and_accurate() {
+    for index_bits in [10, 11, 12, 14] {
+        for function in [
+            RowFunction::Rsqrt { scale: 2f64.powi(-24), eps: 1e-6 },
+            RowFunction::Recip { scale: 2f64.powi(-20), eps: 1e-3 },
+        ] {
+            let table = RowTable { index_bits, ..table(1, function) };
+            let real = |v: f64| match function {
+                RowFunction::Rsqrt { scale, eps } => 1.0 / (v * scale + eps).sqrt(),
+                RowFunction::Recip { scale, eps } => 1.0 / (v * scale + eps),
+            };
+            let (lo, top) = (table.domain().start as f64, ((1i64 << 29) - 1) as f64);
+            let arguments: Vec<i64> = (0..16).map(|i| (lo * (top / lo).powf(f64::from(i) / 15.0)) as i64).collect();
+            let mut b = Build::default();
+            let (_, y) = lookup(&mut b, &arguments, table);
+            for (v, y) in arguments.iter().zip(b.value(y)) {
+                let (y, want) = (y as f64 / f64::from(FRACTION + TAU).exp2(), real(*v as f64));
+                let allowed = want * 2f64.powi(-12) + 6.0 * 2f64.powi(-i32::from(FRACTION));
+                assert!((y - want).abs() <= allowed, "{function:?}, {index_bits} bits, at {v}: {y} for {want}");
+            }
+        }
+    }
+}
+
 /// The compiler chooses tables by the domain that the program's form states, and dealers fit by the kernel's.
 #[test]
 fn program_and_kernel_state_one_domain() {
