@@ -60,12 +60,6 @@ pub(crate) struct Target {
     pub(crate) machine: Machine,
 }
 
-impl Default for Target {
-    fn default() -> Self {
-        Self { network: NetworkProfile::wan(), machine: Machine::built_in() }
-    }
-}
-
 /// Protocols for ReLU by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum ReluProtocol {

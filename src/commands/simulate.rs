@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use mpcc_channel::NetworkProfile;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_import::{inputs, weights};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::encoded;
 use crate::failure::Usage;
 use crate::files;
+use crate::machine::MachineOptions;
 use crate::model::{self, Model, ModelOptions, Target};
 use crate::outputs::{Accuracy, Revealed, expected_label, largest_difference};
 use crate::progress::Bar;
@@ -60,6 +62,11 @@ pub(crate) struct SimulateArguments {
     options: ModelOptions,
     #[command(flatten)]
     ranges: RangeOptions,
+    /// The network for which protocols are chosen, as in `mpcc compile`; rounding depends on them.
+    #[arg(long, value_name = "PROFILE", default_value = "wan")]
+    net: NetworkProfile,
+    #[command(flatten)]
+    machine: MachineOptions,
 }
 
 #[derive(Serialize)]
@@ -100,6 +107,7 @@ struct Inference {
 
 pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<()> {
     let mut report = Report { schema: "mpcc.simulate/1", ranges_written: None, simulation: None };
+    let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
     let model = if arguments.ranges.calibrates() {
         let source = model::read_source(&arguments.model, &arguments.options, terminal)?;
         if files::is_standard(&source.path) && arguments.output.is_none() {
@@ -109,12 +117,12 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<
         let path = arguments.output.clone().unwrap_or_else(|| ranges::beside(&source.path));
         let mut text = serde_json::to_string(&found)?;
         text.push('\n');
-        let artefact = source.assemble(&found, &Target::default())?;
+        let artefact = source.assemble(&found, &target)?;
         files::write(&path, text.as_bytes())?;
         report.ranges_written = Some(path.display().to_string());
         Model { artefact, source: Some(source) }
     } else {
-        model::read(&arguments.model, &arguments.options, &arguments.ranges, None, &Target::default(), terminal)?
+        model::read(&arguments.model, &arguments.options, &arguments.ranges, None, &target, terminal)?
     };
     if !arguments.input.is_empty() {
         report.simulation = Some(simulate(arguments, &model, terminal)?);
