@@ -71,7 +71,7 @@ fn a_reciprocal_in_one_window_saves_a_hop_a_layer() {
     let sum = "let d = sum(r, axis: -1) + EPS;";
     let source = source(CIFAR, "[[rs; HEADS]; LAYERS]");
     assert!(source.contains(sum));
-    let assumed = "let t = sum(r, axis: -1);\n  assume range(t) in [1, 100];\n  let d = t + EPS;";
+    let assumed = "let d = sum(r, axis: -1) + EPS;\n  assume range(d) in [1, 100];";
     let source = source.replace(sum, assumed);
     let hops = [RowTables::Several, RowTables::One].map(|tables| {
         let comparison = Comparison::FunctionSharing;

@@ -168,14 +168,25 @@ impl Assign<'_> {
     }
 
     fn magnitude(&mut self, id: NodeId) -> i32 {
-        match self.ranges.range(self.graph, id) {
-            Some(((low, high), _)) => log2_bound(low.abs().max(high.abs())),
-            None => {
+        let largest = |(low, high): (f64, f64)| log2_bound(low.abs().max(high.abs()));
+        match (self.ranges.range(self.graph, id), self.assumed_with_offset(id)) {
+            (Some((range, _)), Some(assumed)) => largest(range).min(largest(assumed)),
+            (Some((range, _)), None) => largest(range),
+            (None, Some(assumed)) => largest(assumed),
+            (None, None) => {
                 let path = self.graph.node(id).path.clone();
                 self.errors.push(PlanError::NoRange { node: id, path });
                 0
             }
         }
+    }
+
+    /// What is declared of the value with a public number added to it.
+    fn assumed_with_offset(&self, id: NodeId) -> Option<(f64, f64)> {
+        self.consumers[id.0 as usize].iter().map(|c| self.graph.node(*c)).find_map(|node| match node.op {
+            Op::Offset(_, offset) => node.assumed.map(|(low, high)| (low - offset, high - offset)),
+            _ => None,
+        })
     }
 
     /// What a declared range of the operand says about a value that is at most the operand: it is not to be undercut
