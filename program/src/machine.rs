@@ -62,8 +62,8 @@ impl Machine {
                 hashed: 0.11,
                 fresh: 1.8,
             },
-            exchange_microseconds: 80.0,
-            link_nanoseconds_per_byte: 0.55,
+            exchange_microseconds: 60.0,
+            link_nanoseconds_per_byte: 0.35,
         }
     }
 
