@@ -434,7 +434,21 @@ pub struct RoleCode {
     pub outputs: Vec<OutputBuffer>,
 }
 
+/// The exchange of a list of instructions that none follows.
+const NO_EXCHANGE: &Exchange = &Exchange { send: Vec::new(), receive: Vec::new() };
+
 impl RoleCode {
+    /// Every list of instructions with the exchange that follows it, in the order of execution: setup, after setup,
+    /// offline, steps. The first two belong to the setup.
+    pub fn lists(&self) -> Vec<(&[Instr], &Exchange)> {
+        let before = [
+            (self.setup.local.as_slice(), &self.setup.exchange),
+            (self.setup_after.as_slice(), NO_EXCHANGE),
+            (self.offline.as_slice(), NO_EXCHANGE),
+        ];
+        before.into_iter().chain(self.steps.iter().map(|s| (s.local.as_slice(), &s.exchange))).collect()
+    }
+
     /// Words of a buffer.
     pub fn words(&self, buf: Buf) -> usize {
         self.lengths[buf.0 as usize] * self.lanes[buf.0 as usize].words()
@@ -499,14 +513,8 @@ pub trait MapExecutor: Send + Sync {
 
 /// Every map of a role's code in the order setup, after setup, offline, steps: the position is the `id` of [`MapExecutor::run`].
 pub fn maps(code: &RoleCode) -> impl Iterator<Item = &Map> {
-    code.setup
-        .local
-        .iter()
-        .chain(&code.setup_after)
-        .chain(&code.offline)
-        .chain(code.steps.iter().flat_map(|s| &s.local))
-        .filter_map(|i| match i {
-            Instr::Map(m) => Some(m),
-            _ => None,
-        })
+    code.lists().into_iter().flat_map(|(instrs, _)| instrs).filter_map(|i| match i {
+        Instr::Map(m) => Some(m),
+        _ => None,
+    })
 }

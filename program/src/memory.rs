@@ -34,15 +34,7 @@ struct Memory<'a> {
 
 /// For each list of a role's code, in the order setup, after setup, offline, steps.
 pub fn fresh_words(code: &RoleCode) -> Vec<Fresh> {
-    let none = Exchange::default();
-    let lists: Vec<(&[Instr], &Exchange)> = [
-        (code.setup.local.as_slice(), &code.setup.exchange),
-        (code.setup_after.as_slice(), &none),
-        (code.offline.as_slice(), &none),
-    ]
-    .into_iter()
-    .chain(code.steps.iter().map(|s| (s.local.as_slice(), &s.exchange)))
-    .collect();
+    let lists = code.lists();
     let mut memory = Memory {
         code,
         pools: HashMap::new(),

@@ -384,10 +384,7 @@ impl Assign<'_> {
         };
         let unit = libm::exp2(f64::from(self.of(argument).share));
         let known = self.ranges.nodes.get(&argument.0).copied().unwrap_or_default();
-        let assumed = match self.graph.node(argument).assumed {
-            Some(range) => Some(range),
-            None => self.graph.node(x).assumed.map(|(low, high)| (low - eps, high - eps)),
-        };
+        let assumed = self.graph.node(argument).assumed.or_else(|| self.assumed_with_offset(argument));
         // What is assumed must be covered, whatever was observed.
         let (low, high) = match (assumed, known.observed, known.smallest_positive) {
             (Some((low, high)), _, _) if low > 0.0 => (low, high),

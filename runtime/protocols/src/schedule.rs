@@ -1,6 +1,6 @@
 //! When every buffer of a role's code is read for the last time, and the number of the first map of each section.
 
-use mpcc_program::code::{Buf, Exchange, Instr, RoleCode};
+use mpcc_program::code::{Buf, Instr, RoleCode};
 
 /// One list of instructions and, for the setup and for steps, the exchange after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,15 +39,7 @@ enum Touch {
 
 /// Computes the schedule of verified code.
 pub(crate) fn schedule(code: &RoleCode) -> Schedule {
-    let empty = Exchange::default();
-    let lists: Vec<(&[Instr], &Exchange)> = [
-        (code.setup.local.as_slice(), &code.setup.exchange),
-        (code.setup_after.as_slice(), &empty),
-        (code.offline.as_slice(), &empty),
-    ]
-    .into_iter()
-    .chain(code.steps.iter().map(|s| (s.local.as_slice(), &s.exchange)))
-    .collect();
+    let lists = code.lists();
 
     let mut from_setup = vec![false; code.lengths.len()];
     let mut last = vec![Touch::Never; code.lengths.len()];
