@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::graph::{Graph, NodeId, Op, ParamId, Shape, Visibility};
 
-pub use operations::{centre_factor, gelu};
+pub use operations::centre_factor;
 
 /// A dense array, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,8 +79,8 @@ pub enum EvaluateError {
         /// Flat index of the entry.
         entry: usize,
     },
-    /// A reciprocal outside its domain.
-    #[error("{node:?} ({path}) takes the reciprocal of a negative number at entry {entry}; `recip` needs x > 0")]
+    /// A function outside its domain.
+    #[error("{node:?} ({path}) is given a value outside its domain at entry {entry}: {needs}")]
     Domain {
         /// The node.
         node: NodeId,
@@ -88,6 +88,8 @@ pub enum EvaluateError {
         path: String,
         /// Flat index of the entry.
         entry: usize,
+        /// What it needs.
+        needs: String,
     },
 }
 
@@ -220,6 +222,7 @@ impl<'g> Evaluator<'g> {
                     node: id,
                     path: node.path.clone(),
                     entry,
+                    needs: domain(op),
                 })?
             }
         };
@@ -229,6 +232,13 @@ impl<'g> Evaluator<'g> {
         }
         values.0[index] = Some(Arc::new(tensor));
         Ok(())
+    }
+}
+
+fn domain(op: &Op) -> String {
+    match op {
+        Op::OneHot { extent, .. } => format!("positions are whole numbers from 0 to {}", extent - 1),
+        op => format!("`{}` needs x ≥ 0", crate::text::op_name(op)),
     }
 }
 

@@ -14,6 +14,8 @@ use mpcc_grammar::ast::Span;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::smooth::Smooth;
+
 /// Extents of a tensor, outermost first. A scalar is `[1]`.
 pub type Shape = SmallVec<[usize; 4]>;
 
@@ -158,10 +160,25 @@ pub enum Op {
     MeanRow(NodeId),
     /// `max(x, 0)`.
     Relu(NodeId),
-    /// `x (1 + erf(x/√2)) / 2`.
-    Gelu(NodeId),
+    /// A smooth function of every entry.
+    Smooth(Smooth, NodeId),
     /// `1 / x` for `x > 0`; 0 stays harmless: the product with an exact 0 is 0.
     Recip(NodeId),
+    /// `√x` for `x ≥ 0`.
+    Sqrt(NodeId),
+    /// `1 / √x` for `x > 0`, and 0 for 0.
+    Rsqrt(NodeId),
+    /// 1 where `x ≥ 0`, else 0.
+    Step(NodeId),
+    /// Largest entry of each row; the last axis becomes 1.
+    MaxRow(NodeId),
+    /// Integers `[..]` to rows `[.., extent]` with a 1 at the position they name and 0 elsewhere.
+    OneHot {
+        /// Operand.
+        x: NodeId,
+        /// Number of positions.
+        extent: usize,
+    },
     /// LayerNorm along the last axis: `(x - mean) / sqrt(var + eps) * gain + bias`, biased variance.
     LayerNorm {
         /// `[.., d]`
@@ -346,8 +363,13 @@ impl Op {
             | SumRow(x)
             | MeanRow(x)
             | Relu(x)
-            | Gelu(x)
+            | Smooth(_, x)
             | Recip(x)
+            | Sqrt(x)
+            | Rsqrt(x)
+            | Step(x)
+            | MaxRow(x)
+            | OneHot { x, .. }
             | Centre(x)
             | CentreWeight(x)
             | Argmax(x) => SmallVec::from_slice(&[*x]),
@@ -390,8 +412,13 @@ impl Op {
             | SumRow(x)
             | MeanRow(x)
             | Relu(x)
-            | Gelu(x)
+            | Smooth(_, x)
             | Recip(x)
+            | Sqrt(x)
+            | Rsqrt(x)
+            | Step(x)
+            | MaxRow(x)
+            | OneHot { x, .. }
             | Centre(x)
             | CentreWeight(x)
             | Argmax(x) => *x = map(*x),

@@ -12,6 +12,7 @@ pub mod lower;
 pub mod passes;
 pub mod plan;
 pub mod ranges;
+pub mod smooth;
 pub mod text;
 pub mod value_ranges;
 pub mod verify;

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use crate::graph::{Element, Graph, LoadOp, Node, Op, Type, Visibility};
+use crate::smooth::Smooth;
 
 /// `graph` as text, one node per line.
 pub fn graph(graph: &Graph) -> String {
@@ -80,6 +81,8 @@ fn op_form(graph: &Graph, op: &Op) -> String {
             let mut parts: Vec<String> = op.operands().iter().map(|o| format!("{o:?}")).collect();
             match op {
                 Op::Scale(_, number) | Op::Offset(_, number) => parts.push(format!("{number:?}")),
+                Op::Smooth(Smooth::GeluFourier { cut }, _) => parts.push(format!("cut: {cut:?}")),
+                Op::OneHot { extent, .. } => parts.push(format!("extent: {extent}")),
                 Op::SplitHeads { heads, .. } => parts.push(format!("heads: {heads}")),
                 Op::Slice { axis, start, end, .. } => parts.push(format!("axis: {axis}, {start}..{end}")),
                 Op::Gather { axis, index, .. } => parts.push(format!("axis: {axis}, [{}]", positions(index))),
@@ -119,8 +122,13 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::SumRow(_) => "sum_row",
         Op::MeanRow(_) => "mean_row",
         Op::Relu(_) => "relu",
-        Op::Gelu(_) => "gelu",
+        Op::Smooth(function, _) => function.name(),
         Op::Recip(_) => "recip",
+        Op::Sqrt(_) => "sqrt",
+        Op::Rsqrt(_) => "rsqrt",
+        Op::Step(_) => "step",
+        Op::MaxRow(_) => "max_row",
+        Op::OneHot { .. } => "one_hot",
         Op::LayerNorm { .. } => "layer_norm",
         Op::Centre(_) => "centre",
         Op::InvStd { .. } => "inv_std",

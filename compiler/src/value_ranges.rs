@@ -117,7 +117,18 @@ impl<'a> Analysis<'a> {
             Op::SumRow(x) => Some(Rows::uniform(self.rows(*x)?.sum(), 1)),
             Op::MeanRow(x) => Some(Rows::uniform(self.mean(*x)?, 1)),
             Op::Relu(x) => each(*x, Interval::relu),
-            Op::Gelu(x) => each(*x, Interval::gelu),
+            Op::Smooth(function, x) => Some(self.rows(*x)?.map(|i| i.smooth(*function))),
+            Op::Sqrt(x) => {
+                let rows = self.rows(*x)?;
+                (rows.hull().low >= 0.0).then(|| rows.map(Interval::sqrt))
+            }
+            Op::Rsqrt(x) => {
+                let rows = self.rows(*x)?;
+                (rows.hull().low > 0.0).then(|| rows.map(|i| i.sqrt().recip()))
+            }
+            Op::Step(_) => Some(Rows::uniform(Interval::new(0.0, 1.0), width)),
+            Op::MaxRow(x) => Some(Rows::uniform(self.rows(*x)?.most(), 1)),
+            Op::OneHot { .. } => Some(Rows::uniform(Interval::new(0.0, 1.0), width)),
             Op::Recip(x) => {
                 let rows = self.rows(*x)?;
                 (rows.hull().low > 0.0).then(|| rows.map(Interval::recip))

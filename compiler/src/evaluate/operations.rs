@@ -2,15 +2,13 @@
 //!
 //! Shapes are those the verifier checked, so nothing here re-derives them.
 
-use std::f64::consts::FRAC_1_SQRT_2;
-
 use super::Tensor;
 use super::matrix;
 use crate::graph::{NodeId, Op, Shape};
 
 /// Value of `op` of result shape `shape`, with `operand` giving the operands' values.
 ///
-/// Fails with the flat index of a negative entry under `recip`.
+/// Fails with the flat index of an entry outside the op's domain.
 pub(super) fn apply<'v>(op: &Op, shape: &Shape, operand: impl Fn(NodeId) -> &'v Tensor) -> Result<Tensor, usize> {
     let data = match op {
         Op::Input(_) | Op::Param(_) => unreachable!("bound by the caller"),
@@ -68,13 +66,22 @@ pub(super) fn apply<'v>(op: &Op, shape: &Shape, operand: impl Fn(NodeId) -> &'v 
         Op::SumRow(x) => rows(operand(*x)).map(|row| row.iter().sum()).collect(),
         Op::MeanRow(x) => rows(operand(*x)).map(mean).collect(),
         Op::Relu(x) => each(operand(*x), |v| v.max(0.0)),
-        Op::Gelu(x) => each(operand(*x), gelu),
-        Op::Recip(x) => {
+        Op::Smooth(function, x) => each(operand(*x), |v| function.apply(v)),
+        Op::Recip(x) => each(not_negative(operand(*x))?, |v| if v == 0.0 { 0.0 } else { 1.0 / v }),
+        Op::Sqrt(x) => each(not_negative(operand(*x))?, f64::sqrt),
+        Op::Rsqrt(x) => each(not_negative(operand(*x))?, |v| if v == 0.0 { 0.0 } else { 1.0 / v.sqrt() }),
+        Op::Step(x) => each(operand(*x), |v| if v >= 0.0 { 1.0 } else { 0.0 }),
+        Op::MaxRow(x) => rows(operand(*x)).map(|row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect(),
+        Op::OneHot { x, extent } => {
             let x = operand(*x);
-            if let Some(entry) = x.data.iter().position(|v| *v < 0.0) {
-                return Err(entry);
+            let mut data = vec![0.0; x.data.len() * extent];
+            for (entry, v) in x.data.iter().enumerate() {
+                if *v < 0.0 || *v >= *extent as f64 || v.fract() != 0.0 {
+                    return Err(entry);
+                }
+                data[entry * extent + *v as usize] = 1.0;
             }
-            each(x, |v| if v == 0.0 { 0.0 } else { 1.0 / v })
+            data
         }
         Op::LayerNorm { x, gain, bias, eps } => {
             let (x, gain, bias) = (operand(*x), operand(*gain), operand(*bias));
@@ -115,9 +122,8 @@ pub fn centre_factor(d: usize) -> f64 {
     d as f64 / d.next_power_of_two() as f64
 }
 
-/// Exact GeLU, `x (1 + erf(x/√2)) / 2`.
-pub fn gelu(x: f64) -> f64 {
-    0.5 * x * (1.0 + libm::erf(x * FRAC_1_SQRT_2))
+fn not_negative(x: &Tensor) -> Result<&Tensor, usize> {
+    x.data.iter().position(|v| *v < 0.0).map_or(Ok(x), Err)
 }
 
 fn each(x: &Tensor, f: impl Fn(f64) -> f64) -> Vec<f64> {
@@ -249,6 +255,7 @@ fn patches(x: &Tensor, size: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smooth::Smooth;
 
     fn value(op: Op, shape: &[usize], operands: &[(&[usize], &[f64])]) -> Vec<f64> {
         let tensors: Vec<Tensor> = operands.iter().map(|(s, d)| Tensor::new(s, d.to_vec())).collect();
@@ -314,7 +321,7 @@ mod tests {
     fn nonlinear_ops_match_reference_values() {
         assert_eq!(value(Op::Relu(X), &[2], &[(&[2], &[-1.0, 2.0])]), [0.0, 2.0]);
         assert_eq!(value(Op::Recip(X), &[2], &[(&[2], &[4.0, 0.0])]), [0.25, 0.0]);
-        let out = value(Op::Gelu(X), &[3], &[(&[3], &[1.0, -1.0, 0.5])]);
+        let out = value(Op::Smooth(Smooth::Gelu, X), &[3], &[(&[3], &[1.0, -1.0, 0.5])]);
         for (got, expected) in
             out.iter().zip([0.841_344_746_068_542_9, -0.158_655_253_931_457_1, 0.345_731_230_637_006_6])
         {

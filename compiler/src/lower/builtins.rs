@@ -10,6 +10,7 @@ use super::report::error;
 use super::types::shape_text;
 use super::value::{Argument, Tensor, Value};
 use crate::graph::{Op, Shape};
+use crate::smooth::Smooth;
 
 /// A function of the language itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,7 @@ impl<'a> Lowerer<'a> {
         let Some(x) = self.as_tensor(&first, first_span) else { return Value::Poison };
         let shape = self.shape(x.node);
         match builtin {
-            Builtin::Gelu => self.real(Op::Gelu(x.node), shape, x.lead, span),
+            Builtin::Gelu => self.real(Op::Smooth(Smooth::Gelu, x.node), shape, x.lead, span),
             Builtin::Relu => self.real(Op::Relu(x.node), shape, x.lead, span),
             Builtin::Recip => Value::Tensor(self.reciprocal(x, span)),
             Builtin::Square => self.real(Op::Mul(x.node, x.node), shape, x.lead, span),

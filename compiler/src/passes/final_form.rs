@@ -6,8 +6,7 @@ use crate::verify::Violation;
 
 /// Checks that every shared value is computed by an op that has a protocol or is local.
 ///
-/// Products of two shared values are matrix products or one factor per row; a linear layer's weight is known to
-/// the model owner; layer norms, means, image ops and decisions have been rewritten or are revealed outputs.
+/// A linear layer's weight is known to the model owner; layer norms, means, image ops and decisions have been rewritten or are revealed outputs.
 ///
 /// # Errors
 /// One violation per node that has no protocol.
@@ -27,11 +26,11 @@ pub fn check_final(graph: &Graph) -> Result<(), Vec<Violation>> {
 
 fn protocol_exists(graph: &Graph, id: NodeId) -> Result<(), &'static str> {
     let node = graph.node(id);
-    let shared = |x: NodeId| graph.node(x).ty.visibility == Visibility::Shared;
     let known = |x: NodeId| matches!(graph.node(x).ty.visibility, Visibility::Public | Visibility::SecretServer);
     match &node.op {
         Op::Add(..)
         | Op::Sub(..)
+        | Op::Mul(..)
         | Op::Scale(..)
         | Op::Offset(..)
         | Op::MatMul(..)
@@ -44,18 +43,15 @@ fn protocol_exists(graph: &Graph, id: NodeId) -> Result<(), &'static str> {
         | Op::Reshape(_)
         | Op::SumRow(_)
         | Op::Relu(_)
-        | Op::Gelu(_)
+        | Op::Smooth(..)
         | Op::Recip(_)
+        | Op::Sqrt(_)
+        | Op::Rsqrt(_)
+        | Op::Step(_)
+        | Op::MaxRow(_)
         | Op::Centre(_)
         | Op::InvStd { .. } => Ok(()),
         Op::Input(_) => Ok(()),
-        Op::Mul(a, b) => {
-            let per_row = |x: NodeId| graph.node(x).ty.shape.last() == Some(&1);
-            if shared(*a) && shared(*b) && !per_row(*a) && !per_row(*b) {
-                return Err("of two shared factors one must be a number per row");
-            }
-            Ok(())
-        }
         Op::Linear { weight, bias, .. } => {
             if !known(*weight) || bias.is_some_and(|b| !known(b)) {
                 return Err("weight and bias must be known to the model owner");
@@ -68,7 +64,9 @@ fn protocol_exists(graph: &Graph, id: NodeId) -> Result<(), &'static str> {
         }
         Op::LayerNorm { .. } | Op::MeanRow(_) => Err("a pass should have rewritten it"),
         Op::CentreWeight(_) => Err("only weights are centred this way"),
-        Op::Patches { .. } | Op::Normalize { .. } => Err("image ops run in the clear at the data owner"),
+        Op::Patches { .. } | Op::Normalize { .. } | Op::OneHot { .. } => {
+            Err("it is computed in the clear at the data owner")
+        }
         Op::Param(_) | Op::Const(_) => Err("its owner knows it"),
     }
 }

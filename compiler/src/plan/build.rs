@@ -15,6 +15,7 @@ use super::formats::{Form, Format, Formats, Product, bound_bits, product};
 use super::rings::{Ring, Rings, centre_bits};
 use super::{Comparison, PlanOptions, TAU_BITS, WORD};
 use crate::graph::{Graph, Node, NodeId, Op};
+use crate::smooth::Smooth;
 
 /// The same rounding of a real series to integers everywhere.
 fn encode(value: f64, fraction: i32) -> i64 {
@@ -310,9 +311,9 @@ impl Build<'_> {
                 let table = windows.table(*function, (f.share - TAU_BITS) as u8);
                 self.row_function(op, *argument, table, f, ring, &node.path)
             }
-            (Form::GeluPlain(s), Op::Gelu(x)) => self.gelu_plain(*x, s, f, ring, node),
-            (Form::GeluSaturating(s), Op::Gelu(x)) => self.gelu_saturating(*x, s, f, ring, node),
-            (Form::GeluClamped(s), Op::Gelu(x)) => self.gelu_clamped(*x, s, f, ring, node),
+            (Form::GeluPlain(s), Op::Smooth(Smooth::Gelu, x)) => self.gelu_plain(*x, s, f, ring, node),
+            (Form::GeluSaturating(s), Op::Smooth(Smooth::Gelu, x)) => self.gelu_saturating(*x, s, f, ring, node),
+            (Form::GeluClamped(s), Op::Smooth(Smooth::Gelu, x)) => self.gelu_clamped(*x, s, f, ring, node),
             (_, Op::Linear { x, weight, bias }) => {
                 let w = self.weight(*weight, true, weight_frac);
                 let gate = Gate::MatMulServer { source: self.wire(*x), weight: w };

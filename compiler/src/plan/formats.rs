@@ -9,6 +9,7 @@ use super::{Comparison, PlanError, PlanOptions, RowTables, TAU_BITS, WIDEST, WOR
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{Origin, Ranges};
+use crate::smooth::Smooth;
 
 /// How a node on secret values is computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,7 +194,7 @@ impl Assign<'_> {
     /// by what was observed. The least magnitude if nothing was declared.
     fn passed_on(&self, node: &Node, id: NodeId) -> i32 {
         let grown = match node.op {
-            Op::Relu(_) | Op::Gelu(_) => 0,
+            Op::Relu(_) | Op::Smooth(..) => 0,
             Op::Scale(_, factor) if is_alias(&node.op) => libm::log2(factor) as i32,
             _ if is_alias(&node.op) => 0,
             _ => return i32::MIN,
@@ -272,7 +273,7 @@ impl Assign<'_> {
         let wire = match &form {
             Form::Derived => self.of(node.op.operands()[0]).wire,
             Form::RowFunction { .. } => share - TAU_BITS,
-            _ if self.consumed_through_views(id, |op| matches!(op, Op::Gelu(_))) => 16.max(frac),
+            _ if self.consumed_through_views(id, |op| matches!(op, Op::Smooth(..))) => 16.max(frac),
             _ => (frac - self.scaled_down(id)).max(super::SIGNIFICANT - magnitude),
         };
         let exact = self.consumed_through_views(id, |op| matches!(op, Op::Relu(_))) || self.is_numerator(id);
@@ -342,7 +343,7 @@ impl Assign<'_> {
                 (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WIDEST)
             }
             Op::Recip(x) => (self.recip(id, *x), i32::from(self.graph.numeric.recip_frac) + TAU_BITS, WIDEST),
-            Op::Gelu(x) => self.gelu(id, *x),
+            Op::Smooth(Smooth::Gelu, x) => self.gelu(id, *x),
             other => {
                 let name = crate::text::op_name(other);
                 self.unsupported(id, name);

@@ -10,6 +10,7 @@ use super::gelu::{GeluSeries, PERIOD_LOG2};
 use super::{Chain, Comparison, PlanError, PlanOptions, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op};
+use crate::smooth::Smooth;
 
 /// Rings of one node; 0 where it does not exist in that form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -243,16 +244,16 @@ impl Assign<'_> {
                     self.share(*argument, k);
                 }
             }
-            (Form::GeluPlain(series), Op::Gelu(x)) => {
+            (Form::GeluPlain(series), Op::Smooth(Smooth::Gelu, x)) => {
                 let h = self.formats.of(*x);
                 self.share(*x, GeluSeries::wire_bits(h.wire, h.magnitude) + series.factor.shift + h.share - h.wire);
             }
-            (Form::GeluSaturating(_), Op::Gelu(x)) => {
+            (Form::GeluSaturating(_), Op::Smooth(Smooth::Gelu, x)) => {
                 let h = self.formats.of(*x);
                 let period = h.wire + PERIOD_LOG2;
                 self.close(*x, h.extended_bits().max(period + 1), COMPARABLE);
             }
-            (Form::GeluClamped(_), Op::Gelu(x)) => {
+            (Form::GeluClamped(_), Op::Smooth(Smooth::Gelu, x)) => {
                 let h = self.formats.of(*x);
                 self.close(*x, h.extended_bits().max(h.wire + CLAMP_LOG2 + 2), SHARABLE);
             }

@@ -6,6 +6,7 @@
 
 use crate::graph::{Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{NodeRange, Ranges};
+use crate::smooth::Smooth;
 
 /// Residual stream, and everything that nothing else is said of.
 const STREAM: f64 = bits(6);
@@ -114,7 +115,8 @@ fn demands(graph: &Graph) -> Vec<Option<f64>> {
             *slot = Some(slot.map_or(bound, |b| b.max(bound)));
         };
         match &node.op {
-            Op::Gelu(x) => want(*x, CURVED),
+            Op::Smooth(Smooth::Exp, _) => {}
+            Op::Smooth(_, x) => want(*x, CURVED),
             Op::Relu(x) => want(*x, SCORE),
             Op::MatMul(a, b) if !is_known(graph, *b) => {
                 if is_transposed(graph, *b) {
@@ -200,7 +202,12 @@ impl Forward<'_> {
             Op::Mul(a, b) => self.product(*a, *b).unwrap_or_else(|| within(self.bound(*a) * self.bound(*b))),
             Op::MatMul(a, b) => within(self.matrix_product(*a, *b)),
             Op::Relu(x) => (0.0, self.of(*x).1.max(0.0)),
-            Op::Gelu(x) => (-0.17, self.of(*x).1.max(0.0)),
+            Op::Smooth(Smooth::Exp, _) | Op::Step(_) => (0.0, 1.0),
+            Op::Smooth(Smooth::Tanh | Smooth::Sigmoid | Smooth::Erf, _) => within(1.0),
+            Op::Smooth(_, x) => (-0.17, self.of(*x).1.max(0.0)),
+            Op::Sqrt(x) => (0.0, libm::sqrt(self.bound(*x))),
+            Op::Rsqrt(_) => INVERSE_DEVIATION,
+            Op::MaxRow(x) => self.of(*x),
             Op::SumRow(_) => ROW_SUM,
             Op::MeanRow(x) | Op::Centre(x) => within(self.bound(*x)),
             Op::Recip(x) => {

@@ -1,6 +1,6 @@
 //! Closed intervals, and lists of them along the last axis of a value.
 
-use crate::evaluate::gelu;
+use crate::smooth::Smooth;
 
 /// `low ≤ v ≤ high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -8,9 +8,6 @@ pub(super) struct Interval {
     pub(super) low: f64,
     pub(super) high: f64,
 }
-
-/// Where GeLU is least.
-const GELU_LOWEST_AT: f64 = -0.751_791_524_693_564_5;
 
 impl Interval {
     pub(super) fn new(low: f64, high: f64) -> Self {
@@ -63,10 +60,14 @@ impl Interval {
         Self::new(self.low.max(0.0), self.high.max(0.0))
     }
 
-    /// GeLU falls up to its lowest point and rises after it.
-    pub(super) fn gelu(self) -> Self {
-        let lowest = gelu(GELU_LOWEST_AT.clamp(self.low, self.high));
-        Self::new(lowest, gelu(self.low).max(gelu(self.high)))
+    pub(super) fn smooth(self, function: Smooth) -> Self {
+        let (low, high) = function.range(self.low, self.high);
+        Self::new(low, high)
+    }
+
+    /// Of an interval without negative numbers.
+    pub(super) fn sqrt(self) -> Self {
+        Self::new(self.low.sqrt(), self.high.sqrt())
     }
 
     /// Of a positive interval.
@@ -113,6 +114,12 @@ impl Rows {
 
     pub(super) fn hull(&self) -> Interval {
         self.0.iter().copied().reduce(Interval::hull).unwrap_or(Interval::point(0.0))
+    }
+
+    /// The largest of the entries.
+    pub(super) fn most(&self) -> Interval {
+        let largest = |a: Interval, b: Interval| Interval::new(a.low.max(b.low), a.high.max(b.high));
+        self.0.iter().copied().reduce(largest).unwrap_or(Interval::point(0.0))
     }
 
     pub(super) fn sum(&self) -> Interval {

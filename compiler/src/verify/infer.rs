@@ -114,7 +114,15 @@ fn rule(op: &Op, operands: &[&Type], given: Option<&Shape>) -> Result<Type, Stri
             None => return Err("a reshape needs its shape".into()),
         },
         Op::Add(..) | Op::Sub(..) | Op::Mul(..) => real(broadcast(shape(0), shape(1))?),
-        Op::Scale(..) | Op::Offset(..) | Op::Relu(_) | Op::Gelu(_) | Op::Recip(_) | Op::Centre(_) => {
+        Op::Scale(..)
+        | Op::Offset(..)
+        | Op::Relu(_)
+        | Op::Smooth(..)
+        | Op::Recip(_)
+        | Op::Sqrt(_)
+        | Op::Rsqrt(_)
+        | Op::Step(_)
+        | Op::Centre(_) => {
             last(shape(0))?;
             real(operands[0].shape.clone())
         }
@@ -212,8 +220,16 @@ fn rule(op: &Op, operands: &[&Type], given: Option<&Shape>) -> Result<Type, Stri
             }
             Type { element, shape: out, visibility }
         }
-        Op::SumRow(_) | Op::MeanRow(_) | Op::InvStd { .. } => real(row(shape(0))?),
+        Op::SumRow(_) | Op::MeanRow(_) | Op::MaxRow(_) | Op::InvStd { .. } => real(row(shape(0))?),
         Op::Argmax(_) => Type { element: Element::I32, shape: row(shape(0))?, visibility },
+        Op::OneHot { extent, .. } => {
+            if *extent == 0 {
+                return Err("no positions".into());
+            }
+            let mut out = operands[0].shape.clone();
+            out.push(*extent);
+            Type { element: Element::Bit, shape: out, visibility }
+        }
         Op::LayerNorm { .. } => {
             let d = last(shape(0))?;
             if shape(1) != [d] || shape(2) != [d] {

@@ -93,7 +93,7 @@ fn shared_products_of_the_network_are_counted() {
     assert_eq!(count(|op| matches!(op, Op::MatMul(..))), 7 * 2 * 2);
     assert_eq!(count(|op| matches!(op, Op::Relu(_) | Op::Recip(_))), 7 * 2);
     assert_eq!(count(|op| matches!(op, Op::InvStd { .. })), 7 * 2 + 1);
-    assert_eq!(count(|op| matches!(op, Op::Centre(_) | Op::Gelu(_))), 7 * 2);
+    assert_eq!(count(|op| matches!(op, Op::Centre(_) | Op::Smooth(..))), 7 * 2);
     assert_eq!(count(|op| matches!(op, Op::Gather { .. })), 0);
 }
 

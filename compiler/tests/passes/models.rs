@@ -2,6 +2,7 @@
 
 use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::graph::{Element, Graph, Input, NodeId, Op, Output, Param, ParamId, Shape, Type, Visibility};
+use mpcc_compiler::smooth::Smooth;
 use mpcc_compiler::verify::{build, build_shaped};
 
 /// Appends nodes under one path.
@@ -169,12 +170,12 @@ impl Vit {
     /// GeLU on all rows, or on every third one.
     fn activation(&self, b: &mut Builder, h: NodeId) -> NodeId {
         if !self.linear_rows {
-            return b.add(Op::Gelu(h), "m");
+            return b.add(Op::Smooth(Smooth::Gelu, h), "m");
         }
         let (kept, linear): (Vec<usize>, Vec<usize>) = (0..self.tokens()).partition(|row| row % 3 == 1);
         let order: Vec<usize> = kept.iter().chain(&linear).copied().collect();
         let curved = b.add(Op::Gather { x: h, axis: 0, index: kept }, "act");
-        let curved = b.add(Op::Gelu(curved), "act");
+        let curved = b.add(Op::Smooth(Smooth::Gelu, curved), "act");
         let linear = b.add(Op::Gather { x: h, axis: 0, index: linear }, "act");
         let joined = b.add(Op::Concat { parts: vec![curved, linear], axis: 0 }, "act");
         b.restored(joined, 0, &order)

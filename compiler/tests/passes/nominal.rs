@@ -4,6 +4,7 @@ use mpcc_compiler::graph::{Graph, NodeId, Op, Visibility};
 use mpcc_compiler::passes::run_all;
 use mpcc_compiler::plan::plan;
 use mpcc_compiler::ranges::{Origin, nominal};
+use mpcc_compiler::smooth::Smooth;
 use mpcc_program::program::{Gate, Program};
 
 use crate::examples::lowered;
@@ -92,7 +93,7 @@ fn a_declared_range_wins() {
     let x = b.input("x", mpcc_compiler::graph::Element::Real, &[4, 6], Visibility::SecretClient);
     let weight = b.param("w", &[8, 6]);
     let h = b.add(Op::Linear { x, weight, bias: None }, "h");
-    let g = b.add(Op::Gelu(h), "g");
+    let g = b.add(Op::Smooth(Smooth::Gelu, h), "g");
     b.output("g", g);
     let mut graph = b.finish();
     let of_argument = |graph: &Graph| nominal(graph).range(graph, h);

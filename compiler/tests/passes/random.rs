@@ -3,6 +3,7 @@
 use mpcc_compiler::evaluate::{Evaluator, Wanted, evaluate_server};
 use mpcc_compiler::graph::{Element, Graph, NodeId, Op, Visibility};
 use mpcc_compiler::passes::{PASSES, run_until};
+use mpcc_compiler::smooth::Smooth;
 use mpcc_compiler::text;
 use mpcc_compiler::value_ranges::proved;
 use mpcc_compiler::verify::{build, build_shaped, verify};
@@ -90,7 +91,7 @@ impl Draw {
                 let (gain, bias) = (self.param(&[width]), self.param(&[width]));
                 Op::LayerNorm { x, gain, bias, eps: 0.1 }
             }
-            20 => Op::Gelu(x),
+            20 => Op::Smooth(Smooth::Gelu, x),
             23 if rank == 2 => {
                 let out = 1 + self.below(4);
                 let sides = [[width, out], [out, shape[0]]];
