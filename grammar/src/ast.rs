@@ -3,6 +3,8 @@
 //! One node per written construct, each with the byte span it was read from.
 //! Nothing here is resolved: names are strings, numbers are as written, shapes are expressions.
 
+mod shift;
+
 /// Half-open byte range in the source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct Span {
