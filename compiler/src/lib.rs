@@ -8,6 +8,7 @@ pub mod compile;
 pub mod encode;
 pub mod evaluate;
 pub mod graph;
+pub mod library;
 pub mod lower;
 pub mod passes;
 pub mod plan;

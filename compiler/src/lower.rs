@@ -96,8 +96,19 @@ struct Frame<'a> {
     block: Option<(String, String)>,
     /// The party of the enclosing `local`.
     local: Option<PartyWord>,
-    /// The function or block and the place it is called from.
-    call: Option<(String, Span)>,
+    /// The function or block whose statements these are.
+    call: Option<Call>,
+    /// The function of the standard library that the model called to get here, and where.
+    library: Option<(String, Span)>,
+}
+
+/// A call being lowered.
+struct Call {
+    name: String,
+    /// Where it is called.
+    at: Span,
+    /// Where it is defined.
+    defined: Span,
 }
 
 struct Lowerer<'a> {
@@ -144,14 +155,14 @@ impl<'a> Lowerer<'a> {
 
     /// Reports an error; one about types inside a function also points at the call.
     fn fail(&mut self, draft: Draft) -> Value<'a> {
-        let call = self.frames.last().and_then(|frame| frame.call.clone());
-        let draft = match call {
-            Some((name, span)) if draft.code().starts_with("E05") => {
-                draft.at(span, format!("in this call of `{name}`"))
+        let frame = self.frames.last();
+        let draft = match frame.and_then(|frame| frame.call.as_ref()) {
+            Some(call) if draft.code().starts_with("E05") => {
+                draft.at(call.at, format!("in this call of `{}`", call.name))
             }
             _ => draft,
         };
-        self.report.emit(draft);
+        self.report.emit(draft.outside_library(frame.and_then(|frame| frame.library.as_ref())));
         Value::Poison
     }
 
@@ -178,6 +189,10 @@ impl<'a> Lowerer<'a> {
             ty.shape.fill(1);
         }
         let path = self.path();
+        let span = match self.frames.last().and_then(|frame| frame.library.as_ref()) {
+            Some((_, call)) => *call,
+            None => span,
+        };
         self.graph.push(Node { op, ty, path, assumed: None, span: Some(span) })
     }
 

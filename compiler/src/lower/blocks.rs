@@ -5,9 +5,9 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use mpcc_grammar::ast::{BlockDef, Expr, Span, Spanned, StmtKind, TypeKind};
 
-use super::Lowerer;
 use super::report::error;
 use super::value::{Argument, Instance, Unplaced, Value};
+use super::{Call, Lowerer};
 
 impl<'a> Lowerer<'a> {
     /// `Block(args)`
@@ -92,7 +92,7 @@ impl<'a> Lowerer<'a> {
         }
         let sound = self.bind_values(&def.inputs, bound, &what);
         if let Some(frame) = self.frame() {
-            frame.call = Some((def.name.node.clone(), span));
+            frame.call = Some(Call { name: def.name.node.clone(), at: span, defined: def.name.span });
         }
         let value = if sound { self.body(&def.body) } else { Value::Poison };
         let value = self.result(&def.result, value, &def.body, !poisoned);

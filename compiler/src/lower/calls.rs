@@ -10,8 +10,9 @@ use super::arithmetic::broadcast;
 use super::report::error;
 use super::types::{element, element_text, shape_text, visibility, visibility_text};
 use super::value::{Argument, Binding, Function, Tensor, Value};
-use super::{Frame, Lowerer};
+use super::{Call, Frame, Lowerer};
 use crate::graph::{Element, NodeId, Op, Shape, Type, Visibility};
+use crate::library;
 
 /// Times a tensor may be repeated over the axes of a mapped call.
 const MAX_REPEATS: usize = 1 << 20;
@@ -146,7 +147,7 @@ impl<'a> Lowerer<'a> {
 
     /// Whether a function or block of this name is being lowered already; reports it.
     pub(super) fn recursive(&mut self, name: &str, span: Span, defined: Span) -> bool {
-        let open = self.frames.iter().any(|frame| frame.call.as_ref().is_some_and(|(open, _)| open == name));
+        let open = self.frames.iter().any(|frame| frame.call.as_ref().is_some_and(|call| call.defined == defined));
         if open {
             self.fail(
                 error("E0311", format!("`{name}` calls itself"))
@@ -161,8 +162,9 @@ impl<'a> Lowerer<'a> {
     /// A new frame below the current one.
     pub(super) fn open_frame(&mut self, base: String, block: Option<(String, String)>) {
         let local = self.frames.last().and_then(|frame| frame.local);
+        let library = self.frames.last().and_then(|frame| frame.library.clone());
         let scopes = vec![HashMap::new()];
-        self.frames.push(Frame { scopes, base, naming: None, block, local, call: None });
+        self.frames.push(Frame { scopes, base, naming: None, block, local, call: None, library });
     }
 
     /// Gives a name its meaning in the innermost scope. A second one, reported with the names, has none.
@@ -190,9 +192,15 @@ impl<'a> Lowerer<'a> {
         let base = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
         let block = self.frames.last().and_then(|frame| frame.block.clone());
         self.open_frame(base, block);
+        if let Some(frame) = self.frame()
+            && frame.library.is_none()
+            && library::holds(def.name.span)
+        {
+            frame.library = Some((name.clone(), span));
+        }
         let value = if self.bind_generics(def, &bound, span) && self.bind_values(&def.params, bound, &what) {
             if let Some(frame) = self.frame() {
-                frame.call = Some((name.clone(), span));
+                frame.call = Some(Call { name: name.clone(), at: span, defined: def.name.span });
             }
             let value = self.body(&def.body);
             self.result(&def.result, value, &def.body, mapping.extra.is_empty())

@@ -1,6 +1,6 @@
 //! Expressions: names, literals, lists and operators' dispatch.
 
-use mpcc_grammar::ast::{BinaryOp, Expr, ExprKind, ListElem, PartyWord, Span};
+use mpcc_grammar::ast::{BinaryOp, Expr, ExprKind, FnDef, ListElem, PartyWord, Span};
 
 use super::Lowerer;
 use super::builtins::Builtin;
@@ -9,6 +9,7 @@ use super::report::error;
 use super::types::visibility_text;
 use super::value::{Binding, Function, Tensor, Value};
 use crate::graph::{Op, Visibility};
+use crate::library;
 
 /// Entries a written list may have at most.
 const MAX_LIST: i64 = 1 << 20;
@@ -92,21 +93,41 @@ impl<'a> Lowerer<'a> {
         usize::try_from(value).ok()
     }
 
-    /// What a name means: innermost scope first, then the top level, then the built-in functions.
+    /// What a name means: innermost scope first, then the top level, then the standard library and the built-in
+    /// functions. Inside the library there is no top level of the model.
     pub(super) fn lookup(&self, name: &str) -> Option<Binding<'a>> {
         let scopes = self.frames.last().map(|frame| frame.scopes.as_slice()).unwrap_or_default();
         let local = scopes.iter().rev().find_map(|scope| scope.get(name));
-        if let Some(binding) = local.or_else(|| self.globals.get(name)) {
+        if let Some(binding) = local {
             return Some(binding.clone());
         }
-        if let Some(def) = self.fns.get(name) {
-            return Some(Binding { value: Value::Function(Function::User(def)), span: def.name.span });
+        if self.frames.last().is_none_or(|frame| frame.library.is_none()) {
+            if let Some(binding) = self.globals.get(name) {
+                return Some(binding.clone());
+            }
+            if let Some(def) = self.blocks.get(name) {
+                return Some(Binding { value: Value::Block(def), span: def.name.span });
+            }
+            if self.later.contains_key(name) || self.plans.contains_key(name) {
+                return None;
+            }
         }
-        if let Some(def) = self.blocks.get(name) {
-            return Some(Binding { value: Value::Block(def), span: def.name.span });
-        }
-        Builtin::named(name)
-            .map(|builtin| Binding { value: Value::Function(Function::Builtin(builtin)), span: Span::default() })
+        self.function_named(name).map(|function| {
+            let span = match function {
+                Function::User(def) => def.name.span,
+                Function::Builtin(_) => Span::default(),
+            };
+            Binding { value: Value::Function(function), span }
+        })
+    }
+
+    /// The function of a name: the model's, unless inside the standard library, then the library's, then the
+    /// language's.
+    pub(super) fn function_named(&self, name: &str) -> Option<Function<'a>> {
+        let inside = self.frames.last().is_some_and(|frame| frame.library.is_some());
+        let own = if inside { None } else { self.fns.get(name).copied() };
+        let library = || library::definition(name).map(|def| -> &'a FnDef { def });
+        own.or_else(library).map(Function::User).or_else(|| Builtin::named(name).map(Function::Builtin))
     }
 
     fn name(&mut self, name: &str, span: Span) -> Value<'a> {

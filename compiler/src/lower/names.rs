@@ -12,6 +12,7 @@ use mpcc_grammar::ast::{
 use super::builtins::Builtin;
 use super::items::NUMERIC_FIELDS;
 use super::report::{Report, error, warning};
+use crate::library;
 
 /// Checks a whole file.
 pub(super) fn resolve(module: &Module, report: &mut Report) {
@@ -237,7 +238,7 @@ impl<'m> Names<'m, '_> {
 
     fn assigned(&mut self, name: &'m Name) {
         let Some(found) = self.find(&name.node) else {
-            let draft = if self.globals.contains(name.node.as_str()) || Builtin::named(&name.node).is_some() {
+            let draft = if self.globals.contains(name.node.as_str()) || is_known(&name.node) {
                 error("E0303", format!("`{}` cannot be given a new value", name.node))
                     .at(name.span, "defined at the top level")
             } else {
@@ -335,8 +336,8 @@ impl<'m> Names<'m, '_> {
     fn read(&mut self, name: &str, span: Span) {
         if let Some(found) = self.find(name) {
             self.declared[found].read = true;
-        } else if !matches!(name, "true" | "false") && !self.globals.contains(name) && Builtin::named(name).is_none() {
-            let mut known: Vec<&str> = Builtin::names().collect();
+        } else if !matches!(name, "true" | "false") && !self.globals.contains(name) && !is_known(name) {
+            let mut known: Vec<&str> = Builtin::names().chain(library::names()).collect();
             known.extend(self.globals.iter());
             known.extend(self.scopes.iter().flat_map(|scope| scope.keys()));
             self.report.emit(
@@ -365,6 +366,11 @@ impl<'m> Names<'m, '_> {
             self.report.emit(draft);
         }
     }
+}
+
+/// Whether the language or its standard library has a function of this name.
+fn is_known(name: &str) -> bool {
+    Builtin::named(name).is_some() || library::definition(name).is_some()
 }
 
 fn allowed(kind: &StmtKind, place: Place) -> bool {
@@ -405,5 +411,18 @@ fn describe(kind: &StmtKind) -> (&'static str, &'static str) {
         StmtKind::Weights { .. } => ("`weights`", "move it to the model"),
         StmtKind::Local { .. } => ("`local`", "move it to the model"),
         StmtKind::Output { .. } => ("`output`", "move it to the end of the model"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_standard_library_is_known_and_read() {
+        let mut report = Report::default();
+        library::files().iter().for_each(|file| resolve(&file.module, &mut report));
+        let found = report.finish().expect("no errors");
+        assert!(found.is_empty(), "{found:?}");
     }
 }

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use mpcc_grammar::ast::{Expr, ExprKind, ListElem, PlanDef, PlanKind, Span};
 
-use super::builtins::Builtin;
 use super::report::error;
 use super::value::{Function, Table, Value};
 use super::{Lowerer, PlanValue};
+use crate::library;
 
 /// Entries a plan may have at most.
 const MAX_ENTRIES: usize = 1 << 20;
@@ -296,8 +296,7 @@ impl<'a> Lowerer<'a> {
     }
 
     fn given_function(&self, name: &str) -> Result<Function<'a>, String> {
-        let user = self.fns.get(name).map(|def| Function::User(def));
-        let Some(function) = user.or_else(|| Builtin::named(name).map(Function::Builtin)) else {
+        let Some(function) = self.function_named(name) else {
             return Err(format!("there is no function `{name}`"));
         };
         self.unary(function).map(|()| function).map_err(|why| format!("`{name}` cannot be an entry: {why}"))
@@ -305,11 +304,11 @@ impl<'a> Lowerer<'a> {
 
     /// A function named by the caller, for a parameter of type `fn`.
     pub(super) fn named_function(&mut self, function: &str, parameter: &str, span: Span) -> Value<'a> {
-        let user = self.fns.get(function).map(|def| Function::User(def));
-        match user.or_else(|| Builtin::named(function).map(Function::Builtin)) {
+        match self.function_named(function) {
             Some(function) => Value::Function(function),
             None => {
-                let names: Vec<&str> = self.fns.keys().copied().collect();
+                let mut names: Vec<&str> = self.fns.keys().copied().collect();
+                library::names().for_each(|name| names.push(name));
                 let draft = error("E0312", format!("`{parameter}` cannot be set: there is no function `{function}`"));
                 self.fail(draft.at(span, "to be set").suggest(function, names))
             }

@@ -2,7 +2,12 @@
 
 use hashbrown::HashSet;
 use mpcc_grammar::ast::Span;
-use mpcc_grammar::{Diagnostic, Severity};
+use mpcc_grammar::{Diagnostic, Label, Severity};
+
+use crate::library;
+
+/// Characters of a library's line that a message quotes.
+const QUOTED: usize = 60;
 
 /// A diagnostic being written; its first label is the primary one.
 pub(super) struct Draft(Diagnostic);
@@ -34,6 +39,34 @@ impl Draft {
             Some(candidate) => self.help(format!("did you mean `{candidate}`?")),
             None => self,
         }
+    }
+
+    /// Says of places in the standard library what stands there, and points at the model's call of it instead.
+    pub(super) fn outside_library(mut self, call: Option<&(String, Span)>) -> Self {
+        if !self.0.labels.iter().any(|label| library::holds(label.span)) {
+            return self;
+        }
+        let primary_inside = self.0.labels.first().is_some_and(|label| library::holds(label.span));
+        let (inside, outside): (Vec<Label>, Vec<Label>) =
+            std::mem::take(&mut self.0.labels).into_iter().partition(|label| library::holds(label.span));
+        self.0.labels = outside;
+        if let Some((name, span)) = call
+            && self.0.labels.iter().all(|label| label.span != *span)
+        {
+            let at = if primary_inside { 0 } else { self.0.labels.len() };
+            self.0.labels.insert(at, Label { span: *span, text: format!("in this call of `{name}`") });
+        }
+        for label in inside {
+            let Some(text) = library::text_at(label.span) else { continue };
+            if library::definition(&text).is_some() {
+                self = self.help(format!("`{text}` is in the standard library: `mpcc explain {text}`"));
+                continue;
+            }
+            let quoted: String = text.chars().take(QUOTED).collect();
+            let rest = if quoted.len() < text.len() { " …" } else { "" };
+            self = self.help(format!("`{quoted}{rest}` in the standard library: {}", label.text));
+        }
+        self
     }
 
     pub(super) fn code(&self) -> &'static str {
