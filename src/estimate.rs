@@ -185,7 +185,7 @@ fn hop_name(program: &Program, hop: u16) -> String {
 fn gate_name(gate: &Gate) -> &'static str {
     match gate {
         Gate::Input { .. } => "input",
-        Gate::ServerShare { .. } => "server share",
+        Gate::ServerShare { .. } | Gate::ClientShare { .. } => "server share",
         Gate::Open { .. } => "open (G1)",
         Gate::View { .. } => "view",
         Gate::Rescale { .. } => "rescale",
@@ -195,15 +195,17 @@ fn gate_name(gate: &Gate) -> &'static str {
         Gate::SumRow { .. } => "row sum",
         Gate::MulPublic { .. } => "times a constant",
         Gate::MatMulServer { .. } | Gate::MulServer { .. } => "times a weight (G4)",
-        Gate::MatMul { .. } => "product (G3)",
+        Gate::MatMul { .. } | Gate::Hadamard { .. } => "product (G3)",
         Gate::Extend { .. } => "extend (G2)",
         Gate::RowSquares { .. } => "row squares (G6)",
+        Gate::Square { .. } => "square (G6)",
         Gate::RowScale { .. } => "row scale (G7)",
         Gate::SignDigits { .. } => "sign (G8)",
-        Gate::OpenSign { .. } | Gate::Select { .. } => "select (G8, G9)",
+        Gate::OpenSign { .. } | Gate::Select { .. } | Gate::SignShare { .. } => "select (G8, G9)",
         Gate::ReluShared { .. } => "shared ReLU (G16)",
+        Gate::StepShared { .. } => "shared step (G16)",
         Gate::RowTable { .. } | Gate::WindowChain { .. } => "row function (G10)",
-        Gate::CosineSeries { .. } => "cosine series (G11)",
+        Gate::TrigSeries { .. } => "trigonometric series (G11)",
         Gate::Reveal { .. } => "reveal (G15)",
     }
 }

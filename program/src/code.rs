@@ -7,6 +7,7 @@
 //! Communication happens only in the exchange that ends a step, so code between exchanges needs no IO.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// Who executes a piece of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -189,6 +190,13 @@ pub enum RowFunction {
         /// Added to the divisor.
         eps: f64,
     },
+    /// `sqrt(v * scale + eps)`
+    Sqrt {
+        /// Real value of one unit of `v`.
+        scale: f64,
+        /// Added before the root.
+        eps: f64,
+    },
 }
 
 /// Parameters of a row table (gate G10). Per row it has `(windows * (degree + 1) + windows - 1) << index_bits` words:
@@ -224,8 +232,8 @@ impl RowTable {
     }
 
     /// The arguments at which a table is accurate to 2^-12 of its value: from 2.25 buckets of the last window to below the
-    /// first window's top bucket. Down to zero the result saturates, at no more than the function's value one bucket below
-    /// the domain; above the domain it is undefined. The table must be one that the verifier accepts.
+    /// first window's top bucket. Down to zero the result saturates: between the function's values at the domain's start and
+    /// one bucket below it. Above the domain it is undefined. The table must be one that the verifier accepts.
     pub fn domain(&self) -> std::ops::Range<u64> {
         let least = (9u64 << self.bucket_bits(self.windows - 1)).div_ceil(4);
         least..(1 << self.ring_bits) - (1 << self.bucket_bits(0))
@@ -345,12 +353,12 @@ pub enum Instr {
         seeds: Buf,
         /// Written buffer, `[len]`: words of `bits` bits.
         controls: Buf,
-        /// Written buffer, `[len, bits + 1, 2]`.
+        /// Written buffer, `[len, bits + 1, words of the payload]`.
         values: Buf,
         /// Thresholds modulo 2^bits, `[len]`.
         threshold: Buf,
-        /// Both words of the payload, `[len]`.
-        payload: [Buf; 2],
+        /// The words of the payload, one or two, `[len]` each.
+        payload: SmallVec<[Buf; 2]>,
         /// The parties' secret halves of the keys, `[len, 2]`, of 64 bits.
         roots: [Buf; 2],
         /// Width of thresholds and points, at most 32.
@@ -359,7 +367,7 @@ pub enum Instr {
     /// A party: its shares of `payload·[x < threshold]` at a public x per key (gate G16).
     ComparisonShares {
         /// Written buffers, one per word of the payload, `[len]`.
-        dst: [Buf; 2],
+        dst: SmallVec<[Buf; 2]>,
         /// x modulo 2^bits, `[len]`.
         points: Buf,
         /// The party's own half of the keys, `[len, 2]`.

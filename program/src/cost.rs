@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::code::{Buf, Exchange, Instr, RoleCode};
-use crate::program::{Gate, Program, Rounding, ValueId, WeightId};
+use crate::program::{Gate, Program, Rounding, ValueId, WeightId, frequencies};
 use crate::work::Work;
 
 /// Bytes by party.
@@ -90,7 +90,7 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
             let k = source(s).shape.last().copied().unwrap_or(1);
             cost.macs = [(n * k) as u64, 0];
         }
-        Gate::MulServer { .. } => dealt = bytes(n, big),
+        Gate::MulServer { .. } | Gate::Hadamard { .. } | Gate::SignShare { .. } => dealt = bytes(n, big),
         Gate::MatMul { left, .. } => {
             dealt = bytes(n, big);
             let k = source(left).shape.last().copied().unwrap_or(1);
@@ -100,6 +100,10 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
         Gate::RowSquares { source: s } => {
             let (m, k) = (source(s).shape.iter().product(), source(s).ring);
             dealt = 2 * bytes(m, big - k) + bytes(m, big - k - 1) + bytes(n, big);
+        }
+        Gate::Square { source: s } => {
+            let k = source(s).ring;
+            dealt = 2 * bytes(n, big - k) + bytes(n, big - k - 1) + bytes(n, big);
         }
         Gate::RowScale { source: s, .. } => dealt = 3 * bytes(n, big - source(s).ring) + bytes(n, big),
         Gate::SignDigits { digits, .. } => {
@@ -114,16 +118,19 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
         Gate::Select { source: s, .. } => dealt = 2 * bytes(n, big) + 3 * bytes(n, big - source(s).ring),
         Gate::ReluShared { source: s, .. } => {
             let (k, n) = (source(s).ring, source(s).shape.iter().product());
-            let levels = usize::from(k);
             dealt = bytes(n, big - k);
-            broadcast = bytes(2 * levels * n, 64) + bytes(n, k) + bytes(2 * (levels + 1) * n, big);
+            broadcast = comparison_keys(n, k, 2, big);
+        }
+        Gate::StepShared { source: s, .. } => {
+            broadcast = comparison_keys(source(s).shape.iter().product(), source(s).ring, 1, big);
         }
         Gate::RowTable { source: s, table } => {
             dealt = bytes(source(s).shape.iter().product::<usize>() * table.words_per_row(), big);
         }
         Gate::WindowChain { windows, .. } => dealt = u64::from(chain_products(*windows)) * bytes(n, big),
-        Gate::CosineSeries { coefficients, .. } => dealt = 2 * bytes(n * (coefficients.len() - 1), big),
+        Gate::TrigSeries { cosines, sines, .. } => dealt = 2 * bytes(n * frequencies(cosines, sines), big),
         Gate::ServerShare { .. }
+        | Gate::ClientShare { .. }
         | Gate::View { .. }
         | Gate::Rescale { .. }
         | Gate::Centre { .. }
@@ -140,6 +147,12 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
     cost
 }
 
+/// The words of keys that compare `bits` bits at `len` entries, for a payload of so many words modulo 2^ring.
+fn comparison_keys(len: usize, bits: u8, payload: usize, ring: u8) -> u64 {
+    let levels = usize::from(bits);
+    bytes(2 * levels * len, 64) + bytes(len, bits) + bytes(payload * (levels + 1) * len, ring)
+}
+
 /// The bulk of a gate's online work at the busier party.
 fn work(program: &Program, id: ValueId) -> Work {
     let value = program.value(id);
@@ -151,12 +164,14 @@ fn work(program: &Program, id: ValueId) -> Work {
     let mut work = Work { map_word: 3 * n, map_vector: 2 * n, ..Work::default() };
     let products = if value.ring > 64 { &mut work.double_product } else { &mut work.product };
     match &value.gate {
-        Gate::Rescale { .. } | Gate::ServerShare { .. } => work = Work::default(),
+        Gate::Rescale { .. } | Gate::ServerShare { .. } | Gate::ClientShare { .. } => work = Work::default(),
         Gate::View { .. } | Gate::Concat { .. } => work = Work { copied: n, ..Work::default() },
         Gate::Input { .. } | Gate::Open { .. } | Gate::Reveal { .. } => (work.packed, work.unpacked) = (n, n),
         Gate::MatMulServer { source: s, .. } => *products = n * inner(s),
         Gate::MatMul { left, .. } => *products = 2 * n * inner(left),
-        Gate::RowSquares { source: s } => (work.map_word, work.map_vector) = (5 * entries(s), 8 * entries(s)),
+        Gate::RowSquares { source: s } | Gate::Square { source: s } => {
+            (work.map_word, work.map_vector) = (5 * entries(s), 8 * entries(s))
+        }
         Gate::SignDigits { digits, .. } => {
             (work.packed, work.unpacked) = (n, n);
             work.map_lookup = n * digits.len() as u64;
@@ -164,15 +179,19 @@ fn work(program: &Program, id: ValueId) -> Work {
         }
         Gate::OpenSign { signs, .. } => work.map_vector = n << (2 * signs.len() + 2),
         Gate::Select { .. } => (work.map_word, work.map_vector) = (8 * n, 16 * n),
-        Gate::ReluShared { source: s, .. } => work.share_level = 2 * n * (u64::from(source(s).ring) + 1),
+        Gate::ReluShared { source: s, .. } | Gate::StepShared { source: s, .. } => {
+            work.share_level = 2 * n * (u64::from(source(s).ring) + 1)
+        }
         Gate::RowTable { source: s, table } => {
             let lookups = table.words_per_row() >> table.index_bits;
             work.map_lookup = entries(s) * lookups as u64;
         }
         Gate::WindowChain { windows, .. } => work.map_vector = n << (2 * windows),
-        Gate::CosineSeries { coefficients, .. } => {
-            let harmonics = n * coefficients.len().saturating_sub(1) as u64;
-            (work.harmonic, work.map_lookup, work.map_scalar) = (harmonics, 4 * harmonics, 8 * harmonics);
+        Gate::TrigSeries { cosines, sines, .. } => {
+            let harmonics = n * frequencies(cosines, sines) as u64;
+            let terms = [cosines.len().saturating_sub(1), sines.len()].map(|terms| n * terms as u64);
+            (work.harmonic, work.map_lookup) = (harmonics, 4 * harmonics);
+            work.map_scalar = 4 * harmonics + 4 * (terms[0] + terms[1]);
         }
         _ => {}
     }

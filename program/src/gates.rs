@@ -47,6 +47,7 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::Open { source, truncate, rounding } => opening::open(e, id, *source, *truncate, *rounding),
         Gate::Reveal { source, truncate, output } => opening::reveal(e, id, *source, *truncate, *output),
         Gate::ServerShare { weight } => linear::server_share(e, id, *weight),
+        Gate::ClientShare { input } => linear::client_share(e, id, *input),
         Gate::View { source, view } => linear::view(e, id, *source, view),
         Gate::Rescale { source, .. } => e.values[source.0 as usize].clone(),
         Gate::Centre { source, truncate } => linear::centre(e, *source, *truncate),
@@ -60,17 +61,21 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::MatMulServer { source, weight } => products::matmul_server(e, id, *source, *weight),
         Gate::MulServer { source, weight } => products::mul_server(e, id, *source, *weight),
         Gate::MatMul { left, right } => products::matmul(e, id, *left, *right),
+        Gate::Hadamard { left, right } => products::hadamard(e, id, *left, *right),
         Gate::Extend { source } => extension::extend(e, id, *source),
         Gate::RowSquares { source } => extension::row_squares(e, id, *source),
+        Gate::Square { source } => extension::square(e, id, *source),
         Gate::RowScale { source, row } => extension::row_scale(e, id, *source, *row),
         Gate::SignDigits { source, offset, digits } => comparison::sign_digits(e, id, *source, *offset, digits),
         Gate::OpenSign { signs, negate } => comparison::open_sign(e, id, signs, *negate),
         Gate::Select { bit, source, nonnegative } => comparison::select(e, id, *bit, *source, *nonnegative),
+        Gate::SignShare { bit } => comparison::sign_share(e, id, *bit),
+        Gate::StepShared { source, offsets } => sharing::step(e, id, *source, offsets),
         Gate::ReluShared { source, offsets } => sharing::relu(e, id, *source, offsets),
         Gate::RowTable { source, table } => rows::row_table(e, id, *source, *table),
         Gate::WindowChain { source, windows } => rows::window_chain(e, id, *source, *windows),
-        Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => {
-            series::cosine_series(e, id, *source, *period_bits, *table_fraction, coefficients)
+        Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
+            series::trig_series(e, id, *source, (*period_bits, *table_fraction), cosines, sines)
         }
     }
 }

@@ -88,6 +88,11 @@ pub enum Gate {
         /// The weight, of the value's shape.
         weight: WeightId,
     },
+    /// The data owner's encoded input as a share; the model owner's share is 0. Nothing travels.
+    ClientShare {
+        /// Index of the program's input.
+        input: u32,
+    },
     /// G1: opens `source` in ring `ring + truncate` and drops `truncate` bits. One hop.
     Open {
         /// A share valid in ring `ring + truncate`.
@@ -184,6 +189,14 @@ pub enum Gate {
         /// Right wire.
         right: ValueId,
     },
+    /// G3 entry by entry: the product of two wires of one shape; or `right` has the last axes of `left`, and is repeated
+    /// over the others; or it has the shape of `left` with 1 as the last axis, and each entry serves a row.
+    Hadamard {
+        /// Wire of the shape of the result.
+        left: ValueId,
+        /// Wire.
+        right: ValueId,
+    },
     /// G2: a wire with |x| ≤ 2^(its ring − 2) as shares in a wider ring.
     Extend {
         /// Wire.
@@ -191,6 +204,11 @@ pub enum Gate {
     },
     /// G6: row sums of squares of an extended wire; the last axis becomes 1.
     RowSquares {
+        /// Wire, precondition of G2.
+        source: ValueId,
+    },
+    /// G6 entry by entry: squares of an extended wire.
+    Square {
         /// Wire, precondition of G2.
         source: ValueId,
     },
@@ -227,12 +245,25 @@ pub enum Gate {
         /// Which offset rule.
         nonnegative: bool,
     },
+    /// G9 of the number 1: an arithmetic share of an opened bit, 0 or 1.
+    SignShare {
+        /// `OpenSign` value.
+        bit: ValueId,
+    },
     /// G16: max(x + o, 0) for every offset o, joined along the first axis, as shares in a wider ring, by function secret
     /// sharing: one key per entry of the wire serves all offsets. Any x for which x + o is in the ring. No hop.
     ReluShared {
         /// Wire of at most 32 bits.
         source: ValueId,
         /// Public integers; a single 0 for ReLU.
+        offsets: SmallVec<[i64; 2]>,
+    },
+    /// G16: \[x + o ≥ 0\] for every offset o, joined along the first axis, as shares of 0 or 1, by function secret sharing;
+    /// keys and domain as for `ReluShared`. No hop.
+    StepShared {
+        /// Wire of at most 32 bits.
+        source: ValueId,
+        /// Public integers; a single 0 for the step at zero.
         offsets: SmallVec<[i64; 2]>,
     },
     /// G10: the row tables at the opened argument. Result `[.., 2·windows − 1]`: T_0..T_{W−1}, L_0..L_{W−2}; fraction f_y + g.
@@ -249,16 +280,19 @@ pub enum Gate {
         /// W.
         windows: u8,
     },
-    /// G11: `Σ_j A_j cos(2π j x / 2^period_bits)`, result fraction 2·table_fraction; A_j are integers at scale table_fraction.
-    CosineSeries {
+    /// G11: `Σ_j A_j cos(2π j x / 2^period_bits) + B_j sin(2π j x / 2^period_bits)`, result fraction 2·table_fraction; A_j
+    /// and B_j are integers at scale table_fraction.
+    TrigSeries {
         /// Wire of ring at least `period_bits`.
         source: ValueId,
         /// log2 of the period in ring units.
         period_bits: u8,
         /// Fraction bits of the factors.
         table_fraction: u8,
-        /// A_0, A_1, …
-        coefficients: Vec<i64>,
+        /// A_0, A_1, …; A_0 is always given.
+        cosines: Vec<i64>,
+        /// B_1, B_2, …; none for an even series.
+        sines: Vec<i64>,
     },
     /// G15: reveals a share to the data owner with `truncate` low bits dropped. One one-way hop.
     Reveal {
@@ -372,11 +406,16 @@ impl Program {
     }
 }
 
+/// The number of frequencies of a series, its constant not counted.
+pub fn frequencies(cosines: &[i64], sines: &[i64]) -> usize {
+    cosines.len().saturating_sub(1).max(sines.len())
+}
+
 impl Gate {
     /// Operands in a fixed order.
     pub fn operands(&self) -> SmallVec<[ValueId; 4]> {
         match self {
-            Gate::Input { .. } | Gate::ServerShare { .. } => SmallVec::new(),
+            Gate::Input { .. } | Gate::ServerShare { .. } | Gate::ClientShare { .. } => SmallVec::new(),
             Gate::Open { source, .. }
             | Gate::View { source, .. }
             | Gate::Rescale { source, .. }
@@ -389,17 +428,20 @@ impl Gate {
             | Gate::MulServer { source, .. }
             | Gate::Extend { source }
             | Gate::RowSquares { source }
+            | Gate::Square { source }
             | Gate::SignDigits { source, .. }
             | Gate::ReluShared { source, .. }
+            | Gate::StepShared { source, .. }
             | Gate::RowTable { source, .. }
             | Gate::WindowChain { source, .. }
-            | Gate::CosineSeries { source, .. }
+            | Gate::TrigSeries { source, .. }
             | Gate::Reveal { source, .. } => SmallVec::from_slice(&[*source]),
             Gate::Add { terms } => terms.iter().map(|t| t.value).collect(),
             Gate::Concat { parts, .. } => parts.iter().map(|t| t.value).collect(),
             Gate::Sub { left, right } => SmallVec::from_slice(&[left.value, right.value]),
-            Gate::MatMul { left, right } => SmallVec::from_slice(&[*left, *right]),
+            Gate::MatMul { left, right } | Gate::Hadamard { left, right } => SmallVec::from_slice(&[*left, *right]),
             Gate::RowScale { source, row } => SmallVec::from_slice(&[*source, *row]),
+            Gate::SignShare { bit } => SmallVec::from_slice(&[*bit]),
             Gate::OpenSign { signs, .. } => signs.iter().copied().collect(),
             Gate::Select { bit, source, .. } => SmallVec::from_slice(&[*bit, *source]),
         }

@@ -45,7 +45,10 @@ pub(crate) fn program() -> Program {
         weight(&[2, 3], 20, 21, WeightRounding::Nearest, "position"),
         weight(&[3], 8, 9, WeightRounding::Nearest, "gain"),
     ];
-    p.inputs = vec![Input { node: 1, shape: smallvec![2, 4], fraction: 10, bound: 12, path: "image".to_owned() }];
+    p.inputs = vec![
+        Input { node: 1, shape: smallvec![2, 4], fraction: 10, bound: 12, path: "image".to_owned() },
+        Input { node: 2, shape: smallvec![2, 2], fraction: 10, bound: 11, path: "mask".to_owned() },
+    ];
     p.outputs = vec![
         Output {
             name: "logits".to_owned(),
@@ -100,7 +103,8 @@ pub(crate) fn program() -> Program {
     let wide = push(&mut p, "wide", (Share, &[2, 2]), (40, 10, 17), gate);
     let gate = Gate::Sub { left: term(wide, 2), right: term(thrice, 0) };
     let difference = push(&mut p, "difference", (Share, &[2, 2]), (40, 12, 20), gate);
-    let gate = Gate::CosineSeries { source: s, period_bits: 14, table_fraction: 10, coefficients: vec![512, -300, 20] };
+    let cosines = vec![512, -300, 20];
+    let gate = Gate::TrigSeries { source: s, period_bits: 14, table_fraction: 10, cosines, sines: vec![] };
     let series = push(&mut p, "series", (Share, &[2, 2]), (40, 20, 21), gate);
     let view = View::Slice { axis: 1, start: 0 };
     let first = push(&mut p, "first", (Share, &[2, 1]), (40, 20, 21), Gate::View { source: series, view });
@@ -110,6 +114,14 @@ pub(crate) fn program() -> Program {
     let joined = push(&mut p, "joined", (Share, &[2, 6]), (40, 20, 30), Gate::Concat { parts, axis: 1 });
     let gate = Gate::ReluShared { source: s, offsets: smallvec![100, -100] };
     push(&mut p, "relu-shared", (Share, &[4, 2]), (40, 10, 17), gate);
+    push(&mut p, "step", (Share, &[2, 2]), (40, 0, 1), Gate::StepShared { source: s, offsets: smallvec![0] });
+    push(&mut p, "sign", (Share, &[2, 2]), (70, 0, 1), Gate::SignShare { bit });
+    let (cosines, sines) = (vec![0], vec![300, 0, -20]);
+    let gate = Gate::TrigSeries { source: s, period_bits: 14, table_fraction: 10, cosines, sines };
+    push(&mut p, "odd", (Share, &[2, 2]), (40, 20, 21), gate);
+    push(&mut p, "square", (Share, &[2, 3]), (44, 20, 38), Gate::Square { source: z });
+    push(&mut p, "product", (Share, &[2, 3]), (28, 24, 42), Gate::Hadamard { left: n, right: y });
+    push(&mut p, "mask", (Share, &[2, 2]), (64, 10, 11), Gate::ClientShare { input: 1 });
     let gate = Gate::MulServer { source: n, weight: WeightId(3) };
     let scaled = push(&mut p, "logits", (Share, &[2, 3]), (28, 18, 24), gate);
     push(&mut p, "logits", (Share, &[2, 3]), (16, 8, 14), Gate::Reveal { source: scaled, truncate: 10, output: 0 });

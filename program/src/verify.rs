@@ -122,7 +122,7 @@ impl<'a> Check<'a> {
             | Gate::AddServer { weight, .. }
             | Gate::MatMulServer { weight, .. }
             | Gate::MulServer { weight, .. } => ("weight", weight.0, weights),
-            Gate::Input { input } => ("input", *input, inputs),
+            Gate::Input { input } | Gate::ClientShare { input } => ("input", *input, inputs),
             Gate::Reveal { output, .. } => ("output", *output, outputs),
             _ => ("", 0, 1),
         };
@@ -196,7 +196,7 @@ fn whole(check: &mut Check<'_>) {
             | Gate::MulServer { weight, .. } => {
                 used_weights.insert(weight.0 as usize);
             }
-            Gate::Input { input } => {
+            Gate::Input { input } | Gate::ClientShare { input } => {
                 used_inputs.insert(input as usize);
             }
             Gate::Reveal { output, .. } => {

@@ -34,7 +34,7 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
         | Gate::Select { source, .. }
         | Gate::ReluShared { source, .. }
         | Gate::RowScale { source, .. } => needs.push(of(source).ring + 1),
-        Gate::RowSquares { source } => needs.push(of(source).ring + 2),
+        Gate::RowSquares { source } | Gate::Square { source } => needs.push(of(source).ring + 2),
         Gate::Centre { .. } | Gate::SignDigits { .. } | Gate::OpenSign { .. } => return value.ring,
         Gate::View { .. } | Gate::Rescale { .. } if value.kind == Kind::Wire => return value.ring,
         _ => {}
@@ -54,9 +54,12 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
                 let own = [left, right].into_iter().filter(|t| t.value == id);
                 needs.extend(own.map(|t| consumer.ring.saturating_sub(t.shift)));
             }
+            Gate::SignShare { .. } => return value.ring,
             Gate::Select { bit, .. } if *bit == id => return value.ring,
             Gate::Select { nonnegative: true, .. } => {}
-            Gate::Extend { .. } | Gate::RowSquares { .. } | Gate::Select { .. } => needs.push(value.bound + 2),
+            Gate::Extend { .. } | Gate::RowSquares { .. } | Gate::Square { .. } | Gate::Select { .. } => {
+                needs.push(value.bound + 2);
+            }
             Gate::RowScale { source, row } => {
                 if *source == id {
                     needs.push(value.bound + 2);
@@ -65,8 +68,10 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
                     needs.push(consumer.ring);
                 }
             }
-            Gate::ReluShared { offsets, .. } => needs.extend(offsets.iter().map(|o| compared(value.bound, *o))),
-            Gate::CosineSeries { period_bits, .. } => needs.push(*period_bits),
+            Gate::ReluShared { offsets, .. } | Gate::StepShared { offsets, .. } => {
+                needs.extend(offsets.iter().map(|o| compared(value.bound, *o)));
+            }
+            Gate::TrigSeries { period_bits, .. } => needs.push(*period_bits),
             _ => needs.push(consumer.ring),
         }
     }
@@ -80,14 +85,17 @@ fn largest(program: &Program, id: ValueId) -> u8 {
     for consumer in consumers(program, id) {
         match &consumer.gate {
             Gate::Open { truncate, .. } | Gate::Reveal { truncate, .. } => limits.push(consumer.ring + truncate - 1),
-            Gate::Extend { .. } | Gate::RowSquares { .. } | Gate::Select { nonnegative: false, .. } => {
+            Gate::Extend { .. }
+            | Gate::RowSquares { .. }
+            | Gate::Square { .. }
+            | Gate::Select { nonnegative: false, .. } => {
                 limits.push(value.ring - 2);
             }
             Gate::RowScale { source, .. } if *source == id => limits.push(value.ring - 2),
             Gate::SignDigits { offset, .. } => {
                 limits.extend((0..value.ring).rev().find(|bound| compared(*bound, *offset) <= value.ring));
             }
-            Gate::ReluShared { offsets, .. } => {
+            Gate::ReluShared { offsets, .. } | Gate::StepShared { offsets, .. } => {
                 let fits = |bound: &u8| offsets.iter().all(|o| compared(*bound, *o) <= value.ring);
                 limits.extend((0..value.ring).rev().find(fits));
             }

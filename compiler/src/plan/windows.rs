@@ -27,7 +27,8 @@ impl Windows {
         }
     }
 
-    /// The value at which a decreasing function saturates below the domain.
+    /// The largest value that a table gives: where a decreasing function saturates below the domain, or at the top of the
+    /// ring.
     pub(crate) fn greatest(self, function: RowFunction) -> f64 {
         let table = self.table(function, 0);
         // One bucket below 2.25 of them.
@@ -35,6 +36,7 @@ impl Windows {
         match function {
             RowFunction::Rsqrt { scale, eps } => 1.0 / libm::sqrt(v * scale + eps),
             RowFunction::Recip { scale, eps } => 1.0 / (v * scale + eps),
+            RowFunction::Sqrt { scale, eps } => libm::sqrt(libm::exp2(table.ring_bits.into()) * scale + eps),
         }
     }
 

@@ -1,4 +1,4 @@
-//! G8 sign by public-digit truth tables, G9 selection by the sign.
+//! G8 sign by public-digit truth tables, G9 selection by the sign, and the sign as a number.
 //!
 //! The dealer deals XOR shares of one-hot(digit of r); at the public digit of x^ a look-up gives shares of
 //! lt (x^ digit below r's) and eq. Each predicate bit is opened under a one-time pad of its own, and the sign is a
@@ -253,28 +253,45 @@ pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate
     Lowered::Bits(Bits { opened: Some(opened), mask, monomials: [None; 2] })
 }
 
+/// Dealer: ε = ε_0 ⊕ ε_1 of an opened sign.
+fn epsilon(e: &mut Emit<'_>, bits: Bits, len: usize) -> Buf {
+    let [a, b] = bits.mask.map(|m| m.expect("the dealer knows both masks"));
+    e.map(Lane::Word, 1, len, |x| {
+        let (a, b) = (x.full(a), x.full(b));
+        x.xor(a, b)
+    })
+}
+
+/// ⟨b⟩_K with b = m^ ⊕ ε: m^ + (1 − 2m^)·ε_i.
+pub(super) fn sign_share(e: &mut Emit<'_>, id: ValueId, bit: ValueId) -> Lowered {
+    let (len, ring, bits) = (e.len(id), e.value(id).ring, e.bits(bit));
+    let eps = e.correlated(id, 1, ring, len, Sharing::Additive, |e| epsilon(e, bits, len));
+    let Some(party) = e.party() else { return Lowered::Share(None) };
+    let (eps, opened) = (e.own(eps), bits.opened.expect("opened"));
+    Lowered::Share(Some(e.map(Lane::of(ring), 1, len, |x| {
+        let (m, eps) = (x.full(opened), x.full(eps));
+        let (one, twice) = (x.int(1), x.shl(m, 1));
+        let sign = x.sub(one, twice);
+        let own = x.mul(sign, eps);
+        if party == 0 { x.add(m, own) } else { own }
+    })))
+}
+
 /// ⟨b·x⟩_K with b = m^ ⊕ ε: m^·(P − ρ_c) + (1 − 2m^)(P·ε_i − ⟨ε ρ_c⟩_i).
 pub(super) fn select(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueId, nonnegative: bool) -> Lowered {
     let (len, n, ring) = (e.len(id), e.value(source).ring, e.value(id).ring);
     let (bits, wire) = (e.bits(bit), e.wire(source));
-    let epsilon = |e: &mut Emit<'_>| {
-        let [a, b] = bits.mask.map(|m| m.expect("the dealer knows both masks"));
-        e.map(Lane::Word, 1, len, |x| {
-            let (a, b) = (x.full(a), x.full(b));
-            x.xor(a, b)
-        })
-    };
-    let eps = e.correlated(id, 1, ring, len, Sharing::Additive, epsilon);
+    let eps = e.correlated(id, 1, ring, len, Sharing::Additive, |e| epsilon(e, bits, len));
     let carries = carries(e, id, 2, wire, n, len);
     let eps_r = e.correlated(id, 4, ring, len, Sharing::Additive, |e| {
-        let (eps, r) = (epsilon(e), e.total(wire.mask, n, len));
+        let (eps, r) = (epsilon(e, bits, len), e.total(wire.mask, n, len));
         e.map(Lane::Word, 1, len, |x| {
             let (a, b) = (x.full(eps), x.full(r));
             x.mul(a, b)
         })
     });
     let eps_top = e.correlated(id, 5, ring - n, len, Sharing::Additive, |e| {
-        let (eps, r) = (epsilon(e), e.total(wire.mask, n, len));
+        let (eps, r) = (epsilon(e, bits, len), e.total(wire.mask, n, len));
         msb_times(e, Lane::Word, r, eps, n, (1, len), false)
     });
     let Some(party) = e.party() else { return Lowered::Share(None) };

@@ -1,4 +1,4 @@
-//! G2 ring extension, G6 row sums of squares, G7 row scaling: a wire of k bits used in a wider ring.
+//! G2 ring extension, G6 squares and their row sums, G7 row scaling: a wire of k bits used in a wider ring.
 //!
 //! With h = (x^ + 2^(k−2)) mod 2^k and c = 1 − msb(h), x = P − r_0 − r_1 + 2^k W_c exactly for |x| ≤ 2^(k−2),
 //! where P = h − 2^(k−2), W_0 is the carry of r_0 + r_1 and W_1 = W_0 + msb(r).
@@ -129,8 +129,19 @@ pub(super) fn msb_times(
 
 /// G6: Σx² = ΣP² − 2ΣPρ_c + Σr² + Σ_{c=1} (2^(2k) b − 2^(k+1) b r), b = msb(r).
 pub(super) fn row_squares(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
-    let (len, k, ring, cols) = (e.len(source), e.value(source).ring, e.value(id).ring, e.last(source));
+    let cols = e.last(source);
+    squares(e, id, source, cols)
+}
+
+/// G6 for rows of one entry.
+pub(super) fn square(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
+    squares(e, id, source, 1)
+}
+
+fn squares(e: &mut Emit<'_>, id: ValueId, source: ValueId, cols: usize) -> Lowered {
+    let (len, k, ring) = (e.len(source), e.value(source).ring, e.value(id).ring);
     let rows = len / cols;
+    let sums = |e: &mut Emit<'_>, terms: Buf| if cols == 1 { terms } else { e.sum_rows(terms, rows, cols) };
     let lane = Lane::of(ring);
     let wire = e.wire(source);
     let carries = carries(e, id, 1, wire, k, len);
@@ -144,7 +155,7 @@ pub(super) fn row_squares(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Low
             let r = x.full(r);
             x.mul(r, r)
         });
-        e.sum_rows(sq, rows, cols)
+        sums(e, sq)
     });
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let p = parts(e, wire, carries, k, Rule::Slack);
@@ -167,7 +178,7 @@ pub(super) fn row_squares(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Low
             s
         }
     });
-    let sums = e.sum_rows(terms, rows, cols);
+    let sums = sums(e, terms);
     let r2 = e.own(squares);
     Lowered::Share(Some(e.map(lane, 1, rows, |x| {
         let (a, b) = (x.full(sums), x.full(r2));

@@ -16,6 +16,16 @@ pub(super) fn server_share(e: &mut Emit<'_>, id: ValueId, weight: WeightId) -> L
     })
 }
 
+/// The input at the data owner, zeros at the model owner.
+pub(super) fn client_share(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered {
+    let len = e.len(id);
+    Lowered::Share(match e.role {
+        Role::ModelOwner => Some(e.zeros(Lane::of(e.value(id).ring), len)),
+        Role::DataOwner => Some(e.load_input(input, len)),
+        Role::Dealer => None,
+    })
+}
+
 /// Row-major strides of a shape.
 fn strides(shape: &Shape) -> Vec<usize> {
     let mut out = vec![1; shape.len()];

@@ -1,9 +1,10 @@
-//! G3 products of two wires, G4 products with the model owner's weights.
+//! G3 products of two wires, as matrices or entry by entry, G4 products with the model owner's weights.
 
-use crate::code::{Buf, Instr, Lane, Role};
+use crate::code::{Buf, Instr, Lane, Role, V};
 use crate::program::{ValueId, WeightId};
 
 use super::emit::{Emit, Lowered, Sharing};
+use super::expr::Expr;
 
 struct Product {
     batch: usize,
@@ -142,4 +143,48 @@ pub(super) fn matmul(e: &mut Emit<'_>, id: ValueId, left: ValueId, right: ValueI
         })
     };
     Lowered::Share(Some(share))
+}
+
+/// G3 entry by entry: P0 (x^ − a_0)(y^ − b_0) + c_0; P1 −x^·b_1 − a_1·y^ + c_1; c_0 + c_1 = a·b − a_0·b_0.
+pub(super) fn hadamard(e: &mut Emit<'_>, id: ValueId, left: ValueId, right: ValueId) -> Lowered {
+    let (len, ring, other) = (e.len(id), e.value(id).ring, e.len(right));
+    let lane = Lane::of(ring);
+    // The index space in which the right wire has one entry a position, a row or a column.
+    let (l, r) = (&e.value(left).shape, &e.value(right).shape);
+    let (rows, cols, entry): (usize, usize, fn(&mut Expr, Buf) -> V) = if l == r {
+        (1, len, |x, b| x.full(b))
+    } else if l.ends_with(r) {
+        (len / other, other, |x, b| x.col(b))
+    } else {
+        (other, len / other, |x, b| x.row(b))
+    };
+    let (x, y) = (e.wire(left), e.wire(right));
+    let c = e.correlated(id, 1, ring, len, Sharing::Additive, |e| {
+        let [a0, a1] = x.mask.map(|m| m.expect("the dealer knows both masks"));
+        let [b0, b1] = y.mask.map(|m| m.expect("the dealer knows both masks"));
+        e.map(lane, rows, cols, |v| {
+            // a·b − a_0·b_0 = a·b_1 + a_1·b_0.
+            let (a0, a1, b0, b1) = (v.full(a0), v.full(a1), entry(v, b0), entry(v, b1));
+            let a = v.add(a0, a1);
+            let first = v.mul(a, b1);
+            let second = v.mul(a1, b0);
+            v.add(first, second)
+        })
+    });
+    let Some(party) = e.party() else { return Lowered::Share(None) };
+    let (xh, yh) = (x.hat.expect("opened"), y.hat.expect("opened"));
+    let (a, b) = (x.mask[party].expect("own mask"), y.mask[party].expect("own mask"));
+    let c = e.own(c);
+    Lowered::Share(Some(e.map(lane, rows, cols, |v| {
+        let (xh, yh, a, b, c) = (v.full(xh), entry(v, yh), v.full(a), entry(v, b), v.full(c));
+        if party == 0 {
+            let (xa, yb) = (v.sub(xh, a), v.sub(yh, b));
+            let p = v.mul(xa, yb);
+            v.add(p, c)
+        } else {
+            let (p, q) = (v.mul(xh, b), v.mul(a, yh));
+            let s = v.sub(c, p);
+            v.sub(s, q)
+        }
+    })))
 }

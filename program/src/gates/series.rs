@@ -1,22 +1,24 @@
-//! G11: an even trigonometric series of a wire, by integer factors public at the wire and shared at its mask.
+//! G11: a trigonometric series of a wire, by integer factors public at the wire and shared at its mask.
 
-use crate::code::{Buf, Instr, Lane};
-use crate::program::ValueId;
+use crate::code::{Buf, Instr, Lane, V};
+use crate::program::{ValueId, frequencies};
 
 use super::emit::{Emit, Lowered, Sharing};
+use super::expr::Expr;
 
-/// Σ_j A_j cos(ωj x) with cos(ωj(x^ − r)) = cos ωjx^ cos ωjr + sin ωjx^ sin ωjr.
-pub(super) fn cosine_series(
+/// Σ_j A_j cos(ωj x) + B_j sin(ωj x) for the wire x^ = x + r: with the public C = cos ωjx^ and S = sin ωjx^ it is
+/// Σ_j (A_j C + B_j S) cos ωjr + (A_j S − B_j C) sin ωjr, each factor in front rounded down once.
+pub(super) fn trig_series(
     e: &mut Emit<'_>,
     id: ValueId,
     source: ValueId,
-    period_bits: u8,
-    fraction: u8,
-    coefficients: &[i64],
+    (period_bits, fraction): (u8, u8),
+    cosines: &[i64],
+    sines: &[i64],
 ) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
     let lane = Lane::of(ring);
-    let count = coefficients.len() - 1;
+    let count = frequencies(cosines, sines);
     let wire = e.wire(source);
     let harmonics = |e: &mut Emit<'_>, src: Buf| {
         let src = e.fit(src, Lane::Word);
@@ -34,21 +36,31 @@ pub(super) fn cosine_series(
     let (ch, sh) = harmonics(e, wire.hat.expect("opened"));
     let (c, s) = (e.own(cos), e.own(sin));
     Lowered::Share(Some(e.map(lane, len, 1, |x| {
-        let mut out = x.signed_int(if party == 0 { coefficients[0] << fraction } else { 0 });
+        let mut out = x.signed_int(if party == 0 { cosines[0] << fraction } else { 0 });
         let at = x.row_index();
-        for (j, a) in coefficients[1..].iter().enumerate() {
+        for j in 0..count {
             let offset = x.int((j * len) as u64);
             let at = x.add(at, offset);
-            let a = x.signed_int(*a);
-            for (public, secret) in [(ch, c), (sh, s)] {
-                let (p, q) = (x.at(public, at), x.at(secret, at));
-                let p = x.signed(p);
-                let p = x.mul(a, p);
-                let p = x.sar(p, fraction);
+            let [a, b] = [cosines.get(j + 1), sines.get(j)].map(|k| k.copied().unwrap_or(0));
+            for (public, secret, other, b) in [(ch, c, sh, b), (sh, s, ch, -b)] {
+                let Some(p) = factor(x, at, [(a, public), (b, other)]) else { continue };
+                let (p, q) = (x.sar(p, fraction), x.at(secret, at));
                 let t = x.mul(p, q);
                 out = x.add(out, t);
             }
         }
         out
     })))
+}
+
+/// The sum of the public factors at a position, each times its coefficient; nothing if both coefficients are zero.
+fn factor(x: &mut Expr, at: V, terms: [(i64, Buf); 2]) -> Option<V> {
+    let products = terms.into_iter().filter(|(coefficient, _)| *coefficient != 0).map(|(coefficient, buf)| {
+        let coefficient = x.signed_int(coefficient);
+        let p = x.at(buf, at);
+        let p = x.signed(p);
+        x.mul(coefficient, p)
+    });
+    let products: Vec<V> = products.collect();
+    (!products.is_empty()).then(|| x.sum(&products))
 }

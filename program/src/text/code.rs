@@ -145,23 +145,22 @@ impl Text<'_> {
             Instr::RowFit { dst, src, table } => {
                 format!("{} = row-fit b{} {}", self.written(*dst), src.0, row_table(table))
             }
-            Instr::ComparisonKeys { seeds, controls, values, threshold, payload: [p, q], roots: [a, b], bits } => {
+            Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots: [a, b], bits } => {
+                let payload: Vec<String> = payload.iter().map(|word| format!("b{}", word.0)).collect();
                 format!(
-                    "{}, {}, {} = comparison-keys b{} payload b{}, b{} roots b{}, b{} bits {bits}",
+                    "{}, {}, {} = comparison-keys b{} payload {} roots b{}, b{} bits {bits}",
                     self.written(*seeds),
                     self.written(*controls),
                     self.written(*values),
                     threshold.0,
-                    p.0,
-                    q.0,
+                    payload.join(", "),
                     a.0,
                     b.0
                 )
             }
-            Instr::ComparisonShares { dst: [p, q], points, root, seeds, controls, values, bits } => format!(
-                "{}, {} = comparison-shares at b{} root b{} words b{}, b{}, b{} bits {bits}",
-                self.written(*p),
-                self.written(*q),
+            Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => format!(
+                "{} = comparison-shares at b{} root b{} words b{}, b{}, b{} bits {bits}",
+                dst.iter().map(|word| self.written(*word)).collect::<Vec<_>>().join(", "),
                 points.0,
                 root.0,
                 seeds.0,

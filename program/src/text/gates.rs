@@ -8,6 +8,7 @@ pub(super) fn gate(gate: &Gate) -> String {
     match gate {
         Gate::Input { input } => format!("input {input}"),
         Gate::ServerShare { weight } => format!("server ${}", weight.0),
+        Gate::ClientShare { input } => format!("client {input}"),
         Gate::Open { source, truncate, rounding } => {
             let rounding = match rounding {
                 Rounding::Exact => "exact",
@@ -30,8 +31,10 @@ pub(super) fn gate(gate: &Gate) -> String {
         }
         Gate::MulServer { source, weight } => format!("mul-server {}, ${}", id(*source), weight.0),
         Gate::MatMul { left, right } => format!("matmul {}, {}", id(*left), id(*right)),
+        Gate::Hadamard { left, right } => format!("hadamard {}, {}", id(*left), id(*right)),
         Gate::Extend { source } => format!("extend {}", id(*source)),
         Gate::RowSquares { source } => format!("row-squares {}", id(*source)),
+        Gate::Square { source } => format!("square {}", id(*source)),
         Gate::RowScale { source, row } => format!("row-scale {}, {}", id(*source), id(*row)),
         Gate::SignDigits { source, offset, digits } => {
             format!("sign-digits {} offset {offset} digits {}", id(*source), list(digits))
@@ -46,17 +49,23 @@ pub(super) fn gate(gate: &Gate) -> String {
         }
         Gate::ReluShared { source, offsets } if offsets[..] == [0] => format!("relu-shared {}", id(*source)),
         Gate::ReluShared { source, offsets } => format!("relu-shared {} offsets {}", id(*source), list(offsets)),
+        Gate::SignShare { bit } => format!("sign-share {}", id(*bit)),
+        Gate::StepShared { source, offsets } if offsets[..] == [0] => format!("step-shared {}", id(*source)),
+        Gate::StepShared { source, offsets } => format!("step-shared {} offsets {}", id(*source), list(offsets)),
         Gate::RowTable { source, table } => {
             format!("row-table {} {}", id(*source), row_table(table))
         }
         Gate::WindowChain { source, windows } => {
             format!("window-chain {} windows {windows}", id(*source))
         }
-        Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => format!(
-            "cosine-series {} period {period_bits} frac {table_fraction} coefficients {}",
-            id(*source),
-            list(coefficients)
-        ),
+        Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
+            let parameters = format!("{} period {period_bits} frac {table_fraction}", id(*source));
+            if sines.is_empty() {
+                format!("cosine-series {parameters} coefficients {}", list(cosines))
+            } else {
+                format!("trig-series {parameters} cosines {} sines {}", list(cosines), list(sines))
+            }
+        }
         Gate::Reveal { source, truncate, output } => {
             format!("reveal {} truncate {truncate} as {output}", id(*source))
         }
@@ -68,6 +77,7 @@ pub(super) fn row_table(table: &RowTable) -> String {
     let function = match table.function {
         RowFunction::Rsqrt { scale, eps } => format!("rsqrt scale {scale:e} eps {eps:e}"),
         RowFunction::Recip { scale, eps } => format!("recip scale {scale:e} eps {eps:e}"),
+        RowFunction::Sqrt { scale, eps } => format!("sqrt scale {scale:e} eps {eps:e}"),
     };
     format!(
         "{function} ring {} index {} windows {} degree {} tau {} frac {}",

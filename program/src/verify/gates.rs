@@ -2,7 +2,7 @@
 
 use super::{Check, Rule};
 use crate::code::{RowFunction, RowTable};
-use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, WeightId};
+use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, WeightId, frequencies};
 
 /// The widest ring: two machine words.
 const FULL: u8 = 128;
@@ -24,6 +24,11 @@ pub(super) fn check(check: &mut Check<'_>) {
         }
         Gate::ServerShare { weight } => {
             let given = &program.weights[weight.0 as usize];
+            kind(check, out, Kind::Share);
+            source(check, out, &given.shape, given.fraction, given.bound);
+        }
+        Gate::ClientShare { input } => {
+            let given = &program.inputs[*input as usize];
             kind(check, out, Kind::Share);
             source(check, out, &given.shape, given.fraction, given.bound);
         }
@@ -96,6 +101,7 @@ pub(super) fn check(check: &mut Check<'_>) {
         Gate::MatMulServer { source, weight } => server_product(check, out, get(*source), *weight, true),
         Gate::MulServer { source, weight } => server_product(check, out, get(*source), *weight, false),
         Gate::MatMul { left, right } => matmul(check, out, get(*left), get(*right)),
+        Gate::Hadamard { left, right } => hadamard(check, out, get(*left), get(*right)),
         Gate::Extend { source } => {
             let source = get(*source);
             extended(check, out, source, 1);
@@ -106,6 +112,12 @@ pub(super) fn check(check: &mut Check<'_>) {
             let source = get(*source);
             extended(check, out, source, 2);
             row_of(check, out, source, 1);
+            fraction(check, out, 2 * i32::from(source.fraction));
+        }
+        Gate::Square { source } => {
+            let source = get(*source);
+            extended(check, out, source, 2);
+            shape(check, out, &source.shape);
             fraction(check, out, 2 * i32::from(source.fraction));
         }
         Gate::RowScale { source, row } => {
@@ -131,7 +143,22 @@ pub(super) fn check(check: &mut Check<'_>) {
             }
         }
         Gate::Select { bit, source, nonnegative } => select(check, out, get(*bit), *source, *nonnegative),
-        Gate::ReluShared { source, offsets } => relu_shared(check, out, get(*source), offsets),
+        Gate::SignShare { bit } => {
+            let bit = get(*bit);
+            opened_sign(check, bit);
+            shape(check, out, &bit.shape);
+            zero_or_one(check, out);
+        }
+        Gate::ReluShared { source, offsets } => {
+            let source = get(*source);
+            compared(check, out, source, offsets);
+            fraction(check, out, source.fraction.into());
+            wider(check, out, source, 1);
+        }
+        Gate::StepShared { source, offsets } => {
+            compared(check, out, get(*source), offsets);
+            zero_or_one(check, out);
+        }
         Gate::RowTable { source, table } => row_table(check, out, get(*source), table),
         Gate::WindowChain { source, windows } => {
             let source = get(*source);
@@ -142,7 +169,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             ring(check, out, source.ring);
             tables_of(check, source, *windows);
         }
-        Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => {
+        Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let source = get(*source);
             kind(check, out, Kind::Share);
             operand(check, source, Kind::Wire);
@@ -151,10 +178,17 @@ pub(super) fn check(check: &mut Check<'_>) {
             check.require(Rule::Ring, (1..=source.ring.min(40)).contains(period_bits), || {
                 format!("a period of 2^{period_bits} on a wire of ring {}", source.ring)
             });
-            check.require(Rule::Parameter, coefficients.len() > 1, || "a series without a frequency".to_owned());
-            // A coefficient times a factor of size 2^table_fraction stays below 2^63, as does A_0 shifted.
+            check.require(Rule::Parameter, !cosines.is_empty(), || "a series without its constant".to_owned());
+            check.require(Rule::Parameter, frequencies(cosines, sines) > 0, || {
+                "a series without a frequency".to_owned()
+            });
+            // A frequency's coefficients times factors of size 2^table_fraction stay below 2^63, as does A_0 shifted.
             let limit = 62u8.checked_sub(*table_fraction).filter(|_| (1..=24).contains(table_fraction));
-            let fits = limit.is_some_and(|l| coefficients.iter().all(|a| a.unsigned_abs() < 1 << l));
+            let size = |k: Option<&i64>| k.map_or(0, |k| u128::from(k.unsigned_abs()));
+            let fits = limit.is_some_and(|l| {
+                let both = |j: usize| size(cosines.get(j)) + j.checked_sub(1).map_or(0, |j| size(sines.get(j)));
+                (0..=frequencies(cosines, sines)).all(|j| both(j) < 1 << l)
+            });
             check.require(Rule::Parameter, fits, || {
                 format!("coefficients and {table_fraction} fraction bits do not fit 62-bit products")
             });
@@ -378,6 +412,37 @@ fn matmul(check: &mut Check<'_>, out: &Value, left: &Value, right: &Value) {
     });
 }
 
+fn hadamard(check: &mut Check<'_>, out: &Value, left: &Value, right: &Value) {
+    kind(check, out, Kind::Share);
+    operand(check, left, Kind::Wire);
+    operand(check, right, Kind::Wire);
+    ring(check, out, left.ring.min(right.ring));
+    fraction(check, out, i32::from(left.fraction) + i32::from(right.fraction));
+    shape(check, out, &left.shape);
+    let fits = left.shape.ends_with(&right.shape) || with_last(&left.shape, 1).as_ref() == Some(&right.shape);
+    check.require(Rule::Shape, fits, || {
+        format!(
+            "a factor of shape {} neither ends a wire of shape {} nor has one entry a row",
+            text(&right.shape),
+            text(&left.shape)
+        )
+    });
+}
+
+/// What gates that read an opened sign as a number or a selector ask of it.
+fn opened_sign(check: &mut Check<'_>, bit: &Value) {
+    check.require(Rule::Kind, matches!(bit.gate, Gate::OpenSign { .. }), || {
+        "selects by something that is not an opened sign".to_owned()
+    });
+}
+
+/// A share of 0 or 1.
+fn zero_or_one(check: &mut Check<'_>, out: &Value) {
+    kind(check, out, Kind::Share);
+    fraction(check, out, 0);
+    check.require(Rule::Bound, out.bound > 0, || "0 or 1 does not stay below 2^0".to_owned());
+}
+
 fn sign_digits(check: &mut Check<'_>, out: &Value, source: &Value, offset: i64, digits: &[u8]) {
     kind(check, out, Kind::Bits);
     operand(check, source, Kind::Wire);
@@ -406,9 +471,7 @@ fn fits_with_offset(check: &mut Check<'_>, source: &Value, offset: i64) {
 
 fn select(check: &mut Check<'_>, out: &Value, bit: &Value, source: ValueId, nonnegative: bool) {
     let value = check.program.value(source);
-    check.require(Rule::Kind, matches!(bit.gate, Gate::OpenSign { .. }), || {
-        "selects by something that is not an opened sign".to_owned()
-    });
+    opened_sign(check, bit);
     shape(check, out, &value.shape);
     check.require(Rule::Shape, bit.shape == value.shape, || {
         format!("bits of shape {} select from shape {}", text(&bit.shape), text(&value.shape))
@@ -436,8 +499,8 @@ fn is_sign_of(program: &Program, digits: ValueId, source: ValueId) -> bool {
     matches!(&program.value(digits).gate, Gate::SignDigits { source: s, offset, .. } if *s == source && *offset <= 0)
 }
 
-/// G16 takes every value of its ring, and counts the carry of the mask in a wider one.
-fn relu_shared(check: &mut Check<'_>, out: &Value, source: &Value, offsets: &[i64]) {
+/// G16 takes every value of its ring.
+fn compared(check: &mut Check<'_>, out: &Value, source: &Value, offsets: &[i64]) {
     kind(check, out, Kind::Share);
     operand(check, source, Kind::Wire);
     check.require(Rule::Parameter, !offsets.is_empty(), || "no offset to compare at".to_owned());
@@ -448,8 +511,6 @@ fn relu_shared(check: &mut Check<'_>, out: &Value, source: &Value, offsets: &[i6
     for &offset in offsets {
         fits_with_offset(check, source, offset);
     }
-    fraction(check, out, source.fraction.into());
-    wider(check, out, source, 1);
     ring(check, out, WORD);
     check.require(Rule::Parameter, source.ring <= 32, || {
         format!("compares {} bits by function secret sharing; at most 32", source.ring)
@@ -481,7 +542,8 @@ fn row_table(check: &mut Check<'_>, out: &Value, source: &Value, table: &RowTabl
     check.require(Rule::Parameter, (1..=31).contains(&table.tau_bits), || {
         format!("{} bits of position; powers of it fit up to 31", table.tau_bits)
     });
-    let (RowFunction::Rsqrt { scale, eps } | RowFunction::Recip { scale, eps }) = table.function;
+    let (RowFunction::Rsqrt { scale, eps } | RowFunction::Recip { scale, eps } | RowFunction::Sqrt { scale, eps }) =
+        table.function;
     check.require(Rule::Parameter, scale > 0.0 && scale.is_finite() && eps >= 0.0 && eps.is_finite(), || {
         format!("scale {scale:e} and eps {eps:e} do not make a function of positive numbers")
     });

@@ -37,7 +37,7 @@ fn the_sample_is_accepted_and_holds_every_gate() {
         program.values.iter().map(|v| format!("{:?}", v.gate).split([' ', '{']).next().unwrap().to_owned()).collect();
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), 27, "{names:?}");
+    assert_eq!(names.len(), 32, "{names:?}");
 }
 
 #[test]
@@ -95,11 +95,15 @@ fn a_ring_one_bit_wider_than_its_operands_allow_is_rejected() {
                 | Gate::ReluShared { .. }
                 | Gate::RowSquares { .. }
                 | Gate::RowTable { .. }
-                | Gate::CosineSeries { .. }
+                | Gate::TrigSeries { .. }
+                | Gate::Square { .. }
+                | Gate::SignShare { .. }
+                | Gate::StepShared { .. }
+                | Gate::ClientShare { .. }
         );
         // What comes out of a comparison key is one word.
         let most = match value.gate {
-            Gate::ReluShared { .. } => 64,
+            Gate::ReluShared { .. } | Gate::StepShared { .. } => 64,
             _ => 128,
         };
         let mut program = sample::program();
@@ -177,7 +181,7 @@ fn a_ring_one_bit_too_narrow_for_its_bound_is_rejected() {
 
 #[test]
 fn an_extension_without_its_spare_bit_is_rejected() {
-    for gate in ["Extend", "RowSquares", "RowScale"] {
+    for gate in ["Extend", "RowSquares", "Square", "RowScale"] {
         let mut program = sample::program();
         let index = find(&program, |g| format!("{g:?}").starts_with(gate));
         let source = program.values[index].gate.operands()[0].0 as usize;
@@ -297,8 +301,8 @@ fn parameters_outside_their_limits_are_rejected() {
     );
     rejected(
         |p| {
-            let index = at!(p, Gate::CosineSeries { .. });
-            if let Gate::CosineSeries { period_bits, .. } = &mut p.values[index].gate {
+            let index = at!(p, Gate::TrigSeries { .. });
+            if let Gate::TrigSeries { period_bits, .. } = &mut p.values[index].gate {
                 *period_bits = 19;
             }
         },
@@ -306,9 +310,9 @@ fn parameters_outside_their_limits_are_rejected() {
     );
     rejected(
         |p| {
-            let index = at!(p, Gate::CosineSeries { .. });
-            if let Gate::CosineSeries { coefficients, .. } = &mut p.values[index].gate {
-                coefficients[1] = i64::MIN;
+            let index = at!(p, Gate::TrigSeries { .. });
+            if let Gate::TrigSeries { cosines, .. } = &mut p.values[index].gate {
+                cosines[1] = i64::MIN;
             }
         },
         Rule::Parameter,

@@ -2,7 +2,7 @@
 //!
 //! The construction is that of Boyle, Chandran, Gilboa, Gupta, Ishai, Kumar and Rathee (Function Secret Sharing for
 //! Mixed-Mode and Fixed-Point Secure Computation, EUROCRYPT 2021, figure 1): a binary tree of seeds with one correction
-//! word per level, here with a payload of two words modulo 2^64. Seeds grow by fixed-key AES in Matyas–Meyer–Oseas form,
+//! word per level, here with a payload of one or two words modulo 2^64. Seeds grow by fixed-key AES in Matyas–Meyer–Oseas form,
 //! H(s) = AES(s) ⊕ s, with one public key and a two-bit tweak per output (child or value, left or right); Guo, Katz, Wang
 //! and Yu (IEEE S&P 2020) analyse it as a correlation-robust hash. A key serves one comparison function only.
 //! Neither control flow nor addresses depend on α, β or a seed.
@@ -25,22 +25,22 @@ const EVALUATED: usize = 32;
 
 type Block = [u64; 2];
 
-/// The part of a batch of keys that both parties hold. Words are `[key][level][2]` in `seeds` and `values`; `values` has one
-/// level more. Bit 0 of a level's first seed word and the level's bit of `controls` (one word per key) correct the control
+/// The part of a batch of keys that both parties hold. Words are `[key][level][2]` in `seeds` and
+/// `[key][level][word of the payload]` in `values`; `values` has one level more. Bit 0 of a level's first seed word and the level's bit of `controls` (one word per key) correct the control
 /// bits of the left and of the right child.
 pub struct Words<T> {
     /// `2 * bits` words per key, all 64 bits used.
     pub seeds: T,
     /// One word of `bits` bits per key.
     pub controls: T,
-    /// `2 * (bits + 1)` words per key: only their low bits matter if shares are used modulo a smaller power of two.
+    /// `bits + 1` words per key and word of the payload: only their low bits matter if shares are used modulo a smaller power of two.
     pub values: T,
 }
 
-/// Words per key of the buffers of [`Words`], in their order.
-pub fn words_per_key(bits: u32) -> [usize; 3] {
+/// Words per key of the buffers of [`Words`], in their order, for a payload of so many words.
+pub fn words_per_key(bits: u32, payload: usize) -> [usize; 3] {
     let levels = bits as usize;
-    [2 * levels, 1, 2 * (levels + 1)]
+    [2 * levels, 1, payload * (levels + 1)]
 }
 
 /// Fills the correction words of one key per entry of `alpha`.
@@ -49,21 +49,27 @@ pub fn words_per_key(bits: u32) -> [usize; 3] {
 /// p's secret half of the key, of which bit 0 of the first word is ignored.
 ///
 /// # Panics
-/// If `bits` is not in 1..=[`MOST_BITS`] or a slice has another length than its words per key.
-pub fn generate(bits: u32, alpha: &[u64], payload: [&[u64]; 2], roots: [&[u64]; 2], out: Words<&mut [u64]>) {
-    generate_at(level::current(), bits, alpha, payload, roots, out);
+/// If `bits` is not in 1..=[`MOST_BITS`], the payload has neither one nor two words, or a slice has another length than its
+/// words per key.
+pub fn generate(bits: u32, alpha: &[u64], payload: &[&[u64]], roots: [&[u64]; 2], out: Words<&mut [u64]>) {
+    match *payload {
+        [word] => generate_at(level::current(), bits, alpha, [word], roots, out),
+        [first, second] => generate_at(level::current(), bits, alpha, [first, second], roots, out),
+        _ => panic!("a payload has one or two words, not {}", payload.len()),
+    }
 }
 
-fn generate_at(
+fn generate_at<const N: usize>(
     level: Level,
     bits: u32,
     alpha: &[u64],
-    payload: [&[u64]; 2],
+    payload: [&[u64]; N],
     roots: [&[u64]; 2],
     out: Words<&mut [u64]>,
 ) {
-    let [seeds, controls, values] = words_per_key(bits);
-    check(bits, alpha.len(), &[(2, roots[0].len()), (2, roots[1].len()), (1, payload[0].len()), (1, payload[1].len())]);
+    let [seeds, controls, values] = words_per_key(bits, N);
+    check(bits, alpha.len(), &[(2, roots[0].len()), (2, roots[1].len())]);
+    check(bits, alpha.len(), &payload.map(|word| (1, word.len())));
     check(bits, alpha.len(), &[(seeds, out.seeds.len()), (controls, out.controls.len()), (values, out.values.len())]);
     let cipher = Cipher::new(level, &KEY);
     let (mut s, mut c, mut v) = (out.seeds, out.controls, out.values);
@@ -84,49 +90,46 @@ fn generate_at(
     }
 }
 
-/// Party `party`'s shares of both words of `β·[x < α]`, at one x of `points` per key, read modulo 2^`bits`.
+/// Party `party`'s shares of the words of `β·[x < α]`, at one x of `points` per key, read modulo 2^`bits`.
 ///
 /// `root` is the party's own; the words are those of [`generate`]. The shares add up modulo 2^64, or modulo any smaller
 /// power of two if the values are only known modulo that. One key may be evaluated at several points.
 ///
 /// # Panics
 /// As [`generate`], and if `party` is not 0 or 1.
-pub fn evaluate(bits: u32, party: u8, points: &[u64], root: &[u64], words: Words<&[u64]>, out: [&mut [u64]; 2]) {
-    evaluate_at(level::current(), bits, party, points, root, words, out);
+pub fn evaluate(bits: u32, party: u8, points: &[u64], root: &[u64], words: Words<&[u64]>, out: &mut [&mut [u64]]) {
+    match out {
+        [word] => evaluate_at(level::current(), bits, party, points, root, words, [word]),
+        [first, second] => evaluate_at(level::current(), bits, party, points, root, words, [first, second]),
+        _ => panic!("a payload has one or two words, not {}", out.len()),
+    }
 }
 
-fn evaluate_at(
+fn evaluate_at<const N: usize>(
     level: Level,
     bits: u32,
     party: u8,
     points: &[u64],
     root: &[u64],
     words: Words<&[u64]>,
-    out: [&mut [u64]; 2],
+    mut out: [&mut [u64]; N],
 ) {
     assert!(party < 2, "there are two parties, 0 and 1");
-    let [seeds, controls, values] = words_per_key(bits);
+    let [seeds, controls, values] = words_per_key(bits, N);
     check(
         bits,
         points.len(),
-        &[
-            (2, root.len()),
-            (seeds, words.seeds.len()),
-            (controls, words.controls.len()),
-            (values, words.values.len()),
-            (1, out[0].len()),
-            (1, out[1].len()),
-        ],
+        &[(2, root.len()), (seeds, words.seeds.len()), (controls, words.controls.len()), (values, words.values.len())],
     );
+    check(bits, points.len(), &out.each_ref().map(|word| (1, word.len())));
     let cipher = Cipher::new(level, &KEY);
-    let [first_word, second_word] = out;
     let levels = bits as usize;
     let negative = spread(u64::from(party));
     for first in (0..points.len()).step_by(EVALUATED) {
         let keys = EVALUATED.min(points.len() - first);
         let mut seed = [[0u64; 2]; EVALUATED];
         let mut control = [u64::from(party); EVALUATED];
-        let mut sum = [[0u64; 2]; EVALUATED];
+        let mut sum = [[0u64; N]; EVALUATED];
         for (i, seed) in seed[..keys].iter_mut().enumerate() {
             *seed = cleared(pair(root, first + i));
         }
@@ -146,9 +149,9 @@ fn evaluate_at(
                 let correction = pair(words.seeds, (first + i) * levels + depth);
                 let right = words.controls[first + i] >> depth & 1;
                 let flip = select(spread(side), right, correction[0] & 1);
-                let added = pair(words.values, (first + i) * (levels + 1) + depth);
-                for j in 0..2 {
-                    sum[i][j] = sum[i][j].wrapping_add(value[j]).wrapping_add(on & added[j]);
+                let added = N * ((first + i) * (levels + 1) + depth);
+                for j in 0..N {
+                    sum[i][j] = sum[i][j].wrapping_add(value[j]).wrapping_add(on & words.values[added + j]);
                 }
                 control[i] = child[0] & 1 ^ on & flip;
                 seed[i] = xor(cleared(child), cleared(correction), on);
@@ -160,31 +163,32 @@ fn evaluate_at(
         }
         cipher.hash(&mut leaves[..keys]);
         for i in 0..keys {
-            let added = pair(words.values, (first + i) * (levels + 1) + levels);
+            let added = N * ((first + i) * (levels + 1) + levels);
             let on = spread(control[i]);
-            let word = |j: usize| signed(sum[i][j].wrapping_add(leaves[i][j]).wrapping_add(on & added[j]), negative);
-            first_word[first + i] = word(0);
-            second_word[first + i] = word(1);
+            for (j, word) in out.iter_mut().enumerate() {
+                let share = sum[i][j].wrapping_add(leaves[i][j]).wrapping_add(on & words.values[added + j]);
+                word[first + i] = signed(share, negative);
+            }
         }
     }
 }
 
 /// Keys that are generated together, unused ones zero.
-struct Batch {
+struct Batch<const N: usize> {
     keys: usize,
     bits: u32,
     alpha: [u64; GENERATED],
-    payload: [[u64; GENERATED]; 2],
+    payload: [[u64; GENERATED]; N],
     roots: [[Block; GENERATED]; 2],
 }
 
-impl Batch {
+impl<const N: usize> Batch<N> {
     fn generate(&self, cipher: &Cipher, out: Words<&mut [u64]>) {
         let levels = self.bits as usize;
         let mut seed = self.roots.map(|party| party.map(cleared));
         let mut control = [[0u64; GENERATED], [1; GENERATED]];
         // The sum of both parties' values on the path of α so far.
-        let mut total = [[0u64; 2]; GENERATED];
+        let mut total = [[0u64; N]; GENERATED];
         out.controls.fill(0);
         for depth in 0..levels {
             let mut blocks = [[0u64; 2]; 8 * GENERATED];
@@ -214,13 +218,13 @@ impl Batch {
                     (both ^ a ^ 1 ^ right) & 1
                 });
                 let negative = spread(control[1][i]);
-                for j in 0..2 {
+                for j in 0..N {
                     let beta = self.payload[j][i] & keep_right;
                     let value = lose_value[1][j].wrapping_sub(lose_value[0][j]).wrapping_sub(total[i][j]);
                     let value = signed(value.wrapping_add(beta), negative);
                     let kept = keep_value[0][j].wrapping_sub(keep_value[1][j]);
                     total[i][j] = total[i][j].wrapping_add(kept).wrapping_add(signed(value, negative));
-                    out.values[2 * (i * (levels + 1) + depth) + j] = value;
+                    out.values[N * (i * (levels + 1) + depth) + j] = value;
                 }
                 out.seeds[2 * (i * levels + depth)] = correction[0] | flips[0];
                 out.seeds[2 * (i * levels + depth) + 1] = correction[1];
@@ -241,9 +245,9 @@ impl Batch {
         }
         cipher.hash(&mut leaves);
         for i in 0..self.keys {
-            for j in 0..2 {
+            for j in 0..N {
                 let value = leaves[GENERATED + i][j].wrapping_sub(leaves[i][j]).wrapping_sub(total[i][j]);
-                out.values[2 * (i * (levels + 1) + levels) + j] = signed(value, spread(control[1][i]));
+                out.values[N * (i * (levels + 1) + levels) + j] = signed(value, spread(control[1][i]));
             }
         }
     }

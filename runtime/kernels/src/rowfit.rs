@@ -43,6 +43,13 @@ pub enum RowFunction {
         /// Added to the scaled value.
         eps: f64,
     },
+    /// √(v·scale + eps).
+    Sqrt {
+        /// Real value of one integer unit.
+        scale: f64,
+        /// Added to the scaled value.
+        eps: f64,
+    },
 }
 
 impl RowFunction {
@@ -51,6 +58,7 @@ impl RowFunction {
         match self {
             RowFunction::Rsqrt { scale, eps } => 1.0 / (v * scale + eps).sqrt(),
             RowFunction::Recip { scale, eps } => 1.0 / (v * scale + eps),
+            RowFunction::Sqrt { scale, eps } => (v * scale + eps).sqrt(),
         }
     }
 }
@@ -122,8 +130,9 @@ impl RowTable {
             return refuse("fraction", self.fraction, "at most 40");
         }
         let lowest = (LEAST - 4) as f64 / 4.0 * (1u64 << self.bucket_bits(self.windows - 1)) as f64;
+        let highest = (1u64 << self.ring_bits) as f64;
         let unit = (1u64 << self.fraction) as f64 * (1u64 << self.tau_bits) as f64;
-        let largest = self.function.value(lowest) * unit;
+        let largest = self.function.value(lowest).max(self.function.value(highest)) * unit;
         if largest.is_nan() || largest >= (1u64 << 62) as f64 {
             return refuse(
                 "fraction",

@@ -254,20 +254,23 @@ fn step(
             let [mut s, mut c, mut v] = [*seeds, *controls, *values].map(|buf| fresh(frame, buf));
             let read = |buf: Buf| frame[at(buf)].as_slice();
             let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
-            dcf::generate(u32::from(*bits), read(*threshold), payload.map(read), roots.map(read), out);
+            let payload: Vec<&[u64]> = payload.iter().map(|word| read(*word)).collect();
+            dcf::generate(u32::from(*bits), read(*threshold), &payload, roots.map(read), out);
             frame[at(*seeds)] = s;
             frame[at(*controls)] = c;
             frame[at(*values)] = v;
             Ok(())
         }
         Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
-            let [mut p, mut q] = dst.map(|buf| fresh(frame, buf));
+            let mut shares: Vec<Vec<u64>> = dst.iter().map(|buf| fresh(frame, *buf)).collect();
             let read = |buf: Buf| frame[at(buf)].as_slice();
             let words = dcf::Words { seeds: read(*seeds), controls: read(*controls), values: read(*values) };
             let party = u8::from(code.role == Role::DataOwner);
-            dcf::evaluate(u32::from(*bits), party, read(*points), read(*root), words, [&mut p, &mut q]);
-            frame[at(dst[0])] = p;
-            frame[at(dst[1])] = q;
+            let mut out: Vec<&mut [u64]> = shares.iter_mut().map(Vec::as_mut_slice).collect();
+            dcf::evaluate(u32::from(*bits), party, read(*points), read(*root), words, &mut out);
+            for (buf, share) in dst.iter().zip(shares) {
+                frame[at(*buf)] = share;
+            }
             Ok(())
         }
     }
@@ -371,6 +374,7 @@ pub(crate) fn row_table(table: &RowTable) -> rowfit::RowTable {
         function: match table.function {
             RowFunction::Rsqrt { scale, eps } => rowfit::RowFunction::Rsqrt { scale, eps },
             RowFunction::Recip { scale, eps } => rowfit::RowFunction::Recip { scale, eps },
+            RowFunction::Sqrt { scale, eps } => rowfit::RowFunction::Sqrt { scale, eps },
         },
     }
 }

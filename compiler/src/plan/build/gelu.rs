@@ -19,11 +19,12 @@ impl Build<'_> {
     /// Σ A_j cos(2πjx/16) in `ring`, at twice the table's scale.
     fn even_series(&mut self, wire: ValueId, series: &GeluSeries, ring: i32, node: &Node) -> ValueId {
         let table = i32::from(self.graph.numeric.table_frac);
-        let gate = Gate::CosineSeries {
+        let gate = Gate::TrigSeries {
             source: wire,
             period_bits: (i32::from(self.program.value(wire).fraction) + PERIOD_LOG2) as u8,
             table_fraction: table as u8,
-            coefficients: series.coefficients.iter().map(|a| encode(*a, table)).collect(),
+            cosines: series.coefficients.iter().map(|a| encode(*a, table)).collect(),
+            sines: vec![],
         };
         let shape = &node.ty.shape;
         let spec = Spec { kind: Kind::Share, shape, ring, fraction: 2 * table, magnitude: spread(series) };

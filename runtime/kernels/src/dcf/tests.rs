@@ -2,7 +2,7 @@ use super::*;
 use crate::prg::{Prg, Seed};
 
 /// A batch of keys with everything about it.
-struct Keys {
+struct Keys<const N: usize> {
     bits: u32,
     roots: [Vec<u64>; 2],
     seeds: Vec<u64>,
@@ -16,9 +16,9 @@ fn words(seed: u8, stream: u64, len: usize) -> Vec<u64> {
     out
 }
 
-impl Keys {
-    fn new(level: Level, bits: u32, alpha: &[u64], payload: [&[u64]; 2], seed: u8) -> Keys {
-        let [s, c, v] = words_per_key(bits).map(|n| vec![0; n * alpha.len()]);
+impl<const N: usize> Keys<N> {
+    fn new(level: Level, bits: u32, alpha: &[u64], payload: [&[u64]; N], seed: u8) -> Keys<N> {
+        let [s, c, v] = words_per_key(bits, N).map(|n| vec![0; n * alpha.len()]);
         let roots = [words(seed, 0, 2 * alpha.len()), words(seed, 1, 2 * alpha.len())];
         let mut keys = Keys { bits, roots, seeds: s, controls: c, values: v };
         let out = Words { seeds: &mut keys.seeds[..], controls: &mut keys.controls[..], values: &mut keys.values[..] };
@@ -26,18 +26,25 @@ impl Keys {
         keys
     }
 
-    fn share(&self, level: Level, party: u8, points: &[u64]) -> [Vec<u64>; 2] {
-        let mut out = [vec![0; points.len()], vec![0; points.len()]];
-        let [a, b] = &mut out;
+    fn share(&self, level: Level, party: u8, points: &[u64]) -> [Vec<u64>; N] {
+        let mut out = [(); N].map(|()| vec![0; points.len()]);
         let given = Words { seeds: &self.seeds[..], controls: &self.controls[..], values: &self.values[..] };
-        evaluate_at(level, self.bits, party, points, &self.roots[usize::from(party)], given, [a, b]);
+        evaluate_at(
+            level,
+            self.bits,
+            party,
+            points,
+            &self.roots[usize::from(party)],
+            given,
+            out.each_mut().map(Vec::as_mut_slice),
+        );
         out
     }
 
     /// The shares' sum.
-    fn value(&self, points: &[u64]) -> [Vec<u64>; 2] {
+    fn value(&self, points: &[u64]) -> [Vec<u64>; N] {
         let shares = [0, 1].map(|party| self.share(level::current(), party, points));
-        [0, 1].map(|j| shares[0][j].iter().zip(&shares[1][j]).map(|(a, b)| a.wrapping_add(*b)).collect())
+        std::array::from_fn(|j| shares[0][j].iter().zip(&shares[1][j]).map(|(a, b)| a.wrapping_add(*b)).collect())
     }
 }
 
@@ -62,6 +69,28 @@ fn shares_sum_to_the_payload_below_the_threshold_exhaustively() {
             }
         }
     }
+}
+
+#[test]
+fn a_payload_of_one_word_takes_half_the_values() {
+    for bits in 1..=8 {
+        assert_eq!(2 * words_per_key(bits, 1)[2], words_per_key(bits, 2)[2]);
+        let alpha: Vec<u64> = (0..1 << bits).collect();
+        let payload = words(3, 2, alpha.len());
+        let keys = Keys::new(level::current(), bits, &alpha, [&payload], bits as u8);
+        for x in 0..1 << bits {
+            let [value] = keys.value(&vec![x; alpha.len()]);
+            let want = alpha.iter().zip(&payload).map(|(a, b)| if x < *a { *b } else { 0 });
+            assert!(value.into_iter().eq(want), "{bits} bits at {x}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "one or two words")]
+fn a_payload_of_three_words_is_refused() {
+    let out = Words { seeds: &mut [][..], controls: &mut [][..], values: &mut [][..] };
+    generate(2, &[], &[&[], &[], &[]], [&[], &[]], out);
 }
 
 #[test]
@@ -112,14 +141,14 @@ fn keys_do_not_depend_on_their_neighbours() {
     let keys = Keys::new(level::current(), 10, &alpha, [&payload[0], &payload[1]], 2);
     let share = keys.share(level::current(), 1, &vec![400; 45]);
     for (i, shared) in share[0].iter().copied().zip(share[1].iter().copied()).enumerate() {
-        let [s, _, v] = words_per_key(10);
+        let [s, _, v] = words_per_key(10, 2);
         let given = Words {
             seeds: &keys.seeds[i * s..(i + 1) * s],
             controls: &keys.controls[i..=i],
             values: &keys.values[i * v..(i + 1) * v],
         };
         let (mut a, mut b) = ([0], [0]);
-        evaluate(10, 1, &[400], &keys.roots[1][2 * i..2 * i + 2], given, [&mut a, &mut b]);
+        evaluate(10, 1, &[400], &keys.roots[1][2 * i..2 * i + 2], given, &mut [&mut a, &mut b]);
         assert_eq!((a[0], b[0]), shared);
     }
 }
@@ -136,9 +165,9 @@ fn correction_words_and_single_shares_look_uniform_for_every_threshold() {
             for own in roots[party].chunks_mut(2) {
                 own.copy_from_slice(&[0x1234_5678_9abc_def0, 42]);
             }
-            let [mut s, mut c, mut v] = words_per_key(bits).map(|n| vec![0; n * keys]);
+            let [mut s, mut c, mut v] = words_per_key(bits, 2).map(|n| vec![0; n * keys]);
             let out = Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
-            generate(bits, &alphas, [&payload, &payload], [&roots[0], &roots[1]], out);
+            generate(bits, &alphas, &[&payload, &payload], [&roots[0], &roots[1]], out);
             let mut words: Vec<(&str, Vec<u64>)> = vec![];
             let columns = |name: &'static str, data: &[u64], per_key: usize| -> Vec<(&'static str, Vec<u64>)> {
                 (0..per_key).map(|w| (name, data.iter().skip(w).step_by(per_key).copied().collect())).collect()
@@ -147,7 +176,7 @@ fn correction_words_and_single_shares_look_uniform_for_every_threshold() {
             words.extend(columns("value", &v, 2 * (bits as usize + 1)));
             let given = Words { seeds: &s[..], controls: &c[..], values: &v[..] };
             let (mut a, mut b) = (vec![0; keys], vec![0; keys]);
-            evaluate(bits, party as u8, &vec![20; keys], &roots[party], given, [&mut a, &mut b]);
+            evaluate(bits, party as u8, &vec![20; keys], &roots[party], given, &mut [&mut a, &mut b]);
             words.extend([("slope", a), ("intercept", b)]);
             for (name, column) in &words {
                 for shift in [0, 4, 32, 60] {
@@ -170,12 +199,12 @@ fn correction_words_and_single_shares_look_uniform_for_every_threshold() {
 #[test]
 #[should_panic(expected = "1 to 32 bits")]
 fn a_comparison_of_too_many_bits_is_refused() {
-    evaluate(33, 0, &[], &[], Words { seeds: &[], controls: &[], values: &[] }, [&mut [], &mut []]);
+    evaluate(33, 0, &[], &[], Words { seeds: &[], controls: &[], values: &[] }, &mut [&mut [], &mut []]);
 }
 
 #[test]
 #[should_panic(expected = "1 keys of 4 words")]
 fn a_key_of_the_wrong_length_is_refused() {
     let words = Words { seeds: &[0; 3][..], controls: &[0][..], values: &[0; 6][..] };
-    evaluate(2, 0, &[0], &[0, 0], words, [&mut [0], &mut [0]]);
+    evaluate(2, 0, &[0], &[0, 0], words, &mut [&mut [0], &mut [0]]);
 }

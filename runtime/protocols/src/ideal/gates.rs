@@ -21,6 +21,7 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
             return Ok((wide(&state.inputs[*input as usize]), Some(mask)));
         }
         Gate::ServerShare { weight: w } => wide(weight(*w)),
+        Gate::ClientShare { input } => wide(&state.inputs[*input as usize]),
         Gate::Open { source, truncate, rounding } => {
             let integers = get(*source).collect();
             let (integers, mask) = state.coins.open(id, integers, (value.ring, *truncate), *rounding);
@@ -72,7 +73,15 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
             let pairs = state.integers(*left).chunks_exact(m * k).zip(state.integers(*right).chunks_exact(k * n));
             pairs.flat_map(|(l, r)| matmul(l, r, k, n)).collect()
         }
+        Gate::Hadamard { left, right } => {
+            let (l, r) = (state.shape(*left), state.shape(*right));
+            // How many entries of the left wire in a row meet one entry of the right.
+            let run = if l.ends_with(r) { 1 } else { last(state, *left) };
+            let right = get(*right).flat_map(|y| std::iter::repeat_n(y, run));
+            get(*left).zip(right.collect::<Vec<_>>().into_iter().cycle()).map(|(x, y)| x * y).collect()
+        }
         Gate::Extend { source } => get(*source).collect(),
+        Gate::Square { source } => get(*source).map(|x| x * x).collect(),
         Gate::RowSquares { source } => row_sums(get(*source).map(|x| x * x), last(state, *source)),
         Gate::RowScale { source, row } => {
             let columns = last(state, *source);
@@ -87,6 +96,10 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
             signs.iter().fold(start, |bits, sign| bits.into_iter().zip(get(*sign)).map(|(a, b)| a ^ b).collect())
         }
         Gate::Select { bit, source, .. } => get(*bit).zip(get(*source)).map(|(b, x)| b * x).collect(),
+        Gate::SignShare { bit } => get(*bit).collect(),
+        Gate::StepShared { source, offsets } => {
+            offsets.iter().flat_map(|o| get(*source).map(|x| i128::from(x + i128::from(*o) >= 0))).collect()
+        }
         Gate::ReluShared { source, offsets } => {
             offsets.iter().flat_map(|o| get(*source).map(|x| (x + i128::from(*o)).max(0))).collect()
         }
@@ -94,10 +107,10 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
         Gate::WindowChain { source, windows } => {
             state.integers(*source).chunks_exact(last(state, *source)).map(|row| tables::chain(row, *windows)).collect()
         }
-        Gate::CosineSeries { source, period_bits, table_fraction, coefficients } => {
+        Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let (hat, mask) = opened(state, *source);
             let parameters = (*period_bits, *table_fraction);
-            hat.iter().zip(&mask).map(|(h, r)| tables::cosine_series(*h, *r, parameters, coefficients)).collect()
+            hat.iter().zip(&mask).map(|(h, r)| tables::trig_series(*h, *r, parameters, [cosines, sines])).collect()
         }
     };
     Ok((integers, None))

@@ -3,6 +3,7 @@
 use mpcc_kernels::rowfit::{self, RowTable as Table};
 use mpcc_kernels::trig;
 use mpcc_program::code::{RowFunction, RowTable};
+use mpcc_program::program::frequencies;
 
 /// The kernels' form of a table's parameters.
 pub(super) fn kernel_table(table: &RowTable) -> Table {
@@ -16,6 +17,7 @@ pub(super) fn kernel_table(table: &RowTable) -> Table {
         function: match table.function {
             RowFunction::Rsqrt { scale, eps } => rowfit::RowFunction::Rsqrt { scale, eps },
             RowFunction::Recip { scale, eps } => rowfit::RowFunction::Recip { scale, eps },
+            RowFunction::Sqrt { scale, eps } => rowfit::RowFunction::Sqrt { scale, eps },
         },
     }
 }
@@ -46,19 +48,25 @@ pub(super) fn chain(row: &[i64], windows: u8) -> i128 {
     rest.zip(flags.iter().rev()).fold(last, |below, (t, low)| t.wrapping_add(i128::from(*low).wrapping_mul(below)))
 }
 
-/// `A_0 2^f + Σ_j ((A_j C_j(x^)) >> f) c_j(r) + ((A_j S_j(x^)) >> f) s_j(r)`: cos ωj(x^ − r) by integer factors.
-pub(super) fn cosine_series(hat: u64, mask: u64, (period_bits, fraction): (u8, u8), coefficients: &[i64]) -> i128 {
+/// `A_0 2^f + Σ_j ((A_j C_j(x^) + B_j S_j(x^)) >> f) c_j(r) + ((A_j S_j(x^) − B_j C_j(x^)) >> f) s_j(r)`: cos ωj(x^ − r) and
+/// sin ωj(x^ − r) by integer factors.
+pub(super) fn trig_series(
+    hat: u64,
+    mask: u64,
+    (period_bits, fraction): (u8, u8),
+    [cosines, sines]: [&[i64]; 2],
+) -> i128 {
     let (period, f) = (u32::from(period_bits), u32::from(fraction));
-    let mut sum = 0;
-    for (j, &a) in (0u64..).zip(coefficients) {
-        if j == 0 {
-            sum = i128::from(a) << fraction;
-            continue;
-        }
-        let (cos, sin) = trig::cos_sin(hat.wrapping_mul(j), period, f);
-        let (cos_r, sin_r) = trig::cos_sin(mask.wrapping_mul(j), period, f);
-        let factor = |public: i64| (i128::from(a) * i128::from(public)) >> fraction;
-        sum += factor(cos) * i128::from(cos_r) + factor(sin) * i128::from(sin_r);
+    let coefficient = |of: &[i64], at: usize| of.get(at).map_or(0, |a| i128::from(*a));
+    let mut sum = coefficient(cosines, 0) << fraction;
+    for j in 1..=frequencies(cosines, sines) {
+        let (a, b) = (coefficient(cosines, j), coefficient(sines, j - 1));
+        let turned = |x: u64| {
+            let (cos, sin) = trig::cos_sin(x.wrapping_mul(j as u64), period, f);
+            (i128::from(cos), i128::from(sin))
+        };
+        let ((cos, sin), (cos_r, sin_r)) = (turned(hat), turned(mask));
+        sum += ((a * cos + b * sin) >> fraction) * cos_r + ((a * sin - b * cos) >> fraction) * sin_r;
     }
     sum
 }

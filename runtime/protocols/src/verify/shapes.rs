@@ -70,7 +70,7 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
         },
         Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
             let keys = len(threshold);
-            let [s, c, v] = dcf::words_per_key(u32::from(*bits)).map(|words| keys.checked_mul(words));
+            let [s, c, v] = dcf::words_per_key(u32::from(*bits), payload.len()).map(|words| keys.checked_mul(words));
             expect(seeds, s, "the seeds");
             expect(controls, c, "the control bits");
             expect(values, v, "the values");
@@ -79,25 +79,28 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
             if seeds == controls || seeds == values || controls == values {
                 report("correction words share a buffer".to_owned());
             }
-            compared(*bits, report);
+            compared(*bits, payload.len(), report);
         }
         Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
             let keys = len(points);
-            let [s, c, v] = dcf::words_per_key(u32::from(*bits)).map(|words| keys.checked_mul(words));
+            let [s, c, v] = dcf::words_per_key(u32::from(*bits), dst.len()).map(|words| keys.checked_mul(words));
             expect(seeds, s, "the seeds");
             expect(controls, c, "the control bits");
             expect(values, v, "the values");
             expect(root, keys.checked_mul(2), "the root");
             dst.iter().for_each(|word| expect(word, Some(keys), "a share"));
-            if dst[0] == dst[1] {
+            if dst.len() == 2 && dst[0] == dst[1] {
                 report("both words of the shares share a buffer".to_owned());
             }
-            compared(*bits, report);
+            compared(*bits, dst.len(), report);
         }
     }
 }
 
-fn compared(bits: u8, report: &mut dyn FnMut(String)) {
+fn compared(bits: u8, payload: usize, report: &mut dyn FnMut(String)) {
+    if !(1..=2).contains(&payload) {
+        report(format!("a comparison with a payload of {payload} words"));
+    }
     if !(1..=dcf::MOST_BITS).contains(&u32::from(bits)) {
         report(format!("a comparison of {bits} bits"));
     }

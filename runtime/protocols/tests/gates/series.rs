@@ -14,7 +14,13 @@ fn a_cosine_series_is_exact_under_masking_for_every_residue() {
     let share = b.share(&[x.len()], 18, 16);
     let wire = b.open(share, 18, 0, Rounding::Dithered, 16);
     let scaled = coefficients.iter().map(|a| (a * 65536.0) as i64).collect();
-    let gate = Gate::CosineSeries { source: wire, period_bits: period, table_fraction: fraction, coefficients: scaled };
+    let gate = Gate::TrigSeries {
+        source: wire,
+        period_bits: period,
+        table_fraction: fraction,
+        cosines: scaled,
+        sines: vec![],
+    };
     let y = b.push(gate, Kind::Share, &[x.len()], 60, 32, 34);
     b.reveal(y, 60, 0);
     let seen = run_seeded(&b.program, std::slice::from_ref(&x), &[], 2);
@@ -68,8 +74,8 @@ fn a_clamped_series_is_gelu_over_the_whole_range_of_its_argument() {
     let half = b.push(Gate::Rescale { source: linear, shift: 1 }, Kind::Share, &[len], 40, i16::from(h) + 1, 18);
     let opened = b.open(clamped, h + 4, 0, Rounding::Dithered, 15);
     // The even part of GeLU on [-5, 5] with period 16, to 1e-5.
-    let coefficients = vec![130_736, -113_073, 53, -14_620, 758, -3692, 466, -662, 88, -54];
-    let gate = Gate::CosineSeries { source: opened, period_bits: h + 4, table_fraction: f, coefficients };
+    let cosines = vec![130_736, -113_073, 53, -14_620, 758, -3692, 466, -662, 88, -54];
+    let gate = Gate::TrigSeries { source: opened, period_bits: h + 4, table_fraction: f, cosines, sines: vec![] };
     let even = b.push(gate, Kind::Share, &[len], 50, 32, 35);
     let terms = vec![Term { value: even, shift: 0 }, Term { value: half, shift: 2 * f - h - 1 }];
     let y = b.push(Gate::Add { terms }, Kind::Share, &[len], 50, 32, 37);

@@ -157,6 +157,7 @@ pub(crate) fn kernel_table(t: &mpcc_program::code::RowTable) -> rowfit::RowTable
         function: match t.function {
             RowFunction::Rsqrt { scale, eps } => rowfit::RowFunction::Rsqrt { scale, eps },
             RowFunction::Recip { scale, eps } => rowfit::RowFunction::Recip { scale, eps },
+            RowFunction::Sqrt { scale, eps } => rowfit::RowFunction::Sqrt { scale, eps },
         },
     }
 }
@@ -211,20 +212,23 @@ impl Machine {
                         [seeds, controls, values].map(|b| std::mem::take(&mut self.buffers[b.0 as usize]));
                     let read = |b: &mpcc_program::code::Buf| &self.buffers[b.0 as usize][..];
                     let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
-                    let (payload, roots) = (payload.each_ref().map(read), roots.each_ref().map(read));
-                    dcf::generate((*bits).into(), read(threshold), payload, roots, out);
+                    let payload: Vec<&[u64]> = payload.iter().map(read).collect();
+                    dcf::generate((*bits).into(), read(threshold), &payload, roots.each_ref().map(read), out);
                     for (b, words) in [(seeds, s), (controls, c), (values, v)] {
                         self.buffers[b.0 as usize] = words;
                     }
                 }
                 Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
-                    let [mut p, mut q] = dst.map(|b| std::mem::take(&mut self.buffers[b.0 as usize]));
+                    let mut shares: Vec<Vec<u64>> =
+                        dst.iter().map(|b| std::mem::take(&mut self.buffers[b.0 as usize])).collect();
                     let read = |b: &mpcc_program::code::Buf| &self.buffers[b.0 as usize][..];
                     let words = dcf::Words { seeds: read(seeds), controls: read(controls), values: read(values) };
                     let party = u8::from(self.code.role == Role::DataOwner);
-                    dcf::evaluate((*bits).into(), party, read(points), read(root), words, [&mut p, &mut q]);
-                    self.buffers[dst[0].0 as usize] = p;
-                    self.buffers[dst[1].0 as usize] = q;
+                    let mut out: Vec<&mut [u64]> = shares.iter_mut().map(Vec::as_mut_slice).collect();
+                    dcf::evaluate((*bits).into(), party, read(points), read(root), words, &mut out);
+                    for (b, share) in dst.iter().zip(shares) {
+                        self.buffers[b.0 as usize] = share;
+                    }
                 }
                 Instr::Map(map) => Interpreter.run(0, map, &self.code.lanes, &mut self.buffers),
                 Instr::Zero { .. } => {}

@@ -167,7 +167,8 @@ fn a_view_moves_masks_with_their_entries() {
     let share = b.share(&[8], 16, &data);
     let wire = b.open(share, 20, 0, Rounding::Exact);
     let series = |b: &mut Build, source| {
-        let gate = Gate::CosineSeries { source, period_bits: 18, table_fraction: 8, coefficients: vec![3, 250, -91] };
+        let (cosines, sines) = (vec![3, 250, -91], vec![-40, 0, 17]);
+        let gate = Gate::TrigSeries { source, period_bits: 18, table_fraction: 8, cosines, sines };
         b.push(Kind::Share, &[8], (60, 16, 20), gate)
     };
     let straight = series(&mut b, wire);

@@ -159,11 +159,12 @@ fn network_in_small(more: u8) {
         let gate = Gate::Select { bit, source: s, nonnegative: true };
         let relu = b.push(Kind::Share, &[rows, rows], (50 + more, -26, 19), gate);
         let sum = b.push(Kind::Share, &[rows, 1], (50 + more, -26, 22), Gate::SumRow { source: relu });
-        let gate = Gate::CosineSeries {
+        let gate = Gate::TrigSeries {
             source: s,
             period_bits: 20,
             table_fraction: 16,
-            coefficients: vec![30_000, -9000, 77, 2],
+            cosines: vec![30_000, -9000, 77, 2],
+            sines: vec![],
         };
         let series = b.push(Kind::Share, &[rows, rows], (60 + more, 32, 40), gate);
         let sum = b.push(Kind::Share, &[rows, 1], (50 + more, 30, 22), Gate::Rescale { source: sum, shift: 56 });
@@ -289,7 +290,7 @@ proptest! {
         let source = b.wire(&[12], (8, 6), &spread(12, 6, salt >> 1));
         let share = b.push(Kind::Share, &[12], (128, 0, 6), Gate::Extend { source });
         let source = b.open(share, ring, 0, Rounding::Exact);
-        let gate = Gate::CosineSeries { source, period_bits: period, table_fraction: f, coefficients: a };
+        let gate = Gate::TrigSeries { source, period_bits: period, table_fraction: f, cosines: a, sines: vec![] };
         b.push(Kind::Share, &[12], (wide, 2 * i16::from(f), 62), gate);
         b.run();
     }
