@@ -279,7 +279,7 @@ pub struct Output {
     pub name: String,
     /// The node revealed to the data owner.
     pub node: NodeId,
-    /// Names of the entries along the last axis.
+    /// Names of the entries along the last axis; of an `Argmax`, of those it chooses from.
     pub labels: Vec<String>,
 }
 

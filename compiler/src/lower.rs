@@ -30,6 +30,7 @@ use mpcc_grammar::ast::{BlockDef, FnDef, ModelDef, Module, PartyWord, PlanDef, S
 use serde::Deserialize;
 
 use crate::graph::{Element, Graph, Node, NodeId, Op, Shape, Type, Visibility};
+pub use builtins::{BuiltinFunction, builtin_functions};
 use report::{Draft, Report, error};
 use value::{Binding, Tensor, Value};
 

@@ -12,6 +12,8 @@ use mpcc_compiler::lower::{LowerOptions, lower};
 use mpcc_compiler::{text, verify};
 use mpcc_grammar::{Diagnostic, parse, render};
 
+#[path = "lower/functions.rs"]
+mod functions;
 #[path = "lower/library.rs"]
 mod library;
 #[path = "lower/meaning.rs"]

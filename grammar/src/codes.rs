@@ -99,7 +99,8 @@ Expressions may be 256 operations deep and brackets 128. Give parts of it a name
 `per_layer<layers>` has one extent, `per_head<layers, heads>` and `per_row<layers, rows>` have two."),
     code("E0202", "an entry of a plan is not a function of one tensor", "\
 Each entry of a plan names a function that `choose` can call with one tensor: a `fn` whose first parameter
-is a tensor and whose others have defaults, or `relu`, `gelu`, `recip` or `square`."),
+is a tensor and whose others have defaults, or a built-in function of every entry, such as `relu` or `gelu`.
+`mpcc explain` lists those and the functions of the standard library."),
     code("E0203", "the replacement of a plan does not fit", "\
 A plan given from outside the file (`--plan NAME=…`) names another plan of the file, or is a nested list of
 function names with exactly the extents of the plan it replaces."),
@@ -159,9 +160,10 @@ In the trust model of this edition the model owner learns nothing about an infer
     code("E0402", "an output would hand weights to the client", "\
 The value depends on weights alone, so revealing it reveals a function of the model that the client's input
 does not hide. Outputs depend on both."),
-    code("E0403", "`argmax` of a shared value", "\
-Finding the largest of shared entries takes a tournament of secret comparisons, which this edition does not
-have. Reveal the logits with labels; the client names the largest. That reveals all logits: decide whether that is acceptable."),
+    code("E0403", "`argmax` of a shared value is computed with", "\
+The position of the largest of shared entries comes out of a tournament of secret comparisons as a label for the client:
+`output label: reveal client Tensor<i32, 1> = argmax(logits);`. Nothing else can be computed from it. The client then learns
+the label alone; revealing the logits costs less and tells it all of them."),
     code("E0404", "an input must be `secret client`", "\
 Inputs come from the data owner and stay secret: `input pixels: secret client Tensor<u8, 3, 32, 32>;`.
 What the model owner supplies is a `param`."),
@@ -175,6 +177,9 @@ Without an `output … reveal client` nobody learns a result."),
     code("E0412", "a `local` part reads what its party may not see", "\
 `local client { … }` runs in the clear at the data owner, so it may read inputs, constants and what is computed
 from them. Reading a weight or a shared value there would show it. Outside `local` the same computation runs on shares."),
+    code("E0413", "a look-up at positions that the client does not know", "\
+`lookup(table, ids)` multiplies the table by rows of zeros with a one at each position, which the client writes in the clear.
+So the positions are an input of the client, or computed from inputs in `local client`. The server does not learn them."),
 
     // E05: types and shapes
     code("E0501", "a value is of another kind than needed", "\
@@ -197,7 +202,7 @@ Positions count from 0 up to one below the extent; there are no negative positio
     code("E0509", "a range does not fit", "\
 `x[a..b]` takes entries `a` up to one below `b`: `0 <= a < b <= extent`."),
     code("E0510", "this axis cannot be used", "\
-`sum` and `mean` run along the last axis (`axis: -1`); `concat` takes any axis its tensors have."),
+`sum`, `mean` and `max` run along the last axis (`axis: -1`); `concat` takes any axis its tensors have."),
     code("E0511", "heads do not fit", "\
 `split_heads(x, h)` turns `[n, h * d]` into `[h, n, d]`, `merge_heads` turns it back."),
     code("E0512", "`patch_embed` with shapes that do not fit", "\
@@ -216,7 +221,7 @@ Elements are real numbers unless written: `Tensor<u8, …>`, `Tensor<i32, …>`,
     code("E0518", "this is not a shape", "\
 Extents are positive whole numbers, and a tensor has at most 2^40 entries."),
     code("E0519", "labels do not match the output", "\
-`labels [\"a\", \"b\"]` names each entry of the output's last axis."),
+`labels [\"a\", \"b\"]` names each entry of the output's last axis, or of the rows that an `argmax` chose from."),
     code("E0520", "an output has another type than declared", "\
 The type after `reveal client` is what the client will receive; the value must have it."),
     code("E0521", "`transpose` needs two axes", "\
@@ -224,6 +229,8 @@ The type after `reveal client` is what the client will receive; the value must h
     code("E0522", "a function cannot be mapped over these axes", "\
 A function called with more leading axes than it declares runs over all of them at once. Some operations have no
 such form: declare the function for the full shape."),
+    code("E0523", "`lookup` with a table that is not a matrix", "\
+`lookup(table, ids)` takes a table `[rows, width]` and whole numbers `[n]`, and gives `[n, width]`."),
 
     // E06: constants and asserts
     code("E0601", "an assertion failed", "\
@@ -253,7 +260,7 @@ Values are held in 64-bit words. The compiler chooses the width of each opening 
     code("E0612", "an assumed range is about a value nobody reads", "\
 `assume range(…)` speaks of a named value, so that the same value is used afterwards."),
     code("E0613", "a number must be positive", "\
-`eps`, standard deviations and the operand of `rsqrt` are positive."),
+`eps`, standard deviations, cuts and the number under `sqrt`, `rsqrt` and `log2` are positive."),
 
     // E07: weights
     code("E0701", "a tensor of the weights file is bound twice", "\

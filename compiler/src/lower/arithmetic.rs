@@ -198,7 +198,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// `a @ b`
-    fn product(&mut self, a: Tensor, b: Tensor, left: Span, right: Span, span: Span) -> Value<'a> {
+    pub(super) fn product(&mut self, a: Tensor, b: Tensor, left: Span, right: Span, span: Span) -> Value<'a> {
         let (seen_a, seen_b) = (self.seen(a), self.seen(b));
         let inner = |shape: &Shape, back: usize| shape.len().checked_sub(back).map(|axis| shape[axis]);
         let help = match (seen_a.len(), seen_b.len()) {

@@ -2,68 +2,127 @@
 
 mod layout;
 mod network;
+mod numbers;
+mod rows;
 
 use mpcc_grammar::ast::Span;
 
 use super::Lowerer;
 use super::report::error;
-use super::types::shape_text;
 use super::value::{Argument, Tensor, Value};
 use crate::graph::{Op, Shape};
 use crate::smooth::Smooth;
+
+/// Where SecFormer's paper ends its series for the error function.
+const SERIES_CUT: f64 = 1.7;
 
 /// A function of the language itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Builtin {
     Argmax,
+    Ceil,
     Choose,
     Concat,
+    Erf,
+    Exp,
+    Exp2,
+    Floor,
     Gelu,
+    GeluFourier,
     LayerNorm,
     Linear,
+    Log2,
+    Lookup,
+    Max,
     Mean,
     MergeHeads,
+    Min,
     Normalize,
     PatchEmbed,
     Recip,
     Relu,
     Rsqrt,
+    Sigmoid,
+    Silu,
     SplitHeads,
+    Sqrt,
     Square,
+    Step,
     Sum,
+    Tanh,
     Transpose,
 }
 
-/// Name, and parameters with whether they are required. `concat` takes tensors and `axis`.
-type Signature = (Builtin, &'static str, &'static [(&'static str, bool)]);
+/// Name, parameters with whether they are required, and what it is. `concat` takes tensors and `axis`.
+type Signature = (Builtin, &'static str, &'static [(&'static str, bool)], &'static str);
 
-const SIGNATURES: [Signature; 17] = [
-    (Builtin::Argmax, "argmax", &[("x", true)]),
-    (Builtin::Choose, "choose", &[("plan", true), ("x", true)]),
-    (Builtin::Concat, "concat", &[("axis", true)]),
-    (Builtin::Gelu, "gelu", &[("x", true)]),
-    (Builtin::LayerNorm, "layernorm", &[("x", true), ("gain", true), ("bias", true), ("eps", true)]),
-    (Builtin::Linear, "linear", &[("x", true), ("weight", true), ("bias", false)]),
-    (Builtin::Mean, "mean", &[("x", true), ("axis", true)]),
-    (Builtin::MergeHeads, "merge_heads", &[("x", true)]),
-    (Builtin::Normalize, "normalize", &[("x", true), ("mean", true), ("std", true)]),
-    (Builtin::PatchEmbed, "patch_embed", &[("image", true), ("weight", true), ("bias", true), ("stride", true)]),
-    (Builtin::Recip, "recip", &[("x", true)]),
-    (Builtin::Relu, "relu", &[("x", true)]),
-    (Builtin::Rsqrt, "rsqrt", &[("x", true)]),
-    (Builtin::SplitHeads, "split_heads", &[("x", true), ("heads", true)]),
-    (Builtin::Square, "square", &[("x", true)]),
-    (Builtin::Sum, "sum", &[("x", true), ("axis", true)]),
-    (Builtin::Transpose, "transpose", &[("x", true)]),
+#[rustfmt::skip]
+const SIGNATURES: [Signature; 32] = [
+    (Builtin::Argmax, "argmax", &[("x", true)], "position of the largest entry of each row; of a shared value it may only be revealed"),
+    (Builtin::Ceil, "ceil", &[("x", true)], "a number rounded up"),
+    (Builtin::Choose, "choose", &[("plan", true), ("x", true)], "one layer of a plan applied to heads, rows or all of `x`"),
+    (Builtin::Concat, "concat", &[("axis", true)], "tensors joined along an axis"),
+    (Builtin::Erf, "erf", &[("x", true)], "the error function of every entry"),
+    (Builtin::Exp, "exp", &[("x", true)], "e to the power of every entry"),
+    (Builtin::Exp2, "exp2", &[("x", true)], "2 to the power of a number"),
+    (Builtin::Floor, "floor", &[("x", true)], "a number rounded down"),
+    (Builtin::Gelu, "gelu", &[("x", true)], "x (1 + erf(x/√2)) / 2 of every entry"),
+    (Builtin::GeluFourier, "gelu_fourier", &[("x", true), ("cut", false)], "SecFormer's GeLU: a sine series of 7 terms in place of erf up to `cut`, 1.7 unless given"),
+    (Builtin::LayerNorm, "layernorm", &[("x", true), ("gain", true), ("bias", true), ("eps", true)], "rows centred and divided by their standard deviation"),
+    (Builtin::Linear, "linear", &[("x", true), ("weight", true), ("bias", false)], "x Wᵀ + b, with the weight as [out, in]"),
+    (Builtin::Log2, "log2", &[("x", true)], "logarithm of a number to the base 2"),
+    (Builtin::Lookup, "lookup", &[("table", true), ("ids", true)], "rows of a table at positions that the client knows and the server does not learn"),
+    (Builtin::Max, "max", &[("x", true), ("y", false), ("axis", false)], "largest entry of each row (`axis: -1`), or the larger of two values"),
+    (Builtin::Mean, "mean", &[("x", true), ("axis", true)], "mean of each row"),
+    (Builtin::MergeHeads, "merge_heads", &[("x", true)], "[heads, rows, width] to [rows, heads * width]"),
+    (Builtin::Min, "min", &[("x", true), ("y", true)], "the smaller of two values"),
+    (Builtin::Normalize, "normalize", &[("x", true), ("mean", true), ("std", true)], "(x - mean) / std for each entry of the first axis"),
+    (Builtin::PatchEmbed, "patch_embed", &[("image", true), ("weight", true), ("bias", true), ("stride", true)], "patches of an image through a linear layer"),
+    (Builtin::Recip, "recip", &[("x", true)], "1 / x of every entry, for x ≥ 0; the product of 0 and recip(0) is 0"),
+    (Builtin::Relu, "relu", &[("x", true)], "max(x, 0) of every entry"),
+    (Builtin::Rsqrt, "rsqrt", &[("x", true)], "1 / √x of every entry, for x ≥ 0; 0 for 0"),
+    (Builtin::Sigmoid, "sigmoid", &[("x", true)], "1 / (1 + exp(-x)) of every entry"),
+    (Builtin::Silu, "silu", &[("x", true)], "x / (1 + exp(-x)) of every entry"),
+    (Builtin::SplitHeads, "split_heads", &[("x", true), ("heads", true)], "[rows, heads * width] to [heads, rows, width]"),
+    (Builtin::Sqrt, "sqrt", &[("x", true)], "√x of every entry, for x ≥ 0"),
+    (Builtin::Square, "square", &[("x", true)], "x x of every entry"),
+    (Builtin::Step, "step", &[("x", true)], "1 where x ≥ 0, else 0"),
+    (Builtin::Sum, "sum", &[("x", true), ("axis", true)], "sum of each row"),
+    (Builtin::Tanh, "tanh", &[("x", true)], "hyperbolic tangent of every entry"),
+    (Builtin::Transpose, "transpose", &[("x", true)], "last two axes swapped"),
 ];
+
+/// A built-in function as a reader sees it.
+#[derive(Clone, Debug)]
+pub struct BuiltinFunction {
+    /// Its name.
+    pub name: &'static str,
+    /// `linear(x, weight, [bias])`: what may be left out stands in brackets.
+    pub call: String,
+    /// What it is, in one line.
+    pub summary: &'static str,
+}
+
+/// All built-in functions, sorted.
+pub fn builtin_functions() -> Vec<BuiltinFunction> {
+    let of = |(builtin, name, params, summary): &Signature| {
+        let one = |(param, required): &(&str, bool)| if *required { (*param).to_owned() } else { format!("[{param}]") };
+        let params: Vec<String> = match builtin {
+            Builtin::Concat => vec!["a".to_owned(), "b".to_owned(), "…".to_owned(), "axis".to_owned()],
+            _ => params.iter().map(one).collect(),
+        };
+        BuiltinFunction { name, call: format!("{name}({})", params.join(", ")), summary }
+    };
+    SIGNATURES.iter().map(of).collect()
+}
 
 impl Builtin {
     pub(super) fn named(name: &str) -> Option<Self> {
-        SIGNATURES.iter().find(|(_, known, _)| *known == name).map(|(builtin, ..)| *builtin)
+        SIGNATURES.iter().find(|(_, known, ..)| *known == name).map(|(builtin, ..)| *builtin)
     }
 
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        SIGNATURES.iter().map(|(_, name, _)| *name)
+        SIGNATURES.iter().map(|(_, name, ..)| *name)
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -76,7 +135,25 @@ impl Builtin {
 
     /// Whether it maps one tensor to one of the same shape, entry by entry.
     pub(super) fn is_pointwise(self) -> bool {
-        matches!(self, Builtin::Gelu | Builtin::Recip | Builtin::Relu | Builtin::Square)
+        self.smooth(SERIES_CUT).is_some()
+            || matches!(
+                self,
+                Builtin::Recip | Builtin::Relu | Builtin::Rsqrt | Builtin::Sqrt | Builtin::Square | Builtin::Step
+            )
+    }
+
+    /// The smooth function it is, if it is one; `cut` is for `gelu_fourier`.
+    fn smooth(self, cut: f64) -> Option<Smooth> {
+        Some(match self {
+            Builtin::Erf => Smooth::Erf,
+            Builtin::Exp => Smooth::Exp,
+            Builtin::Gelu => Smooth::Gelu,
+            Builtin::GeluFourier => Smooth::GeluFourier { cut },
+            Builtin::Sigmoid => Smooth::Sigmoid,
+            Builtin::Silu => Smooth::Silu,
+            Builtin::Tanh => Smooth::Tanh,
+            _ => return None,
+        })
     }
 }
 
@@ -98,83 +175,65 @@ impl<'a> Lowerer<'a> {
             let (axis, tensors) = args.into_iter().partition(|arg| arg.name.is_some());
             return self.concat(&what, tensors, axis, span);
         }
-        let Some(bound) = self.bind(&what, builtin.signature().2, args, span, None) else { return Value::Poison };
+        let Some(mut bound) = self.bind(&what, builtin.signature().2, args, span, None) else { return Value::Poison };
         if bound.iter().flatten().any(|arg| arg.value.is_poison()) {
             return Value::Poison;
+        }
+        if matches!(builtin, Builtin::Max | Builtin::Min) && matches!(given(&bound, 1).0, Value::Tensor(_)) {
+            bound.swap(0, 1);
         }
         let (first, first_span) = given(&bound, 0);
         if builtin == Builtin::Choose {
             let (x, x_span) = given(&bound, 1);
             return self.choose(&first, first_span, &x, x_span, span);
         }
-        if let Some(number) = first.as_number()
-            && let Some(value) = self.of_number(builtin, number, first_span)
-        {
+        if let Some(value) = self.of_numbers(builtin, &bound) {
             return value;
         }
-        if let (Builtin::Rsqrt, Value::Tensor(_)) = (builtin, &first) {
-            return self.fail(
-                error("E0604", "`rsqrt` is for numbers known at compile time")
-                    .at(first_span, "a tensor is known only when the model runs")
-                    .help("`layernorm` divides by a standard deviation"),
-            );
-        }
-        let Some(x) = self.as_tensor(&first, first_span) else { return Value::Poison };
+        let cut = match bound.get(1) {
+            Some(Some(_)) if builtin == Builtin::GeluFourier => self.positive(given(&bound, 1), "`cut`"),
+            _ => Some(SERIES_CUT),
+        };
+        let (Some(cut), Some(x)) = (cut, self.as_tensor(&first, first_span)) else { return Value::Poison };
         let shape = self.shape(x.node);
+        if let Some(function) = builtin.smooth(cut) {
+            return self.real(Op::Smooth(function, x.node), shape, x.lead, span);
+        }
         match builtin {
-            Builtin::Gelu => self.real(Op::Smooth(Smooth::Gelu, x.node), shape, x.lead, span),
             Builtin::Relu => self.real(Op::Relu(x.node), shape, x.lead, span),
             Builtin::Recip => Value::Tensor(self.reciprocal(x, span)),
+            Builtin::Rsqrt => self.real(Op::Rsqrt(x.node), shape, x.lead, span),
+            Builtin::Sqrt => self.real(Op::Sqrt(x.node), shape, x.lead, span),
             Builtin::Square => self.real(Op::Mul(x.node, x.node), shape, x.lead, span),
-            Builtin::Sum | Builtin::Mean => self.row(builtin, x, &bound, span),
-            Builtin::Argmax => self.argmax(x, first_span, span),
+            Builtin::Step => self.real(Op::Step(x.node), shape, x.lead, span),
+            Builtin::Sum | Builtin::Mean => self.row(builtin, x, given(&bound, 1), span),
+            Builtin::Max | Builtin::Min => self.extreme(builtin, x, &bound, span),
+            Builtin::Argmax => self.argmax(x, span),
             Builtin::LayerNorm => self.layernorm(x, first_span, &bound, span),
             Builtin::Linear => self.linear(x, first_span, &bound, span),
+            Builtin::Lookup => self.look_up(x, first_span, &bound, span),
             Builtin::PatchEmbed => self.patch_embed(x, first_span, &bound, span),
             Builtin::Normalize => self.normalize(x, first_span, &bound, span),
             Builtin::SplitHeads => self.split_heads(x, first_span, &bound, span),
             Builtin::MergeHeads => self.merge_heads(x, first_span, span),
             Builtin::Transpose => self.transpose(x, first_span, span),
-            Builtin::Rsqrt | Builtin::Choose | Builtin::Concat => Value::Poison,
-        }
-    }
-
-    /// A function of a number, evaluated now.
-    fn of_number(&mut self, builtin: Builtin, x: f64, span: Span) -> Option<Value<'a>> {
-        let value = match builtin {
-            Builtin::Square => x * x,
-            Builtin::Relu => x.max(0.0),
-            Builtin::Recip if x != 0.0 => 1.0 / x,
-            Builtin::Rsqrt if x > 0.0 => 1.0 / x.sqrt(),
-            Builtin::Recip => return Some(self.fail(error("E0603", "division by zero").at(span, "this is 0"))),
-            Builtin::Rsqrt => {
-                let text = format!("this is {x}");
-                return Some(self.fail(error("E0613", "`rsqrt` needs a positive number").at(span, text)));
+            Builtin::Ceil | Builtin::Exp2 | Builtin::Floor | Builtin::Log2 => {
+                let name = builtin.name();
+                self.fail(
+                    error("E0604", format!("`{name}` is for numbers known at compile time"))
+                        .at(first_span, "a tensor is known only when the model runs"),
+                )
             }
-            _ => return None,
-        };
-        Some(Value::Real(value))
-    }
-
-    /// `sum` and `mean` along the last axis, which becomes 1.
-    fn row(&mut self, builtin: Builtin, x: Tensor, bound: &Bound<'a>, span: Span) -> Value<'a> {
-        let (axis, axis_span) = given(bound, 1);
-        let Some(axis) = self.want_whole(&axis, axis_span) else { return Value::Poison };
-        let seen = self.seen(x);
-        if axis != -1 && axis != seen.len() as i64 - 1 {
-            let name = builtin.name();
-            return self.fail(
-                error("E0510", format!("`{name}` runs along the last axis"))
-                    .at(axis_span, format!("not the last axis of {}", shape_text(&seen)))
-                    .help("write `axis: -1`; `transpose` swaps the last two axes"),
-            );
+            Builtin::Choose
+            | Builtin::Concat
+            | Builtin::Erf
+            | Builtin::Exp
+            | Builtin::Gelu
+            | Builtin::GeluFourier
+            | Builtin::Sigmoid
+            | Builtin::Silu
+            | Builtin::Tanh => Value::Poison,
         }
-        let mut shape = self.shape(x.node);
-        if let Some(last) = shape.last_mut() {
-            *last = 1;
-        }
-        let op = if builtin == Builtin::Sum { Op::SumRow(x.node) } else { Op::MeanRow(x.node) };
-        self.real(op, shape, x.lead, span)
     }
 
     /// A positive number.

@@ -28,6 +28,7 @@ impl<'a> Lowerer<'a> {
             }
         }
         self.statements(&def.body);
+        self.argmax_is_revealed();
         let written = |stmt: &Stmt| matches!(stmt.kind, StmtKind::Output { .. });
         if self.graph.outputs.is_empty() && !def.body.iter().any(written) {
             self.fail(
@@ -221,11 +222,15 @@ impl<'a> Lowerer<'a> {
             }
         }
         let labels = labels.unwrap_or_default();
+        let named = match self.graph.node(tensor.node).op {
+            Op::Argmax(x) => self.shape(x),
+            _ => found.shape,
+        };
         if let (Some(first), Some(last)) = (labels.first(), labels.last())
-            && Some(labels.len()) != found.shape.last().copied()
+            && Some(labels.len()) != named.last().copied()
         {
             let span = Span { start: first.span.start, end: last.span.end };
-            let extent = found.shape.last().copied().unwrap_or(1);
+            let extent = named.last().copied().unwrap_or(1);
             self.fail(
                 error("E0519", format!("output `{}` needs {extent} labels", name.node))
                     .at(span, format!("found {}", labels.len()))

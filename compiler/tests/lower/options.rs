@@ -56,7 +56,7 @@ fn a_plan_is_replaced_by_list_or_by_name_through_parameter_or_plan() {
 
 #[test]
 fn a_plan_that_does_not_fit_is_refused() {
-    for json in [r#"["relu"]"#, r#"["relu", "pair"]"#, r#"["relu", "softmax"]"#, r#"[["relu"], ["relu"]]"#, r#""ACTS""#]
+    for json in [r#"["relu"]"#, r#"["relu", "pair"]"#, r#"["relu", "sofmax"]"#, r#"[["relu"], ["relu"]]"#, r#""ACTS""#]
     {
         let errors = with(&[("act", plan(json))], &[]).expect_err(json);
         assert!(errors.iter().all(|error| error.starts_with("error[E0203]")), "{errors:?}");

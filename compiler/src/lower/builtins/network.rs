@@ -1,4 +1,4 @@
-//! Built-in layers: linear, LayerNorm, patch embedding, input normalisation, argmax.
+//! Built-in layers: linear, LayerNorm, patch embedding, input normalisation.
 
 use mpcc_grammar::ast::Span;
 
@@ -7,7 +7,7 @@ use super::super::report::error;
 use super::super::types::shape_text;
 use super::super::value::{Tensor, Value};
 use super::{Bound, given};
-use crate::graph::{Element, LoadOp, NodeId, Op, Shape, Visibility};
+use crate::graph::{LoadOp, NodeId, Op, Shape};
 
 impl<'a> Lowerer<'a> {
     pub(super) fn linear(&mut self, x: Tensor, x_span: Span, bound: &Bound<'a>, span: Span) -> Value<'a> {
@@ -164,21 +164,5 @@ impl<'a> Lowerer<'a> {
             Value::List(list) => list.iter().map(|(value, span)| self.want_number(value, *span)).collect(),
             other => self.mismatch("a list of numbers", &other, span),
         }
-    }
-
-    pub(super) fn argmax(&mut self, x: Tensor, x_span: Span, span: Span) -> Value<'a> {
-        if self.ty(x.node).visibility == Visibility::Shared {
-            return self.fail(
-                error("E0403", "`argmax` of a shared value is not available in this edition")
-                    .at(x_span, "shared: nobody can compare these entries alone")
-                    .help("reveal the logits with `labels [\"…\", …]`: the client then names the largest")
-                    .help("note that the client learns all logits in that way"),
-            );
-        }
-        let mut shape = self.shape(x.node);
-        if let Some(last) = shape.last_mut() {
-            *last = 1;
-        }
-        Value::Tensor(Tensor { node: self.node(Op::Argmax(x.node), Element::I32, shape, span), lead: x.lead })
     }
 }
