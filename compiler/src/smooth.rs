@@ -122,7 +122,7 @@ impl Smooth {
     pub fn range(self, low: f64, high: f64) -> (f64, f64) {
         match self {
             Smooth::Gelu => self.falling_then_rising(-0.751_791_524_693_564_5, low, high),
-            Smooth::Silu => self.falling_then_rising(-1.278_464_542_761_073_8, low, high),
+            Smooth::Silu => self.falling_then_rising(-1.278_464_542_761_074, low, high),
             Smooth::GeluFourier { .. } => {
                 let most = 0.5 * low.abs().max(high.abs()) * (1.0 + SECFORMER.iter().map(|b| b.abs()).sum::<f64>());
                 (-most, most)

@@ -400,7 +400,7 @@ fn xnorm_attention_has_no_scores() {
         for row in 0..n {
             let q = unit((0..d).map(|column| at(0, row, column)).collect());
             for column in 0..d {
-                let wanted: f64 = (0..d).map(|i| q[i] * kv[i][column]).sum();
+                let wanted: f64 = q.iter().zip(&kv).map(|(q, kv)| q * kv[column]).sum();
                 let y = found.data[(head * n + row) * d + column];
                 assert!((y - wanted).abs() < 1e-12, "{y} instead of {wanted}");
             }
