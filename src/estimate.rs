@@ -185,7 +185,8 @@ fn hop_name(program: &Program, hop: u16) -> String {
 fn gate_name(gate: &Gate) -> &'static str {
     match gate {
         Gate::Input { .. } => "input",
-        Gate::ServerShare { .. } | Gate::ClientShare { .. } => "server share",
+        Gate::ServerShare { .. } => "server share",
+        Gate::ClientShare { .. } => "client share",
         Gate::Open { .. } => "open (G1)",
         Gate::View { .. } => "view",
         Gate::Rescale { .. } => "rescale",

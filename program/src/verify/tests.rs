@@ -1,6 +1,6 @@
 use super::*;
 use crate::code::RowFunction;
-use crate::program::View;
+use crate::program::{Input, View};
 use crate::sample;
 
 fn rules(program: &Program) -> Vec<(Option<u32>, Rule)> {
@@ -167,6 +167,68 @@ fn shared_relu_needs_a_wider_ring_and_at_most_32_bits() {
     assert!(rules(&program).contains(&(Some(index as u32), Rule::Parameter)));
 }
 
+/// The step compares as ReLU does, but its result need not be wider than the wire.
+#[test]
+fn shared_steps_take_at_most_32_bits_that_fit_with_their_offsets() {
+    let mut program = sample::program();
+    let index = at!(program, Gate::StepShared { .. });
+    let source = program.values[index].gate.operands()[0].0 as usize;
+    let offset = |by: &[i64]| {
+        let mut program = sample::program();
+        let Gate::StepShared { offsets, .. } = &mut program.values[index].gate else { unreachable!() };
+        *offsets = by.into();
+        rules(&program)
+    };
+    assert_eq!(offset(&[1 << 16]), vec![]);
+    assert_eq!(offset(&[-(1 << 16) - 1]), vec![(Some(index as u32), Rule::Bound)]);
+    assert_eq!(offset(&[0, 0]), vec![(Some(index as u32), Rule::Shape)]);
+    assert!(offset(&[]).contains(&(Some(index as u32), Rule::Parameter)));
+    program.values[index].ring = 1;
+    assert_eq!(rules(&program), vec![]);
+    program.values[index].bound = 0;
+    assert_eq!(rules(&program), vec![(Some(index as u32), Rule::Bound)]);
+    program.values[source].ring = 33;
+    assert!(rules(&program).contains(&(Some(index as u32), Rule::Parameter)));
+}
+
+#[test]
+fn a_number_from_anything_but_an_opened_sign_is_rejected() {
+    let mut program = sample::program();
+    let index = at!(program, Gate::SignShare { .. });
+    let digits = at!(program, Gate::SignDigits { .. });
+    program.values[index].gate = Gate::SignShare { bit: ValueId(digits as u32) };
+    assert!(rules(&program).contains(&(Some(index as u32), Rule::Kind)));
+}
+
+#[test]
+fn a_factor_entry_by_entry_has_the_shape_or_its_end_or_one_entry_a_row() {
+    for (shape, accepted) in [
+        (&[2usize, 3][..], true),
+        (&[3], true),
+        (&[], true),
+        (&[2, 1], true),
+        (&[1], false),
+        (&[2], false),
+        (&[1, 3], false),
+        (&[1, 2, 3], false),
+        (&[3, 2], false),
+    ] {
+        let mut program = Program::default();
+        let mut input = |shape: &[usize]| {
+            let index = program.inputs.len() as u32;
+            let given = Input { node: 0, shape: shape.into(), fraction: 0, bound: 5, path: String::new() };
+            program.inputs.push(given);
+            sample::push(&mut program, "", (Kind::Wire, shape), (20, 0, 5), Gate::Input { input: index })
+        };
+        let (left, right) = (input(&[2, 3]), input(shape));
+        let gate = Gate::Hadamard { left, right };
+        sample::push(&mut program, "", (Kind::Share, &[2, 3]), (20, 0, 10), gate);
+        let found = rules(&program);
+        assert_eq!(found.is_empty(), accepted, "{shape:?}: {found:?}");
+        assert!(accepted || found == [(Some(2), Rule::Shape)], "{shape:?}: {found:?}");
+    }
+}
+
 #[test]
 fn a_ring_one_bit_too_narrow_for_its_bound_is_rejected() {
     for (index, value) in sample::program().values.iter().enumerate().filter(|(_, v)| v.kind != Kind::Bits) {
@@ -317,6 +379,18 @@ fn parameters_outside_their_limits_are_rejected() {
         },
         Rule::Parameter,
     );
+    let series = |cosines: &[i64], sines: &[i64]| {
+        let mut program = sample::program();
+        let index = at!(program, Gate::TrigSeries { .. });
+        let Gate::TrigSeries { cosines: c, sines: s, .. } = &mut program.values[index].gate else { unreachable!() };
+        (*c, *s) = (cosines.to_vec(), sines.to_vec());
+        rules(&program) == [(Some(index as u32), Rule::Parameter)]
+    };
+    // A frequency's two coefficients together must leave the sum of their factors in a word.
+    let half = 1 << 51;
+    assert!(series(&[0, half], &[half]) && series(&[0, half], &[-half]) && series(&[2 * half], &[1]));
+    assert!(!series(&[half, half], &[half - 1]) && !series(&[0, half, 0, half], &[0, half]));
+    assert!(series(&[5], &[]) && series(&[], &[5]) && !series(&[5], &[5]));
     rejected(
         |p| {
             let index = at!(p, Gate::Centre { .. });

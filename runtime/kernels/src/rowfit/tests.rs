@@ -19,6 +19,11 @@ fn recip(ring_bits: u32, index_bits: u32, windows: u32, fraction: u32) -> RowTab
     RowTable { ring_bits, index_bits, windows, degree: 3, tau_bits: 14, fraction, function }
 }
 
+fn sqrt(ring_bits: u32, index_bits: u32, windows: u32, fraction: u32) -> RowTable {
+    let function = RowFunction::Sqrt { scale: 2f64.powi(-20), eps: 1e-6 };
+    RowTable { ring_bits, index_bits, windows, degree: 3, tau_bits: 14, fraction, function }
+}
+
 fn relative_error(table: &RowTable, v: u64, mask: u64) -> f64 {
     let y = eval_plain(table, v, mask) as f64 / 2f64.powi((table.fraction + table.tau_bits) as i32);
     (y / table.function.value(v as f64) - 1.0).abs()
@@ -64,6 +69,14 @@ fn reciprocals_meet_their_bounds() {
             assert!(found > 12.0, "2^-{found:.2} is not below 2^-12: {table:?}");
             assert!(found < 15.0, "2^-{found:.2} is too good to be measured right: {table:?}");
         }
+    }
+}
+
+#[test]
+fn square_roots_meet_their_bounds() {
+    for table in [sqrt(36, 8, 1, 26), sqrt(36, 9, 1, 26), sqrt(41, 6, 4, 28), sqrt(41, 5, 5, 28)] {
+        let found = accuracy(&table);
+        assert!(found > 13.5, "2^-{found:.2} is not below 2^-13.5: {table:?}");
     }
 }
 
@@ -124,6 +137,23 @@ fn values_below_the_domain_saturate() {
             for _ in 0..5000 {
                 let y = eval_plain(&table, v, next()) as f64 / 2f64.powi((table.fraction + table.tau_bits) as i32);
                 assert!((0.99 * at_lo..margin * at_lo).contains(&y), "v = {v}: {y} against {at_lo}");
+            }
+        }
+    }
+}
+
+/// An increasing function stays between its values at the domain's start and one bucket below.
+#[test]
+fn square_roots_below_the_domain_level_off() {
+    for table in [sqrt(36, 8, 1, 26), sqrt(41, 6, 4, 28)] {
+        let lo = table.domain().start;
+        let width = 1u64 << table.bucket_bits(table.windows - 1);
+        let [at_lo, below] = [lo, lo - width].map(|v| table.function.value(v as f64));
+        let mut next = random(8);
+        for v in [0, 1, lo / 4, lo / 2, lo - 1] {
+            for _ in 0..5000 {
+                let y = eval_plain(&table, v, next()) as f64 / 2f64.powi((table.fraction + table.tau_bits) as i32);
+                assert!((0.99 * below..1.001 * at_lo).contains(&y), "v = {v}: {y} in {below}..{at_lo}");
             }
         }
     }
@@ -221,6 +251,7 @@ fn impossible_tables_are_refused() {
         ("fraction", RowTable { fraction: 41, ..good }),
         ("fraction", recip(18, 6, 4, 40)),
         ("tau_bits", RowTable { tau_bits: 0, ..good }),
+        ("fraction", sqrt(60, 6, 4, 30)),
     ] {
         match bad.check() {
             Err(RowError::Parameter { name: found, .. }) => assert_eq!(found, name),

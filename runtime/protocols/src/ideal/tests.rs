@@ -38,6 +38,14 @@ impl Build {
         self.push(Kind::Wire, shape, (ring, 0, bound), Gate::Input { input })
     }
 
+    /// An input as a share of the data owner.
+    fn own(&mut self, shape: &[usize], (ring, bound): (u8, u8), data: &[i64]) -> ValueId {
+        let input = self.inputs.len() as u32;
+        self.program.inputs.push(Input { node: 0, shape: shape.into(), fraction: 0, bound, path: String::new() });
+        self.inputs.push(data.to_vec());
+        self.push(Kind::Share, shape, (ring, 0, bound), Gate::ClientShare { input })
+    }
+
     /// The same integers as a share in a ring of 64 bits.
     fn share(&mut self, shape: &[usize], bound: u8, data: &[i64]) -> ValueId {
         let source = self.wire(shape, (bound + 2, bound), data);

@@ -126,3 +126,38 @@ fn two_thresholds_select_two_branches() {
         }
     }
 }
+
+/// The opened sign as a number, for every value of the ring under every mask, both ways round; nothing more is opened.
+#[test]
+fn a_sign_becomes_a_number_for_every_value_and_mask() {
+    for widths in [&[2u8, 2][..], &[3, 3], &[6]] {
+        let n: u8 = widths.iter().sum();
+        let size = 1usize << n;
+        let len = size * size;
+        let x: Vec<i64> = (0..len).map(|i| signed((i / size) as u64, n)).collect();
+        for (negate, big) in [(false, 2u8), (true, 40), (true, 64)] {
+            let mut b = Builder::new();
+            let share = b.share(&[len], n, n - 1);
+            let wire = b.open(share, n, 0, Rounding::Dithered, n - 1);
+            let bits = 2 * widths.len() as u8 - 1;
+            let gate = Gate::SignDigits { source: wire, offset: 0, digits: SmallVec::from_slice(widths) };
+            let digits = b.push(gate, Kind::Bits, &[len], bits, 0, bits);
+            let gate = Gate::OpenSign { signs: smallvec![digits], negate };
+            let bit = b.push(gate, Kind::Bits, &[len], 1, 0, 1);
+            let number = b.push(Gate::SignShare { bit }, Kind::Share, &[len], big, 0, 1);
+            assert_eq!(b.program.value(number).level, b.program.value(bit).level);
+            b.reveal(number, big, 0);
+            let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
+                if s != stream(wire, 0) {
+                    return random_words(owner, s, 7, bits, len);
+                }
+                let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
+                let own = owner == SeedOwner::ModelOwner;
+                (0..len).map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) }).collect()
+            });
+            for (v, got) in x.iter().zip(&seen.outputs[0]) {
+                assert_eq!(*got as u64 & mask(big), u64::from((*v < 0) != negate), "digits {widths:?} of {v}");
+            }
+        }
+    }
+}

@@ -116,3 +116,55 @@ fn centring_stays_within_its_rounding() {
         }
     }
 }
+
+/// All |x| ≤ 2^(k−2) under all masks r (r_0 varies with both).
+#[test]
+fn squares_are_exact_for_every_value_in_their_domain_and_every_mask() {
+    for (k, big) in [(4u8, 7u8), (6, 24), (8, 31), (9, 64)] {
+        let q = 1i64 << (k - 2);
+        let masks = 1u64 << k;
+        let cases: Vec<(i64, u64)> = (-q..=q).flat_map(|x| (0..masks).map(move |r| (x, r))).collect();
+        let mut b = Builder::new();
+        let x = b.share(&[cases.len()], k, k - 2);
+        let wire = b.open(x, k, 0, Rounding::Dithered, k - 2);
+        let bound = 2 * (k - 2) + 1;
+        let squares = b.push(Gate::Square { source: wire }, Kind::Share, &[cases.len()], big, 0, bound);
+        b.reveal(squares, big, 0);
+        let values = cases.iter().map(|c| c.0).collect();
+        let seen = run(&b.program, &[values], &[], &mut |owner, s, bits, len| {
+            if s != stream(wire, 0) {
+                return random_words(owner, s, 1, bits, len);
+            }
+            let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40 & mask(k);
+            let own = owner == SeedOwner::ModelOwner;
+            cases.iter().enumerate().map(|(i, c)| if own { r0(i) } else { c.1.wrapping_sub(r0(i)) & mask(k) }).collect()
+        });
+        for ((x, r), got) in cases.iter().zip(&seen.outputs[0]) {
+            assert_eq!(x * x, *got, "ring {k}, mask {r}");
+        }
+    }
+}
+
+/// The row sums of a wire's squares, and the squares themselves added up, are the same integers.
+#[test]
+fn squares_at_production_widths_add_up_to_row_squares() {
+    let (rows, cols, k) = (7usize, 33usize, 29u8);
+    let mut s = 9;
+    let x: Vec<i64> = (0..rows * cols)
+        .map(|i| if i < 4 { [1, -1, 1 << (k - 2), -(1 << (k - 2))][i] } else { signed(mix(&mut s), k - 4) })
+        .collect();
+    let mut b = Builder::new();
+    let share = b.share(&[rows, cols], k, k - 2);
+    let wire = b.open(share, k, 0, Rounding::Dithered, k - 2);
+    let squares = b.push(Gate::Square { source: wire }, Kind::Share, &[rows, cols], 62, 0, 55);
+    b.reveal(squares, 62, 0);
+    let sums = b.push(Gate::SumRow { source: squares }, Kind::Share, &[rows, 1], 62, 0, 61);
+    b.reveal(sums, 62, 0);
+    let row_squares = b.push(Gate::RowSquares { source: wire }, Kind::Share, &[rows, 1], 62, 0, 61);
+    b.reveal(row_squares, 62, 0);
+    for seed in 0..10 {
+        let seen = run_seeded(&b.program, std::slice::from_ref(&x), &[], seed);
+        assert!(seen.outputs[0].iter().zip(&x).all(|(got, x)| *got == x * x));
+        assert_eq!(seen.outputs[1], seen.outputs[2]);
+    }
+}

@@ -1,6 +1,6 @@
 //! G3 and G4.
 
-use mpcc_program::program::{Gate, Kind, Rounding, View};
+use mpcc_program::program::{Gate, Kind, Rounding, Term, View};
 use smallvec::smallvec;
 
 use super::harness::{Builder, mask, mix, run_seeded, signed};
@@ -114,4 +114,93 @@ fn the_view_of_a_weight_product_is_independent_of_weight_and_value() {
     for (x, w) in [(1, 1), (-4, 3), (3, -2)] {
         assert!(view(x, w) == base, "x {x}, w {w}");
     }
+}
+
+/// Both values, and both parties' parts of both masks: all combinations.
+#[test]
+fn products_entry_by_entry_are_exact_for_every_pair_and_every_mask() {
+    use mpcc_program::code::SeedOwner;
+    use mpcc_program::program::stream;
+    let k = 3u8;
+    let len = 1usize << (6 * k);
+    let digit = |i: usize, at: u8| (i as u64 >> (at * k)) & mask(k);
+    let mut b = Builder::new();
+    let wires = [0, 1].map(|_| {
+        let share = b.share(&[len], k, k - 1);
+        b.open(share, k, 0, Rounding::Dithered, k - 1)
+    });
+    let gate = Gate::Hadamard { left: wires[0], right: wires[1] };
+    let product = b.push(gate, Kind::Share, &[len], k, 0, k - 1);
+    b.reveal(product, k, 0);
+    let values = [0, 1].map(|at| (0..len).map(|i| signed(digit(i, at), k)).collect::<Vec<_>>());
+    let seen = super::harness::run(&b.program, &values, &[], &mut |owner, s, bits, len| {
+        let own = u8::from(owner == SeedOwner::DataOwner);
+        match wires.iter().position(|w| s == stream(*w, 0)) {
+            Some(w) => (0..len).map(|i| digit(i, 2 + 2 * w as u8 + own)).collect(),
+            None => super::harness::random_words(owner, s, 5, bits, len),
+        }
+    });
+    for ((x, y), got) in values[0].iter().zip(&values[1]).zip(&seen.outputs[0]) {
+        assert_eq!(*got as u64 & mask(k), (x * y) as u64 & mask(k), "{x} times {y}");
+    }
+}
+
+/// A factor for every entry, for the last axes, for all and for every row; one wire may be an input, with its mask at
+/// one party alone.
+#[test]
+fn products_entry_by_entry_repeat_a_smaller_factor() {
+    let shape = [3usize, 4, 5];
+    let x = random(60, 20, 1);
+    // The factor's shape, and the entries of the wire that meet one entry of it: every so many, in runs of so many.
+    for (right, every, run) in
+        [(&[3usize, 4, 5][..], 60, 1), (&[4, 5], 20, 1), (&[5], 5, 1), (&[], 1, 1), (&[3, 4, 1], 60, 5)]
+    {
+        let y = random(right.iter().product(), 20, 2);
+        for of_client in [[false, false], [true, false], [false, true], [true, true]] {
+            let mut b = Builder::new();
+            let (mut weights, mut inputs) = (vec![], vec![]);
+            let [left, right] = [(0, &shape[..], &x), (1, right, &y)].map(|(i, shape, data)| {
+                if of_client[i] {
+                    inputs.push(data.clone());
+                    return b.input(shape, 50, 20);
+                }
+                weights.push(data.clone());
+                let share = b.share(shape, 50, 20);
+                b.open(share, 50, 0, Rounding::Dithered, 20)
+            });
+            let product = b.push(Gate::Hadamard { left, right }, Kind::Share, &shape, 48, 0, 40);
+            b.reveal(product, 48, 0);
+            for seed in 0..3 {
+                let seen = run_seeded(&b.program, &weights, &inputs, seed);
+                let want: Vec<i64> = x.iter().enumerate().map(|(i, x)| x * y[i % every / run]).collect();
+                assert_eq!(seen.outputs[0], want, "{:?}, client {of_client:?}", b.program.value(right).shape);
+            }
+        }
+    }
+}
+
+/// The data owner adds a mask of its own to scores: nothing travels for it, and nothing is dealt.
+#[test]
+fn an_input_as_a_share_costs_nothing() {
+    let scores = random(24, 16, 7);
+    let hidden: Vec<i64> = (0..24).map(|i| if i % 3 == 0 { -(1 << 18) } else { 0 }).collect();
+    let mut b = Builder::new();
+    let x = b.share(&[4, 6], 30, 16);
+    let input = b.program.inputs.len() as u32;
+    b.program.inputs.push(mpcc_program::program::Input {
+        node: 0,
+        shape: smallvec![4, 6],
+        fraction: 0,
+        bound: 19,
+        path: String::new(),
+    });
+    let own = b.push(Gate::ClientShare { input }, Kind::Share, &[4, 6], 40, 0, 19);
+    let terms = vec![Term { value: x, shift: 0 }, Term { value: own, shift: 0 }];
+    let sum = b.push(Gate::Add { terms }, Kind::Share, &[4, 6], 30, 0, 20);
+    b.reveal(sum, 30, 0);
+    assert_eq!(b.program.hops, 1, "the reveal alone");
+    let seen = run_seeded(&b.program, std::slice::from_ref(&scores), std::slice::from_ref(&hidden), 1);
+    assert_eq!(seen.outputs[0], scores.iter().zip(&hidden).map(|(a, b)| a + b).collect::<Vec<_>>());
+    assert!(seen.messages.iter().all(|[_, of_data_owner]| of_data_owner.is_empty()));
+    assert_eq!(seen.dealt.len(), 1, "the reveal's correction");
 }

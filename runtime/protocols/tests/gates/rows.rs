@@ -114,3 +114,27 @@ fn the_planners_thirteen_position_bits_keep_rsqrt_below_2_to_the_minus_13() {
         }
     }
 }
+
+/// Square roots are smoother than their inverses, and below the domain they stay at its first value.
+#[test]
+fn square_roots_are_within_2_to_the_minus_13_and_level_off_below_the_domain() {
+    for eps in [0.0, 1e-5] {
+        let function = RowFunction::Sqrt { scale: 2f64.powi(-20), eps };
+        let real = |v: f64| (v * 2f64.powi(-20) + eps).sqrt();
+        for (k, n, windows, tau_bits) in [(34u8, 8u8, 1u8, 14u8), (40, 6, 4, 13), (36, 5, 5, 13)] {
+            let t = RowTable { tau_bits, ..table(k, n, windows, 24, function) };
+            for seed in 0..2 {
+                let v = arguments(&t, seed);
+                for (v, y) in v.iter().zip(evaluate(t, &v, seed)) {
+                    let want = real(*v as f64);
+                    let error = (y / want - 1.0).abs() - UNITS * 2f64.powi(-24) / want;
+                    assert!(error < 2f64.powi(-13), "k {k} n {n} W {windows} v {v}: {}", error.log2());
+                }
+                let (low, start) = (t.domain().start as f64 * 0.5, t.domain().start as f64);
+                for y in evaluate(t, &[0, 1, t.domain().start as i64 - 1], seed) {
+                    assert!((real(low)..1.001 * real(start) + 2f64.powi(-22)).contains(&y), "k {k} n {n}: {y}");
+                }
+            }
+        }
+    }
+}

@@ -92,3 +92,52 @@ fn a_clamped_series_is_gelu_over_the_whole_range_of_its_argument() {
         }
     }
 }
+
+/// A series of `cosines` and `sines`, factors at scale 2^fraction, at every residue modulo 2^period.
+fn trigonometric(cosines: &[f64], sines: &[f64], (period, fraction): (u8, u8), seed: u64) -> (Vec<i64>, Vec<i64>) {
+    let x: Vec<i64> = (-(1i64 << (period - 1))..1 << (period - 1)).collect();
+    let scaled = |a: &[f64]| a.iter().map(|a| (a * f64::from(fraction).exp2()) as i64).collect();
+    let mut b = Builder::new();
+    let share = b.share(&[x.len()], period + 2, period);
+    let wire = b.open(share, period + 2, 0, Rounding::Dithered, period);
+    let gate = Gate::TrigSeries {
+        source: wire,
+        period_bits: period,
+        table_fraction: fraction,
+        cosines: scaled(cosines),
+        sines: scaled(sines),
+    };
+    let y = b.push(gate, Kind::Share, &[x.len()], 60, 2 * i16::from(fraction), 2 * fraction + 3);
+    b.reveal(y, 60, 0);
+    let seen = run_seeded(&b.program, std::slice::from_ref(&x), &[], seed);
+    (x, seen.outputs[0].clone())
+}
+
+#[test]
+fn a_series_of_sines_and_cosines_is_exact_under_masking_for_every_residue() {
+    let (period, fraction) = (14u8, 16u8);
+    for (cosines, sines) in [
+        (&[0.0][..], &[0.5, -0.25, 0.125][..]),
+        (&[0.75, -0.5, 0.25], &[0.5, 0.0, -0.375, 0.0, 0.125]),
+        (&[-0.5, 0.25, 0.0, 0.0, 0.125], &[0.5]),
+    ] {
+        let (x, y) = trigonometric(cosines, sines, (period, fraction), 2);
+        for (x, y) in x.iter().zip(&y) {
+            let angle = std::f64::consts::TAU * *x as f64 / f64::from(period).exp2();
+            let even: f64 = (0i32..).zip(cosines).map(|(j, a)| a * (f64::from(j) * angle).cos()).sum();
+            let odd: f64 = (1i32..).zip(sines).map(|(j, b)| b * (f64::from(j) * angle).sin()).sum();
+            // Each of five frequencies rounds two factors down by a unit of 2^-16, and its tables to half of one.
+            let error = *y as f64 / (2.0 * f64::from(fraction)).exp2() - even - odd;
+            assert!(error.abs() < 5.0 * 4.0 * (-f64::from(fraction)).exp2(), "{x}: {error:e}");
+        }
+    }
+}
+
+/// Sines that are zero change no bit of a series of cosines: a frequency's factors are rounded once.
+#[test]
+fn zero_sines_change_nothing() {
+    let cosines = [0.75f64, -0.5, 0.0, -0.125];
+    let plain = trigonometric(&cosines, &[], (12, 14), 9);
+    assert_eq!(plain, trigonometric(&cosines, &[0.0; 3], (12, 14), 9));
+    assert_ne!(plain, trigonometric(&cosines, &[0.0, 0.0, 0.001], (12, 14), 9));
+}

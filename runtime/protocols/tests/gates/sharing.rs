@@ -133,3 +133,83 @@ fn words_dealt_to_both_parties_look_uniform_for_every_value() {
         }
     }
 }
+
+/// The step of `len` values of ring n at the offsets, into ring `big`.
+fn step(len: usize, (n, bound): (u8, u8), offsets: &[i64], big: u8) -> (Builder, ValueId) {
+    let mut b = Builder::new();
+    let x = b.share(&[len], n, bound);
+    let wire = b.open(x, n, 0, Rounding::Dithered, bound);
+    let gate = Gate::StepShared { source: wire, offsets: offsets.iter().copied().collect() };
+    let y = b.push(gate, Kind::Share, &[offsets.len() * len], big, 0, 1);
+    b.reveal(y, big, 0);
+    (b, wire)
+}
+
+/// Every value of the ring under every mask, into rings narrower and wider than the wire's.
+#[test]
+fn the_shared_step_is_exact_for_every_value_and_mask_of_small_rings() {
+    for n in 1..=9u8 {
+        let size = 1usize << n;
+        let rows = size.min(1 << 15 >> n);
+        for big in [2, 5, 64] {
+            let (b, wire) = step(rows * size, (n, n - 1), &[0], big);
+            for first in (0..size).step_by(rows) {
+                let x: Vec<i64> = (0..rows * size).map(|i| signed((first + i / size) as u64, n)).collect();
+                let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
+                    if s != stream(wire, 0) {
+                        return random_words(owner, s, first as u64, bits, len);
+                    }
+                    let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
+                    let own = owner == SeedOwner::ModelOwner;
+                    (0..len)
+                        .map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) })
+                        .collect()
+                });
+                for (v, got) in x.iter().zip(&seen.outputs[0]) {
+                    assert_eq!(*got as u64 & mask(big), u64::from(*v >= 0), "{n} bits, {v}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn shared_steps_at_offsets_and_production_widths_cost_one_word_a_level() {
+    for (n, big) in [(18u8, 42u8), (18, 8), (23, 60), (32, 64)] {
+        let offsets = [0, 1, -1, 1 << (n - 3), -(1 << (n - 2))];
+        let mut s = u64::from(n);
+        let edges = offsets.iter().flat_map(|o| [-o - 1, -o, -o + 1]);
+        let x: Vec<i64> = edges.chain((0..2000).map(|_| signed(mix(&mut s), n - 1))).collect();
+        let (b, _) = step(x.len(), (n, n - 2), &offsets, big);
+        let seen = run_seeded(&b.program, std::slice::from_ref(&x), &[], 21);
+        let want: Vec<i64> = offsets.iter().flat_map(|o| x.iter().map(move |x| i64::from(x + o >= 0))).collect();
+        assert_eq!(seen.outputs[0], want, "{n} bits into {big}");
+        let codes = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(&b.program, role));
+        let (counted, predicted) = (cost::counted(&codes[0], &codes[1], &codes[2]), cost::program(&b.program));
+        assert_eq!(counted.offline_bytes, predicted.offline_bytes);
+        let bytes = |words: usize, bits: u8| (words as u64 * u64::from(bits)).div_ceil(8);
+        let (len, levels) = (x.len(), usize::from(n));
+        let keys = bytes(2 * levels * len, 64) + bytes(len, n) + bytes((levels + 1) * len, big);
+        assert_eq!(counted.offline_bytes.model_owner, keys);
+        assert_eq!(seen.messages.iter().map(|m| m[1].len()).sum::<usize>(), 1, "the opening of the wire alone");
+    }
+}
+
+/// What both parties get of the dealer for a step looks uniform whatever the value.
+#[test]
+fn words_dealt_for_a_step_look_uniform_for_every_value() {
+    let (len, n, big) = (4096usize, 8u8, 40u8);
+    let (b, _) = step(len, (n, n - 1), &[0], big);
+    for value in [0i64, -1, 77, -128] {
+        let seen = run_seeded(&b.program, &[vec![value; len]], &[], 5);
+        assert_eq!(seen.dealt_to_both.len(), 3);
+        for (words, bits) in seen.dealt_to_both.iter().zip([64, n, big]) {
+            for bit in 0..bits {
+                let ones = words.iter().filter(|w| *w >> bit & 1 == 1).count() as f64;
+                let all = words.len() as f64;
+                let far = (ones - all / 2.0).abs();
+                assert!(far < 5.0 * (all / 4.0).sqrt(), "value {value} bit {bit}: {ones} of {all}");
+            }
+        }
+    }
+}

@@ -25,6 +25,7 @@ fn linear_gates() {
     let biased = b.push(Kind::Share, &[3, 4], (64, 0, 25), Gate::AddServer { source: sx, weight: wb });
     let placed = b.push(Kind::Share, &[3, 4], (64, 0, 25), Gate::AddServer { source: sx, weight: wf });
     let own = b.push(Kind::Share, &[3, 4], (64, 0, 20), Gate::ServerShare { weight: wf });
+    let mask = b.own(&[3, 4], (70, 20), &y);
     let ideal = b.run();
     let got = |id: ValueId| ideal.values[id.0 as usize].clone();
     let each = |f: &dyn Fn(usize) -> i64| (0..12).map(f).collect::<Vec<_>>();
@@ -36,6 +37,7 @@ fn linear_gates() {
     assert_eq!(got(biased), each(&|i| x[i] + bias[i % 4]));
     assert_eq!(got(placed), each(&|i| x[i] + full[i]));
     assert_eq!(got(own), full);
+    assert_eq!(got(mask), y);
 }
 
 #[test]
@@ -87,7 +89,14 @@ fn products() {
     let matmul = b.push(Kind::Share, &[2, 3, 5], (40, 0, 30), Gate::MatMul { left: wx, right: wy });
     let server = b.push(Kind::Share, &[2, 3, 5], (50, 0, 30), Gate::MatMulServer { source: wx, weight: ww });
     let scaled = b.push(Kind::Share, &[2, 3, 4], (50, 0, 30), Gate::MulServer { source: wx, weight: wg });
+    let (row, last) = (b.wire(&[2, 3, 1], (62, 12), &y[..6]), b.wire(&[3, 4], (62, 12), &y[..12]));
+    let mut hadamard = |right| b.push(Kind::Share, &[2, 3, 4], (50, 0, 24), Gate::Hadamard { left: wx, right });
+    let (squares, by_row, by_last) = (hadamard(wx), hadamard(row), hadamard(last));
     let ideal = b.run();
+    let each = |f: &dyn Fn(usize) -> i64| (0..24).map(f).collect::<Vec<_>>();
+    assert_eq!(ideal.values[squares.0 as usize], each(&|i| x[i] * x[i]));
+    assert_eq!(ideal.values[by_row.0 as usize], each(&|i| x[i] * y[i / 4]));
+    assert_eq!(ideal.values[by_last.0 as usize], each(&|i| x[i] * y[i % 12]));
     let both: Vec<i64> = (0..2).flat_map(|i| product(&x[12 * i..][..12], &y[20 * i..][..20], (3, 4, 5))).collect();
     assert_eq!(ideal.values[matmul.0 as usize], both);
     assert_eq!(ideal.values[server.0 as usize], product(&x, &w, (6, 4, 5)));
@@ -116,7 +125,9 @@ fn extensions() {
     let extended = b.push(Kind::Share, &[3, 4], (60, 0, 14), Gate::Extend { source: wx });
     let squares = b.push(Kind::Share, &[3, 1], (60, 0, 30), Gate::RowSquares { source: wx });
     let scaled = b.push(Kind::Share, &[3, 4], (48, 0, 24), Gate::RowScale { source: wx, row: wy });
+    let each = b.push(Kind::Share, &[3, 4], (60, 0, 28), Gate::Square { source: wx });
     let ideal = b.run();
+    assert_eq!(ideal.values[each.0 as usize], x.iter().map(|x| x * x).collect::<Vec<_>>());
     assert_eq!(ideal.values[extended.0 as usize], x);
     let want: Vec<i64> = x.chunks(4).map(|row| row.iter().map(|x| x * x).sum()).collect();
     assert_eq!(ideal.values[squares.0 as usize], want);
@@ -149,6 +160,9 @@ fn signs_and_selection() {
     let moved = b.push(Kind::Share, &[2 * x.len()], (40, 0, 6), gate);
     let gate = Gate::Select { bit: both, source: wy, nonnegative: false };
     let selected = b.push(Kind::Share, &len, (40, 0, 6), gate);
+    let number = b.push(Kind::Share, &len, (40, 0, 1), Gate::SignShare { bit: both });
+    let gate = Gate::StepShared { source: wy, offsets: [0, -8].into_iter().collect() };
+    let steps = b.push(Kind::Share, &[2 * x.len()], (40, 0, 1), gate);
     let ideal = b.run();
     assert_eq!(ideal.values[relu.0 as usize], x.iter().map(|x| (*x).max(0)).collect::<Vec<_>>());
     assert_eq!(ideal.values[shared.0 as usize], ideal.values[relu.0 as usize]);
@@ -156,6 +170,10 @@ fn signs_and_selection() {
     assert_eq!(ideal.values[moved.0 as usize], want);
     let want: Vec<i64> = x.iter().zip(&y).map(|(x, y)| if (*x < 0) != (*y < 8) { *y } else { 0 }).collect();
     assert_eq!(ideal.values[selected.0 as usize], want);
+    let want: Vec<i64> = x.iter().zip(&y).map(|(x, y)| i64::from((*x < 0) != (*y < 8))).collect();
+    assert_eq!(ideal.values[number.0 as usize], want);
+    let want: Vec<i64> = [0, 8].iter().flat_map(|t| y.iter().map(move |y| i64::from(y >= t))).collect();
+    assert_eq!(ideal.values[steps.0 as usize], want);
     assert_eq!(ideal.values[sx.0 as usize], x.iter().map(|x| i64::from(*x < 0)).collect::<Vec<_>>());
 }
 

@@ -155,6 +155,7 @@ fn arguments_outside_a_table_are_refused() {
 fn series_approximate_their_function() {
     let (period, f) = (14u8, 18u8);
     let coefficients: Vec<i64> = vec![1 << 17, -100_000, 70_001, 0, -3];
+    let odd: Vec<i64> = vec![90_000, 0, -50_000];
     let data: Vec<i64> = (-4000..4000).step_by(7).collect();
     let mut b = Build::default();
     let share = b.share(&[data.len()], 12, &data);
@@ -165,15 +166,17 @@ fn series_approximate_their_function() {
             period_bits: period,
             table_fraction: f,
             cosines: coefficients.clone(),
-            sines: vec![],
+            sines: odd.clone(),
         };
         let y = b.push(Kind::Share, &[data.len()], (60, 2 * i16::from(f), 2 * f + 2), gate);
         for (x, y) in data.iter().zip(b.value(y)) {
             let unit = f64::from(f).exp2();
             let angle = std::f64::consts::TAU * *x as f64 / f64::from(period).exp2();
-            let want: f64 =
+            let even: f64 =
                 (0i32..).zip(&coefficients).map(|(j, a)| *a as f64 / unit * (f64::from(j) * angle).cos()).sum();
-            // Per frequency: two factors rounded down by a unit, each within a unit of |A| < 1 otherwise.
+            let odd: f64 = (1i32..).zip(&odd).map(|(j, b)| *b as f64 / unit * (f64::from(j) * angle).sin()).sum();
+            let want = even + odd;
+            // Per frequency: two factors rounded down by a unit, each within a unit of |A| + |B| < 1 otherwise.
             assert!((y as f64 / unit / unit - want).abs() < 24.0 / unit, "{x}: {y} for {want}");
         }
     }

@@ -164,7 +164,7 @@ fn network_in_small(more: u8) {
             period_bits: 20,
             table_fraction: 16,
             cosines: vec![30_000, -9000, 77, 2],
-            sines: vec![],
+            sines: vec![5000, 0, -333],
         };
         let series = b.push(Kind::Share, &[rows, rows], (60 + more, 32, 40), gate);
         let sum = b.push(Kind::Share, &[rows, 1], (50 + more, 30, 22), Gate::Rescale { source: sum, shift: 56 });
@@ -237,6 +237,7 @@ proptest! {
         let row = b.wire(&[3, 1], (bound + 2, bound), &spread(3, bound, salt >> 2));
         let row = b.push(Kind::Share, &[3, 1], (128, 0, bound), Gate::Extend { source: row });
         let row = b.open(row, ring, 0, Rounding::Exact);
+        b.push(Kind::Share, &[3, d], (ring, 0, 2 * bound + 1), Gate::Square { source });
         b.push(Kind::Share, &[3, d], (ring, 0, 2 * bound), Gate::RowScale { source, row });
         let opened = b.share(&[3, d], bound, &data);
         let x = b.open(opened, k + 5, 0, Rounding::Exact);
@@ -263,6 +264,7 @@ proptest! {
             let bit = b.push(Kind::Bits, &[12], (1, 0, 0), Gate::OpenSign { signs, negate });
             let gate = Gate::Select { bit, source, nonnegative: negate };
             b.push(Kind::Share, &[12], (n + more, 0, bound), gate);
+            b.push(Kind::Share, &[12], (1 + more, 0, 1), Gate::SignShare { bit });
         }
         b.run();
     }
@@ -277,20 +279,42 @@ proptest! {
         let source = b.wire(&[12], (n, n - 2), &spread(12, n - 2, salt >> 2));
         let gate = Gate::ReluShared { source, offsets: [7, 0, -(1 << (n - 3))].into_iter().collect() };
         b.push(Kind::Share, &[36], ((n + more).min(64), 0, n - 1), gate);
+        let gate = Gate::StepShared { source, offsets: [7, 0, -(1 << (n - 3))].into_iter().collect() };
+        b.push(Kind::Share, &[36], (2 * more, 0, 1), gate);
+        b.run();
+    }
+
+    /// Products entry by entry of two wires in any ring, of an input and a wire, in every form of the second factor.
+    #[test]
+    fn products_entry_by_entry_of_any_width_agree(left in 20u8..=120, more in 0u8..=8, form in 0usize..3, salt: u64) {
+        let shape: &[usize] = [&[3, 4][..], &[4], &[3, 1]][form];
+        let len = shape.iter().product();
+        let mut b = Build::default();
+        let opened = b.own(&[3, 4], (128, 9), &spread(12, 9, salt >> 1));
+        let opened = b.open(opened, left, 0, Rounding::Exact);
+        let input = b.wire(&[3, 4], (left, 9), &spread(12, 9, salt >> 2));
+        let factor = b.own(shape, (128, 9), &spread(len, 9, salt >> 3));
+        let factor = b.open(factor, left + more, 0, Rounding::Exact);
+        let given = b.wire(shape, (left + more, 9), &spread(len, 9, salt >> 4));
+        for (left, right, narrower) in [(opened, factor, 0), (opened, given, 1), (input, factor, 0)] {
+            let ring = b.program.value(left).ring - narrower;
+            b.push(Kind::Share, &[3, 4], (ring, 0, 18), Gate::Hadamard { left, right });
+        }
         b.run();
     }
 
     /// Series on rings at least as wide as their period.
     #[test]
     fn series_of_any_period_agree(
-        period in 1u8..=40, more in 0u8..=70, wide in 63u8..=128, f in 1u8..=24, a in prop::collection::vec(-1000i64..1000, 2..6), salt: u64,
+        period in 1u8..=40, more in 0u8..=70, wide in 63u8..=128, f in 1u8..=24, a in prop::collection::vec(-1000i64..1000, 2..6),
+        sines in prop::collection::vec(-1000i64..1000, 0..6), salt: u64,
     ) {
         let ring = (period + more).max(8);
         let mut b = Build::default();
         let source = b.wire(&[12], (8, 6), &spread(12, 6, salt >> 1));
         let share = b.push(Kind::Share, &[12], (128, 0, 6), Gate::Extend { source });
         let source = b.open(share, ring, 0, Rounding::Exact);
-        let gate = Gate::TrigSeries { source, period_bits: period, table_fraction: f, cosines: a, sines: vec![] };
+        let gate = Gate::TrigSeries { source, period_bits: period, table_fraction: f, cosines: a, sines };
         b.push(Kind::Share, &[12], (wide, 2 * i16::from(f), 62), gate);
         b.run();
     }
