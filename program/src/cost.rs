@@ -97,13 +97,9 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
             cost.macs = [(n * k) as u64, 2 * (n * k) as u64];
         }
         Gate::Extend { source: s } => dealt = 2 * bytes(n, big - source(s).ring),
-        Gate::RowSquares { source: s } => {
+        Gate::RowSquares { source: s } | Gate::Square { source: s } => {
             let (m, k) = (source(s).shape.iter().product(), source(s).ring);
             dealt = 2 * bytes(m, big - k) + bytes(m, big - k - 1) + bytes(n, big);
-        }
-        Gate::Square { source: s } => {
-            let k = source(s).ring;
-            dealt = 2 * bytes(n, big - k) + bytes(n, big - k - 1) + bytes(n, big);
         }
         Gate::RowScale { source: s, .. } => dealt = 3 * bytes(n, big - source(s).ring) + bytes(n, big),
         Gate::SignDigits { digits, .. } => {
@@ -164,11 +160,15 @@ fn work(program: &Program, id: ValueId) -> Work {
     let mut work = Work { map_word: 3 * n, map_vector: 2 * n, ..Work::default() };
     let products = if value.ring > 64 { &mut work.double_product } else { &mut work.product };
     match &value.gate {
-        Gate::Rescale { .. } | Gate::ServerShare { .. } | Gate::ClientShare { .. } => work = Work::default(),
-        Gate::View { .. } | Gate::Concat { .. } => work = Work { copied: n, ..Work::default() },
+        Gate::Rescale { .. } | Gate::ServerShare { .. } => work = Work::default(),
+        Gate::View { .. } | Gate::Concat { .. } | Gate::ClientShare { .. } => {
+            work = Work { copied: n, ..Work::default() }
+        }
         Gate::Input { .. } | Gate::Open { .. } | Gate::Reveal { .. } => (work.packed, work.unpacked) = (n, n),
         Gate::MatMulServer { source: s, .. } => *products = n * inner(s),
         Gate::MatMul { left, .. } => *products = 2 * n * inner(left),
+        Gate::Hadamard { .. } => (work.map_word, work.map_vector) = (6 * n, 4 * n),
+        Gate::SignShare { .. } => (work.map_word, work.map_vector) = (3 * n, 4 * n),
         Gate::RowSquares { source: s } | Gate::Square { source: s } => {
             (work.map_word, work.map_vector) = (5 * entries(s), 8 * entries(s))
         }
