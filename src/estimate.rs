@@ -194,6 +194,7 @@ fn gate_name(gate: &Gate) -> &'static str {
         Gate::Add { .. } | Gate::Sub { .. } | Gate::AddPublic { .. } | Gate::AddServer { .. } => "add",
         Gate::Concat { .. } => "concat",
         Gate::SumRow { .. } => "row sum",
+        Gate::Residue { .. } => "low bits",
         Gate::MulPublic { .. } => "times a constant",
         Gate::MatMulServer { .. } | Gate::MulServer { .. } => "times a weight (G4)",
         Gate::MatMul { .. } | Gate::Hadamard { .. } => "product (G3)",

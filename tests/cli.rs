@@ -8,13 +8,7 @@ mod commands;
 mod example;
 #[path = "cli/machines.rs"]
 mod machines;
-#[path = "cli/networks.rs"]
-mod networks;
-#[path = "cli/new.rs"]
-mod new;
 #[path = "cli/sessions.rs"]
 mod sessions;
 #[path = "cli/support.rs"]
 mod support;
-#[path = "../compiler/import/tests/import/torch.rs"]
-mod torch;

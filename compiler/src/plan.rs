@@ -8,8 +8,10 @@
 mod build;
 mod choose;
 mod formats;
-mod gelu;
 mod rings;
+mod series;
+mod shift;
+mod smooth;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,7 @@ use crate::graph::{Graph, Node, NodeId, Op};
 use crate::ranges::{Origin, Ranges};
 
 pub use choose::{Chosen, Decided, Objective, plan_for};
-pub use gelu::{Factor as GeluFactor, GeluSeries, fit as fit_gelu};
+pub use series::{Factor, Series, fit};
 
 /// Why a graph cannot be planned. Each names the node and says what to change.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -161,6 +163,17 @@ pub enum RowTables {
     Several,
 }
 
+/// What softmax subtracts from a row before its exponentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Softmax {
+    /// The row's maximum, by a tree of comparisons (G12).
+    #[default]
+    Maximum,
+    /// A public number, where the maxima that were observed or are assumed lie close enough together; else the maximum.
+    Static,
+}
+
 /// Choices between protocols: one for the whole graph, and others for single nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanOptions {
@@ -176,6 +189,10 @@ pub struct PlanOptions {
     pub row_tables: Option<RowTables>,
     /// For single row functions.
     pub row_tables_of: BTreeMap<NodeId, RowTables>,
+    /// For the row maxima of softmax.
+    pub softmax: Softmax,
+    /// For single row maxima.
+    pub softmax_of: BTreeMap<NodeId, Softmax>,
 }
 
 impl PlanOptions {
@@ -185,6 +202,10 @@ impl PlanOptions {
 
     pub(crate) fn chain_at(&self, id: NodeId) -> Chain {
         self.chain_of.get(&id).copied().unwrap_or(self.chain)
+    }
+
+    pub(crate) fn softmax_at(&self, id: NodeId) -> Softmax {
+        self.softmax_of.get(&id).copied().unwrap_or(self.softmax)
     }
 
     pub(crate) fn row_tables_at(&self, id: NodeId) -> Option<RowTables> {
@@ -213,6 +234,8 @@ pub enum Taken {
     Chain(Chain),
     /// For a function of one number per row.
     RowTables(RowTables),
+    /// For the row maxima of softmax.
+    Softmax(Softmax),
 }
 
 impl Taken {
@@ -225,6 +248,8 @@ impl Taken {
             Taken::Chain(Chain::Narrow) => "a second opening",
             Taken::RowTables(RowTables::One) => "a row table in one window",
             Taken::RowTables(RowTables::Several) => "a row table in several windows",
+            Taken::Softmax(Softmax::Maximum) => "a row maximum",
+            Taken::Softmax(Softmax::Static) => "a number in place of a row maximum",
         }
     }
 }
@@ -266,14 +291,17 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
 }
 
 fn choices(graph: &Graph, formats: &formats::Formats, rings: &rings::Rings, options: &PlanOptions) -> Vec<Choice> {
-    let used =
-        graph.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n)).filter(|(id, _)| rings.of(*id).is_used());
     let taken = |id: NodeId, node: &Node| {
-        let compared = matches!(node.op, Op::Relu(_)) || formats.of(id).form.saturates();
-        let comparison = compared.then(|| Taken::Comparison(options.comparison_at(id)));
-        let row_tables = formats.of(id).form.row_tables().map(Taken::RowTables);
-        [comparison, rings.of(id).chain.map(Taken::Chain), row_tables].into_iter().flatten()
+        let form = &formats.of(id).form;
+        let used = rings.of(id).is_used();
+        let compared = matches!(node.op, Op::Relu(_) | Op::Step(_)) || form.compares();
+        let comparison = (used && compared).then(|| Taken::Comparison(options.comparison_at(id)));
+        let chain = rings.of(id).chain.filter(|_| used).map(Taken::Chain);
+        let row_tables = form.row_tables().filter(|_| used).map(Taken::RowTables);
+        let softmax = formats.shiftable.contains(&id).then(|| Taken::Softmax(options.softmax_at(id)));
+        [comparison, chain, row_tables, softmax].into_iter().flatten()
     };
+    let nodes = graph.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n));
     let choice = |node, n: &Node, taken| Choice { node, path: n.path.clone(), taken };
-    used.flat_map(|(node, n)| taken(node, n).map(move |taken| choice(node, n, taken))).collect()
+    nodes.flat_map(|(node, n)| taken(node, n).map(move |taken| choice(node, n, taken))).collect()
 }

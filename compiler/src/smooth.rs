@@ -61,8 +61,7 @@ impl Smooth {
         match self {
             Smooth::Gelu => 0.5 * x * (1.0 + libm::erf(x * FRAC_1_SQRT_2)),
             Smooth::GeluFourier { cut } => {
-                let u = x * FRAC_1_SQRT_2;
-                let f = if u.abs() <= cut { secformer(u) } else { u.signum() };
+                let f = if x.abs() <= cut * SQRT_2 { secformer(x * FRAC_1_SQRT_2) } else { x.signum() };
                 0.5 * x * (1.0 + f)
             }
             Smooth::Silu => x * logistic(x),

@@ -7,7 +7,7 @@ use mpcc_compiler::compile::{assemble_for, rewrite};
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{
-    Chain, Chosen, Comparison, Decided, Objective, PlanOptions, RowTables, Taken, plan_for, plan_with,
+    Chain, Chosen, Comparison, Decided, Objective, PlanOptions, RowTables, Softmax, Taken, plan_for, plan_with,
 };
 use mpcc_compiler::ranges::{Ranges, nominal};
 use mpcc_program::machine::{Link, Machine};
@@ -33,7 +33,7 @@ fn chosen(link: Link, alpha: f64, decided: Decided) -> Chosen {
 fn comparisons(chosen: &Chosen) -> Vec<Comparison> {
     let of = |taken| match taken {
         Taken::Comparison(comparison) => Some(comparison),
-        Taken::Chain(_) | Taken::RowTables(_) => None,
+        Taken::Chain(_) | Taken::RowTables(_) | Taken::Softmax(_) => None,
     };
     chosen.plan.choices.iter().filter_map(|choice| of(choice.taken)).collect()
 }
@@ -75,7 +75,8 @@ fn what_is_decided_stays() {
     for comparison in [Comparison::DigitTables, Comparison::FunctionSharing] {
         for chain in [Chain::Wide, Chain::Narrow] {
             let row_tables = Some(RowTables::Several);
-            let decided = Decided { comparison: Some(comparison), chain: Some(chain), row_tables };
+            let softmax = Some(Softmax::Maximum);
+            let decided = Decided { comparison: Some(comparison), chain: Some(chain), row_tables, softmax };
             let chosen = chosen(Link::WAN, 0.5, decided);
             assert_eq!(chosen.options, PlanOptions { comparison, chain, row_tables, ..PlanOptions::default() });
             assert_eq!(chosen.compared, 1);

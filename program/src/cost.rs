@@ -133,6 +133,7 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
         | Gate::Add { .. }
         | Gate::Sub { .. }
         | Gate::Concat { .. }
+        | Gate::Residue { .. }
         | Gate::SumRow { .. }
         | Gate::MulPublic { .. }
         | Gate::AddPublic { .. }
@@ -160,7 +161,7 @@ fn work(program: &Program, id: ValueId) -> Work {
     let mut work = Work { map_word: 3 * n, map_vector: 2 * n, ..Work::default() };
     let products = if value.ring > 64 { &mut work.double_product } else { &mut work.product };
     match &value.gate {
-        Gate::Rescale { .. } | Gate::ServerShare { .. } => work = Work::default(),
+        Gate::Rescale { .. } | Gate::Residue { .. } | Gate::ServerShare { .. } => work = Work::default(),
         Gate::View { .. } | Gate::Concat { .. } | Gate::ClientShare { .. } => {
             work = Work { copied: n, ..Work::default() }
         }

@@ -54,6 +54,7 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::Add { terms } => linear::add(e, id, terms),
         Gate::Sub { left, right } => linear::sub(e, id, *left, *right),
         Gate::Concat { parts, axis } => linear::concat(e, id, parts, *axis),
+        Gate::Residue { source } => linear::residue(e, id, *source),
         Gate::SumRow { source } => linear::sum_row(e, *source),
         Gate::MulPublic { source, factor } => linear::mul_public(e, id, *source, *factor),
         Gate::AddPublic { source, term } => linear::add_public(e, id, *source, *term),

@@ -142,6 +142,11 @@ pub enum Gate {
         /// Axis.
         axis: usize,
     },
+    /// What a share leaves modulo 2^ring of the result, which is not negative; an integer without fraction bits.
+    Residue {
+        /// Share of at least that ring.
+        source: ValueId,
+    },
     /// Row sums of a share; the last axis becomes 1.
     SumRow {
         /// Share.
@@ -420,6 +425,7 @@ impl Gate {
             | Gate::View { source, .. }
             | Gate::Rescale { source, .. }
             | Gate::Centre { source, .. }
+            | Gate::Residue { source }
             | Gate::SumRow { source }
             | Gate::MulPublic { source, .. }
             | Gate::AddPublic { source, .. }

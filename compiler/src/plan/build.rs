@@ -1,10 +1,10 @@
 //! Writing the gates, forward, with the formats and rings decided.
 
-mod gelu;
+mod rows;
+mod smooth;
 
 use std::collections::HashMap;
 
-use mpcc_program::code::RowTable;
 use mpcc_program::gates::digits;
 use mpcc_program::program::{
     Gate, Input, Kind, Output, Program, Rounding, Shape, Term, Value, ValueId, View, Weight, WeightId, WeightRounding,
@@ -13,9 +13,8 @@ use smallvec::SmallVec;
 
 use super::formats::{Form, Format, Formats, Product, bound_bits, product};
 use super::rings::{Ring, Rings, centre_bits};
-use super::{Comparison, PlanOptions, TAU_BITS, WORD};
+use super::{Comparison, PlanOptions, TAU_BITS};
 use crate::graph::{Graph, Node, NodeId, Op};
-use crate::smooth::Smooth;
 
 /// The same rounding of a real series to integers everywhere.
 fn encode(value: f64, fraction: i32) -> i64 {
@@ -139,19 +138,28 @@ impl Build<'_> {
         }
     }
 
+    /// The data owner's value as a wire, where it is one; as a share it is made at the scale of its use.
     fn input(&mut self, id: NodeId, node: &Node, f: &Format) {
-        let index = self.program.inputs.len() as u32;
         let ring = self.rings.of(id).wire;
+        if ring == 0 {
+            return;
+        }
+        let input = self.encoded_input(id, f.wire, f.magnitude, ring - 1);
+        let spec = Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
+        let wire = self.push(Gate::Input { input }, spec, &node.path);
+        self.wires.insert(id, wire);
+    }
+
+    fn encoded_input(&mut self, id: NodeId, fraction: i32, magnitude: i32, most: i32) -> u32 {
+        let node = self.graph.node(id);
         self.program.inputs.push(Input {
             node: id.0,
             shape: node.ty.shape.clone(),
-            fraction: f.wire as i16,
-            bound: bound_bits(f.wire, f.magnitude).min(ring - 1) as u8,
+            fraction: fraction as i16,
+            bound: bound_bits(fraction, magnitude).min(most) as u8,
             path: node.path.clone(),
         });
-        let spec = Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
-        let wire = self.push(Gate::Input { input: index }, spec, &node.path);
-        self.wires.insert(id, wire);
+        self.program.inputs.len() as u32 - 1
     }
 
     /// Opens a share as the wires its consumers need; that of products in two openings if one word is too narrow.
@@ -311,9 +319,10 @@ impl Build<'_> {
                 let table = windows.table(*function, (f.share - TAU_BITS) as u8);
                 self.row_function(op, *argument, table, f, ring, &node.path)
             }
-            (Form::GeluPlain(s), Op::Smooth(Smooth::Gelu, x)) => self.gelu_plain(*x, s, f, ring, node),
-            (Form::GeluSaturating(s), Op::Smooth(Smooth::Gelu, x)) => self.gelu_saturating(*x, s, f, ring, node),
-            (Form::GeluClamped(s), Op::Smooth(Smooth::Gelu, x)) => self.gelu_clamped(*x, s, f, ring, node),
+            (Form::Smooth(curve), Op::Smooth(_, x)) => self.smooth(*x, curve, f, ring, node),
+            (_, Op::MaxRow(x)) => self.row_maximum(id, *x, ring, node),
+            (_, Op::Argmax(x)) => self.row_position(id, *x, f, node),
+            (_, Op::Step(x)) => self.step(id, *x, spec(ring), node),
             (_, Op::Linear { x, weight, bias }) => {
                 let w = self.weight(*weight, true, weight_frac);
                 let gate = Gate::MatMulServer { source: self.wire(*x), weight: w };
@@ -343,14 +352,20 @@ impl Build<'_> {
                     let w = self.weight(w, false, weight_frac);
                     self.push(Gate::MulServer { source: self.wire(m), weight: w }, spec(ring), &node.path)
                 }
+                Product::Square(x) => self.push(Gate::Square { source: self.close(x) }, spec(ring), &node.path),
+                Product::Entries(x, y) => self.entries(x, y, spec(ring), &node.path),
             },
             (_, Op::Add(a, b)) => self.add(*a, *b, f, ring, node),
             (_, Op::Sub(a, b)) => {
-                let (left, right) = (self.term(*a, f, ring), self.term(*b, f, ring));
+                if let Form::Shift(shift) = &self.formats.of(*b).form {
+                    let term = -encode(shift.value, f.share);
+                    return self.push(Gate::AddPublic { source: self.share(*a), term }, spec(ring), &node.path);
+                }
+                let [left, right] = [a, b].map(|o| self.term(*o, f, ring, Some(shape)));
                 self.push(Gate::Sub { left, right }, spec(ring), &node.path)
             }
             (_, Op::Concat { parts, axis }) => {
-                let parts = parts.iter().map(|p| self.term(*p, f, ring)).collect();
+                let parts = parts.iter().map(|p| self.term(*p, f, ring, None)).collect();
                 self.push(Gate::Concat { parts, axis: *axis }, spec(ring), &node.path)
             }
             (_, Op::SumRow(x)) => self.push(Gate::SumRow { source: self.share(*x) }, spec(ring), &node.path),
@@ -364,29 +379,79 @@ impl Build<'_> {
             }
             (_, Op::Relu(x)) => {
                 let wire = self.close(*x);
-                let compared = i32::from(self.program.value(wire).ring);
-                if self.options.comparison_at(id) == Comparison::FunctionSharing && compared <= 32 && ring <= WORD {
-                    let gate = Gate::ReluShared { source: wire, offsets: SmallVec::from_slice(&[0]) };
-                    return self.push(gate, spec(ring.max(compared + 1)), &node.path);
-                }
-                let bit = self.sign(&[(wire, 0)], true, node);
-                let ring = ring.max(compared + 2);
-                self.push(Gate::Select { bit, source: wire, nonnegative: true }, spec(ring), &node.path)
+                self.rectified(id, wire, spec(ring), node)
             }
             (_, op) => unreachable!("formats refused {}", crate::text::op_name(op)),
         }
     }
 
-    /// A share as a term at the format's scale; a server value becomes a share first.
-    fn term(&mut self, id: NodeId, f: &Format, ring: i32) -> Term {
+    /// A share as a term at the format's scale, stretched to a shape; what one party knows becomes a share first.
+    fn term(&mut self, id: NodeId, f: &Format, ring: i32, shape: Option<&Shape>) -> Term {
         let own = self.formats.of(id).clone();
-        if own.form != Form::Server {
-            return Term { value: self.share(id), shift: (f.share - own.share) as u8 };
-        }
-        let weight = self.weight(id, false, f.share);
         let node = self.graph.node(id);
-        let spec = Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction: f.share, magnitude: own.magnitude };
-        Term { value: self.push(Gate::ServerShare { weight }, spec, &node.path), shift: 0 }
+        let (value, shift) = match own.form {
+            Form::Server | Form::Client { .. } => {
+                let gate = if own.form == Form::Server {
+                    Gate::ServerShare { weight: self.weight(id, false, f.share) }
+                } else {
+                    Gate::ClientShare { input: self.encoded_input(id, f.share, own.magnitude, 62) }
+                };
+                let (shape, magnitude) = (&node.ty.shape[..], own.magnitude);
+                let spec = Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude };
+                (self.push(gate, spec, &node.path), 0)
+            }
+            _ => (self.share(id), (f.share - own.share) as u8),
+        };
+        let value = shape.map_or(value, |shape| self.stretched(value, shape, &node.path));
+        Term { value, shift }
+    }
+
+    /// The value repeated to a shape that it broadcasts to.
+    fn stretched(&mut self, mut value: ValueId, to: &Shape, path: &str) -> ValueId {
+        let mut at: Shape = self.program.value(value).shape.clone();
+        let view = |b: &mut Self, source: ValueId, shape: &Shape, view: View| {
+            let v = b.program.value(source);
+            let value =
+                Value { gate: Gate::View { source, view }, shape: shape.clone(), path: path.into(), ..v.clone() };
+            b.program.values.push(value);
+            ValueId(b.program.values.len() as u32 - 1)
+        };
+        if at.len() < to.len() {
+            at = std::iter::repeat_n(1, to.len() - at.len()).chain(at).collect();
+            value = view(self, value, &at, View::Reshape);
+        }
+        for axis in 0..to.len() {
+            if at[axis] != to[axis] {
+                at[axis] = to[axis];
+                value = view(self, value, &at, View::Gather { axis, index: vec![0; to[axis]] });
+            }
+        }
+        value
+    }
+
+    /// G3 entry by entry; the second factor is repeated over the leading axes.
+    fn entries(&mut self, x: NodeId, y: NodeId, spec: Spec<'_>, path: &str) -> ValueId {
+        let (left, mut right) = (self.wire(x), self.wire(y));
+        let part = self.program.value(right).shape.clone();
+        let kept = part.iter().position(|d| *d != 1).unwrap_or(part.len() - 1);
+        if kept > 0 && part.len() == spec.shape.len() && part[..] != *spec.shape {
+            let v = self.program.value(right).clone();
+            let gate = Gate::View { source: right, view: View::Reshape };
+            self.program.values.push(Value { gate, shape: part[kept..].into(), path: path.into(), ..v });
+            right = ValueId(self.program.values.len() as u32 - 1);
+        }
+        self.push(Gate::Hadamard { left, right }, spec, path)
+    }
+
+    /// 1 where the value is not negative.
+    fn step(&mut self, id: NodeId, x: NodeId, spec: Spec<'_>, node: &Node) -> ValueId {
+        let source = self.close(x);
+        if self.options.comparison_at(id) == Comparison::FunctionSharing {
+            let gate = Gate::StepShared { source, offsets: SmallVec::from_slice(&[0]) };
+            return self.push(gate, spec, &node.path);
+        }
+        let bit = self.sign(&[(source, 0)], true, node);
+        self.push(Gate::SignShare { bit }, spec, &node.path)
     }
 
     fn add(&mut self, a: NodeId, b: NodeId, f: &Format, ring: i32, node: &Node) -> ValueId {
@@ -407,55 +472,10 @@ impl Build<'_> {
                 self.push(Gate::AddServer { source, weight }, spec(), &node.path)
             }
             None => {
-                let terms = vec![self.term(a, f, ring), self.term(b, f, ring)];
+                let terms = [a, b].map(|o| self.term(o, f, ring, Some(&node.ty.shape))).to_vec();
                 self.push(Gate::Add { terms }, spec(), &node.path)
             }
         }
-    }
-
-    fn row_function(
-        &mut self,
-        op: &Op,
-        argument: NodeId,
-        table: RowTable,
-        f: &Format,
-        ring: i32,
-        path: &str,
-    ) -> ValueId {
-        let k = i32::from(table.ring_bits);
-        let mut shape: Shape = self.graph.node(argument).ty.shape.clone();
-        if let Some(last) = shape.last_mut() {
-            *last = 1;
-        }
-        let (share, fraction) = match op {
-            Op::InvStd { .. } => {
-                let z = self.centred(argument, self.close(argument), path);
-                let zring = i32::from(self.program.value(z).ring);
-                let fraction = 2 * i32::from(self.program.value(z).fraction);
-                let ring = k.max(zring + 2);
-                let spec = Spec { kind: Kind::Share, shape: &shape, ring, fraction, magnitude: k - 1 - fraction };
-                (self.push(Gate::RowSquares { source: z }, spec, path), fraction)
-            }
-            _ => {
-                let share = self.share(argument);
-                (share, i32::from(self.program.value(share).fraction))
-            }
-        };
-        let opened = Spec { kind: Kind::Wire, shape: &shape, ring: k, fraction, magnitude: k - 1 - fraction };
-        let v = self.push(Gate::Open { source: share, truncate: 0, rounding: Rounding::Dithered }, opened, path);
-        let columns = 2 * usize::from(table.windows) - 1;
-        let mut wide = shape.clone();
-        if let Some(last) = wide.last_mut() {
-            *last = columns;
-        }
-        let spec = |kind, shape| Spec { kind, shape, ring, fraction: f.share, magnitude: f.magnitude };
-        let tables = self.push(Gate::RowTable { source: v, table }, spec(Kind::Share, &wide), path);
-        if table.windows == 1 {
-            return tables;
-        }
-        let gate = Gate::Open { source: tables, truncate: 0, rounding: Rounding::Dithered };
-        let opened = self.push(gate, spec(Kind::Wire, &wide), path);
-        self.push(Gate::WindowChain { source: opened, windows: table.windows }, spec(Kind::Share, &shape), path)
     }
 
     /// The centred wire of a node, made once: for its `Centre` consumers and for the row statistics.

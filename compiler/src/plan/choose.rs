@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mpcc_program::machine::{Link, Machine};
 use mpcc_program::timing::{Estimate, Workload};
 
-use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, RowTables, Taken, plan_with};
+use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, RowTables, Softmax, Taken, plan_with};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ranges::Ranges;
 
@@ -41,6 +41,8 @@ pub struct Decided {
     pub chain: Option<Chain>,
     /// For every row function.
     pub row_tables: Option<RowTables>,
+    /// For every softmax.
+    pub softmax: Option<Softmax>,
 }
 
 /// A chosen plan.
@@ -78,7 +80,10 @@ pub fn plan_for(
     let mut starts = Vec::new();
     for &comparison in &comparisons {
         for &chain in &chains {
-            let options = PlanOptions { comparison, chain, row_tables: decided.row_tables, ..PlanOptions::default() };
+            // A number is never slower than a tree of comparisons.
+            let softmax = decided.softmax.unwrap_or(Softmax::Static);
+            let row_tables = decided.row_tables;
+            let options = PlanOptions { comparison, chain, row_tables, softmax, ..PlanOptions::default() };
             if let Some(cost) = search.cost(&options) {
                 starts.push((options, cost));
             }
@@ -88,6 +93,7 @@ pub fn plan_for(
         Taken::Comparison(_) => comparisons.len() > 1,
         Taken::Chain(_) => chains.len() > 1,
         Taken::RowTables(_) => decided.row_tables.is_none(),
+        Taken::Softmax(_) => false,
     };
     for by_layer in [false, true] {
         // Layers are looked at from the best plan only, since they are many.
@@ -187,6 +193,9 @@ impl Search<'_> {
                         Taken::RowTables(tables) => {
                             changed.row_tables_of.insert(node, tables);
                         }
+                        Taken::Softmax(softmax) => {
+                            changed.softmax_of.insert(node, softmax);
+                        }
                     }
                 }
                 if let Some(less) = self.cost(&changed)
@@ -218,7 +227,7 @@ impl Search<'_> {
         match (choice.taken, &self.graph.node(choice.node).op) {
             (Taken::RowTables(_), Op::InvStd { .. }) => Kind::Deviation,
             (Taken::RowTables(_), _) => Kind::Reciprocal,
-            (Taken::Comparison(_), _) => Kind::Comparison,
+            (Taken::Comparison(_) | Taken::Softmax(_), _) => Kind::Comparison,
             (Taken::Chain(_), _) => Kind::Chain,
         }
     }
@@ -236,6 +245,8 @@ fn other(taken: Taken) -> Taken {
         Taken::Chain(Chain::Narrow) => Taken::Chain(Chain::Wide),
         Taken::RowTables(RowTables::One) => Taken::RowTables(RowTables::Several),
         Taken::RowTables(RowTables::Several) => Taken::RowTables(RowTables::One),
+        Taken::Softmax(Softmax::Maximum) => Taken::Softmax(Softmax::Static),
+        Taken::Softmax(Softmax::Static) => Taken::Softmax(Softmax::Maximum),
     }
 }
 

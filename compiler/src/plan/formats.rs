@@ -1,13 +1,16 @@
 //! Fixed-point formats: for every node on secret values, the fraction bits of its share and of its opened wire,
 //! a bound on its magnitude, and the widest ring its share can have.
 
+use std::collections::BTreeSet;
+
 use mpcc_program::code::RowFunction;
 
-use super::gelu::{self, GeluSeries};
+use super::shift::Shift;
+use super::smooth::Curve;
 use super::windows::{Tables, Windows};
 use super::{Comparison, PlanError, PlanOptions, RowTables, TAU_BITS, WIDEST, WORD};
 use crate::evaluate::centre_factor;
-use crate::graph::{Graph, Node, NodeId, Op, Visibility};
+use crate::graph::{Element, Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{Origin, Ranges};
 use crate::smooth::Smooth;
 
@@ -26,18 +29,20 @@ pub(crate) enum Form {
     Alias,
     /// A row function of the share `argument`, by tables.
     RowFunction { argument: NodeId, windows: Windows, tables: Tables, function: RowFunction },
-    /// GeLU by the plain series.
-    GeluPlain(GeluSeries),
-    /// GeLU by the series inside ±6 and its limits outside, selected by digit tables.
-    GeluSaturating(GeluSeries),
-    /// GeLU by the series of the argument clamped to ±5, and what clamping cut off, by shared comparisons.
-    GeluClamped(GeluSeries),
+    /// A smooth function by a series.
+    Smooth(Curve),
+    /// Largest entry of each row, by a tree of comparisons.
+    MaxRow,
+    /// Position of the largest entry of each row, in the low bits of such a tree.
+    Argmax,
+    /// A public number in place of the largest entry of each row.
+    Shift(Shift),
 }
 
 impl Form {
-    /// Whether it compares its argument with thresholds.
-    pub(crate) fn saturates(&self) -> bool {
-        matches!(self, Form::GeluSaturating(_) | Form::GeluClamped(_))
+    /// Whether it compares its argument with thresholds, or entries with each other.
+    pub(crate) fn compares(&self) -> bool {
+        matches!(self, Form::MaxRow | Form::Argmax) || matches!(self, Form::Smooth(curve) if curve.saturates())
     }
 
     /// Which tables it takes, where there are others.
@@ -69,8 +74,14 @@ pub(crate) struct Format {
 
 impl Format {
     pub(crate) fn is_shared(&self) -> bool {
-        !matches!(self.form, Form::Server | Form::Client { boundary: false })
+        !matches!(self.form, Form::Server | Form::Shift(_) | Form::Client { boundary: false })
     }
+
+    /// Whether a party alone cannot know it or only the data owner does: it needs a ring.
+    pub(crate) fn is_secret(&self) -> bool {
+        !matches!(self.form, Form::Server | Form::Shift(_))
+    }
+
     /// Bits that hold the value at `fraction` fraction bits, with sign.
     pub(crate) fn signed_bits(&self, fraction: i32) -> i32 {
         bound_bits(fraction, self.magnitude) + 1
@@ -85,6 +96,8 @@ impl Format {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Formats {
     pub(crate) nodes: Vec<Format>,
+    /// Row maxima that a public number could replace.
+    pub(crate) shiftable: BTreeSet<NodeId>,
 }
 
 impl Formats {
@@ -99,6 +112,10 @@ pub(crate) enum Product {
     RowScale(NodeId, NodeId),
     /// `(matrix, weight vector)`.
     Server(NodeId, NodeId),
+    /// A value times itself.
+    Square(NodeId),
+    /// `(full, factor)`: entry by entry; the factor has the shape of the product, or of its last axes.
+    Entries(NodeId, NodeId),
 }
 
 /// The protocol for `Mul(a, b)`, if there is one.
@@ -112,11 +129,20 @@ pub(crate) fn product(graph: &Graph, a: NodeId, b: NodeId) -> Option<Product> {
         let (m, v) = (&graph.node(m).ty.shape, &graph.node(v).ty.shape);
         m.last() == v.last() && v.iter().rev().skip(1).all(|d| *d == 1)
     };
+    let is_client = |id: NodeId| graph.node(id).ty.visibility == Visibility::SecretClient;
+    let repeated = |full: NodeId, part: NodeId| {
+        let (full, part) = (&graph.node(full).ty.shape, &graph.node(part).ty.shape);
+        let kept = part.iter().position(|d| *d != 1).unwrap_or(part.len() - 1);
+        part.len() <= full.len() && full.ends_with(&part[kept..])
+    };
     match (is_server(a), is_server(b)) {
+        (false, false) if a == b => Some(Product::Square(a)),
         (false, true) if vector(a, b) => Some(Product::Server(a, b)),
         (true, false) if vector(b, a) => Some(Product::Server(b, a)),
-        (false, false) if row(a, b) => Some(Product::RowScale(a, b)),
-        (false, false) if row(b, a) => Some(Product::RowScale(b, a)),
+        (false, false) if row(a, b) && !is_client(a) => Some(Product::RowScale(a, b)),
+        (false, false) if row(b, a) && !is_client(b) => Some(Product::RowScale(b, a)),
+        (false, false) if repeated(a, b) => Some(Product::Entries(a, b)),
+        (false, false) if repeated(b, a) => Some(Product::Entries(b, a)),
         _ => None,
     }
 }
@@ -126,20 +152,22 @@ pub(crate) fn bound_bits(fraction: i32, magnitude: i32) -> i32 {
     (fraction + magnitude).max(4)
 }
 
-fn log2_bound(value: f64) -> i32 {
+pub(super) fn log2_bound(value: f64) -> i32 {
     if value <= 0.0 { -8 } else { (libm::ceil(libm::log2(value * 1.01)) as i32).max(-24) }
 }
 
-/// log2 of what the GeLU series may give at an argument close to zero.
-const GELU_ERROR_LOG2: i32 = -13;
+/// Widest wire that digit tables compare.
+const COMPARED: i32 = 30;
+/// log2 of what a series may give where the function is close to zero.
+const SERIES_ERROR_LOG2: i32 = -13;
 
-struct Assign<'a> {
-    graph: &'a Graph,
-    ranges: &'a Ranges,
-    options: &'a PlanOptions,
+pub(super) struct Assign<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) ranges: &'a Ranges,
+    pub(super) options: &'a PlanOptions,
     nodes: Vec<Format>,
     errors: Vec<PlanError>,
-    consumers: Vec<Vec<NodeId>>,
+    pub(super) consumers: Vec<Vec<NodeId>>,
 }
 
 /// Assigns formats, forward.
@@ -155,20 +183,27 @@ pub(crate) fn assign(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> R
         let format = a.format(NodeId(i as u32), node);
         a.nodes.push(format);
     }
-    if a.errors.is_empty() { Ok(Formats { nodes: a.nodes }) } else { Err(a.errors) }
+    let all = (0..graph.nodes.len()).map(|i| NodeId(i as u32));
+    let shiftable = all.filter(|id| a.possible_shift(*id).is_some()).collect();
+    if a.errors.is_empty() { Ok(Formats { nodes: a.nodes, shiftable }) } else { Err(a.errors) }
 }
 
 impl Assign<'_> {
-    fn of(&self, id: NodeId) -> &Format {
+    pub(super) fn of(&self, id: NodeId) -> &Format {
         &self.nodes[id.0 as usize]
     }
 
-    fn unsupported(&mut self, id: NodeId, what: &str) {
+    pub(super) fn unsupported(&mut self, id: NodeId, what: &str) {
         let path = self.graph.node(id).path.clone();
         self.errors.push(PlanError::Unsupported { node: id, path, what: what.into() });
     }
 
-    fn magnitude(&mut self, id: NodeId) -> i32 {
+    pub(super) fn magnitude(&mut self, id: NodeId) -> i32 {
+        let grown = self.shifted(id);
+        self.known_magnitude(id) + grown
+    }
+
+    fn known_magnitude(&mut self, id: NodeId) -> i32 {
         let largest = |(low, high): (f64, f64)| log2_bound(low.abs().max(high.abs()));
         match (self.ranges.range(self.graph, id), self.assumed_with_offset(id)) {
             (Some((range, _)), Some(assumed)) => largest(range).min(largest(assumed)),
@@ -194,7 +229,8 @@ impl Assign<'_> {
     /// by what was observed. The least magnitude if nothing was declared.
     fn passed_on(&self, node: &Node, id: NodeId) -> i32 {
         let grown = match node.op {
-            Op::Relu(_) | Op::Smooth(..) => 0,
+            Op::Relu(_) => 0,
+            Op::Smooth(function, _) if function.linear() != 0.0 => 0,
             Op::Scale(_, factor) if is_alias(&node.op) => libm::log2(factor) as i32,
             _ if is_alias(&node.op) => 0,
             _ => return i32::MIN,
@@ -242,6 +278,7 @@ impl Assign<'_> {
                     return blank(Form::Client { boundary });
                 }
                 let magnitude = self.magnitude(id);
+                let frac = if node.ty.element == Element::Real { frac } else { 0 };
                 return Format { share: frac, wire: frac, magnitude, ..blank(Form::Client { boundary }) };
             }
             Visibility::Shared => {}
@@ -249,9 +286,8 @@ impl Assign<'_> {
         let (form, share, available) = self.share(id, node);
         let magnitude = match &form {
             Form::RowFunction { windows, function, .. } => log2_bound(1.1 * windows.greatest(*function)),
-            Form::GeluPlain(_) | Form::GeluSaturating(_) | Form::GeluClamped(_) => {
-                self.magnitude(id).max(self.passed_on(node, id)).max(GELU_ERROR_LOG2)
-            }
+            Form::Smooth(_) => self.magnitude(id).max(self.passed_on(node, id)).max(SERIES_ERROR_LOG2),
+            Form::Argmax => i32::from(argmax_bits(self.graph, id)),
             _ => self.magnitude(id).max(self.passed_on(node, id)),
         };
         if form == Form::Alias {
@@ -273,7 +309,14 @@ impl Assign<'_> {
         let wire = match &form {
             Form::Derived => self.of(node.op.operands()[0]).wire,
             Form::RowFunction { .. } => share - TAU_BITS,
-            _ if self.consumed_through_views(id, |op| matches!(op, Op::Smooth(..))) => 16.max(frac),
+            Form::Smooth(curve) if curve.series.function == Smooth::Exp => curve.fraction,
+            _ if self.consumed_through_views(id, |op| matches!(op, Op::Smooth(..))) => {
+                // What is compared with thresholds has a widest ring; what the range needs of it, precision cannot have.
+                16.max(frac).min((COMPARED - magnitude - 2).max(frac.min(8)))
+            }
+            _ if self.consumed_through_views(id, |op| matches!(op, Op::Argmax(_))) => {
+                frac.min(COMPARED - magnitude - 14)
+            }
             _ => (frac - self.scaled_down(id)).max(super::SIGNIFICANT - magnitude),
         };
         let exact = self.consumed_through_views(id, |op| matches!(op, Op::Relu(_))) || self.is_numerator(id);
@@ -328,13 +371,15 @@ impl Assign<'_> {
             Op::Mul(a, b) => match product(self.graph, *a, *b) {
                 Some(Product::RowScale(m, r)) => (Form::Share, self.of(m).wire + self.of(r).wire, WIDEST - TAU_BITS),
                 Some(Product::Server(m, _)) => (Form::Share, self.of(m).wire + weight_frac, WIDEST),
+                Some(Product::Square(x)) => (Form::Share, 2 * self.of(x).wire, WIDEST),
+                Some(Product::Entries(x, y)) => (Form::Share, self.of(x).wire + self.of(y).wire, WIDEST),
                 None => {
                     self.unsupported(id, "an entry-by-entry product of these shapes");
                     (Form::Share, 0, WIDEST)
                 }
             },
-            Op::Add(a, b) | Op::Sub(a, b) => self.combination(id, &[*a, *b]),
-            Op::Concat { parts, .. } => self.combination(id, parts),
+            Op::Add(a, b) | Op::Sub(a, b) => self.combination(&[*a, *b]),
+            Op::Concat { parts, .. } => self.combination(parts),
             Op::Offset(x, _) | Op::SumRow(x) => (Form::Share, self.of(*x).share, self.of(*x).available),
             Op::Scale(x, _) => (Form::Share, self.of(*x).share + 16, self.of(*x).available),
             Op::Relu(x) => (Form::Share, self.of(*x).wire, WIDEST),
@@ -342,8 +387,22 @@ impl Assign<'_> {
             Op::InvStd { x, eps } => {
                 (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WIDEST)
             }
-            Op::Recip(x) => (self.recip(id, *x), i32::from(self.graph.numeric.recip_frac) + TAU_BITS, WIDEST),
-            Op::Smooth(Smooth::Gelu, x) => self.gelu(id, *x),
+            Op::Recip(x) | Op::Rsqrt(x) | Op::Sqrt(x) => {
+                let numeric = &self.graph.numeric;
+                let fraction = match node.op {
+                    Op::Recip(_) => numeric.recip_frac,
+                    Op::Rsqrt(_) => numeric.rsqrt_frac,
+                    _ => numeric.frac.max(16),
+                };
+                (self.entries_function(id, *x), i32::from(fraction) + TAU_BITS, WIDEST)
+            }
+            Op::Smooth(function, x) => self.smooth(id, *function, *x),
+            Op::Step(_) => (Form::Share, 0, if self.shares_functions(id) { WORD } else { WIDEST }),
+            Op::MaxRow(x) => match self.shift(id) {
+                Some(shift) => (Form::Shift(shift), self.of(*x).share, WIDEST),
+                None => (Form::MaxRow, self.of(*x).wire, if self.shares_functions(id) { WORD } else { WIDEST }),
+            },
+            Op::Argmax(_) => (Form::Argmax, 0, WIDEST),
             other => {
                 let name = crate::text::op_name(other);
                 self.unsupported(id, name);
@@ -352,11 +411,14 @@ impl Assign<'_> {
         }
     }
 
-    fn combination(&mut self, id: NodeId, parts: &[NodeId]) -> (Form, i32, i32) {
-        if parts.iter().any(|p| matches!(self.of(*p).form, Form::Client { .. })) {
-            self.unsupported(id, "a sum or join of a client value with shared ones");
+    /// What one party knows becomes a share at the others' scale.
+    fn combination(&self, parts: &[NodeId]) -> (Form, i32, i32) {
+        let one_sided = |f: &&Format| matches!(f.form, Form::Server | Form::Client { .. } | Form::Shift(_));
+        let shared: Vec<&Format> = parts.iter().map(|p| self.of(*p)).filter(|f| !one_sided(f)).collect();
+        if shared.is_empty() {
+            let frac = i32::from(self.graph.numeric.frac) + i32::from(self.graph.numeric.weight_frac);
+            return (Form::Share, frac, WIDEST);
         }
-        let shared: Vec<&Format> = parts.iter().map(|p| self.of(*p)).filter(|f| f.form != Form::Server).collect();
         let share = shared.iter().map(|f| f.share).max().unwrap_or(0);
         let available = shared.iter().map(|f| f.available).min().unwrap_or(WIDEST);
         (Form::Share, share, available)
@@ -377,15 +439,24 @@ impl Assign<'_> {
         self.row_function(id, x, low * unit, high * unit, RowFunction::Rsqrt { scale: 1.0 / unit, eps })
     }
 
-    /// The table of 1/(x + offset): a public offset in front of the reciprocal goes into the table.
-    fn recip(&mut self, id: NodeId, x: NodeId) -> Form {
+    /// The table of a function of one positive number: public offsets and factors in front of it go into the table.
+    fn entries_function(&mut self, id: NodeId, x: NodeId) -> Form {
         let (argument, eps) = match self.graph.node(x).op {
             Op::Offset(inner, eps) => (inner, eps),
             _ => (x, 0.0),
         };
+        let (argument, factor) = match self.graph.node(argument).op {
+            Op::Scale(inner, factor) if factor > 0.0 && !is_alias(&self.graph.node(argument).op) => (inner, factor),
+            _ => (argument, 1.0),
+        };
         let unit = libm::exp2(f64::from(self.of(argument).share));
         let known = self.ranges.nodes.get(&argument.0).copied().unwrap_or_default();
-        let assumed = self.graph.node(argument).assumed.or_else(|| self.assumed_with_offset(argument));
+        let above = |(low, high): (f64, f64)| (low / factor, high / factor);
+        let assumed = self.graph.node(argument).assumed.or_else(|| {
+            let scaled = (factor != 1.0).then(|| self.consumers[argument.0 as usize].iter().copied());
+            let known = |id: NodeId| self.graph.node(id).assumed.or_else(|| self.assumed_with_offset(id)).map(above);
+            scaled.into_iter().flatten().find_map(known).or_else(|| self.assumed_with_offset(argument))
+        });
         // What is assumed must be covered, whatever was observed.
         let (low, high) = match (assumed, known.observed, known.smallest_positive) {
             (Some((low, high)), _, _) if low > 0.0 => (low, high),
@@ -394,9 +465,16 @@ impl Assign<'_> {
             (None, Some((_, high)), Some(low)) => (low, high),
             _ => (1.0, 1.0),
         };
+        let (low, high) = self.shifted_sum(argument, (low, high));
         // A sum of fewer units than that has no significant bit left; its row is damped towards 0.
         let low = (low * unit).max(8.0);
-        self.row_function(id, argument, low, (high * unit).max(low), RowFunction::Recip { scale: 1.0 / unit, eps })
+        let scale = factor / unit;
+        let function = match self.graph.node(id).op {
+            Op::Rsqrt(_) => RowFunction::Rsqrt { scale, eps },
+            Op::Sqrt(_) => RowFunction::Sqrt { scale, eps },
+            _ => RowFunction::Recip { scale, eps },
+        };
+        self.row_function(id, argument, low, (high * unit).max(low), function)
     }
 
     fn row_function(&mut self, id: NodeId, argument: NodeId, low: f64, high: f64, function: RowFunction) -> Form {
@@ -409,35 +487,17 @@ impl Assign<'_> {
         Form::RowFunction { argument, windows, tables, function }
     }
 
-    fn gelu(&mut self, id: NodeId, x: NodeId) -> (Form, i32, i32) {
-        let table_frac = i32::from(self.graph.numeric.table_frac);
-        // The linear half is added at the series' scale, 2·table_frac.
-        let least = (self.of(x).wire + 2) / 2;
-        if table_frac < least {
-            self.unsupported(
-                id,
-                &format!("gelu with tables of {table_frac} fraction bits (`table_frac` must be at least {least})"),
-            );
-        }
-        // What was only observed is no reason to do without saturation.
-        let proved = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
-        let bounds = [proved, self.graph.node(x).assumed].into_iter().flatten();
-        let bound = bounds.map(|(low, high)| low.abs().max(high.abs())).min_by(f64::total_cmp);
-        let scalable = self.of(x).form != Form::Derived;
-        if let Some(series) = bound.filter(|_| scalable).and_then(gelu::plain) {
-            return (Form::GeluPlain(series), 2 * table_frac, WIDEST);
-        }
-        match self.options.comparison_at(id) {
-            Comparison::DigitTables => {
-                (Form::GeluSaturating(gelu::fit(gelu::SATURATE_AT, gelu::Factor::ONE)), self.of(x).wire, WIDEST)
-            }
-            Comparison::FunctionSharing => {
-                // What clamping cuts off is known in one word, before it is shifted to the scale of the series.
-                let widest = (WORD + 2 * table_frac - self.of(x).wire - 1).min(WIDEST);
-                (Form::GeluClamped(gelu::fit(gelu::CLAMP_AT, gelu::Factor::ONE)), 2 * table_frac, widest)
-            }
-        }
+    /// Whether the node compares by function secret sharing.
+    pub(super) fn shares_functions(&self, id: NodeId) -> bool {
+        self.options.comparison_at(id) == Comparison::FunctionSharing
     }
+}
+
+/// Bits of a position in a row, and one for the sign.
+pub(crate) fn argmax_bits(graph: &Graph, id: NodeId) -> u8 {
+    let x = graph.node(id).op.operands()[0];
+    let n = *graph.node(x).ty.shape.last().unwrap_or(&1);
+    n.next_power_of_two().trailing_zeros() as u8
 }
 
 /// Ops that rearrange, or scale by a power of two: share and wire are those of the operand.

@@ -6,7 +6,7 @@
 //! they can take, the share is opened a second time under a mask of its own.
 
 use super::formats::{Form, Format, Formats, Product, product};
-use super::gelu::{GeluSeries, PERIOD_LOG2};
+use super::smooth::Saturation;
 use super::{Chain, Comparison, PlanError, PlanOptions, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op};
@@ -59,15 +59,17 @@ fn centred_bits(format: &Format, d: usize) -> i32 {
     format.extended_bits() + growth
 }
 
+/// Bits below an entry in which a row's position is carried through a tree of comparisons: what reveals it.
+pub(crate) fn argmax_ring(format: &Format) -> i32 {
+    format.signed_bits(0) + 1
+}
+
 /// Widest wire that can be extended: the result takes at least two bits more.
 const EXTENSIBLE: i32 = WORD - 2;
 /// Widest wire that can be compared: five digits of six bits.
 const COMPARABLE: i32 = 30;
 /// Widest wire that can be compared by function secret sharing.
 const SHARABLE: i32 = 32;
-/// log2 of a number above the threshold at which GeLU's argument is clamped.
-pub(crate) const CLAMP_LOG2: i32 = 3;
-
 struct Assign<'a> {
     graph: &'a Graph,
     formats: &'a Formats,
@@ -104,14 +106,14 @@ pub(crate) fn assign(graph: &Graph, formats: &Formats, options: &PlanOptions) ->
 
 impl Assign<'_> {
     fn share(&mut self, id: NodeId, ring: i32) {
-        if self.formats.of(id).form != Form::Server {
+        if self.formats.of(id).is_secret() {
             let r = &mut self.rings[id.0 as usize];
             r.share = r.share.max(ring);
         }
     }
 
     fn wire(&mut self, id: NodeId, ring: i32) {
-        if self.formats.of(id).form != Form::Server {
+        if self.formats.of(id).is_secret() {
             let r = &mut self.rings[id.0 as usize];
             r.wire = r.wire.max(ring);
         }
@@ -119,7 +121,7 @@ impl Assign<'_> {
 
     /// A wire that is extended or compared: at least `bits` wide and at most `limit`.
     fn close(&mut self, id: NodeId, bits: i32, limit: i32) {
-        if self.formats.of(id).form != Form::Server {
+        if self.formats.of(id).is_secret() {
             let at = id.0 as usize;
             self.rings[at].close = self.rings[at].close.max(bits);
             self.limits[at] = self.limits[at].min(limit);
@@ -137,6 +139,12 @@ impl Assign<'_> {
             ring.close = 0;
         }
         ring
+    }
+
+    /// Bits in which two entries of a row are compared, with `tag` bits below them.
+    fn difference(&self, x: NodeId, tag: i32) -> i32 {
+        let f = self.formats.of(x);
+        f.signed_bits(f.wire) + 1 + tag
     }
 
     fn too_wide(&mut self, id: NodeId, needed: i32, available: i32) {
@@ -166,10 +174,9 @@ impl Assign<'_> {
                 return;
             }
             Form::Server | Form::Client { .. } => {
-                ring.wire = ring.wire.max(f.signed_bits(f.wire));
-                ring = self.join(id, ring);
-                if ring.share > 0 {
-                    self.too_wide(id, ring.share, 0);
+                if ring.wire > 0 || ring.close > 0 {
+                    ring.wire = ring.wire.max(f.signed_bits(f.wire));
+                    ring = self.join(id, ring);
                 }
                 if ring.close > 0 || ring.wire > WIDEST {
                     self.too_wide(id, ring.wire, self.limits[id.0 as usize].min(WIDEST));
@@ -220,6 +227,12 @@ impl Assign<'_> {
         {
             ring.share = ring.share.max(self.formats.of(m).extended_bits() + 1);
         }
+        match (&f.form, &node.op) {
+            (_, Op::Mul(a, b)) if a == b => ring.share = ring.share.max(self.formats.of(*a).extended_bits() + 2),
+            (Form::MaxRow, Op::MaxRow(x)) => ring.share = ring.share.max(self.difference(*x, 0) + 2),
+            (Form::Argmax, _) => ring.share = argmax_ring(&f),
+            _ => {}
+        }
         if ring.share > f.available {
             self.too_wide(id, ring.share, f.available);
         }
@@ -244,18 +257,37 @@ impl Assign<'_> {
                     self.share(*argument, k);
                 }
             }
-            (Form::GeluPlain(series), Op::Smooth(Smooth::Gelu, x)) => {
+            (Form::Smooth(curve), Op::Smooth(_, x)) => {
                 let h = self.formats.of(*x);
-                self.share(*x, GeluSeries::wire_bits(h.wire, h.magnitude) + series.factor.shift + h.share - h.wire);
+                let series = &curve.series;
+                // Thresholds on both sides need room above the argument.
+                let slack = series.function != Smooth::Exp;
+                match curve.saturation {
+                    Saturation::Plain => {
+                        let bits = series.wire_bits(h.wire, h.magnitude);
+                        self.share(*x, bits + series.factor.shift + h.share - h.wire);
+                    }
+                    Saturation::Selected => {
+                        let own = if slack { h.extended_bits() } else { h.signed_bits(h.wire) };
+                        self.close(*x, own.max(h.wire + series.period + 1), COMPARABLE);
+                    }
+                    Saturation::Clamped => {
+                        let own = if slack { h.extended_bits() } else { h.signed_bits(h.wire) };
+                        self.close(*x, own.max(h.wire + series.period + 1), SHARABLE);
+                    }
+                }
             }
-            (Form::GeluSaturating(_), Op::Smooth(Smooth::Gelu, x)) => {
-                let h = self.formats.of(*x);
-                let period = h.wire + PERIOD_LOG2;
-                self.close(*x, h.extended_bits().max(period + 1), COMPARABLE);
+            (Form::MaxRow | Form::Argmax, Op::MaxRow(x) | Op::Argmax(x)) => {
+                let spacing = if f.form == Form::Argmax { argmax_ring(f) } else { 0 };
+                let (own, difference) = (self.formats.of(*x).extended_bits(), self.difference(*x, spacing));
+                if difference > COMPARABLE {
+                    self.too_wide(*x, difference, COMPARABLE);
+                }
+                self.close(*x, own, EXTENSIBLE);
             }
-            (Form::GeluClamped(_), Op::Smooth(Smooth::Gelu, x)) => {
+            (_, Op::Step(x)) => {
                 let h = self.formats.of(*x);
-                self.close(*x, h.extended_bits().max(h.wire + CLAMP_LOG2 + 2), SHARABLE);
+                self.close(*x, h.signed_bits(h.wire), COMPARABLE);
             }
             (_, Op::Linear { x, .. }) => self.wire(*x, share),
             (_, Op::MatMul(a, b)) => {
@@ -268,6 +300,14 @@ impl Assign<'_> {
                     self.wire(r, share);
                 }
                 Some(Product::Server(m, _)) => self.wire(m, share),
+                Some(Product::Square(x)) => {
+                    let bits = self.formats.of(x).extended_bits();
+                    self.close(x, bits, EXTENSIBLE.min(share - 2));
+                }
+                Some(Product::Entries(x, y)) => {
+                    self.wire(x, share);
+                    self.wire(y, share);
+                }
                 None => {}
             },
             (_, Op::Relu(x)) => {

@@ -26,6 +26,12 @@ pub(super) fn client_share(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered
     })
 }
 
+/// The same words in a narrower ring.
+pub(super) fn residue(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
+    let lane = Lane::of(e.value(id).ring);
+    Lowered::Share(e.share(source).map(|share| e.fit(share, lane)))
+}
+
 /// Row-major strides of a shape.
 fn strides(shape: &Shape) -> Vec<usize> {
     let mut out = vec![1; shape.len()];

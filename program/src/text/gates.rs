@@ -22,6 +22,7 @@ pub(super) fn gate(gate: &Gate) -> String {
         Gate::Add { terms } => format!("add {}", join(terms, term)),
         Gate::Sub { left, right } => format!("sub {}, {}", term(left), term(right)),
         Gate::Concat { parts, axis } => format!("concat axis {axis} {}", join(parts, term)),
+        Gate::Residue { source } => format!("residue {}", id(*source)),
         Gate::SumRow { source } => format!("sum-row {}", id(*source)),
         Gate::MulPublic { source, factor } => format!("mul-public {} by {factor}", id(*source)),
         Gate::AddPublic { source, term } => format!("add-public {} plus {term}", id(*source)),

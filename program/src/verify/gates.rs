@@ -66,6 +66,12 @@ pub(super) fn check(check: &mut Check<'_>) {
             check.require(Rule::Parameter, !parts.is_empty(), || "nothing is joined".to_owned());
             sum(check, out, parts, Some(*axis));
         }
+        Gate::Residue { source } => {
+            let source = get(*source);
+            linear(check, out, source);
+            shape(check, out, &source.shape);
+            fraction(check, out, 0);
+        }
         Gate::SumRow { source } => {
             let source = get(*source);
             linear(check, out, source);

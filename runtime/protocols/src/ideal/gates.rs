@@ -55,6 +55,10 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
                 parts.iter().map(|p| (shifted(state, *p).collect(), state.shape(p.value)[*axis])).collect();
             concat(&parts, &value.shape, *axis)
         }
+        Gate::Residue { source } => {
+            let low = |x: i128| x & ((1 << value.ring) - 1);
+            get(*source).map(low).collect()
+        }
         Gate::SumRow { source } => row_sums(get(*source), last(state, *source)),
         Gate::MulPublic { source, factor } => get(*source).map(|x| x * i128::from(*factor)).collect(),
         Gate::AddPublic { source, term } => get(*source).map(|x| x + i128::from(*term)).collect(),

@@ -1,0 +1,230 @@
+//! The gates of a smooth function: its series, alone or saturated in one of two ways.
+
+use mpcc_program::program::{Gate, Kind, Rounding, Term, ValueId, View};
+use smallvec::SmallVec;
+
+use super::super::formats::Format;
+use super::super::series::{Factor, Series};
+use super::super::smooth::{Curve, Saturation};
+use super::{Build, Spec, encode};
+use crate::graph::{Node, NodeId};
+use crate::smooth::{Smooth, Tail};
+
+fn term(value: ValueId) -> Term {
+    Term { value, shift: 0 }
+}
+
+impl Build<'_> {
+    /// The function's share in `ring`.
+    pub(super) fn smooth(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
+        match (curve.saturation, curve.series.function) {
+            (Saturation::Plain, _) => self.plain(x, curve, f, ring, node),
+            (Saturation::Selected, _) => self.selected(x, curve, f, ring, node),
+            (Saturation::Clamped, Smooth::Exp) => self.switched_off(x, curve, f, ring, node),
+            (Saturation::Clamped, _) => self.clamped(x, curve, f, ring, node),
+        }
+    }
+
+    /// Σ A_j cos(2πjx'/P) + B_j sin(2πjx'/P) in `ring`, at twice the table's scale, for the wire of x'.
+    fn series(&mut self, wire: ValueId, curve: &Curve, ring: i32, node: &Node) -> ValueId {
+        let (series, table) = (&curve.series, curve.table);
+        let gate = Gate::TrigSeries {
+            source: wire,
+            period_bits: (i32::from(self.program.value(wire).fraction) + series.period) as u8,
+            table_fraction: table as u8,
+            cosines: series.cosines.iter().map(|a| encode(*a, table)).collect(),
+            sines: series.sines.iter().map(|b| encode(*b, table)).collect(),
+        };
+        let shape = &node.ty.shape;
+        let spec = Spec { kind: Kind::Share, shape, ring, fraction: 2 * table, magnitude: series.spread() };
+        self.push(gate, spec, &node.path)
+    }
+
+    /// The series and the line of x, for the wire of x', x times the series' factor, which is below 2^argument.
+    fn core(&mut self, wire: ValueId, curve: &Curve, ring: i32, magnitude: i32, argument: i32, node: &Node) -> ValueId {
+        let (series, table) = (&curve.series, curve.table);
+        if series.function.linear() == 0.0 {
+            return self.series(wire, curve, ring, node);
+        }
+        let h = i32::from(self.program.value(wire).fraction);
+        let shape = &node.ty.shape;
+        let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
+        let spec = |fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
+        let rest = self.series(wire, curve, ring, node);
+        let linear = self.push(Gate::Extend { source: wire }, spec(h, argument), &node.path);
+        let (numerator, shift) = (series.factor.numerator, 1 - series.factor.shift);
+        let half = if numerator == 1 {
+            let gate = Gate::Rescale { source: linear, shift: shift as i16 };
+            self.push(gate, spec(h + shift, argument - shift), &node.path)
+        } else {
+            let factor = encode(1.0 / numerator as f64, 2 * table - h - shift);
+            let gate = Gate::MulPublic { source: linear, factor };
+            self.push(gate, spec(2 * table, argument - shift), &node.path)
+        };
+        let up = 2 * table - i32::from(self.program.value(half).fraction);
+        let terms = vec![term(rest), Term { value: half, shift: up as u8 }];
+        self.push(Gate::Add { terms }, spec(2 * table, magnitude), &node.path)
+    }
+
+    /// The argument is scaled before it is opened, so that the series' period covers it.
+    fn plain(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
+        let series = &curve.series;
+        let from = self.formats.of(x).clone();
+        let source = self.share(x);
+        let (numerator, shift) = (series.factor.numerator, series.factor.shift);
+        let shape = &node.ty.shape;
+        let fraction = from.share + shift;
+        let magnitude = from.magnitude.min(series.reach());
+        let gate = match numerator {
+            1 => Gate::Rescale { source, shift: shift as i16 },
+            _ => Gate::MulPublic { source, factor: numerator },
+        };
+        let own = i32::from(self.program.value(source).ring);
+        let spec = Spec { kind: Kind::Share, shape, ring: own, fraction, magnitude };
+        let scaled = if series.factor == Factor::ONE { source } else { self.push(gate, spec, &node.path) };
+        let gate = Gate::Open { source: scaled, truncate: (fraction - from.wire) as u8, rounding: Rounding::Dithered };
+        let bits = series.wire_bits(from.wire, from.magnitude);
+        let spec = Spec { kind: Kind::Wire, shape, ring: bits, fraction: from.wire, magnitude };
+        let wire = self.push(gate, spec, &node.path);
+        self.core(wire, curve, ring, f.magnitude, magnitude, node)
+    }
+
+    /// [L ≤ x ≤ R]·(line + series), and outside the tails: multiples of the comparisons' bits, or x itself.
+    fn selected(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
+        let (series, fraction) = (&curve.series, curve.fraction);
+        let wire = self.close(x);
+        let h = self.formats.of(x).clone();
+        let (left, right) = edges(series);
+        // Outside the fitted interval the core is at most |x|/2 + Σ|A_j| + Σ|B_j| before it is switched off.
+        let own =
+            if series.function.linear() == 0.0 { series.spread() } else { (h.magnitude - 1).max(series.spread()) };
+        let magnitude = own + 1;
+        let truncate = 2 * curve.table - fraction;
+        let narrow = fraction + magnitude + 2;
+        let core = self.core(wire, curve, narrow + truncate, magnitude, h.magnitude, node);
+        let shape = &node.ty.shape;
+        let core = self.push(
+            Gate::Open { source: core, truncate: truncate as u8, rounding: Rounding::Dithered },
+            Spec { kind: Kind::Wire, shape, ring: narrow, fraction, magnitude },
+            &node.path,
+        );
+        let above = right.map(|tail| (self.sign_digits(wire, -encode(tail.at, h.wire), node), tail));
+        let below = self.sign_digits(wire, -encode(left.at, h.wire), node);
+        let signs: SmallVec<[ValueId; 2]> = above.iter().map(|(sign, _)| *sign).chain([below]).collect();
+        let inside = self.open_sign(signs, above.is_none(), node);
+        let ring = ring.max(narrow + 2).max(i32::from(self.program.value(wire).ring) + 2);
+        let spec = |magnitude| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude };
+        let gate = Gate::Select { bit: inside, source: core, nonnegative: false };
+        let mut terms = vec![term(self.push(gate, spec(f.magnitude), &node.path))];
+        if let Some((sign, tail)) = above {
+            let bit = self.open_sign(SmallVec::from_slice(&[sign]), true, node);
+            if tail.slope != 0.0 {
+                let gate = Gate::Select { bit, source: wire, nonnegative: false };
+                terms.push(term(self.push(gate, spec(f.magnitude), &node.path)));
+            }
+            terms.extend(self.constant_tail(bit, tail, f, ring, node));
+        }
+        if left.value != 0.0 {
+            let bit = self.open_sign(SmallVec::from_slice(&[below]), false, node);
+            terms.extend(self.constant_tail(bit, left, f, ring, node));
+        }
+        if let [only] = terms[..] {
+            return only.value;
+        }
+        self.push(Gate::Add { terms }, spec(f.magnitude), &node.path)
+    }
+
+    /// A tail's constant where the bit is set.
+    fn constant_tail(&mut self, bit: ValueId, tail: Tail, f: &Format, ring: i32, node: &Node) -> Option<Term> {
+        if tail.value == 0.0 {
+            return None;
+        }
+        let shape = &node.ty.shape;
+        let spec = |fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
+        let ones = self.push(Gate::SignShare { bit }, spec(0, 1), &node.path);
+        let gate = Gate::MulPublic { source: ones, factor: encode(tail.value, f.share) };
+        Some(term(self.push(gate, spec(f.share, 1), &node.path)))
+    }
+
+    /// With s = max(x − L, 0) and p = max(x − R, 0), c = s − p + L is x clamped to [L, R]: the function there is the line
+    /// and the series at c, and above R the slope of the tail times p more.
+    fn clamped(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
+        let (series, table) = (&curve.series, curve.table);
+        let wire = self.close(x);
+        let (h, argument) = (self.formats.of(x).wire, self.formats.of(x).magnitude);
+        let (left, right) = edges(series);
+        let right = right.expect("only the exponential has no tail on the right");
+        let (low, high) = (encode(left.at, h), encode(right.at, h));
+        let line = series.function.linear() != 0.0;
+        let shift = 2 * table - h - 1;
+        let period = h + series.period;
+        let wide = if line { ring - shift } else { 0 };
+        let inner = period.max(wide).max(i32::from(self.program.value(wire).ring) + 1);
+        let shape = &node.ty.shape;
+        let share = |shape, fraction, magnitude| Spec { kind: Kind::Share, shape, ring: inner, fraction, magnitude };
+        let mut joined = shape.clone();
+        joined[0] *= 2;
+        let reach = series.reach();
+        let greatest = argument.max(reach) + 1;
+        let gate = Gate::ReluShared { source: wire, offsets: SmallVec::from_slice(&[-low, -high]) };
+        let both = self.push(gate, share(&joined, h, greatest), &node.path);
+        let [s, p] = [0, shape[0]].map(|start| {
+            let gate = Gate::View { source: both, view: View::Slice { axis: 0, start } };
+            self.push(gate, share(shape, h, greatest), &node.path)
+        });
+        let gate = Gate::Sub { left: term(s), right: term(p) };
+        let difference = self.push(gate, share(shape, h, reach + 1), &node.path);
+        let gate = Gate::AddPublic { source: difference, term: low };
+        let clamped = self.push(gate, share(shape, h, reach), &node.path);
+        let half = line.then(|| {
+            // c/2 + p of a function whose line has slope 1/2 and whose tail has slope 1.
+            let gate = Gate::Add { terms: vec![term(s), term(p)] };
+            let sum = self.push(gate, share(shape, h, greatest + 1), &node.path);
+            let gate = Gate::AddPublic { source: sum, term: low };
+            let linear = self.push(gate, share(shape, h, greatest + 1), &node.path);
+            let gate = Gate::Rescale { source: linear, shift: 1 };
+            self.push(gate, share(shape, h + 1, greatest), &node.path)
+        });
+        let gate = Gate::Open { source: clamped, truncate: 0, rounding: Rounding::Dithered };
+        let spec = Spec { kind: Kind::Wire, shape, ring: period, fraction: h, magnitude: reach };
+        let opened = self.push(gate, spec, &node.path);
+        let rest = self.series(opened, curve, ring, node);
+        let Some(half) = half else { return rest };
+        let terms = vec![term(rest), Term { value: half, shift: shift as u8 }];
+        let spec = Spec { kind: Kind::Share, shape, ring, fraction: 2 * table, magnitude: f.magnitude };
+        self.push(Gate::Add { terms }, spec, &node.path)
+    }
+
+    /// [x ≥ L]·series, by a product of the opened comparison and the opened series.
+    fn switched_off(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
+        let (series, fraction) = (&curve.series, curve.fraction);
+        let wire = self.close(x);
+        let edge = encode(edges(series).0.at, self.formats.of(x).wire);
+        let shape = &node.ty.shape;
+        let magnitude = series.spread() + 1;
+        let truncate = 2 * curve.table - fraction;
+        let ring = ring.max(fraction + magnitude + 1);
+        let spec = |kind, ring, fraction, magnitude| Spec { kind, shape, ring, fraction, magnitude };
+        let share = self.series(wire, curve, ring + truncate, node);
+        let gate = Gate::Open { source: share, truncate: truncate as u8, rounding: Rounding::Dithered };
+        let value = self.push(gate, spec(Kind::Wire, ring, fraction, magnitude), &node.path);
+        let gate = Gate::StepShared { source: wire, offsets: SmallVec::from_slice(&[-edge]) };
+        let bit = self.push(gate, spec(Kind::Share, ring, 0, 1), &node.path);
+        let gate = Gate::Open { source: bit, truncate: 0, rounding: Rounding::Dithered };
+        let bit = self.push(gate, spec(Kind::Wire, ring, 0, 1), &node.path);
+        let gate = Gate::Hadamard { left: value, right: bit };
+        self.push(gate, spec(Kind::Share, ring, fraction, f.magnitude), &node.path)
+    }
+}
+
+/// The function's tails; that of an exponential begins where its series does.
+fn edges(series: &Series) -> (Tail, Option<Tail>) {
+    let (left, right) = series.function.tails();
+    match series.function {
+        // GeLU is selected on a wider interval than it needs.
+        Smooth::Exp | Smooth::Gelu => {
+            (Tail { at: series.domain.0, ..left }, right.map(|right| Tail { at: series.domain.1, ..right }))
+        }
+        _ => (left, right),
+    }
+}

@@ -1,0 +1,104 @@
+//! A public number in place of the row maximum under an exponential, where the observed maxima lie close together.
+//!
+//! Exponentials of a row that are divided by their sum do not depend on what is subtracted from the row first. A number
+//! saves the tree of comparisons; a row whose maximum is far below it loses precision, so the spread of the maxima is
+//! limited and the exponentials get more fraction bits for it (gates.md, C6).
+
+use super::Softmax;
+use super::formats::{Assign, Form, is_alias, log2_bound};
+use crate::graph::{NodeId, Op};
+use crate::smooth::Smooth;
+
+/// What is subtracted instead of a row's maximum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Shift {
+    /// The number.
+    pub(crate) value: f64,
+    /// How far above it an entry may be.
+    pub(crate) above: f64,
+    /// How far below it the maximum of a row may be.
+    pub(crate) below: f64,
+}
+
+/// Largest distance of a row's maximum below the number.
+const WIDEST_GAP: f64 = 6.0;
+/// How far above the number an entry may be.
+const ABOVE: f64 = 1.0;
+
+impl Shift {
+    /// Fraction bits that the exponentials of the lowest rows need more.
+    pub(super) fn precision(self) -> i32 {
+        libm::ceil(self.below * std::f64::consts::LOG2_E) as i32
+    }
+}
+
+impl Assign<'_> {
+    /// The number for a row maximum, if it may be replaced by one and the options say so.
+    pub(super) fn shift(&self, id: NodeId) -> Option<Shift> {
+        (self.options.softmax_at(id) == Softmax::Static).then(|| self.possible_shift(id)).flatten()
+    }
+
+    /// The number that would do.
+    pub(super) fn possible_shift(&self, id: NodeId) -> Option<Shift> {
+        let Op::MaxRow(of) = self.graph.node(id).op else { return None };
+        let only = |id: NodeId, test: &dyn Fn(&Op) -> bool| {
+            let users = &self.consumers[id.0 as usize];
+            !users.is_empty() && users.iter().all(|u| test(&self.graph.node(*u).op))
+        };
+        let exponentials = only(id, &|op| *op == Op::Sub(of, id))
+            && self.consumers[id.0 as usize].iter().all(|t| only(*t, &|op| matches!(op, Op::Smooth(Smooth::Exp, _))));
+        if !exponentials {
+            return None;
+        }
+        let known = self.ranges.nodes.get(&id.0).copied().unwrap_or_default();
+        let (low, high) = self.graph.node(id).assumed.or(known.observed)?;
+        let margin = if self.graph.node(id).assumed.is_some() { 0.0 } else { 0.5 + 0.25 * (high - low) };
+        let below = high - low + 2.0 * margin;
+        (below <= WIDEST_GAP).then_some(Shift { value: high + margin, above: ABOVE, below })
+    }
+
+    fn shift_of_exponential(&self, id: NodeId) -> Option<Shift> {
+        let Op::Smooth(Smooth::Exp, t) = self.graph.node(id).op else { return None };
+        let Op::Sub(_, max) = self.graph.node(t).op else { return None };
+        match &self.of(max).form {
+            Form::Shift(shift) => Some(*shift),
+            _ => None,
+        }
+    }
+
+    /// The shift of the exponentials that a value is a view, a sum or a product of.
+    fn shift_behind(&self, id: NodeId) -> Option<Shift> {
+        match &self.graph.node(id).op {
+            Op::Smooth(Smooth::Exp, _) => self.shift_of_exponential(id),
+            Op::SumRow(x) | Op::MatMul(x, _) | Op::Offset(x, _) => self.shift_behind(*x),
+            Op::Mul(a, b) => self.shift_behind(*a).or_else(|| self.shift_behind(*b)),
+            op if is_alias(op) => self.shift_behind(op.operands()[0]),
+            _ => None,
+        }
+    }
+
+    /// Bits by which a value may be larger than with the maximum of its row subtracted.
+    pub(super) fn shifted(&self, id: NodeId) -> i32 {
+        if let Op::Sub(of, max) = self.graph.node(id).op
+            && self.graph.node(max).op == Op::MaxRow(of)
+            && let Form::Shift(shift) = &self.of(max).form
+        {
+            let known = self.ranges.range(self.graph, id).map_or(1.0, |((low, high), _)| low.abs().max(high.abs()));
+            return log2_bound(known + shift.below) - log2_bound(known);
+        }
+        let divided = matches!(&self.graph.node(id).op, Op::Mul(a, b)
+            if [a, b].into_iter().any(|o| matches!(self.graph.node(*o).op, Op::Recip(_))));
+        if divided {
+            return 0;
+        }
+        self.shift_behind(id).map_or(0, |shift| libm::ceil(shift.above * std::f64::consts::LOG2_E) as i32)
+    }
+
+    /// The range of a sum of exponentials, from its range with the maximum subtracted.
+    pub(super) fn shifted_sum(&self, id: NodeId, (low, high): (f64, f64)) -> (f64, f64) {
+        match self.shift_behind(id) {
+            Some(shift) => (low * libm::exp(-shift.below), high * libm::exp(shift.above)),
+            None => (low, high),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! How a smooth function is computed: its series alone where a bound is relied on, else saturated at its tails.
+
+use super::formats::{Assign, Form};
+use super::series::{self, Series};
+use super::{WIDEST, WORD};
+use crate::graph::{NodeId, Op};
+use crate::smooth::Smooth;
+
+/// What is done about arguments outside of the series' domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saturation {
+    /// There are none: the bound is proved or assumed.
+    Plain,
+    /// Digit tables select between the series and the tails.
+    Selected,
+    /// The argument is clamped by shared comparisons, and what was cut off is added; the exponential is switched off.
+    Clamped,
+}
+
+/// A smooth function by a series.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Curve {
+    pub(crate) series: Series,
+    pub(crate) saturation: Saturation,
+    /// Fraction bits of the trigonometric factors and the coefficients.
+    pub(crate) table: i32,
+    /// Fraction bits of the series where it is opened before a selection.
+    pub(crate) fraction: i32,
+}
+
+impl Curve {
+    pub(crate) fn saturates(&self) -> bool {
+        self.saturation != Saturation::Plain
+    }
+}
+
+/// Fraction bits of an exponential and of its factors.
+const EXP_FRACTION: i32 = 20;
+/// Largest argument of an exponential: its unit is a fixed part of its greatest value.
+const EXP_HIGHEST: f64 = 12.0;
+/// What is added to the greatest argument of an exponential that was only observed: a factor of e.
+const EXP_MARGIN: f64 = 1.0;
+/// What rounding adds to an argument that is at most zero.
+const ROUNDING: f64 = 0.004;
+
+impl Assign<'_> {
+    /// Form, share fraction and widest ring.
+    pub(super) fn smooth(&mut self, id: NodeId, function: Smooth, x: NodeId) -> (Form, i32, i32) {
+        let argument = self.of(x).clone();
+        let frac = i32::from(self.graph.numeric.frac);
+        let mut table = i32::from(self.graph.numeric.table_frac);
+        if function.linear() != 0.0 {
+            // The linear half is added at the series' scale, 2·table_frac.
+            let least = (argument.wire + 2) / 2;
+            if table < least {
+                let name = function.name();
+                self.unsupported(
+                    id,
+                    &format!("{name} with tables of {table} fraction bits (`table_frac` must be at least {least})"),
+                );
+            }
+        }
+        // What was only observed is no reason to do without saturation.
+        let proved = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
+        let relied_on = self.graph.node(x).assumed.or(proved);
+        let bounds = [proved, self.graph.node(x).assumed].into_iter().flatten();
+        let bound = bounds.map(|(low, high)| low.abs().max(high.abs())).min_by(f64::total_cmp);
+        let scalable = argument.form != Form::Derived;
+        let mut fraction = if function.linear() == 0.0 { frac.max(16) } else { argument.wire };
+        let (plain, saturating) = if function == Smooth::Exp {
+            let Some((high, precision)) = self.exp_domain(id, x) else {
+                return (Form::Share, 0, WIDEST);
+            };
+            (table, fraction) = (table.max(EXP_FRACTION), frac.max(EXP_FRACTION + precision));
+            let lowest = -8.0 - f64::from(precision);
+            let low = relied_on.map_or(f64::NEG_INFINITY, |(low, _)| low);
+            let plain = (scalable && low >= lowest).then(|| series::plain(function, low, high)).flatten();
+            (plain, series::exponential(lowest.min(Smooth::Exp.tails().0.at), high))
+        } else {
+            let plain = bound.filter(|_| scalable).and_then(|b| series::plain(function, -b, b));
+            let clamped =
+                if self.shares_functions(id) { series::clamped(function) } else { series::selected(function) };
+            (plain, clamped)
+        };
+        if let Some(series) = plain {
+            let curve = Curve { series, saturation: Saturation::Plain, table, fraction };
+            return (Form::Smooth(curve), 2 * table, WIDEST);
+        }
+        let Some(series) = saturating else {
+            self.unsupported(id, &format!("{} over this range", function.name()));
+            return (Form::Share, 0, WIDEST);
+        };
+        let shared = self.shares_functions(id);
+        let saturation = if shared { Saturation::Clamped } else { Saturation::Selected };
+        // What clamping cuts off is known in one word, before it is shifted to the scale of the series.
+        let (share, widest) = match (shared, function) {
+            (false, _) => (fraction, WIDEST),
+            (true, Smooth::Exp) => (fraction, WORD),
+            (true, _) if function.linear() != 0.0 => (2 * table, (WORD + 2 * table - argument.wire - 1).min(WIDEST)),
+            (true, _) => (2 * table, WIDEST),
+        };
+        (Form::Smooth(Curve { series, saturation, table, fraction }), share, widest)
+    }
+
+    /// The greatest argument of an exponential, and fraction bits more that rows far below it need.
+    fn exp_domain(&mut self, id: NodeId, x: NodeId) -> Option<(f64, i32)> {
+        if let Op::Sub(of, max) = self.graph.node(x).op
+            && self.graph.node(max).op == Op::MaxRow(of)
+        {
+            return Some(match &self.of(max).form {
+                Form::Shift(shift) => (shift.above, shift.precision()),
+                _ => (ROUNDING, 3),
+            });
+        }
+        let known = self.ranges.nodes.get(&x.0).copied().unwrap_or_default();
+        let assumed = self.graph.node(x).assumed.map(|(_, high)| high);
+        let observed = known.observed.map(|(_, high)| high + EXP_MARGIN);
+        let loose = assumed.or(observed);
+        let high = [known.proved.map(|(_, high)| high), loose].into_iter().flatten().min_by(f64::total_cmp)?;
+        if high > EXP_HIGHEST {
+            let least = format!(
+                "exp of up to {high:.1} (at most {EXP_HIGHEST}; subtract the row maximum, or `assume` its range)"
+            );
+            self.unsupported(id, &least);
+            return None;
+        }
+        Some((high + ROUNDING, 3))
+    }
+}
