@@ -5,11 +5,13 @@
 
 pub mod code;
 pub mod cost;
+pub mod defer;
 pub mod gates;
 pub mod interpret;
 pub mod machine;
 pub mod memory;
 pub mod program;
+pub mod schedule;
 pub mod text;
 pub mod timing;
 pub mod verify;

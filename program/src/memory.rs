@@ -1,11 +1,18 @@
-//! How much memory a role uses for the first time at each instruction of its first inference.
+//! How much memory a role uses, by the schedule that the runtime executes.
 //!
 //! A runtime that keeps the memory of buffers by length and hands it out again, as the engine does, takes new pages only
 //! while more buffers of a length are alive than ever before. Later inferences take none.
 
 use std::collections::HashMap;
 
-use crate::code::{Buf, Exchange, Instr, RoleCode};
+use crate::code::{Buf, Exchange, Instr, Packed, RoleCode};
+use crate::schedule::{Moment, Origin, Schedule};
+
+/// Bytes of a word.
+const WORD: u64 = 8;
+
+/// What a role's process holds besides buffers: the program and its compiled maps, links and their queues.
+const PROCESS_BYTES: u64 = 48 << 20;
 
 /// Words used for the first time in a list of instructions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,96 +23,180 @@ pub struct Fresh {
     pub exchange: u64,
 }
 
-/// Buffers of one length.
+/// What a role's first inference takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// For each list of the code, in the order of [`RoleCode::lists`].
+    pub fresh: Vec<Fresh>,
+    /// The most memory that the role's process holds at a time, in bytes.
+    pub peak_bytes: u64,
+}
+
+/// Pieces of memory of one length.
 #[derive(Clone, Copy, Default)]
 struct Pool {
     alive: u64,
-    most: u64,
+    held: u64,
+}
+
+/// Pieces of memory by length, in units of `unit` bytes.
+struct Pools {
+    pools: HashMap<usize, Pool>,
+    unit: u64,
+    held_bytes: u64,
+}
+
+impl Pools {
+    fn new(unit: u64) -> Self {
+        Self { pools: HashMap::new(), unit, held_bytes: 0 }
+    }
+
+    /// Bytes that taking a piece uses for the first time.
+    fn take(&mut self, length: usize) -> u64 {
+        let pool = self.pools.entry(length).or_default();
+        pool.alive += 1;
+        if pool.alive <= pool.held {
+            return 0;
+        }
+        pool.held = pool.alive;
+        let bytes = length as u64 * self.unit;
+        self.held_bytes += bytes;
+        bytes
+    }
+
+    fn release(&mut self, length: usize) {
+        if let Some(pool) = self.pools.get_mut(&length) {
+            pool.alive = pool.alive.saturating_sub(1);
+        }
+    }
+
+    /// Gives back what nobody uses.
+    fn trim(&mut self) {
+        for (length, pool) in &mut self.pools {
+            self.held_bytes -= (pool.held - pool.alive) * *length as u64 * self.unit;
+            pool.held = pool.alive;
+        }
+    }
 }
 
 struct Memory<'a> {
     code: &'a RoleCode,
-    pools: HashMap<usize, Pool>,
-    alive: Vec<bool>,
-    /// Buffers that are touched last at each moment; moments count instructions and exchanges.
-    last_at: Vec<Vec<Buf>>,
-    moment: usize,
+    schedule: &'a Schedule,
+    words: Pools,
+    bits: Pools,
+    /// Whether a buffer's words, or its arrived bits, are held.
+    has_words: Vec<bool>,
+    has_bits: Vec<bool>,
+    /// The setup's message from the peer, which stays as it is while words are made from it.
+    setup_message: u64,
+    peak_bytes: u64,
 }
 
-/// For each list of a role's code, in the order setup, after setup, offline, steps.
-pub fn fresh_words(code: &RoleCode) -> Vec<Fresh> {
-    let lists = code.lists();
+/// What a role takes that executes its code by this schedule.
+pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
+    let count = code.lengths.len();
     let mut memory = Memory {
         code,
-        pools: HashMap::new(),
-        alive: vec![false; code.lengths.len()],
-        last_at: last_touches(code, &lists),
-        moment: 0,
+        schedule,
+        words: Pools::new(WORD),
+        bits: Pools::new(1),
+        has_words: vec![false; count],
+        has_bits: vec![false; count],
+        setup_message: 0,
+        peak_bytes: 0,
     };
-    let list = |(instrs, exchange): (&[Instr], &Exchange)| Fresh {
-        instructions: instrs.iter().map(|instr| memory.touch(&instr.writes())).collect(),
-        exchange: memory.touch(&exchange.receive.iter().map(|part| part.buf).collect::<Vec<_>>()),
-    };
-    lists.into_iter().map(list).collect()
+    let lists = code.lists();
+    let fresh = (0..lists.len()).map(|list| memory.list(list, lists[list])).collect();
+    Footprint { fresh, peak_bytes: memory.peak_bytes + PROCESS_BYTES }
 }
 
-/// Buffers by the moment of their last use; what the setup leaves for the inferences has none.
-fn last_touches(code: &RoleCode, lists: &[(&[Instr], &Exchange)]) -> Vec<Vec<Buf>> {
-    let mut last = vec![0usize; code.lengths.len()];
-    let mut from_setup = vec![false; code.lengths.len()];
-    let mut moment = 0;
-    for (index, (instrs, exchange)) in lists.iter().enumerate() {
-        let in_setup = index < 2;
-        let mut touch = |buf: Buf, written: bool, moment: usize| {
-            let at = buf.0 as usize;
-            from_setup[at] |= in_setup && written;
-            last[at] = if from_setup[at] && !in_setup { usize::MAX } else { moment };
-        };
-        for instr in *instrs {
-            instr.reads().into_iter().for_each(|buf| touch(buf, false, moment));
-            instr.writes().into_iter().for_each(|buf| touch(buf, true, moment));
-            moment += 1;
-        }
-        exchange.send.iter().for_each(|part| touch(part.buf, false, moment));
-        exchange.receive.iter().for_each(|part| touch(part.buf, true, moment));
-        moment += 1;
-    }
-    let mut last_at = vec![Vec::new(); moment];
-    for (buf, moment) in (0..).zip(last) {
-        if let Some(dying) = last_at.get_mut(moment) {
-            dying.push(Buf(buf));
-        }
-    }
-    last_at
+/// Bytes of entries of a buffer, packed.
+pub(crate) fn packed_bytes(code: &RoleCode, buf: Buf, bits: u8) -> u64 {
+    (code.lengths[buf.0 as usize] as u64 * u64::from(bits)).div_ceil(8)
 }
 
 impl Memory<'_> {
-    /// Words taken by the buffers that are written at the next moment, after which the dying ones are released.
-    fn touch(&mut self, written: &[Buf]) -> u64 {
-        let mut fresh = 0;
-        for buf in written {
-            let at = buf.0 as usize;
-            if std::mem::replace(&mut self.alive[at], true) {
-                continue;
-            }
-            let length = self.code.words(*buf);
-            let pool = self.pools.entry(length).or_default();
-            pool.alive += 1;
-            if pool.alive > pool.most {
-                pool.most = pool.alive;
-                fresh += length as u64;
-            }
-        }
-        for buf in &self.last_at[self.moment] {
-            let at = buf.0 as usize;
-            if std::mem::take(&mut self.alive[at])
-                && let Some(pool) = self.pools.get_mut(&self.code.words(*buf))
+    fn list(&mut self, list: usize, (instrs, exchange): (&[Instr], &Exchange)) -> Fresh {
+        let section = &self.schedule.sections[list];
+        let mut parts = exchange.send.as_slice();
+        let mut message = 0;
+        let mut instructions = Vec::with_capacity(instrs.len());
+        for (instr, moment) in instrs.iter().zip(&section.moments) {
+            let mut fresh = self.make(&moment.make);
+            if let Instr::Receive { dst, bits } = instr
+                && moment.make.is_empty()
             {
-                pool.alive -= 1;
+                fresh += self.arrive(*dst, packed_bytes(self.code, *dst, *bits));
+            }
+            if !matches!(instr, Instr::Draw { .. } | Instr::Receive { .. }) {
+                fresh += self.make(&instr.writes());
+            }
+            message += self.pack(&mut parts, moment);
+            self.peak(message);
+            self.release(moment);
+            instructions.push(fresh.div_ceil(WORD));
+        }
+        self.make(&section.exchange.make);
+        message += self.pack(&mut parts, &section.exchange);
+        let receive = |part: &Packed| packed_bytes(self.code, part.buf, part.bits);
+        let incoming: u64 = exchange.receive.iter().map(receive).sum();
+        let mut fresh = 0;
+        if list == 0 && self.schedule.late {
+            self.setup_message = incoming;
+            self.peak(message);
+        } else {
+            fresh = self.make(&exchange.receive.iter().map(|part| part.buf).collect::<Vec<_>>());
+            self.peak(message + incoming);
+        }
+        self.release(&section.exchange);
+        if list == 1 || list == 2 && self.schedule.late {
+            self.words.trim();
+            self.bits.trim();
+        }
+        Fresh { instructions, exchange: fresh.div_ceil(WORD) }
+    }
+
+    /// Bytes that these buffers' words use for the first time.
+    fn make(&mut self, buffers: &[Buf]) -> u64 {
+        let mut fresh = 0;
+        for buf in buffers {
+            if !std::mem::replace(&mut self.has_words[buf.0 as usize], true) {
+                fresh += self.words.take(self.code.words(*buf));
             }
         }
-        self.moment += 1;
         fresh
+    }
+
+    fn arrive(&mut self, buf: Buf, bytes: u64) -> u64 {
+        self.has_bits[buf.0 as usize] = true;
+        self.bits.take(bytes as usize)
+    }
+
+    fn pack(&self, parts: &mut &[Packed], moment: &Moment) -> u64 {
+        let (now, later) = parts.split_at(moment.pack.min(parts.len()));
+        *parts = later;
+        now.iter().map(|part| packed_bytes(self.code, part.buf, part.bits)).sum()
+    }
+
+    fn release(&mut self, moment: &Moment) {
+        for buf in &moment.free {
+            if std::mem::take(&mut self.has_words[buf.0 as usize]) {
+                self.words.release(self.code.words(*buf));
+            }
+        }
+        for buf in &moment.forget {
+            if let Some(Origin::Arrived { bits }) = self.schedule.origins[buf.0 as usize]
+                && std::mem::take(&mut self.has_bits[buf.0 as usize])
+            {
+                self.bits.release(packed_bytes(self.code, *buf, bits) as usize);
+            }
+        }
+    }
+
+    /// Takes note of what is held now, with the messages of an exchange.
+    fn peak(&mut self, messages: u64) {
+        let held = self.words.held_bytes + self.bits.held_bytes + self.setup_message + messages;
+        self.peak_bytes = self.peak_bytes.max(held);
     }
 }
 
@@ -135,7 +226,8 @@ mod tests {
             steps: vec![Step { local: vec![sum(4, 3), draw(5), sum(5, 2), sum(5, 0)], exchange: Exchange::default() }],
             outputs: vec![],
         };
-        let fresh: Vec<Vec<u64>> = fresh_words(&code).into_iter().map(|f| f.instructions).collect();
+        let footprint = footprint(&code, &Schedule::new(&code));
+        let fresh: Vec<Vec<u64>> = footprint.fresh.into_iter().map(|f| f.instructions).collect();
         // Buffer 1 ends when buffer 3 is made of it, so that buffer 4 gets its memory.
         assert_eq!(fresh, [vec![4], vec![], vec![4, 4, 4], vec![0, 7, 0, 0]]);
     }

@@ -7,8 +7,9 @@
 
 use crate::code::{Instr, Packed, Role, RoleCode};
 use crate::machine::{Link, Machine};
-use crate::memory;
+use crate::memory::{self, packed_bytes};
 use crate::program::Program;
+use crate::schedule::{Moment, Origin, Schedule};
 use crate::work::{self, Work};
 
 /// Bytes of corrections that travel together.
@@ -53,6 +54,7 @@ impl Estimate {
 }
 
 /// Work of a list of instructions, and what passes a link at each.
+#[derive(Default)]
 struct Section {
     items: Vec<Item>,
     /// Packing the message that ends the section, and unpacking the peer's.
@@ -130,36 +132,52 @@ impl Workload {
 
 impl Timed {
     fn new(code: &RoleCode) -> Self {
-        let fresh = memory::fresh_words(code);
-        let mut fresh = fresh.into_iter();
-        let none = crate::code::Exchange::default();
-        let mut section = |instrs: &[Instr], exchange: &crate::code::Exchange| {
-            let fresh = fresh.next().unwrap_or_default();
-            let items = instrs.iter().zip(&fresh.instructions).map(|(instr, fresh)| {
+        let schedule = Schedule::new(code);
+        let fresh = memory::footprint(code, &schedule).fresh;
+        let lists = code.lists().into_iter().zip(&schedule.sections).zip(fresh);
+        let sections = lists.map(|(((instrs, exchange), section), fresh)| {
+            let items = instrs.iter().zip(&section.moments).zip(&fresh.instructions).map(|((instr, moment), fresh)| {
                 let corrections = corrections(code, instr);
                 // A correction waits in a queue at either end.
                 let fresh = fresh + corrections.iter().sum::<u64>() / WORD_BYTES;
-                Item { work: work::instruction(code, instr), fresh, corrections }
+                Item { work: work(code, &schedule, instr, moment), fresh, corrections }
             });
             let bytes = |parts: &[Packed]| parts.iter().map(|p| packed_bytes(code, p.buf, p.bits)).sum();
             let mut messages = work::exchange(code, exchange);
+            made(code, &schedule, &section.exchange, &mut messages[0]);
             let bytes = [bytes(&exchange.send), bytes(&exchange.receive)];
             // The message itself, and the buffers of what it brings.
             messages[0].fresh = bytes[0] / WORD_BYTES;
             messages[1].fresh = bytes[1] / WORD_BYTES + fresh.exchange;
             Section { items: items.collect(), messages, bytes }
-        };
-        Timed {
-            setup: section(&code.setup.local, &code.setup.exchange),
-            setup_after: section(&code.setup_after, &none),
-            offline: section(&code.offline, &none),
-            steps: code.steps.iter().map(|s| section(&s.local, &s.exchange)).collect(),
-        }
+        });
+        let mut sections: Vec<Section> = sections.collect();
+        let steps = sections.split_off(3);
+        let mut rest = sections.into_iter();
+        let mut next = || rest.next().unwrap_or_default();
+        Timed { setup: next(), setup_after: next(), offline: next(), steps }
     }
 }
 
-fn packed_bytes(code: &RoleCode, buf: crate::code::Buf, bits: u8) -> u64 {
-    (code.lengths[buf.0 as usize] as u64 * u64::from(bits)).div_ceil(8)
+/// Work of an instruction, with what is made before it. Draws and corrections count where they are made.
+fn work(code: &RoleCode, schedule: &Schedule, instr: &Instr, moment: &Moment) -> Work {
+    let mut work = work::instruction(code, instr);
+    if matches!(instr, Instr::Draw { .. } | Instr::Receive { .. }) {
+        (work.drawn, work.unpacked) = (0, 0);
+    }
+    made(code, schedule, moment, &mut work);
+    work
+}
+
+/// Adds the work of making words from their origin.
+fn made(code: &RoleCode, schedule: &Schedule, moment: &Moment, work: &mut Work) {
+    for buf in &moment.make {
+        let words = code.words(*buf) as u64;
+        match schedule.origins[buf.0 as usize] {
+            Some(Origin::Drawn { .. }) => work.drawn += words,
+            _ => work.unpacked += words,
+        }
+    }
 }
 
 fn corrections(code: &RoleCode, instr: &Instr) -> [u64; 2] {

@@ -279,7 +279,7 @@ fn set_up(
         let sent = blake3::hash(&message);
         let theirs = exchange(peer, kind::SETUP, message, expected).map_err(io::Error::other)?;
         let received = blake3::hash(&theirs);
-        party.setup_receive(&theirs, corrections)?;
+        party.setup_receive(theirs, corrections)?;
         let (first, second) = if role == Role::ModelOwner { (sent, received) } else { (received, sent) };
         let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 masked model");
         hasher.update(first.as_bytes()).update(second.as_bytes());

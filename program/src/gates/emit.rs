@@ -2,16 +2,15 @@
 
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
+use crate::defer::defer;
 use crate::program::{Gate, Program, Value, ValueId, WeightId, stream};
+use crate::schedule::is_large;
 
 use super::expr::Expr;
 
 /// What is known when: the setup, the offline phase, or step `n` of the online phase.
 const SETUP: i32 = -2;
 const OFFLINE: i32 = -1;
-
-/// Words drawn in one inference from which on they are not all kept at once: half a GiB.
-const DRAW_LATE_FROM_WORDS: usize = 1 << 26;
 
 /// What a value became for the role.
 #[derive(Clone)]
@@ -99,9 +98,8 @@ impl<'p> Emit<'p> {
         e
     }
 
-    pub(super) fn finish(mut self) -> RoleCode {
-        self.draw_late();
-        RoleCode {
+    pub(super) fn finish(self) -> RoleCode {
+        let mut code = RoleCode {
             role: self.role,
             lengths: self.lengths,
             lanes: self.lanes,
@@ -110,39 +108,11 @@ impl<'p> Emit<'p> {
             offline: self.offline,
             steps: self.steps,
             outputs: self.outputs,
-        }
-    }
-
-    /// In a large program, moves a draw that only online work reads to the step that first reads it: expanding a seed
-    /// late costs less than the memory of all of them at once. A small program keeps the work offline.
-    fn draw_late(&mut self) {
-        let drawn = |i: &Instr| match i {
-            Instr::Draw { dst, .. } => self.lengths[dst.0 as usize] * self.lane(*dst).words(),
-            _ => 0,
         };
-        if self.offline.iter().map(drawn).sum::<usize>() < DRAW_LATE_FROM_WORDS {
-            return;
+        if is_large(&code) {
+            defer(&mut code);
         }
-        let mut first = vec![None; self.lengths.len()];
-        for (at, step) in self.steps.iter().enumerate().rev() {
-            let reads = step.local.iter().flat_map(Instr::reads).chain(step.exchange.send.iter().map(|p| p.buf));
-            for buf in reads {
-                first[buf.0 as usize] = Some(at);
-            }
-        }
-        for buf in self.offline.iter().flat_map(Instr::reads) {
-            first[buf.0 as usize] = None;
-        }
-        let mut late = vec![vec![]; self.steps.len()];
-        self.offline.retain(|instr| {
-            let Instr::Draw { dst, .. } = instr else { return true };
-            let Some(step) = first[dst.0 as usize] else { return true };
-            late[step].push(instr.clone());
-            false
-        });
-        for (step, draws) in self.steps.iter_mut().zip(late) {
-            step.local.splice(0..0, draws);
-        }
+        code
     }
 
     /// 0 for the model owner, 1 for the data owner, nothing for the dealer.

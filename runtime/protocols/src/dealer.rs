@@ -10,10 +10,10 @@ use mpcc_kernels::pack::packed_len;
 use mpcc_program::code::{Instr, MapExecutor, Role};
 use mpcc_program::cost::PartyBytes;
 
-use crate::engine::{self, Corrections, Environment, Frame};
+use crate::engine::{self, Corrections, Environment, Executable, StageSeeds};
 use crate::error::ProtocolError;
-use crate::schedule::Section;
-use crate::seeds::{SessionSeed, StageSeed};
+use crate::frame::Frame;
+use crate::seeds::SessionSeed;
 use crate::verify::CheckedCode;
 
 /// The dealer in one session.
@@ -66,11 +66,9 @@ impl Dealer {
         if self.set_up {
             return Err(ProtocolError::OutOfOrder { called: "setup", expected: "an inference" });
         }
-        let checked = Arc::clone(&self.code);
-        let (code, schedule) = (checked.code(), checked.schedule());
-        let seeds = (self.model_owner.setup(), self.data_owner.setup());
-        self.run(&code.setup.local, &schedule.setup, &seeds, &mut io::sink(), out)?;
-        self.run(&code.setup_after, &schedule.setup_after, &seeds, &mut io::sink(), out)?;
+        self.run(0, None, &mut io::sink(), out)?;
+        self.run(1, None, &mut io::sink(), out)?;
+        self.frame.trim();
         self.set_up = true;
         Ok(())
     }
@@ -90,9 +88,7 @@ impl Dealer {
         }
         let next = index.checked_add(1).filter(|_| index >= self.next_index);
         self.next_index = next.ok_or(ProtocolError::MaterialUsed { index })?;
-        let seeds = (self.model_owner.inference(index), self.data_owner.inference(index));
-        let checked = Arc::clone(&self.code);
-        let done = self.run(&checked.code().offline, &checked.schedule().offline, &seeds, model_owner, data_owner);
+        let done = self.run(2, Some(index), model_owner, data_owner);
         if done.is_err() {
             self.set_up = false;
             self.frame = Frame::default();
@@ -100,18 +96,24 @@ impl Dealer {
         done
     }
 
+    /// Runs a list of the code, of inference `index` or of the setup.
     fn run(
         &mut self,
-        instrs: &[Instr],
-        section: &Section,
-        seeds: &(StageSeed, StageSeed),
+        list: usize,
+        index: Option<u64>,
         model_owner: &mut dyn Write,
         data_owner: &mut dyn Write,
     ) -> Result<(), ProtocolError> {
-        let environment =
-            Environment { model_owner: Some(&seeds.0), data_owner: Some(&seeds.1), ..Environment::default() };
-        let (list, mut corrections) = ((instrs, section), Corrections::Deal { model_owner, data_owner });
-        engine::run(self.code.code(), list, &*self.executor, &mut self.frame, &environment, &mut corrections)
+        let setup = [&self.model_owner, &self.data_owner].map(SessionSeed::setup);
+        let inference = index.map(|index| [&self.model_owner, &self.data_owner].map(|seed| seed.inference(index)));
+        let seeds =
+            |p: usize| Some(StageSeeds { setup: &setup[p], inference: inference.as_ref().map(|seeds| &seeds[p]) });
+        let mut environment = Environment { model_owner: seeds(0), data_owner: seeds(1), ..Environment::default() };
+        let executable =
+            Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
+        let mut corrections = Corrections::Deal { model_owner, data_owner };
+        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections)?;
+        Ok(())
     }
 }
 

@@ -1,94 +1,24 @@
-//! Executes a list of instructions over buffers.
+//! Executes a list of instructions over buffers, as its schedule says.
 //!
-//! Buffers are vectors of words; one that is not live is empty. Whatever a list needs from outside (own data,
-//! seeds, the dealer's stream) stands in an [`Environment`], so that the same loop serves parties and dealer.
+//! Whatever a list needs from outside (own data, seeds, the dealer's stream) stands in an [`Environment`], so that the
+//! same loop serves parties and dealer.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use mpcc_kernels::{dcf, matmul, pack, rowfit, trig};
 use mpcc_program::code::{
-    Buf, Copy, Instr, Lane, MapExecutor, Role, RoleCode, RowFunction, RowTable, SeedOwner, Source,
+    Buf, Copy, Instr, Lane, MapExecutor, Packed, Role, RoleCode, RowFunction, RowTable, SeedOwner, Source, Stage,
 };
+use mpcc_program::schedule::{Moment as Scheduled, Origin, Schedule};
 
 use crate::error::{Moment, ProtocolError};
-use crate::message::{pack_entries, unpack_canonical};
-use crate::schedule::Section;
+use crate::frame::{Arrived, Frame};
+use crate::message::{check_padding, encode_into, message_len, pack_entries, unpack_canonical};
 use crate::seeds::StageSeed;
 
 /// Entries of a correction that are packed or unpacked at a time: a multiple of 8, so that pieces end on bytes.
 const CHUNK_ENTRIES: usize = 1 << 15;
-
-/// The buffers of one role, indexed by `Buf`.
-///
-/// The memory of released buffers is kept by length and handed out again: layers repeat their shapes, and fresh
-/// pages would cost more than the arithmetic on them. Every buffer comes from [`Frame::fresh`], so what is kept never
-/// exceeds what one inference held at once.
-#[derive(Default)]
-pub(crate) struct Frame {
-    buffers: Vec<Vec<u64>>,
-    spare: HashMap<usize, Vec<Vec<u64>>>,
-}
-
-impl Deref for Frame {
-    type Target = [Vec<u64>];
-
-    fn deref(&self) -> &[Vec<u64>] {
-        &self.buffers
-    }
-}
-
-impl DerefMut for Frame {
-    fn deref_mut(&mut self) -> &mut [Vec<u64>] {
-        &mut self.buffers
-    }
-}
-
-impl Frame {
-    /// Empty buffers.
-    pub(crate) fn new(count: usize) -> Self {
-        Self { buffers: vec![Vec::new(); count], spare: HashMap::new() }
-    }
-
-    /// Drops the words of buffers that are not read again.
-    pub(crate) fn release(&mut self, buffers: &[Buf]) {
-        for buf in buffers {
-            let words = std::mem::take(&mut self.buffers[buf.0 as usize]);
-            if !words.is_empty() {
-                self.spare.entry(words.len()).or_default().push(words);
-            }
-        }
-    }
-
-    /// Hands out every buffer but the `kept` ones, which stay.
-    pub(crate) fn split_off(&mut self, kept: &[Buf]) -> Vec<Vec<u64>> {
-        let mut rest = vec![Vec::new(); self.buffers.len()];
-        std::mem::swap(&mut self.buffers, &mut rest);
-        for buf in kept {
-            std::mem::swap(&mut self.buffers[buf.0 as usize], &mut rest[buf.0 as usize]);
-        }
-        rest
-    }
-
-    /// Releases every buffer but the `kept` ones.
-    pub(crate) fn release_all_but(&mut self, kept: &[Buf]) {
-        for words in self.split_off(kept).into_iter().filter(|w| !w.is_empty()) {
-            self.spare.entry(words.len()).or_default().push(words);
-        }
-    }
-
-    /// Words kept for reuse.
-    #[cfg(test)]
-    pub(crate) fn kept_words(&self) -> usize {
-        self.spare.values().flatten().map(Vec::len).sum()
-    }
-
-    /// Words of unspecified content: whoever asks writes all of them.
-    pub(crate) fn fresh(&mut self, len: usize) -> Vec<u64> {
-        self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| vec![0; len])
-    }
-}
 
 /// The dealer's stream as the role sees it.
 pub(crate) enum Corrections<'a> {
@@ -105,44 +35,143 @@ pub(crate) enum Corrections<'a> {
     },
 }
 
-/// What instructions may take from outside the buffers, besides the dealer's stream.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Environment<'a> {
-    /// Encoded weights.
-    pub(crate) weights: &'a [Vec<u64>],
-    /// Encoded inputs.
-    pub(crate) inputs: &'a [Vec<u64>],
-    /// The model owner's seed of the stage, if the role has it.
-    pub(crate) model_owner: Option<&'a StageSeed>,
-    /// The data owner's seed of the stage, if the role has it.
-    pub(crate) data_owner: Option<&'a StageSeed>,
+const NO_STREAM: ProtocolError =
+    ProtocolError::OutOfOrder { called: "a correction", expected: "a stream to read it from" };
+
+/// One party's seeds of the two stages.
+#[derive(Clone, Copy)]
+pub(crate) struct StageSeeds<'a> {
+    /// For the setup's streams, which may be drawn again later.
+    pub(crate) setup: &'a StageSeed,
+    /// For the inference's streams, in an inference.
+    pub(crate) inference: Option<&'a StageSeed>,
 }
 
-/// Runs `instrs`, a list of `code` scheduled as `section`, over `frame`.
+/// What instructions may take from outside the buffers, besides the dealer's stream.
+#[derive(Default)]
+pub(crate) struct Environment<'a> {
+    /// Encoded weights.
+    pub(crate) weights: &'a mut [Vec<u64>],
+    /// Whether a weight that is loaded is never loaded again, so that it can be taken out.
+    pub(crate) takes_weights: bool,
+    /// Encoded inputs.
+    pub(crate) inputs: &'a [Vec<u64>],
+    /// The model owner's seeds, if the role has them.
+    pub(crate) model_owner: Option<StageSeeds<'a>>,
+    /// The data owner's seeds, if the role has them.
+    pub(crate) data_owner: Option<StageSeeds<'a>>,
+}
+
+/// Code with what is needed to run it.
+#[derive(Clone, Copy)]
+pub(crate) struct Executable<'a> {
+    /// Verified code.
+    pub(crate) code: &'a RoleCode,
+    /// Its schedule.
+    pub(crate) schedule: &'a Schedule,
+    /// Runs its maps.
+    pub(crate) executor: &'a dyn MapExecutor,
+}
+
+/// Runs list number `list` of the code over `frame`, and returns the message that ends it, empty if there is none.
 pub(crate) fn run(
-    code: &RoleCode,
-    (instrs, section): (&[Instr], &Section),
-    executor: &dyn MapExecutor,
+    executable: Executable<'_>,
+    list: usize,
+    frame: &mut Frame,
+    environment: &mut Environment<'_>,
+    corrections: &mut Corrections<'_>,
+) -> Result<Vec<u8>, ProtocolError> {
+    let Executable { code, schedule, executor } = executable;
+    let (Some((instrs, exchange)), Some(section)) = (code.lists().get(list).copied(), schedule.sections.get(list))
+    else {
+        return Ok(Vec::new());
+    };
+    let mut outgoing =
+        Outgoing { parts: &exchange.send, message: Vec::with_capacity(message_len(&exchange.send, &code.lengths)) };
+    let mut map_id = section.first_map;
+    for (instr, moment) in instrs.iter().zip(&section.moments) {
+        if !matches!(instr, Instr::Receive { .. }) {
+            make(executable, &moment.make, frame, environment)?;
+        }
+        match instr {
+            Instr::Map(map) => {
+                for (buf, _) in &map.stores {
+                    allocate(code, frame, *buf);
+                }
+                executor.run(map_id, map, &code.lanes, frame);
+                map_id += 1;
+            }
+            Instr::Receive { dst, bits } if moment.make.is_empty() => keep(code, *dst, *bits, frame, corrections)?,
+            _ => step(code, instr, frame, environment, corrections)?,
+        }
+        outgoing.pack(moment, frame);
+        release(moment, frame);
+    }
+    make(executable, &section.exchange.make, frame, environment)?;
+    outgoing.pack(&section.exchange, frame);
+    Ok(outgoing.message)
+}
+
+/// The message of a list while it grows.
+struct Outgoing<'a> {
+    /// What is still to be packed.
+    parts: &'a [Packed],
+    message: Vec<u8>,
+}
+
+impl Outgoing<'_> {
+    /// Packs the parts that are complete.
+    fn pack(&mut self, moment: &Scheduled, frame: &mut Frame) {
+        let (now, later) = self.parts.split_at(moment.pack.min(self.parts.len()));
+        encode_into(now, frame, &mut self.message);
+        self.parts = later;
+    }
+}
+
+/// What the schedule releases after an instruction or exchange.
+pub(crate) fn release(moment: &Scheduled, frame: &mut Frame) {
+    frame.release(&moment.free);
+    frame.forget(&moment.forget);
+}
+
+/// Makes words from their origin.
+fn make(
+    executable: Executable<'_>,
+    buffers: &[Buf],
     frame: &mut Frame,
     environment: &Environment<'_>,
-    corrections: &mut Corrections<'_>,
 ) -> Result<(), ProtocolError> {
-    let mut map_id = section.first_map;
-    for (instr, free) in instrs.iter().zip(&section.free_after) {
-        if let Instr::Map(map) = instr {
-            for (buf, _) in &map.stores {
-                allocate(code, frame, *buf);
+    for buf in buffers {
+        let mut words = frame.fresh(executable.code.words(*buf));
+        match executable.schedule.origins[buf.0 as usize] {
+            Some(Origin::Drawn { seed, stage, stream, bits }) => {
+                environment.seed(seed, stage)?.fill(stream, bits, &mut words);
             }
-            executor.run(map_id, map, &code.lanes, frame);
-            map_id += 1;
-        } else {
-            step(code, instr, frame, environment, corrections)?;
+            Some(Origin::Arrived { bits }) => {
+                let missing = ProtocolError::OutOfOrder { called: "a correction", expected: "its arrival" };
+                let arrived = frame.arrived(*buf).ok_or(missing)?;
+                unpack_canonical(&arrived, bits, &mut words, Moment::Correction)?;
+            }
+            None => return Err(ProtocolError::OutOfOrder { called: "a buffer", expected: "what it is made from" }),
         }
-        frame.release(free);
+        frame[buf.0 as usize] = words;
     }
     Ok(())
 }
 
+impl Environment<'_> {
+    fn seed(&self, owner: SeedOwner, stage: Stage) -> Result<&StageSeed, ProtocolError> {
+        let seeds = match owner {
+            SeedOwner::ModelOwner => self.model_owner,
+            SeedOwner::DataOwner => self.data_owner,
+        };
+        let seed = seeds.and_then(|seeds| match stage {
+            Stage::Setup => Some(seeds.setup),
+            Stage::Inference => seeds.inference,
+        });
+        seed.ok_or(ProtocolError::OutOfOrder { called: "a draw", expected: "a role that holds the seed" })
+    }
+}
 fn allocate(code: &RoleCode, frame: &mut Frame, buf: Buf) {
     let b = buf.0 as usize;
     if frame[b].len() != code.words(buf) {
@@ -154,7 +183,7 @@ fn step(
     code: &RoleCode,
     instr: &Instr,
     frame: &mut Frame,
-    environment: &Environment<'_>,
+    environment: &mut Environment<'_>,
     corrections: &mut Corrections<'_>,
 ) -> Result<(), ProtocolError> {
     let fresh = |frame: &mut Frame, buf: Buf| frame.fresh(code.words(buf));
@@ -162,24 +191,19 @@ fn step(
     match instr {
         Instr::Map(_) => Ok(()),
         Instr::Load { dst, source } => {
-            let data = own_data(environment, *source, code.words(*dst))?;
-            let mut words = fresh(frame, *dst);
-            words.copy_from_slice(data);
-            frame[at(*dst)] = words;
-            Ok(())
-        }
-        Instr::Draw { dst, seed, stage: _, stream, bits } => {
-            let owner = match seed {
-                SeedOwner::ModelOwner => environment.model_owner,
-                SeedOwner::DataOwner => environment.data_owner,
+            frame[at(*dst)] = match *source {
+                Source::Weight(index) => weight(environment, index, code.words(*dst))?,
+                Source::Input(index) => {
+                    let data = own_data("input", index, environment.inputs, code.words(*dst))?;
+                    let mut words = fresh(frame, *dst);
+                    words.copy_from_slice(data);
+                    words
+                }
             };
-            let seed =
-                owner.ok_or(ProtocolError::OutOfOrder { called: "a draw", expected: "a role that holds the seed" })?;
-            let mut words = fresh(frame, *dst);
-            seed.fill(*stream, *bits, &mut words);
-            frame[at(*dst)] = words;
             Ok(())
         }
+        // Its words are made when the schedule says so.
+        Instr::Draw { .. } => Ok(()),
         Instr::Receive { dst, bits } => {
             let mut words = fresh(frame, *dst);
             receive(corrections, *bits, &mut words)?;
@@ -276,11 +300,22 @@ fn step(
     }
 }
 
-fn own_data<'a>(environment: &Environment<'a>, source: Source, expected: usize) -> Result<&'a [u64], ProtocolError> {
-    let (what, index, data) = match source {
-        Source::Weight(i) => ("weight", i, environment.weights),
-        Source::Input(i) => ("input", i, environment.inputs),
-    };
+/// A weight: taken out if this is the only time that the code loads it.
+fn weight(environment: &mut Environment<'_>, index: u32, expected: usize) -> Result<Vec<u64>, ProtocolError> {
+    own_data("weight", index, environment.weights, expected)?;
+    Ok(match environment.weights.get_mut(index as usize) {
+        Some(words) if environment.takes_weights => std::mem::take(words),
+        Some(words) => words.clone(),
+        None => Vec::new(),
+    })
+}
+
+fn own_data<'a>(
+    what: &'static str,
+    index: u32,
+    data: &'a [Vec<u64>],
+    expected: usize,
+) -> Result<&'a [u64], ProtocolError> {
     let words = data.get(index as usize).map_or(&[][..], Vec::as_slice);
     if words.len() == expected {
         Ok(words)
@@ -289,9 +324,29 @@ fn own_data<'a>(environment: &Environment<'a>, source: Source, expected: usize) 
     }
 }
 
+/// Takes a correction as the bits that arrive.
+fn keep(
+    code: &RoleCode,
+    dst: Buf,
+    bits: u8,
+    frame: &mut Frame,
+    corrections: &mut Corrections<'_>,
+) -> Result<(), ProtocolError> {
+    let Corrections::Receive(stream) = corrections else {
+        return Err(NO_STREAM);
+    };
+    let entries = code.lengths[dst.0 as usize];
+    let mut bytes = frame.fresh_bytes(pack::packed_len(entries, u32::from(bits)));
+    stream.read_exact(&mut bytes)?;
+    check_padding(&bytes, bits, entries, Moment::Correction)?;
+    let range = 0..bytes.len();
+    frame.arrive(dst, Arrived { bytes: Arc::new(bytes), range });
+    Ok(())
+}
+
 fn receive(corrections: &mut Corrections<'_>, bits: u8, words: &mut [u64]) -> Result<(), ProtocolError> {
     let Corrections::Receive(stream) = corrections else {
-        return Err(ProtocolError::OutOfOrder { called: "a correction", expected: "a stream to read it from" });
+        return Err(NO_STREAM);
     };
     let lane = Lane::of(bits).words();
     let size = |words: usize| pack::packed_len(words / lane, u32::from(bits));

@@ -8,11 +8,11 @@
 pub mod dealer;
 mod engine;
 pub mod error;
+mod frame;
 pub mod ideal;
 pub mod local_run;
 pub mod message;
 pub mod party;
-pub mod schedule;
 pub mod seeds;
 #[cfg(test)]
 mod tests;

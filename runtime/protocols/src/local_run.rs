@@ -109,12 +109,13 @@ pub fn run_insecurely_in_one_process(trio: &Trio, given: InsecureInputs<'_>) -> 
     let mut stream = corrections.as_slice();
     let from_p0 = p0.setup_message(&mut [].as_slice())?;
     let from_p1 = p1.setup_message(&mut stream)?;
-    p0.setup_receive(&from_p1, &mut [].as_slice())?;
-    p1.setup_receive(&from_p0, &mut stream)?;
+    let setup_bytes = [&from_p0, &from_p1].map(|message| message.len() as u64);
+    p0.setup_receive(from_p1, &mut [].as_slice())?;
+    p1.setup_receive(from_p0, &mut stream)?;
     used_up(stream)?;
     let mut run = LocalRun {
-        model_owner_setup_bytes: from_p0.len() as u64,
-        data_owner_setup_bytes: from_p1.len() as u64,
+        model_owner_setup_bytes: setup_bytes[0],
+        data_owner_setup_bytes: setup_bytes[1],
         setup_correction_bytes: corrections.len() as u64,
         inferences: Vec::new(),
     };

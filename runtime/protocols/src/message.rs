@@ -1,5 +1,7 @@
 //! Messages of an exchange: every buffer packed at its width into whole bytes, concatenated in order.
 
+use std::ops::Range;
+
 use mpcc_kernels::pack;
 use mpcc_program::code::{Lane, Packed};
 
@@ -13,10 +15,15 @@ pub fn message_len(parts: &[Packed], lengths: &[usize]) -> usize {
 /// The message of these buffers; entries are reduced modulo 2^bits.
 pub fn encode(parts: &[Packed], buffers: &[Vec<u64>], lengths: &[usize]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(message_len(parts, lengths));
-    for part in parts {
-        pack_entries(&buffers[part.buf.0 as usize], part.bits, &mut bytes);
-    }
+    encode_into(parts, buffers, &mut bytes);
     bytes
+}
+
+/// Appends the next parts of a message.
+pub(crate) fn encode_into(parts: &[Packed], buffers: &[Vec<u64>], bytes: &mut Vec<u8>) {
+    for part in parts {
+        pack_entries(&buffers[part.buf.0 as usize], part.bits, bytes);
+    }
 }
 
 /// The words of a message, one vector per buffer.
@@ -35,19 +42,11 @@ pub(crate) fn decode_into(
     at: Moment,
     mut fresh: impl FnMut(usize) -> Vec<u64>,
 ) -> Result<Vec<Vec<u64>>, ProtocolError> {
-    let expected = message_len(parts, lengths);
-    if bytes.len() != expected {
-        return Err(ProtocolError::MessageLength { at, expected, got: bytes.len() });
-    }
-    let mut rest = bytes;
     let mut words = Vec::with_capacity(parts.len());
-    for part in parts {
-        let entries = lengths[part.buf.0 as usize];
-        let mut out = fresh(entries * Lane::of(part.bits).words());
-        let (head, tail) = rest.split_at(pack::packed_len(entries, u32::from(part.bits)));
-        unpack_canonical(head, part.bits, &mut out, at)?;
+    for (part, range) in parts.iter().zip(split(parts, lengths, bytes, at)?) {
+        let mut out = fresh(lengths[part.buf.0 as usize] * Lane::of(part.bits).words());
+        unpack_canonical(&bytes[range], part.bits, &mut out, at)?;
         words.push(out);
-        rest = tail;
     }
     Ok(words)
 }
@@ -64,10 +63,7 @@ pub(crate) fn pack_entries(words: &[u64], bits: u8, out: &mut Vec<u8>) {
 pub(crate) fn unpack_canonical(bytes: &[u8], bits: u8, out: &mut [u64], at: Moment) -> Result<(), ProtocolError> {
     let (lane, width) = (Lane::of(bits), u32::from(bits));
     let entries = out.len() / lane.words();
-    let used = (entries * usize::from(bits)) % 8;
-    if used != 0 && bytes.last().is_some_and(|last| last >> used != 0) {
-        return Err(ProtocolError::Padding { at });
-    }
+    check_padding(bytes, bits, entries, at)?;
     let unpacked = match lane {
         Lane::Word => pack::unpack(bytes, width, out),
         Lane::Double => pack::unpack_double(bytes, width, out),
@@ -77,4 +73,39 @@ pub(crate) fn unpack_canonical(bytes: &[u8], bits: u8, out: &mut [u64], at: Mome
         expected: pack::packed_len(entries, width),
         got: bytes.len(),
     })
+}
+
+/// Refuses set bits after the last of `entries` entries.
+pub(crate) fn check_padding(bytes: &[u8], bits: u8, entries: usize, at: Moment) -> Result<(), ProtocolError> {
+    let used = (entries * usize::from(bits)) % 8;
+    if used != 0 && bytes.last().is_some_and(|last| last >> used != 0) {
+        return Err(ProtocolError::Padding { at });
+    }
+    Ok(())
+}
+
+/// The bits of a message, one range per buffer.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn split(
+    parts: &[Packed],
+    lengths: &[usize],
+    bytes: &[u8],
+    at: Moment,
+) -> Result<Vec<Range<usize>>, ProtocolError> {
+    let expected = message_len(parts, lengths);
+    if bytes.len() != expected {
+        return Err(ProtocolError::MessageLength { at, expected, got: bytes.len() });
+    }
+    let mut start = 0;
+    let mut ranges = Vec::with_capacity(parts.len());
+    for part in parts {
+        let entries = lengths[part.buf.0 as usize];
+        let end = start + pack::packed_len(entries, u32::from(part.bits));
+        check_padding(&bytes[start..end], part.bits, entries, at)?;
+        ranges.push(start..end);
+        start = end;
+    }
+    Ok(ranges)
 }

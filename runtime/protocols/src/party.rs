@@ -3,16 +3,24 @@
 //! Material of an inference is a value that going online consumes, and a party makes it for rising indices only,
 //! so no mask serves two inputs.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
 use mpcc_program::code::{Exchange, Instr, MapExecutor, Role, SeedOwner, Source};
 
-use crate::engine::{self, Corrections, Environment, Frame};
+use crate::engine::{self, Corrections, Environment, Executable, StageSeeds};
 use crate::error::{Moment, ProtocolError};
+use crate::frame::{Arrived, Frame, Held};
 use crate::message;
 use crate::seeds::{SessionSeed, StageSeed};
 use crate::verify::CheckedCode;
+
+/// Positions of a role's lists, as [`mpcc_program::code::RoleCode::lists`] has them.
+const SETUP: usize = 0;
+const SETUP_AFTER: usize = 1;
+const OFFLINE: usize = 2;
+const FIRST_STEP: usize = 3;
 
 /// One of the two parties in a session.
 pub struct Party {
@@ -21,6 +29,7 @@ pub struct Party {
     owner: SeedOwner,
     seed: SessionSeed,
     weights: Vec<Vec<u64>>,
+    takes_weights: bool,
     frame: Frame,
     phase: Phase,
     next_index: u64,
@@ -38,7 +47,7 @@ enum Phase {
 pub struct Material {
     index: u64,
     seed: StageSeed,
-    frame: Vec<Vec<u64>>,
+    held: Held,
     identity: Arc<()>,
 }
 
@@ -97,12 +106,14 @@ impl Party {
         };
         check_own_data(&code, &weights, "weight")?;
         let frame = Frame::new(code.code().lengths.len());
+        let takes_weights = loads_each_weight_once(&code);
         Ok(Party {
             code,
             executor,
             owner,
             seed,
             weights,
+            takes_weights,
             frame,
             phase: Phase::Fresh,
             next_index: 0,
@@ -138,31 +149,27 @@ impl Party {
         if self.phase != Phase::Fresh {
             return Err(ProtocolError::OutOfOrder { called: "setup_message", expected: "the rest of the session" });
         }
-        let checked = Arc::clone(&self.code);
-        let code = checked.code();
-        let seed = self.seed.setup();
-        self.run(&code.setup.local, &checked.schedule().setup, &seed, &[], Corrections::Receive(corrections))?;
+        let message = self.run(SETUP, None, &[], Corrections::Receive(corrections))?;
         self.phase = Phase::SetupSent;
-        Ok(message::encode(&code.setup.exchange.send, &self.frame, &code.lengths))
+        Ok(message)
     }
 
     /// Second half of the setup: takes the peer's message, empty if there is none.
     ///
     /// # Errors
     /// A call before [`Party::setup_message`], a malformed message, or a failing stream of corrections.
-    pub fn setup_receive(&mut self, bytes: &[u8], corrections: &mut dyn Read) -> Result<(), ProtocolError> {
+    pub fn setup_receive(&mut self, bytes: Vec<u8>, corrections: &mut dyn Read) -> Result<(), ProtocolError> {
         if self.phase != Phase::SetupSent {
             return Err(ProtocolError::OutOfOrder { called: "setup_receive", expected: "setup_message" });
         }
         let checked = Arc::clone(&self.code);
-        let code = checked.code();
-        self.take_message(&code.setup.exchange, bytes, Moment::Setup)?;
-        self.frame.release(&checked.schedule().setup.free_after_exchange);
-        let seed = self.seed.setup();
-        self.run(&code.setup_after, &checked.schedule().setup_after, &seed, &[], Corrections::Receive(corrections))?;
+        self.take_setup(bytes)?;
+        engine::release(&checked.schedule().sections[SETUP].exchange, &mut self.frame);
+        self.run(SETUP_AFTER, None, &[], Corrections::Receive(corrections))?;
         if !inference_instrs(&checked).any(|i| matches!(i, Instr::Load { source: Source::Weight(_), .. })) {
             self.weights = Vec::new();
         }
+        self.frame.trim();
         self.phase = Phase::Ready;
         Ok(())
     }
@@ -177,11 +184,13 @@ impl Party {
         }
         let seed = self.claim(index)?;
         let checked = Arc::clone(&self.code);
-        let offline = &checked.code().offline;
-        let done = self.run(offline, &checked.schedule().offline, &seed, &[], Corrections::Receive(corrections));
-        let frame = self.frame.split_off(&checked.schedule().persistent);
+        let done = self.run(OFFLINE, Some(&seed), &[], Corrections::Receive(corrections));
+        let held = self.frame.split_off(&checked.schedule().persistent);
+        if checked.schedule().late {
+            self.frame.trim();
+        }
         done?;
-        Ok(Material { index, seed, frame, identity: Arc::clone(&self.identity) })
+        Ok(Material { index, seed, held, identity: Arc::clone(&self.identity) })
     }
 
     /// Starts the inference that `material` was made for. `inputs` are the data owner's encoded inputs in the program's order.
@@ -193,17 +202,13 @@ impl Party {
             return Err(ProtocolError::MaterialUsed { index: material.index });
         }
         check_own_data(&self.code, &inputs, "input")?;
-        for (own, taken) in self.frame.iter_mut().zip(material.frame) {
-            if !taken.is_empty() {
-                *own = taken;
-            }
-        }
+        self.frame.join(material.held);
         Ok(Online { party: self, seed: material.seed, inputs, step: 0, sent: false })
     }
 
     #[cfg(test)]
-    pub(crate) fn kept_words(&self) -> usize {
-        self.frame.kept_words()
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.frame.kept_bytes()
     }
 
     fn claim(&mut self, index: u64) -> Result<StageSeed, ProtocolError> {
@@ -212,23 +217,41 @@ impl Party {
         Ok(self.seed.inference(index))
     }
 
+    /// Runs a list of the code; the message that ends it comes back.
     fn run(
         &mut self,
-        instrs: &[Instr],
-        section: &crate::schedule::Section,
-        seed: &StageSeed,
+        list: usize,
+        inference: Option<&StageSeed>,
         inputs: &[Vec<u64>],
         mut corrections: Corrections<'_>,
-    ) -> Result<(), ProtocolError> {
-        let own = |owner| (self.owner == owner).then_some(seed);
-        let environment = Environment {
-            weights: &self.weights,
+    ) -> Result<Vec<u8>, ProtocolError> {
+        let setup = self.seed.setup();
+        let own = |owner| (self.owner == owner).then_some(StageSeeds { setup: &setup, inference });
+        let mut environment = Environment {
             inputs,
+            takes_weights: self.takes_weights,
             model_owner: own(SeedOwner::ModelOwner),
             data_owner: own(SeedOwner::DataOwner),
+            weights: &mut self.weights,
         };
-        let list = (instrs, section);
-        engine::run(self.code.code(), list, &*self.executor, &mut self.frame, &environment, &mut corrections)
+        let executable =
+            Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
+        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections)
+    }
+
+    /// Takes the peer's message of the setup: as words, or as bits that words are made from.
+    fn take_setup(&mut self, bytes: Vec<u8>) -> Result<(), ProtocolError> {
+        let checked = Arc::clone(&self.code);
+        let (exchange, at) = (&checked.code().setup.exchange, Moment::Setup);
+        if !checked.schedule().late {
+            return self.take_message(exchange, &bytes, at);
+        }
+        let ranges = message::split(&exchange.receive, &checked.code().lengths, &bytes, at)?;
+        let bytes = Arc::new(bytes);
+        for (part, range) in exchange.receive.iter().zip(ranges) {
+            self.frame.arrive(part.buf, Arrived { bytes: Arc::clone(&bytes), range });
+        }
+        Ok(())
     }
 
     fn take_message(&mut self, exchange: &Exchange, bytes: &[u8], at: Moment) -> Result<(), ProtocolError> {
@@ -250,10 +273,9 @@ impl Online<'_> {
         if self.sent || h != self.step || h >= self.party.hops() {
             return Err(ProtocolError::OutOfOrder { called: "step", expected: "the step after the last message" });
         }
-        self.local()?;
+        let message = self.local()?;
         self.sent = true;
-        let code = self.party.code.code();
-        Ok(message::encode(&code.steps[h].exchange.send, &self.party.frame, &code.lengths))
+        Ok(message)
     }
 
     /// Bytes of the peer's message in the exchange that comes next.
@@ -271,7 +293,7 @@ impl Online<'_> {
         }
         let checked = Arc::clone(&self.party.code);
         self.party.take_message(&checked.code().steps[h].exchange, bytes, Moment::Hop(h))?;
-        self.party.frame.release(&checked.schedule().steps[h].free_after_exchange);
+        engine::release(&checked.schedule().sections[FIRST_STEP + h].exchange, &mut self.party.frame);
         self.sent = false;
         self.step += 1;
         Ok(())
@@ -294,14 +316,8 @@ impl Online<'_> {
         Ok(outputs.collect())
     }
 
-    fn local(&mut self) -> Result<(), ProtocolError> {
-        let checked = Arc::clone(&self.party.code);
-        let (Some(step), Some(section)) =
-            (checked.code().steps.get(self.step), checked.schedule().steps.get(self.step))
-        else {
-            return Ok(());
-        };
-        self.party.run(&step.local, section, &self.seed, &self.inputs, Corrections::None)
+    fn local(&mut self) -> Result<Vec<u8>, ProtocolError> {
+        self.party.run(FIRST_STEP + self.step, Some(&self.seed), &self.inputs, Corrections::None)
     }
 }
 
@@ -310,6 +326,17 @@ impl Drop for Online<'_> {
         let checked = Arc::clone(&self.party.code);
         self.party.frame.release_all_but(&checked.schedule().persistent);
     }
+}
+
+/// Whether every weight that the code loads is loaded once, in the setup.
+fn loads_each_weight_once(code: &CheckedCode) -> bool {
+    let weight = |instr: &Instr| match instr {
+        Instr::Load { source: Source::Weight(index), .. } => Some(*index),
+        _ => None,
+    };
+    let mut seen = HashSet::new();
+    code.code().lists().iter().flat_map(|(instrs, _)| *instrs).filter_map(weight).all(|index| seen.insert(index))
+        && inference_instrs(code).filter_map(weight).next().is_none()
 }
 
 fn inference_instrs(code: &CheckedCode) -> impl Iterator<Item = &Instr> {

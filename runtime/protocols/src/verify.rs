@@ -21,9 +21,8 @@ mod trio;
 use std::fmt;
 
 use mpcc_program::code::{Role, RoleCode};
+use mpcc_program::schedule::Schedule;
 use thiserror::Error;
-
-use crate::schedule::{Schedule, schedule};
 
 pub use trio::verify_trio;
 
@@ -104,7 +103,17 @@ impl CheckedCode {
     /// All violations of the rules of this module.
     pub fn new(code: RoleCode) -> Result<Self, CodeError> {
         verify_code(&code)?;
-        let schedule = schedule(&code);
+        let schedule = Schedule::new(&code);
+        Ok(CheckedCode { code, schedule })
+    }
+
+    /// As [`CheckedCode::new`], scheduled as a large program whatever its size.
+    ///
+    /// # Errors
+    /// As [`CheckedCode::new`].
+    pub fn late(code: RoleCode) -> Result<Self, CodeError> {
+        verify_code(&code)?;
+        let schedule = Schedule::with(&code, true);
         Ok(CheckedCode { code, schedule })
     }
 

@@ -78,8 +78,8 @@ fn parties() -> (Party, Party, Dealer) {
     dealer.setup(&mut corrections).unwrap();
     let message = p0.setup_message(&mut std::io::empty()).unwrap();
     p1.setup_message(&mut corrections.as_slice()).unwrap();
-    p0.setup_receive(&[], &mut std::io::empty()).unwrap();
-    p1.setup_receive(&message, &mut corrections.as_slice()).unwrap();
+    p0.setup_receive(vec![], &mut std::io::empty()).unwrap();
+    p1.setup_receive(message, &mut corrections.as_slice()).unwrap();
     (p0, p1, dealer)
 }
 
@@ -108,7 +108,7 @@ fn setup_message_of_wrong_length_is_refused() {
     let mut p1 =
         Party::new(trio.data_owner.code, Arc::new(Interpreter), vec![], SessionSeed::take(&mut [1; 16])).unwrap();
     p1.setup_message(&mut std::io::empty()).unwrap();
-    let refused = p1.setup_receive(&[1, 2, 3], &mut std::io::empty()).unwrap_err();
+    let refused = p1.setup_receive(vec![1, 2, 3], &mut std::io::empty()).unwrap_err();
     assert!(matches!(refused, ProtocolError::MessageLength { at: Moment::Setup, .. }));
 }
 
@@ -217,8 +217,8 @@ fn kept_memory_does_not_grow_with_the_number_of_inferences() {
     dealer.setup(&mut corrections).unwrap();
     let (a, b) =
         (p0.setup_message(&mut [].as_slice()).unwrap(), p1.setup_message(&mut corrections.as_slice()).unwrap());
-    p0.setup_receive(&b, &mut [].as_slice()).unwrap();
-    p1.setup_receive(&a, &mut [].as_slice()).unwrap();
+    p0.setup_receive(b, &mut [].as_slice()).unwrap();
+    p1.setup_receive(a, &mut [].as_slice()).unwrap();
     let mut kept = Vec::new();
     for index in 0..6 {
         let (mut for_p0, mut for_p1) = (Vec::new(), Vec::new());
@@ -235,7 +235,7 @@ fn kept_memory_does_not_grow_with_the_number_of_inferences() {
         }
         drop(o0.finish().unwrap());
         drop(o1.finish().unwrap());
-        kept.push((p0.kept_words(), p1.kept_words()));
+        kept.push((p0.kept_bytes(), p1.kept_bytes()));
     }
     assert!(kept[0].0 > 0 && kept[0].1 > 0);
     assert!(kept[1..].iter().all(|k| *k == kept[1]), "{kept:?}");

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use mpcc_program::code::Role;
+use mpcc_program::defer::defer;
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
 
 use super::*;
 use crate::CheckedCode;
-use crate::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
+use crate::local_run::{InsecureInputs, LocalRun, RoleInProcess, Trio, run_insecurely_in_one_process};
 use mpcc_program::program::{Term, View};
 use proptest::prelude::*;
 
@@ -45,39 +46,49 @@ fn words(data: &[Vec<i64>]) -> Vec<Vec<u64>> {
     data.iter().map(|list| list.iter().map(|x| *x as u64).collect()).collect()
 }
 
-fn role(program: &Program, role: Role) -> RoleInProcess {
-    let code = match CheckedCode::new(lower(program, role)) {
+/// A role of a program, scheduled as a large one if `late`.
+fn role(program: &Program, role: Role, late: bool) -> RoleInProcess {
+    let mut code = lower(program, role);
+    let checked = if late {
+        defer(&mut code);
+        CheckedCode::late(code)
+    } else {
+        CheckedCode::new(code)
+    };
+    let code = match checked {
         Ok(code) => Arc::new(code),
         Err(error) => panic!("{error}"),
     };
     RoleInProcess { code, executor: Arc::new(Interpreter) }
 }
 
-/// Outputs of a two-party run with the seeds of [`coins`], in order.
+/// Outputs of a two-party run with the seeds of [`coins`], in order; they and every message are the same whenever
+/// drawn and dealt values are made.
 fn outputs(b: &Build) -> Vec<Vec<i64>> {
-    let trio = Trio {
-        model_owner: role(&b.program, Role::ModelOwner),
-        data_owner: role(&b.program, Role::DataOwner),
-        dealer: role(&b.program, Role::Dealer),
-    };
-    let [model_owner_seed, data_owner_seed] = seeds(1);
-    let inputs = [words(&b.inputs)];
-    let given = InsecureInputs {
-        weights: words(&b.weights),
-        inputs: &inputs,
-        model_owner_seed,
-        data_owner_seed,
-        record: false,
-    };
-    let run = match run_insecurely_in_one_process(&trio, given) {
-        Ok(run) => run,
-        Err(error) => panic!("{error}"),
-    };
+    let [at_once, late] = [false, true].map(|late| run(b, late));
+    let (at_once, late) = (&at_once.inferences[0], &late.inferences[0]);
+    assert!(at_once.outputs == late.outputs && at_once.messages == late.messages, "a late schedule changes results");
     let mut outputs = vec![Vec::new(); b.program.outputs.len()];
-    for words in &run.inferences[0].outputs {
+    for words in &at_once.outputs {
         outputs[words.output as usize] = words.signed();
     }
     outputs
+}
+
+fn run(b: &Build, late: bool) -> LocalRun {
+    let trio = Trio {
+        model_owner: role(&b.program, Role::ModelOwner, late),
+        data_owner: role(&b.program, Role::DataOwner, late),
+        dealer: role(&b.program, Role::Dealer, late),
+    };
+    let [model_owner_seed, data_owner_seed] = seeds(1);
+    let inputs = [words(&b.inputs)];
+    let given =
+        InsecureInputs { weights: words(&b.weights), inputs: &inputs, model_owner_seed, data_owner_seed, record: true };
+    match run_insecurely_in_one_process(&trio, given) {
+        Ok(run) => run,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// Runs `b` by two parties and holds every share and wire against the ideal result.
