@@ -1,6 +1,6 @@
 //! The standard library: what wins over it, and what its functions compute.
 
-use mpcc_compiler::lower::{LowerOptions, lower};
+use mpcc_compiler::lower::{LowerOptions, builtin_functions, lower};
 use mpcc_compiler::{library, text};
 use mpcc_grammar::parse;
 
@@ -50,4 +50,32 @@ fn the_library_is_found_by_name() {
     let found = library::function("scaling").expect("a function of the library");
     assert_eq!(found.signature, "fn scaling<M>(s: Tensor<M>) -> Tensor<M>");
     assert!(library::function("scalin").is_none());
+}
+
+const GUIDE: &str = include_str!("../../../LANGUAGE.md");
+
+/// Words between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn the_guide_lists_every_function_and_its_file_is_right() {
+    let section = |from: &str, to: &str| {
+        let at = GUIDE.find(from).unwrap_or_else(|| panic!("LANGUAGE.md has no `{from}`"));
+        let rest = &GUIDE[at..];
+        &rest[..rest.find(to).unwrap_or(rest.len())]
+    };
+    let mut listed: Vec<&str> = quoted(section("<!-- standard-library -->", "\n\n")).collect();
+    let mut known: Vec<&str> = library::functions().iter().map(|function| function.name).collect();
+    listed.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(listed, known, "left: LANGUAGE.md, right: the standard library");
+    let sentence: Vec<&str> = quoted(section("Built in are", "\n\n")).collect();
+    for function in builtin_functions() {
+        assert!(sentence.contains(&function.name), "LANGUAGE.md does not list the built-in `{}`", function.name);
+    }
+    let file = section("```rust\n//!", "\n```").trim_start_matches("```rust\n");
+    let module = parse(file).expect("the file of LANGUAGE.md parses");
+    lower(&module, &LowerOptions::default()).expect("the file of LANGUAGE.md is right");
 }
