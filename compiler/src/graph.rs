@@ -272,6 +272,22 @@ pub struct Input {
     pub ty: Type,
 }
 
+/// How text becomes inputs: a tokenizer that the artefact carries, and the inputs it fills, `[length]` each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tokenizer {
+    /// Its file, relative to the source.
+    pub file: String,
+    /// The input of token ids, `i32`.
+    pub ids: u32,
+    /// The input that tells the second sentence (1) from the first (0), `i32`.
+    pub segments: Option<u32>,
+    /// The input that tells tokens (1) from padding (0), `bit`.
+    pub mask: Option<u32>,
+    /// Where the source names the file.
+    #[serde(skip)]
+    pub span: Option<Span>,
+}
+
 /// A revealed value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
@@ -319,6 +335,8 @@ pub struct Graph {
     pub ignore: Vec<String>,
     /// Inputs.
     pub inputs: Vec<Input>,
+    /// How text becomes inputs, where the model reads text.
+    pub tokenizer: Option<Tokenizer>,
     /// Outputs.
     pub outputs: Vec<Output>,
     /// Fixed-point settings.

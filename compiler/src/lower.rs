@@ -18,6 +18,7 @@ mod names;
 mod plans;
 mod report;
 mod statements;
+mod tokenizer;
 mod types;
 mod value;
 mod weights;
@@ -130,6 +131,8 @@ struct Lowerer<'a> {
     reshaped: HashMap<NodeId, Shape>,
     /// The `weights` declaration, once met.
     weights: Option<Span>,
+    /// The `tokenizer` declaration, once met.
+    tokenizer: Option<Span>,
     /// Loop rounds and calls so far.
     steps: usize,
 }
@@ -150,6 +153,7 @@ impl<'a> Lowerer<'a> {
             bound: HashMap::new(),
             reshaped: HashMap::new(),
             weights: None,
+            tokenizer: None,
             steps: 0,
         }
     }

@@ -39,6 +39,14 @@ fn declarations(out: &mut String, graph: &Graph) {
     for (index, input) in graph.inputs.iter().enumerate() {
         let _ = writeln!(out, "input {index} {} : {}", input.name, type_form(&input.ty));
     }
+    if let Some(tokenizer) = &graph.tokenizer {
+        let _ = write!(out, "tokenizer {:?}", tokenizer.file);
+        let fields = [("ids", Some(tokenizer.ids)), ("segments", tokenizer.segments), ("mask", tokenizer.mask)];
+        for (field, input) in fields.iter().filter_map(|(field, input)| Some((field, (*input)?))) {
+            let _ = write!(out, " {field} {}", graph.inputs.get(input as usize).map_or("?", |i| i.name.as_str()));
+        }
+        out.push('\n');
+    }
     for (index, param) in graph.params.iter().enumerate() {
         let _ = write!(out, "param {index} {:?} {:?}", param.name, param.file_shape.as_slice());
         for op in &param.ops {

@@ -7,6 +7,7 @@
 //!    normalisers are positive, an assumed range is an interval.
 //! 4. No value is empty or has more than 2^32 entries.
 //! 5. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis.
+//! 6. A tokenizer fills inputs that exist, each once: vectors of one length, of integers and of bits.
 //!
 //! A violation is a bug of the compiler, never of the model.
 
@@ -14,7 +15,7 @@ mod infer;
 
 use std::fmt;
 
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{Element, Graph, NodeId, Op, Tokenizer};
 
 pub(crate) use infer::derived_type;
 pub use infer::{broadcast, build, build_shaped, infer};
@@ -100,7 +101,32 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
             }
         }
     }
+    if let Some(Err(message)) = graph.tokenizer.as_ref().map(|tokenizer| fillable(graph, tokenizer)) {
+        violations.push(Violation { node: None, path: "tokenizer".to_owned(), message });
+    }
     if violations.is_empty() { Ok(Verified(graph)) } else { Err(violations) }
+}
+
+/// The inputs that a tokenizer fills.
+fn fillable(graph: &Graph, tokenizer: &Tokenizer) -> Result<(), String> {
+    let wanted = [
+        (Some(tokenizer.ids), Element::I32),
+        (tokenizer.segments, Element::I32),
+        (tokenizer.mask, Element::Bit),
+    ];
+    let mut filled: Vec<(u32, &[usize])> = Vec::new();
+    for (index, element) in wanted.into_iter().filter_map(|(index, element)| Some((index?, element))) {
+        let input = graph.inputs.get(index as usize).ok_or_else(|| format!("fills input {index}, which does not exist"))?;
+        let shape = input.ty.shape.as_slice();
+        if input.ty.element != element || shape.len() != 1 || filled.iter().any(|(_, other)| *other != shape) {
+            return Err(format!("cannot fill `{}` of type {:?}", input.name, input.ty));
+        }
+        if filled.iter().any(|(other, _)| *other == index) {
+            return Err(format!("fills `{}` twice", input.name));
+        }
+        filled.push((index, shape));
+    }
+    Ok(())
 }
 
 /// Whether a shape has between 1 and 2^32 entries, so that no size computed from it overflows.

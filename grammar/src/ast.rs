@@ -81,7 +81,7 @@ pub struct Assert {
     pub message: Option<Spanned<String>>,
 }
 
-/// `name: value` in `numeric` and `weights`.
+/// `name: value` in `numeric`, `weights` and `tokenizer`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Field name.
@@ -313,6 +313,13 @@ pub enum StmtKind {
         /// Who owns them.
         visibility: Spanned<VisibilityWord>,
         /// `format`, `ignore`.
+        fields: Vec<Field>,
+    },
+    /// `tokenizer "FILE" { … }`
+    Tokenizer {
+        /// Where it is, relative to the source file.
+        file: Spanned<String>,
+        /// `ids`, `segments`, `mask`.
         fields: Vec<Field>,
     },
     /// `local client { … }`

@@ -2,7 +2,7 @@
 //!
 //! A code keeps its meaning for ever: a retired one is not reused. `E01` syntax, `E02` plans,
 //! `E03` names, `E04` visibility, `E05` types and shapes, `E06` constants and asserts,
-//! `E07` weights, `E08` number formats and planning, `W00` warnings. New entries go to the end of their group.
+//! `E07` weights, `E08` number formats and planning, `E09` text, `W00` warnings. New entries go to the end of their group.
 
 /// What a diagnostic code means, for `mpcc explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,6 +296,24 @@ that matters with `assume`; below it the function saturates."),
     code("E0805", "an operation has no protocol on secret values", "\
 `mpcc explain` lists the operations that can be computed on shares. What depends on the input alone can be
 computed in `local client` instead."),
+
+    // E09: text
+    code("E0901", "the `tokenizer` declaration is given twice", "\
+Text is cut into tokens in one way: `tokenizer \"tokenizer.json\" { ids: ids, mask: mask }`."),
+    code("E0902", "`tokenizer` has an unknown field or value", "\
+`tokenizer \"FILE\" { ids: NAME, segments: NAME, mask: NAME }`: the file stands relative to the model file, and the names are
+inputs of the model. `ids` takes the tokens, `segments` 0 for the first sentence and 1 for the second, `mask` 1 for tokens
+and 0 for padding. `segments` and `mask` may be left out."),
+    code("E0903", "the tokenizer fills an input that the model does not have", "\
+The names after `ids:`, `segments:` and `mask:` are inputs of the model."),
+    code("E0904", "the tokenizer fills an input of another type", "\
+`ids` and `segments` are `secret client Tensor<i32, n>`, `mask` is `secret client Tensor<bit, n>`, with the same `n`: the number
+of tokens that the model reads. Longer text is cut, shorter text is padded."),
+    code("E0905", "the tokenizer fills an input twice", "\
+Token ids, segments and the mask are different inputs."),
+    code("E0906", "the tokenizer's file cannot be used", "\
+The file is a `tokenizer.json` of Hugging Face, the `vocab.txt` of a BERT, or a `vocab.json` with its `merges.txt` beside it. It is
+read when the model is compiled and travels inside the artefact, so whoever runs that needs no file."),
 
     // W00: warnings
     code("W0001", "a value is never read", "\

@@ -50,8 +50,8 @@ impl Token<'_> {
 /// Words that cannot be names; the grammar's `reserved` rule.
 pub(crate) const RESERVED: &[&str] = &[
     "mpv", "import", "const", "assert", "numeric", "fn", "plan", "block", "model", "forward", "let", "for", "in",
-    "return", "assume", "param", "input", "weights", "local", "output", "reveal", "secret", "public", "Tensor", "int",
-    "real", "bool", "u8", "i32", "bit", "f32", "at", "if", "else", "while", "match", "with",
+    "return", "assume", "param", "input", "weights", "tokenizer", "local", "output", "reveal", "secret", "public",
+    "Tensor", "int", "real", "bool", "u8", "i32", "bit", "f32", "at", "if", "else", "while", "match", "with",
 ];
 
 /// Two-character marks, tried before the single ones.

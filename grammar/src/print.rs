@@ -170,6 +170,10 @@ fn print_stmt(out: &mut Lines, stmt: &StmtKind) {
             out.line(format!("weights {}", visibility_text(visibility.node)));
             print_fields(out, fields);
         }
+        StmtKind::Tokenizer { file, fields } => {
+            out.line(format!("tokenizer {:?}", file.node));
+            print_fields(out, fields);
+        }
         StmtKind::Local { party, body } => {
             out.line(format!("local {}", party_text(party.node)));
             out.inside(|out| print_stmts(out, body));

@@ -29,6 +29,11 @@ impl<'a> Lowerer<'a> {
         }
         self.statements(&def.body);
         self.argmax_is_revealed();
+        for stmt in &def.body {
+            if let StmtKind::Tokenizer { file, fields } = &stmt.kind {
+                self.tokenizer(file, fields, stmt.span);
+            }
+        }
         let written = |stmt: &Stmt| matches!(stmt.kind, StmtKind::Output { .. });
         if self.graph.outputs.is_empty() && !def.body.iter().any(written) {
             self.fail(

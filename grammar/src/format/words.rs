@@ -91,7 +91,7 @@ fn statements(words: &mut Words<'_>, comments: Vec<Token<'_>>, out: &mut Vec<Doc
 
 /// One item or statement with its `;` or body.
 fn statement(words: &mut Words<'_>, out: &mut Vec<Doc>) {
-    let with_fields = words.is("numeric") || words.is("weights");
+    let with_fields = ["numeric", "weights", "tokenizer"].iter().any(|word| words.is(word));
     let mut line = Line::default();
     run(words, &mut line, &[";", "{", "}"]);
     let comments = std::mem::take(&mut line.pending);

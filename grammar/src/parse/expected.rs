@@ -271,6 +271,7 @@ fn human(rule: Rule) -> Option<String> {
         | Rule::param_decl
         | Rule::input
         | Rule::weights
+        | Rule::tokenizer
         | Rule::local
         | Rule::output => "a statement",
         Rule::assertion => "`assert`",

@@ -16,8 +16,9 @@ use crate::lex::{Kind, Token};
 const ITEM_WORDS: &[&str] = &["const", "assert", "numeric", "fn", "plan", "block", "model", "import"];
 
 /// Words that start a statement or `forward`.
-const STMT_WORDS: &[&str] =
-    &["let", "for", "return", "assert", "assume", "param", "input", "weights", "local", "output", "forward"];
+const STMT_WORDS: &[&str] = &[
+    "let", "for", "return", "assert", "assume", "param", "input", "weights", "tokenizer", "local", "output", "forward",
+];
 
 fn opens(token: &Token<'_>) -> bool {
     token.kind == Kind::Punct && matches!(token.text, "(" | "[" | "{")

@@ -28,6 +28,7 @@ pub(super) fn fixed_text(rule: Rule) -> Option<&'static str> {
         Rule::kw_param => "param",
         Rule::kw_input => "input",
         Rule::kw_weights => "weights",
+        Rule::kw_tokenizer => "tokenizer",
         Rule::kw_local => "local",
         Rule::kw_output => "output",
         Rule::kw_reveal => "reveal",

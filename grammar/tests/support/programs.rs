@@ -278,7 +278,11 @@ impl Writer<'_> {
                 self.word(";");
             }
             7 => {
-                self.words(&["weights", "secret", "server"]);
+                if self.pick(2) == 1 {
+                    self.words(&["tokenizer", "\"vocab.txt\""]);
+                } else {
+                    self.words(&["weights", "secret", "server"]);
+                }
                 self.fields();
             }
             8 => {
