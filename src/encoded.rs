@@ -1,12 +1,11 @@
 //! Weights and inputs of a model as the ring integers its share program takes, and its outputs in float.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::NodeId;
+use mpcc_import::inputs::Example;
 
 use crate::model::Model;
 use crate::outputs::Revealed;
@@ -38,10 +37,10 @@ pub(crate) fn words(lists: Vec<Vec<i64>>) -> Vec<Vec<u64>> {
     lists.into_iter().map(|list| list.into_iter().map(|v| v as u64).collect()).collect()
 }
 
-/// The encoded inputs of a batch, as ring words; an error names the file.
-pub(crate) fn batch(artefact: &Artefact, files: &[PathBuf], given: &[Vec<Tensor>]) -> Result<Vec<Vec<Vec<u64>>>> {
-    let one = |(file, given): (&PathBuf, &Vec<Tensor>)| {
-        Ok(words(inputs(artefact, given).with_context(|| file.display().to_string())?))
+/// The encoded inputs of a batch, as ring words; an error names the example.
+pub(crate) fn batch(artefact: &Artefact, examples: &[Example], given: &[Vec<Tensor>]) -> Result<Vec<Vec<Vec<u64>>>> {
+    let one = |(example, given): (&Example, &Vec<Tensor>)| {
+        Ok(words(inputs(artefact, given).with_context(|| example.to_string())?))
     };
-    files.iter().zip(given).map(one).collect()
+    examples.iter().zip(given).map(one).collect()
 }

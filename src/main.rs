@@ -7,6 +7,7 @@ mod commands;
 mod diagnostics;
 mod encoded;
 mod estimate;
+mod examples;
 mod failure;
 mod files;
 mod machine;

@@ -16,6 +16,7 @@ use mpcc_compiler::ranges::Ranges;
 use mpcc_program::machine::Machine;
 
 use crate::estimate;
+use crate::examples;
 use crate::failure::{SourceErrors, Usage};
 use crate::files;
 use crate::planning;
@@ -190,13 +191,17 @@ impl Source {
         PlanOptions { comparison: self.decided.comparison.unwrap_or(plain.comparison), ..plain }
     }
 
-    /// Plans the model on these ranges, with the protocols that are best for the target.
+    /// Plans the model on these ranges, with the protocols that are best for the target, and adds its tokenizer.
     pub(crate) fn assemble(&self, ranges: &Ranges, target: &Target) -> Result<Artefact> {
         let link = estimate::link(&target.network);
         let objective = Objective { machine: &target.machine, link, alpha: self.alpha };
         let purpose = (target.network.name.as_str(), &objective);
-        compile::assemble_for(&self.text, &self.rewritten.graph, ranges, purpose, self.decided)
-            .map_err(|errors| planning::diagnose(self, &errors))
+        let artefact = compile::assemble_for(&self.text, &self.rewritten.graph, ranges, purpose, self.decided)
+            .map_err(|errors| planning::diagnose(self, &errors))?;
+        Ok(match examples::tokenizer(self)? {
+            Some(tokenizer) => artefact.with_tokenizer(tokenizer),
+            None => artefact,
+        })
     }
 }
 

@@ -1,15 +1,16 @@
 //! Where the value ranges of a source come from: a file, a calibration, or the file beside the model.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use mpcc_compiler::calibrate::calibrate;
-use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::ranges::{Ranges, digest};
 use mpcc_import::{inputs, weights};
 
+use crate::examples;
 use crate::failure::Usage;
 use crate::files;
 use crate::model::Source;
@@ -22,9 +23,9 @@ pub(crate) struct RangeOptions {
     /// Value ranges written by `mpcc simulate --calibrate`; without this option MODEL.ranges.json beside the model.
     #[arg(long, value_name = "FILE.json", conflicts_with = "calibrate")]
     ranges: Option<PathBuf>,
-    /// Inputs to observe value ranges on, with --weights; files or directories. May be repeated.
+    /// Inputs to observe value ranges on, with --weights; files, directories, or text as for --input. May be repeated.
     #[arg(long, value_name = "DIR", requires = "weights")]
-    calibrate: Vec<PathBuf>,
+    calibrate: Vec<OsString>,
 }
 
 impl RangeOptions {
@@ -91,24 +92,14 @@ fn read(path: &Path, source: &Source) -> Result<Ranges> {
 }
 
 /// Observes ranges on example inputs.
-pub(crate) fn observe(source: &Source, weights: &Path, examples: &[PathBuf], terminal: &Terminal) -> Result<Ranges> {
+pub(crate) fn observe(source: &Source, weights: &Path, given: &[OsString], terminal: &Terminal) -> Result<Ranges> {
     let graph = &source.rewritten.graph;
     let params = weights::load(weights, graph)?.params;
-    let examples = load_inputs(&inputs::expand(examples)?, graph)?;
+    let tokenizer = examples::tokenizer(source)?;
+    let examples = inputs::examples(given, graph)?;
+    let examples = examples::load(&examples, graph, tokenizer.as_deref(), Some(terminal))?;
     let bar = Bar::new(terminal, examples.len() as u64, "calibrating");
     let ranges = calibrate(graph, &params, &examples, |done| bar.set(done as u64))?;
     bar.finish();
     Ok(ranges)
-}
-
-/// One inference's inputs for each file. A model has one input here.
-pub(crate) fn load_inputs(paths: &[PathBuf], graph: &mpcc_compiler::graph::Graph) -> Result<Vec<Vec<Tensor>>> {
-    let [input] = graph.inputs.as_slice() else {
-        bail!(
-            "`{}` has {} inputs, and files can be given to models with one input only",
-            graph.name,
-            graph.inputs.len()
-        );
-    };
-    paths.iter().map(|path| Ok(vec![inputs::load(path, input)?])).collect()
 }

@@ -1,8 +1,9 @@
 //! The compiled artefact: everything the parties agree on, and nothing secret.
 //!
 //! One file: a magic number, a format version, a readable JSON manifest, then the rewritten graph (for the parts each
-//! owner computes in the clear) and the share program in postcard, closed by a digest. The program hash covers graph
-//! and program, so comments, formatting and the manifest's prose never change it.
+//! owner computes in the clear) and the share program in postcard, and the tokenizer of a model that reads text, closed
+//! by a digest. The program hash covers graph, program and tokenizer, so comments, formatting and the manifest's prose
+//! never change it.
 
 use mpcc_program::cost::Cost;
 use mpcc_program::program::Program;
@@ -14,7 +15,7 @@ use crate::plan::{Choice, RangeNote};
 
 const MAGIC: &[u8; 8] = b"mpcc-art";
 /// Version of the container and of everything in it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a reader of an artefact sees first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,12 +26,15 @@ pub struct Manifest {
     pub compiler: String,
     /// The model's name.
     pub model: String,
-    /// Hash of graph and program: what the parties compare.
+    /// Hash of graph, program and tokenizer: what the parties compare.
     pub program: String,
     /// Hash of the source text.
     pub source: String,
     /// The trust model.
     pub trust: String,
+    /// What text is cut into tokens by, where the model reads text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerRow>,
     /// Head, layer or row choices in force.
     pub plans: Vec<(String, String)>,
     /// What the protocols were chosen for; nothing if the caller chose.
@@ -45,6 +49,19 @@ pub struct Manifest {
     pub cost: Cost,
     /// Bounds the program relies on.
     pub ranges: Vec<RangeRow>,
+}
+
+/// The tokenizer that an artefact carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenizerRow {
+    /// Its file, as the source names it.
+    pub file: String,
+    /// Its size in bytes.
+    pub bytes: usize,
+    /// BLAKE3 hash of its bytes.
+    pub hash: String,
+    /// The inputs it fills.
+    pub inputs: Vec<String>,
 }
 
 /// What the protocols of a program were chosen for.
@@ -102,6 +119,8 @@ pub struct Artefact {
     pub graph: Graph,
     /// The share program.
     pub program: Program,
+    /// The tokenizer, where the graph declares one.
+    pub tokenizer: Option<Vec<u8>>,
 }
 
 /// Why bytes are no artefact.
@@ -126,13 +145,13 @@ pub enum ArtefactError {
 }
 
 /// Hash of what both parties execute.
-pub fn program_hash(graph: &Graph, program: &Program) -> String {
+pub fn program_hash(graph: &Graph, program: &Program, tokenizer: Option<&[u8]>) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"mpcc program");
     hasher.update(&FORMAT.to_le_bytes());
-    for part in [encoded(graph), encoded(program)] {
+    for part in [&encoded(graph), &encoded(program), tokenizer.unwrap_or_default()] {
         hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(&part);
+        hasher.update(part);
     }
     hasher.finalize().to_hex().to_string()
 }
@@ -161,12 +180,30 @@ pub fn range_rows(notes: &[RangeNote]) -> Vec<RangeRow> {
 }
 
 impl Artefact {
+    /// The artefact with the tokenizer that its graph declares.
+    #[must_use]
+    pub fn with_tokenizer(mut self, tokenizer: Vec<u8>) -> Self {
+        self.manifest.program = program_hash(&self.graph, &self.program, Some(&tokenizer));
+        self.manifest.tokenizer = self.graph.tokenizer.as_ref().map(|declared| {
+            let inputs = declared.inputs().into_iter().filter_map(|input| self.graph.inputs.get(input as usize));
+            TokenizerRow {
+                file: declared.file.clone(),
+                bytes: tokenizer.len(),
+                hash: blake3::hash(&tokenizer).to_hex().to_string(),
+                inputs: inputs.map(|input| input.name.clone()).collect(),
+            }
+        });
+        self.tokenizer = Some(tokenizer);
+        self
+    }
+
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         out.extend(FORMAT.to_le_bytes());
         let manifest = serde_json::to_vec_pretty(&self.manifest).expect("plain data always encodes");
-        for part in [manifest, encoded(&self.graph), encoded(&self.program)] {
+        let tokenizer = self.tokenizer.as_deref().unwrap_or_default();
+        for part in [&manifest, &encoded(&self.graph), &encoded(&self.program), tokenizer] {
             out.extend((part.len() as u64).to_le_bytes());
             out.extend(part);
         }
@@ -199,15 +236,19 @@ impl Artefact {
             rest = after;
             Ok(part)
         };
-        let (manifest, graph, program) = (part()?, part()?, part()?);
+        let (manifest, graph, program, tokenizer) = (part()?, part()?, part()?, part()?);
         let manifest: Manifest = serde_json::from_slice(manifest).map_err(|_| damaged("its manifest"))?;
         let graph: Graph = postcard::from_bytes(graph).map_err(|_| damaged("its graph"))?;
         let program: Program = postcard::from_bytes(program).map_err(|_| damaged("its program"))?;
-        if program_hash(&graph, &program) != manifest.program {
+        if graph.tokenizer.is_some() == tokenizer.is_empty() {
+            return Err(damaged("its tokenizer"));
+        }
+        let tokenizer = graph.tokenizer.is_some().then(|| tokenizer.to_vec());
+        if program_hash(&graph, &program, tokenizer.as_deref()) != manifest.program {
             return Err(damaged("its program hash does not match"));
         }
         crate::verify::verify(&graph).map_err(|_| damaged("its graph breaks a rule"))?;
         mpcc_program::verify::verify(&program).map_err(|_| damaged("its program breaks a rule"))?;
-        Ok(Self { manifest, graph, program })
+        Ok(Self { manifest, graph, program, tokenizer })
     }
 }

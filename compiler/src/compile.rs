@@ -43,7 +43,8 @@ pub fn assemble(source: &str, graph: &Graph, ranges: &Ranges) -> Result<Artefact
     assemble_with(source, graph, ranges, &PlanOptions::default())
 }
 
-/// Rewritten graph and ranges to artefact. `source` is only hashed.
+/// Rewritten graph and ranges to artefact. `source` is only hashed. A tokenizer that the graph declares is still to be
+/// added, with [`Artefact::with_tokenizer`].
 ///
 /// # Errors
 /// Everything that cannot be planned.
@@ -79,9 +80,10 @@ fn artefact(source: &str, graph: &Graph, planned: Plan, planned_for: Option<Plan
         schema: "mpcc.artefact/1".into(),
         compiler: env!("CARGO_PKG_VERSION").into(),
         model: graph.name.clone(),
-        program: program_hash(graph, &planned.program),
+        program: program_hash(graph, &planned.program, None),
         source: blake3::hash(source.as_bytes()).to_hex().to_string(),
         trust: TRUST.into(),
+        tokenizer: None,
         plans: graph.plans.clone(),
         planned_for,
         choices: choice_rows(&planned.choices),
@@ -89,7 +91,7 @@ fn artefact(source: &str, graph: &Graph, planned: Plan, planned_for: Option<Plan
         cost: cost::program(&planned.program),
         ranges: range_rows(&planned.ranges),
     };
-    Artefact { manifest, graph: graph.clone(), program: planned.program }
+    Artefact { manifest, graph: graph.clone(), program: planned.program, tokenizer: None }
 }
 
 /// Everything that leaves a party, by kind.

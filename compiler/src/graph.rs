@@ -288,6 +288,13 @@ pub struct Tokenizer {
     pub span: Option<Span>,
 }
 
+impl Tokenizer {
+    /// The inputs that it fills.
+    pub fn inputs(&self) -> SmallVec<[u32; 4]> {
+        [Some(self.ids), self.segments, self.mask].into_iter().flatten().collect()
+    }
+}
+
 /// A revealed value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {

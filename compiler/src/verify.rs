@@ -109,14 +109,12 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
 
 /// The inputs that a tokenizer fills.
 fn fillable(graph: &Graph, tokenizer: &Tokenizer) -> Result<(), String> {
-    let wanted = [
-        (Some(tokenizer.ids), Element::I32),
-        (tokenizer.segments, Element::I32),
-        (tokenizer.mask, Element::Bit),
-    ];
+    let wanted =
+        [(Some(tokenizer.ids), Element::I32), (tokenizer.segments, Element::I32), (tokenizer.mask, Element::Bit)];
     let mut filled: Vec<(u32, &[usize])> = Vec::new();
     for (index, element) in wanted.into_iter().filter_map(|(index, element)| Some((index?, element))) {
-        let input = graph.inputs.get(index as usize).ok_or_else(|| format!("fills input {index}, which does not exist"))?;
+        let input =
+            graph.inputs.get(index as usize).ok_or_else(|| format!("fills input {index}, which does not exist"))?;
         let shape = input.ty.shape.as_slice();
         if input.ty.element != element || shape.len() != 1 || filled.iter().any(|(_, other)| *other != shape) {
             return Err(format!("cannot fill `{}` of type {:?}", input.name, input.ty));

@@ -99,6 +99,15 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
         report.parameters,
         artefact.program.weights.len()
     );
+    if let Some(tokenizer) = &manifest.tokenizer {
+        out += &format!(
+            "tokenizer  {} ({}, blake3 {}), fills {}\n",
+            tokenizer.file,
+            Bytes(tokenizer.bytes as u64),
+            tokenizer.hash,
+            tokenizer.inputs.join(", ")
+        );
+    }
     for (name, form) in &manifest.plans {
         out += &format!("plan       {name} = {form}\n");
     }

@@ -8,6 +8,7 @@ pub(crate) mod role_process;
 mod roles;
 mod summary;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -31,9 +32,14 @@ use crate::terminal::Terminal;
 A directory as input is a batch of separate inferences in one session. If its files lie in directories named after
 labels, or bear their names, the accuracy is printed beside that of the float network.
 
+Text is one example, or the two sentences of a pair with a tab between them. A model with several inputs takes an .npz
+file with an array for each, or one NAME=FILE for each.
+
 Examples:
   mpcc run model.mpv --weights w.safetensors --input cat.png
   mpcc run model.mpca --weights w.safetensors --input test/ --net wan --json
+  mpcc run reviews.mpca --weights w.safetensors --input \"What a film.\"
+  mpcc run pair.mpca --weights w.safetensors --input left=a.npy --input right=b.npy
 
   Each on its own machine, with the same model.mpca, an identity of its own (mpcc keygen id) and the fingerprints of
   the others:
@@ -50,9 +56,10 @@ pub(crate) struct RunArguments {
     /// Trained weights; only the model owner has them.
     #[arg(long, value_name = "W.safetensors")]
     weights: Option<PathBuf>,
-    /// Inputs: images, .npy files or directories of them; only the data owner has them. May be repeated.
-    #[arg(long, value_name = "FILE|DIR")]
-    input: Vec<PathBuf>,
+    /// Inputs: images, .npy, .npz or .txt files, directories of them, or text for a model with a tokenizer; only the
+    /// data owner has them. May be repeated. NAME=FILE gives one of several inputs.
+    #[arg(long, value_name = "FILE|DIR|TEXT|NAME=FILE")]
+    input: Vec<OsString>,
     /// The network between the roles, for which protocols are chosen and seconds predicted; a local run also imitates it.
     #[arg(long, value_name = "PROFILE", default_value = "loopback")]
     net: NetworkProfile,

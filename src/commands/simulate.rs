@@ -2,19 +2,22 @@
 
 mod layers;
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
-use mpcc_import::{inputs, weights};
+use mpcc_import::inputs::{self, Example};
+use mpcc_import::weights;
 use mpcc_protocols::SessionSeed;
 use mpcc_protocols::ideal::{self, Coins, Ideal, Ranges};
 use serde::Serialize;
 
 use crate::encoded;
+use crate::examples;
 use crate::failure::Usage;
 use crate::files;
 use crate::machine::MachineOptions;
@@ -46,9 +49,10 @@ pub(crate) struct SimulateArguments {
     /// Trained weights.
     #[arg(long, value_name = "W.safetensors")]
     weights: PathBuf,
-    /// Inputs: images, .npy files or directories of them. May be repeated.
-    #[arg(long, value_name = "FILE|DIR", required_unless_present = "calibrate")]
-    input: Vec<PathBuf>,
+    /// Inputs: images, .npy, .npz or .txt files, directories of them, or text for a model with a tokenizer. May be
+    /// repeated. NAME=FILE gives one of several inputs.
+    #[arg(long, value_name = "FILE|DIR|TEXT|NAME=FILE", required_unless_present = "calibrate")]
+    input: Vec<OsString>,
     /// Where to write the ranges that --calibrate observes; without it, MODEL.ranges.json beside the model.
     #[arg(short, long, value_name = "FILE.json", requires = "calibrate")]
     output: Option<PathBuf>,
@@ -134,22 +138,22 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     let artefact = &model.artefact;
     let program = &artefact.program;
     let params = weights::load(&arguments.weights, &artefact.graph)?.params;
-    let paths = inputs::expand(&arguments.input)?;
-    let given = ranges::load_inputs(&paths, &artefact.graph)?;
+    let examples = inputs::examples(&arguments.input, &artefact.graph)?;
+    let given = examples::load(&examples, &artefact.graph, artefact.tokenizer.as_deref(), Some(terminal))?;
     let as_written = Evaluator::new(model.float_graph(), &params)?;
     let rewritten = Evaluator::new(&artefact.graph, &params)?;
     let weights = encode::weights(program, rewritten.server_values())?;
     let mut layers = LayerErrors::new(artefact);
-    let mut inferences = Vec::with_capacity(paths.len());
-    let bar = Bar::new(terminal, paths.len() as u64, "simulating");
-    for (index, (path, input)) in (0u64..).zip(paths.iter().zip(&given)) {
-        let context = || path.display().to_string();
+    let mut inferences = Vec::with_capacity(examples.len());
+    let bar = Bar::new(terminal, examples.len() as u64, "simulating");
+    for (index, (example, input)) in (0u64..).zip(examples.iter().zip(&given)) {
+        let context = || example.to_string();
         let encoded = encoded::inputs(artefact, input).with_context(context)?;
         let coins = coins(arguments.seed, index);
         let fixed = ideal::evaluate(program, &weights, &encoded, &coins, Ranges::Strict).with_context(context)?;
         let values = rewritten.run(input, Wanted::All).with_context(context)?;
         layers.add(&fixed, &values);
-        inferences.push(compare(model, path, &as_written, input, &fixed).with_context(context)?);
+        inferences.push(compare(model, example, &as_written, input, &fixed).with_context(context)?);
         bar.set(index + 1);
     }
     bar.finish();
@@ -179,7 +183,13 @@ fn coins(seed: u64, index: u64) -> Coins {
     Coins::new(stage(0), stage(1))
 }
 
-fn compare(model: &Model, path: &Path, float: &Evaluator<'_>, input: &[Tensor], fixed: &Ideal) -> Result<Inference> {
+fn compare(
+    model: &Model,
+    example: &Example,
+    float: &Evaluator<'_>,
+    input: &[Tensor],
+    fixed: &Ideal,
+) -> Result<Inference> {
     let outputs = &model.artefact.program.outputs;
     let float = encoded::float_outputs(model, float, input)?;
     let fixed: Vec<Revealed> = outputs
@@ -189,8 +199,8 @@ fn compare(model: &Model, path: &Path, float: &Evaluator<'_>, input: &[Tensor], 
         .collect();
     let errors = float.iter().zip(&fixed).map(|(a, b)| largest_difference(&a.values, &b.values));
     Ok(Inference {
-        input: path.display().to_string(),
-        expected: expected_label(path, outputs),
+        input: example.to_string(),
+        expected: example.path().and_then(|path| expected_label(path, outputs)),
         float_margin: float.first().map_or(f64::INFINITY, Revealed::margin),
         largest_error: errors.fold(0.0, f64::max),
         float,

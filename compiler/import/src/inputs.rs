@@ -1,125 +1,30 @@
-//! Images and arrays as inputs of a graph.
+//! Images, arrays and text as inputs of a graph.
 //!
-//! A file must be exactly what the model declares: nothing is resized, cropped or rounded on the way in.
+//! A file must be exactly what the model declares: nothing is resized, cropped or rounded on the way in. Only text is
+//! cut or padded to the length that the model reads, as its tokenizer does.
 
+mod archive;
 mod array;
+mod error;
+mod examples;
 mod expand;
 mod picture;
+mod reader;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::graph::{Element, Input, Shape};
-use thiserror::Error;
 
-use crate::FileError;
-
+pub use error::InputError;
+pub use examples::{Example, examples};
 pub use expand::expand;
+pub use reader::{Given, Reader};
 
 /// The largest image file that is read: 64 MiB.
 const IMAGE_LIMIT: u64 = 1 << 26;
 /// The longest header of an array file that is read, in bytes.
 const ARRAY_HEADER_LIMIT: u64 = 1 << 16;
-
-/// Why an input could not be loaded.
-#[derive(Debug, Error)]
-pub enum InputError {
-    /// The file or directory cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Neither an image nor an array, by its name.
-    #[error("{} is no input: give a .png, .jpg, .jpeg or .npy file, or a directory of them", .path.display())]
-    UnknownKind {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A directory without inputs.
-    #[error("{} holds no .png, .jpg, .jpeg or .npy file", .path.display())]
-    EmptyDirectory {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Directories nested beyond reason.
-    #[error("{} lies too deep; directories of inputs are read down to {limit} levels", .path.display())]
-    TooDeep {
-        /// The directory.
-        path: PathBuf,
-        /// How many levels are read.
-        limit: usize,
-    },
-    /// The file is not what its name says, or is damaged.
-    #[error("{} is not a whole {kind} file: {reason}", .path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// `PNG`, `JPEG` or `npy`.
-        kind: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// An image given to an input that takes none.
-    #[error(
-        "{} is an image, and input `{input}` is {declared}: only Tensor<u8, 3, height, width> takes an image, give a .npy file",
-        .path.display()
-    )]
-    NotAnImageInput {
-        /// The file.
-        path: PathBuf,
-        /// Name of the input.
-        input: String,
-        /// Its type.
-        declared: String,
-    },
-    /// An image of another size.
-    #[error(
-        "{} is {} wide and {} high, and input `{input}` takes images {} wide and {} high: scale or crop it first, mpcc does not",
-        .path.display(), .found.0, .found.1, .expected.0, .expected.1
-    )]
-    ImageSize {
-        /// The file.
-        path: PathBuf,
-        /// Name of the input.
-        input: String,
-        /// Its width and height in pixels.
-        found: (usize, usize),
-        /// Width and height of the input.
-        expected: (usize, usize),
-    },
-    /// An image whose pixels have no single reading as 8-bit RGB.
-    #[error("{} {reason}", .path.display())]
-    Pixels {
-        /// The file.
-        path: PathBuf,
-        /// What is unclear and what to do.
-        reason: &'static str,
-    },
-    /// An array of another shape.
-    #[error("{} has the shape {found:?}, and input `{input}` is {declared}", .path.display())]
-    ArrayShape {
-        /// The file.
-        path: PathBuf,
-        /// Name of the input.
-        input: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// Type of the input.
-        declared: String,
-    },
-    /// An entry that is not of the input's element type.
-    #[error("{} holds {value} at entry {entry:?}, and input `{input}` takes {allowed}", .path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// Name of the input.
-        input: String,
-        /// Position along each axis.
-        entry: Vec<usize>,
-        /// The value there.
-        value: f64,
-        /// What may be there.
-        allowed: &'static str,
-    },
-}
 
 /// What a file holds, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +32,8 @@ enum Kind {
     Png,
     Jpeg,
     Npy,
+    Npz,
+    Text,
 }
 
 impl Kind {
@@ -135,6 +42,8 @@ impl Kind {
             "png" => Some(Self::Png),
             "jpg" | "jpeg" => Some(Self::Jpeg),
             "npy" => Some(Self::Npy),
+            "npz" => Some(Self::Npz),
+            "txt" => Some(Self::Text),
             _ => None,
         }
     }
@@ -144,29 +53,18 @@ impl Kind {
 ///
 /// PNG and JPEG fill `Tensor<u8, 3, height, width>` with red, green and blue planes; grey images are taken as equal
 /// planes. Decoders of JPEG differ in detail; PNG is exact. `.npy` files of bool, 8- to 64-bit integers and floats
-/// fill any input of their shape.
+/// fill any input of their shape; of an `.npz` file, the array with the input's name does.
 ///
 /// # Errors
 /// If the file is damaged, has another size or shape, or holds an entry outside the input's element type.
 pub fn load(path: &Path, input: &Input) -> Result<Tensor, InputError> {
     let tensor = match Kind::of(path) {
         None => return Err(InputError::UnknownKind { path: path.into() }),
+        Some(Kind::Text) => return Err(InputError::NoTokenizer { path: path.into(), input: input.name.clone() }),
+        Some(Kind::Npz) => return archive::load(path, std::slice::from_ref(input)).map(|mut loaded| loaded.remove(0)),
         Some(Kind::Npy) => {
-            let entries = input.ty.shape.iter().product::<usize>() as u64;
-            let limit = ARRAY_HEADER_LIMIT.saturating_add(entries.saturating_mul(8));
-            let bytes = crate::file::read(path, limit)?;
-            let format = |reason| InputError::Format { path: path.into(), kind: "npy", reason };
-            let array = array::parse(&bytes).map_err(format)?;
-            let shape = if array.shape.is_empty() { &[1][..] } else { &array.shape };
-            if shape != input.ty.shape.as_slice() {
-                return Err(InputError::ArrayShape {
-                    path: path.into(),
-                    input: input.name.clone(),
-                    found: array.shape,
-                    declared: declared(input),
-                });
-            }
-            Tensor { shape: input.ty.shape.clone(), data: array.values() }
+            let bytes = crate::file::read(path, array_limit(input))?;
+            return from_array(path, "npy", &bytes, input);
         }
         Some(kind) => {
             let (Element::U8, &[3, height, width]) = (input.ty.element, input.ty.shape.as_slice()) else {
@@ -181,6 +79,30 @@ pub fn load(path: &Path, input: &Input) -> Result<Tensor, InputError> {
             Tensor { shape: input.ty.shape.clone(), data: planes }
         }
     };
+    check(&tensor, path, input)?;
+    Ok(tensor)
+}
+
+/// The longest array file that can hold an input, in bytes.
+fn array_limit(input: &Input) -> u64 {
+    let entries = input.ty.shape.iter().product::<usize>() as u64;
+    ARRAY_HEADER_LIMIT.saturating_add(entries.saturating_mul(8))
+}
+
+/// The input in the bytes of an array file, or in a part of the file at `path`.
+fn from_array(path: &Path, kind: &'static str, bytes: &[u8], input: &Input) -> Result<Tensor, InputError> {
+    let format = |reason| InputError::Format { path: path.into(), kind, reason };
+    let array = array::parse(bytes).map_err(format)?;
+    let shape = if array.shape.is_empty() { &[1][..] } else { &array.shape };
+    if shape != input.ty.shape.as_slice() {
+        return Err(InputError::ArrayShape {
+            path: path.into(),
+            input: input.name.clone(),
+            found: array.shape,
+            declared: declared(input),
+        });
+    }
+    let tensor = Tensor { shape: input.ty.shape.clone(), data: array.values() };
     check(&tensor, path, input)?;
     Ok(tensor)
 }

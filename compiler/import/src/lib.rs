@@ -6,6 +6,7 @@
 mod file;
 pub mod inputs;
 pub mod labels;
+pub mod tokenizer;
 pub mod weights;
 
 pub use file::FileError;

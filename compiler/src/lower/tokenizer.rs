@@ -18,9 +18,11 @@ impl<'a> Lowerer<'a> {
             return;
         }
         if file.node.is_empty() {
-            self.fail(error("E0902", "the tokenizer has no file").at(file.span, "empty").help(
-                "name a `tokenizer.json`, `vocab.txt` or `vocab.json`, relative to the model file",
-            ));
+            self.fail(
+                error("E0902", "the tokenizer has no file")
+                    .at(file.span, "empty")
+                    .help("name a `tokenizer.json`, `vocab.txt` or `vocab.json`, relative to the model file"),
+            );
             return;
         }
         let mut filled: [Option<(u32, Span)>; 3] = [None; 3];

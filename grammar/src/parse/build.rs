@@ -326,9 +326,7 @@ fn stmt(pair: P<'_>, diags: &mut Diags) -> Stmt {
         Rule::weights => {
             StmtKind::Weights { visibility: visibility(parts.child()), fields: fields(parts.child(), diags) }
         }
-        Rule::tokenizer => {
-            StmtKind::Tokenizer { file: string(&parts.child()), fields: fields(parts.child(), diags) }
-        }
+        Rule::tokenizer => StmtKind::Tokenizer { file: string(&parts.child()), fields: fields(parts.child(), diags) },
         Rule::local => {
             StmtKind::Local { party: party(&Children::of(parts.child()).child()), body: body(parts.child(), diags) }
         }

@@ -17,7 +17,18 @@ const ITEM_WORDS: &[&str] = &["const", "assert", "numeric", "fn", "plan", "block
 
 /// Words that start a statement or `forward`.
 const STMT_WORDS: &[&str] = &[
-    "let", "for", "return", "assert", "assume", "param", "input", "weights", "tokenizer", "local", "output", "forward",
+    "let",
+    "for",
+    "return",
+    "assert",
+    "assume",
+    "param",
+    "input",
+    "weights",
+    "tokenizer",
+    "local",
+    "output",
+    "forward",
 ];
 
 fn opens(token: &Token<'_>) -> bool {

@@ -54,11 +54,12 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     let outputs = model.artefact.program.outputs.clone();
     // Every role has a machine of its own.
     let machine = Machine { cores: u32::MAX, ..machine };
-    let inferences = arguments.input.len().max(1);
-    let predicted = Priced::new(&model.artefact.program, &machine).predict(&arguments.net, inferences);
     let weights = arguments.weights.as_deref();
-    let prepared = roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret)?;
-    let files = prepared.input_files.clone();
+    let prepared =
+        roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret, Some(terminal))?;
+    let examples = prepared.examples.clone();
+    let priced = Priced::new(&prepared.artefact.program, &machine);
+    let predicted = priced.predict(&arguments.net, examples.len().max(1));
     terminal.remark(&format!("{}, {own}", role.called().trim_start_matches("the ")));
     terminal.remark(&format!("program {}", manifest.program));
     if let Some(address) = listening {
@@ -70,12 +71,12 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         ahead: true,
         max_inferences: arguments.deployment.max_inferences,
     };
-    let progress = Shown { bar: Bar::new(terminal, u64::from(predicted.hops) * files.len() as u64, "running") };
+    let progress = Shown { bar: Bar::new(terminal, u64::from(predicted.hops) * examples.len() as u64, "running") };
     let done = roles::session(prepared, identity, meeting, &settings, &progress)?;
     progress.bar.finish();
     if role == RoleName::DataOwner {
         let measured = Measurement::new(&done.report, None, None);
-        let inferences = InferenceReport::list(&files, done.outputs, &outputs);
+        let inferences = InferenceReport::list(&examples, done.outputs, &outputs);
         let network = arguments.net.name.clone();
         return Summary::new(&manifest, inferences, None, predicted, measured, network).show(terminal);
     }

@@ -1,12 +1,13 @@
 //! All three roles on this machine: prepares a directory of throw-away keys, runs the roles as processes, and reports.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use mpcc_channel::Identity;
-use mpcc_compiler::evaluate::Evaluator;
-use mpcc_import::{inputs, weights};
+use mpcc_compiler::evaluate::{Evaluator, Tensor};
+use mpcc_import::inputs::{self, Example};
+use mpcc_import::weights;
 use mpcc_runtime::Measurement;
 use tempfile::TempDir;
 
@@ -16,11 +17,11 @@ use super::summary::{InferenceReport, Summary};
 use super::{RoleName, RunArguments, Switch};
 use crate::encoded;
 use crate::estimate::Priced;
+use crate::examples;
 use crate::failure::Bug;
 use crate::model::{self, Model, Target};
 use crate::outputs::{Revealed, expected_label};
 use crate::progress::Bar;
-use crate::ranges;
 use crate::terminal::Terminal;
 
 /// Seconds within which the roles must have connected: they are all here and ready.
@@ -31,8 +32,10 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     let machine = arguments.machine.read()?;
     let target = Target { network: arguments.net.clone(), machine: machine.clone() };
     let model = model::read(&arguments.model, options.0, options.1, Some(weights_file), &target, terminal)?;
-    let files = inputs::expand(&arguments.input)?;
-    let predicted = Priced::new(&model.artefact.program, &machine).predict(&arguments.net, files.len());
+    let graph = &model.artefact.graph;
+    let examples = inputs::examples(&arguments.input, graph)?;
+    let given = examples::load(&examples, graph, model.artefact.tokenizer.as_deref(), Some(terminal))?;
+    let predicted = Priced::new(&model.artefact.program, &machine).predict(&arguments.net, examples.len());
     let hops = u64::from(predicted.hops);
 
     let interrupted = children::interruptions()?;
@@ -44,12 +47,12 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     for job in &jobs {
         fs::remove_dir_all(&job.identity).with_context(|| format!("cannot remove {}", job.identity.display()))?;
     }
-    let bar = Bar::new(terminal, hops * files.len() as u64, "connecting");
+    let bar = Bar::new(terminal, hops * examples.len() as u64, "connecting");
     let finished = trio.session(&go, |progress| match progress {
         children::Moment::Setup => bar.say("setting up"),
-        children::Moment::Offline { inference } => bar.say(format!("offline {inference} of {}", files.len())),
+        children::Moment::Offline { inference } => bar.say(format!("offline {inference} of {}", examples.len())),
         children::Moment::Hop { hop, inference } => {
-            bar.say(format!("online {inference} of {}", files.len()));
+            bar.say(format!("online {inference} of {}", examples.len()));
             bar.set((inference - 1) * hops + hop as u64);
         }
     });
@@ -61,9 +64,10 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
 
     let measured = Measurement::new(&data_owner, Some(&model_owner), Some(&dealer));
     let outputs_declared = &model.artefact.program.outputs;
-    let labelled = files.iter().any(|file| expected_label(file, outputs_declared).is_some());
-    let float = if arguments.compare_float || labelled { Some(float(&model, weights_file, &files)?) } else { None };
-    let inferences = InferenceReport::list(&files, outputs, outputs_declared);
+    let labelled =
+        examples.iter().filter_map(Example::path).any(|file| expected_label(file, outputs_declared).is_some());
+    let float = if arguments.compare_float || labelled { Some(float(&model, weights_file, &given)?) } else { None };
+    let inferences = InferenceReport::list(&examples, outputs, outputs_declared);
     let network = match (arguments.net.shape(), arguments.net_emulate) {
         (Some(_), Switch::On) => format!("{}, imitated on loopback", arguments.net.name),
         (Some(_), Switch::Off) => format!("{} predicted, loopback measured", arguments.net.name),
@@ -108,10 +112,9 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
     Ok(jobs)
 }
 
-/// The float network's outputs for each file.
-fn float(model: &Model, weights_file: &Path, files: &[PathBuf]) -> Result<Vec<Vec<Revealed>>> {
+/// The float network's outputs for each example.
+fn float(model: &Model, weights_file: &Path, given: &[Vec<Tensor>]) -> Result<Vec<Vec<Revealed>>> {
     let params = weights::load(weights_file, &model.artefact.graph)?.params;
     let evaluator = Evaluator::new(model.float_graph(), &params)?;
-    let given = ranges::load_inputs(files, &model.artefact.graph)?;
     given.iter().map(|input| encoded::float_outputs(model, &evaluator, input)).collect()
 }

@@ -1,6 +1,7 @@
 //! What a role's process and the process that started it tell each other, as lines of JSON over the child's standard
 //! input and output.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -13,15 +14,15 @@ use super::RoleName;
 use crate::outputs::Revealed;
 use crate::terminal::write_out;
 
-/// First line to a child: what to be. It names files and holds no secret.
-#[derive(Debug, Serialize, Deserialize)]
+/// First line to a child: what to be. It names files and holds no secret but the data owner's texts, for the data owner.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Job {
     pub(super) role: RoleName,
     pub(super) artefact: PathBuf,
     /// For the model owner.
     pub(super) weights: Option<PathBuf>,
     /// For the data owner.
-    pub(super) input: Vec<PathBuf>,
+    pub(super) input: Vec<OsString>,
     pub(super) identity: PathBuf,
     pub(super) state: PathBuf,
     pub(super) interpret: bool,

@@ -57,7 +57,7 @@ fn receive<T: DeserializeOwned>(lines: &Receiver<String>) -> Result<T> {
 fn role(lines: &Receiver<String>) -> Result<()> {
     let job: Job = receive(lines)?;
     let artefact = model::read_artefact(&job.artefact)?;
-    let prepared = roles::prepare(artefact, job.role, job.weights.as_deref(), &job.input, job.interpret)?;
+    let prepared = roles::prepare(artefact, job.role, job.weights.as_deref(), &job.input, job.interpret, None)?;
     let identity = Identity::load(&job.identity)?;
     let listener = match job.role {
         RoleName::DataOwner => None,

@@ -1,5 +1,6 @@
 //! One role of a session: what it runs, what it owns, and the session itself.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use mpcc_channel::{Identity, LinkOptions, Listener, NetworkShape, Peer};
 use mpcc_codegen::{CodegenError, Jit};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
-use mpcc_import::{inputs, weights};
+use mpcc_import::inputs::{self, Example};
+use mpcc_import::weights;
 use mpcc_program::code::{MapExecutor, RoleCode};
 use mpcc_program::gates;
 use mpcc_program::interpret::Interpreter;
@@ -21,9 +23,10 @@ use mpcc_runtime::{
 
 use super::RoleName;
 use crate::encoded;
+use crate::examples;
 use crate::failure::Bug;
 use crate::outputs::Revealed;
-use crate::ranges;
+use crate::terminal::Terminal;
 
 /// How long a role that is alive may compute in silence.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -37,22 +40,24 @@ enum Data {
 
 /// A role that is ready to meet the others: everything that can be wrong with its own files was found.
 pub(super) struct Prepared {
-    artefact: Artefact,
+    /// What all roles run.
+    pub(super) artefact: Artefact,
     program: RoleProgram,
     data: Data,
-    /// The input files, one for each inference.
-    pub(super) input_files: Vec<PathBuf>,
+    /// Where the inputs came from, for each inference.
+    pub(super) examples: Vec<Example>,
 }
 
-/// Loads and encodes what the role owns, and makes its code.
+/// Loads and encodes what the role owns, and makes its code. Remarks on the inputs go to `terminal`.
 pub(super) fn prepare(
     artefact: Artefact,
     role: RoleName,
     weights_file: Option<&Path>,
-    input: &[PathBuf],
+    input: &[OsString],
     interpret: bool,
+    terminal: Option<&Terminal>,
 ) -> Result<Prepared> {
-    let mut input_files = Vec::new();
+    let mut examples = Vec::new();
     let data = match role {
         RoleName::ModelOwner => {
             let file = weights_file.ok_or_else(|| Bug("a model owner without weights".to_owned()))?;
@@ -60,16 +65,16 @@ pub(super) fn prepare(
             Data::Weights(encoded::words(encoded::weights(&artefact, &params)?))
         }
         RoleName::DataOwner => {
-            input_files = inputs::expand(input)?;
-            let given = ranges::load_inputs(&input_files, &artefact.graph)?;
-            Data::Inputs(encoded::batch(&artefact, &input_files, &given)?)
+            examples = inputs::examples(input, &artefact.graph)?;
+            let given = examples::load(&examples, &artefact.graph, artefact.tokenizer.as_deref(), terminal)?;
+            Data::Inputs(encoded::batch(&artefact, &examples, &given)?)
         }
         RoleName::Dealer => Data::Nothing,
     };
     let code = CheckedCode::new(gates::lower(&artefact.program, role.role())).map_err(SessionError::from)?;
     let executor = executor(code.code(), interpret)?;
     let program = RoleProgram { code: Arc::new(code), executor, identity: identity_of(&artefact)? };
-    Ok(Prepared { artefact, program, data, input_files })
+    Ok(Prepared { artefact, program, data, examples })
 }
 
 /// Compiled code where this machine allows it, else the interpreter: both give the same words.

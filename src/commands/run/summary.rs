@@ -1,9 +1,8 @@
 //! The report of a run: results, trust model, and what was predicted beside what was measured.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use mpcc_compiler::artefact::Manifest;
+use mpcc_import::inputs::Example;
 use mpcc_program::program::Output;
 use mpcc_runtime::Measurement;
 use serde::Serialize;
@@ -61,14 +60,14 @@ struct Flip {
 }
 
 impl InferenceReport {
-    /// Files with their outputs.
-    pub(super) fn list(files: &[PathBuf], outputs: Vec<Vec<Revealed>>, declared: &[Output]) -> Vec<Self> {
-        let one = |(file, outputs): (&PathBuf, Vec<Revealed>)| InferenceReport {
-            input: file.display().to_string(),
-            expected: expected_label(file, declared),
+    /// Examples with their outputs.
+    pub(super) fn list(examples: &[Example], outputs: Vec<Vec<Revealed>>, declared: &[Output]) -> Vec<Self> {
+        let one = |(example, outputs): (&Example, Vec<Revealed>)| InferenceReport {
+            input: example.to_string(),
+            expected: example.path().and_then(|file| expected_label(file, declared)),
             outputs,
         };
-        files.iter().zip(outputs).map(one).collect()
+        examples.iter().zip(outputs).map(one).collect()
     }
 
     fn label(&self) -> Option<&str> {

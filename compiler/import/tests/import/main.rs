@@ -1,5 +1,7 @@
-//! Weights and inputs from files, good and bad.
+//! Weights, inputs and tokenizers from files, good and bad.
 
+mod examples;
 mod fixtures;
 mod inputs;
+mod tokenizer;
 mod weights;

@@ -1,0 +1,194 @@
+//! Why inputs could not be loaded, in words that say what to do.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::FileError;
+use crate::tokenizer::TokenizerError;
+
+/// Why an input could not be loaded.
+#[derive(Debug, Error)]
+pub enum InputError {
+    /// The file or directory cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Neither an image nor an array, by its name.
+    #[error("{} is no input: give a .png, .jpg, .jpeg, .npy, .npz or .txt file, or a directory of them", .path.display())]
+    UnknownKind {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory without inputs.
+    #[error("{} holds no .png, .jpg, .jpeg, .npy, .npz or .txt file", .path.display())]
+    EmptyDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Directories nested beyond reason.
+    #[error("{} lies too deep; directories of inputs are read down to {limit} levels", .path.display())]
+    TooDeep {
+        /// The directory.
+        path: PathBuf,
+        /// How many levels are read.
+        limit: usize,
+    },
+    /// The file is not what its name says, or is damaged.
+    #[error("{} is not a whole {kind} file: {reason}", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// `PNG`, `JPEG`, `npy` or `npz`.
+        kind: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An image given to an input that takes none.
+    #[error(
+        "{} is an image, and input `{input}` is {declared}: only Tensor<u8, 3, height, width> takes an image, give a .npy file",
+        .path.display()
+    )]
+    NotAnImageInput {
+        /// The file.
+        path: PathBuf,
+        /// Name of the input.
+        input: String,
+        /// Its type.
+        declared: String,
+    },
+    /// An image of another size.
+    #[error(
+        "{} is {} wide and {} high, and input `{input}` takes images {} wide and {} high: scale or crop it first, mpcc does not",
+        .path.display(), .found.0, .found.1, .expected.0, .expected.1
+    )]
+    ImageSize {
+        /// The file.
+        path: PathBuf,
+        /// Name of the input.
+        input: String,
+        /// Its width and height in pixels.
+        found: (usize, usize),
+        /// Width and height of the input.
+        expected: (usize, usize),
+    },
+    /// An image whose pixels have no single reading as 8-bit RGB.
+    #[error("{} {reason}", .path.display())]
+    Pixels {
+        /// The file.
+        path: PathBuf,
+        /// What is unclear and what to do.
+        reason: &'static str,
+    },
+    /// An array of another shape.
+    #[error("{} has the shape {found:?}, and input `{input}` is {declared}", .path.display())]
+    ArrayShape {
+        /// The file.
+        path: PathBuf,
+        /// Name of the input.
+        input: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// Type of the input.
+        declared: String,
+    },
+    /// An entry that is not of the input's element type.
+    #[error("{} holds {value} at entry {entry:?}, and input `{input}` takes {allowed}", .path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Name of the input.
+        input: String,
+        /// Position along each axis.
+        entry: Vec<usize>,
+        /// The value there.
+        value: f64,
+        /// What may be there.
+        allowed: &'static str,
+    },
+    /// Text given to a model that reads none.
+    #[error("{} is text, and the model declares no tokenizer: give input `{input}` as an array or image", .path.display())]
+    NoTokenizer {
+        /// The file.
+        path: PathBuf,
+        /// Name of an input.
+        input: String,
+    },
+    /// Text that is none.
+    #[error("{name} {reason}")]
+    Text {
+        /// The file, or which text of the command line.
+        name: String,
+        /// What is wrong and what to do.
+        reason: &'static str,
+    },
+    /// The tokenizer, or the model beside it, is wrong.
+    #[error("{name}: {source}")]
+    Tokens {
+        /// The file, or which text of the command line.
+        name: String,
+        /// What is wrong.
+        source: TokenizerError,
+    },
+    /// The tokenizer does not work for this model.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// Text given to a model that has other inputs as well.
+    #[error("{name} is text, and the model also has {}: give every input with NAME=FILE, or all in one .npz file", list(.others))]
+    MoreThanText {
+        /// The file, or which text of the command line.
+        name: String,
+        /// Inputs that the tokenizer does not fill.
+        others: Vec<String>,
+    },
+    /// One array or image for several inputs.
+    #[error(
+        "{} holds one array, and the model has {}: give each with NAME=FILE, or all in one .npz file",
+        .path.display(), list(.inputs)
+    )]
+    OneOfSeveral {
+        /// The file.
+        path: PathBuf,
+        /// Names of the inputs.
+        inputs: Vec<String>,
+    },
+    /// A name that no input has.
+    #[error("{place}: the model has no input `{name}`; it has {}", list(.inputs))]
+    UnknownInput {
+        /// The argument or file that says the name.
+        place: String,
+        /// The name.
+        name: String,
+        /// Names of the inputs.
+        inputs: Vec<String>,
+    },
+    /// An input without a file or array.
+    #[error("{place}: nothing is given for {}", list(.missing))]
+    Missing {
+        /// The arguments or file that give the others.
+        place: String,
+        /// Names of the inputs.
+        missing: Vec<String>,
+    },
+    /// Two files for one input.
+    #[error("input `{name}` is given twice: NAME=FILE gives the inputs of one inference")]
+    GivenTwice {
+        /// Its name.
+        name: String,
+    },
+    /// Whole examples beside files for single inputs.
+    #[error("{argument} and NAME=FILE do not go together: NAME=FILE gives all inputs of one inference")]
+    Mixed {
+        /// Which argument gives a whole example.
+        argument: String,
+    },
+}
+
+/// `input a` or `inputs a, b and c`, quoted.
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        None => "no inputs".to_owned(),
+        Some((last, [])) => format!("input {last}"),
+        Some((last, others)) => format!("inputs {} and {last}", others.join(", ")),
+    }
+}

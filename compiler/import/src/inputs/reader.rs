@@ -1,0 +1,117 @@
+//! From an example to a value for each input of a model.
+
+use std::path::Path;
+
+use mpcc_compiler::evaluate::Tensor;
+use mpcc_compiler::graph::{self, Graph};
+
+use super::examples::names;
+use super::{Example, InputError, Kind, archive, load};
+use crate::tokenizer::Tokenizer;
+
+/// The longest text file that is read: 16 MiB.
+const TEXT_LIMIT: u64 = 1 << 24;
+
+/// What an example gives.
+#[derive(Clone, PartialEq)]
+pub struct Given {
+    /// A value for each input, in the model's order.
+    pub inputs: Vec<Tensor>,
+    /// Whether it is text with more tokens than the model reads.
+    pub cut: bool,
+}
+
+/// A model's inputs, and what makes them of text.
+pub struct Reader<'g> {
+    graph: &'g Graph,
+    text: Option<(&'g graph::Tokenizer, Tokenizer)>,
+}
+
+impl<'g> Reader<'g> {
+    /// `tokenizer` holds the bytes of the tokenizer that the graph declares.
+    ///
+    /// # Errors
+    /// If it is none, or cannot fill the model's inputs.
+    pub fn new(graph: &'g Graph, tokenizer: Option<&[u8]>) -> Result<Self, InputError> {
+        let text = match (&graph.tokenizer, tokenizer) {
+            (Some(declared), Some(bytes)) => {
+                let length = graph.inputs.get(declared.ids as usize).map_or(0, |ids| ids.ty.shape.iter().product());
+                Some((declared, Tokenizer::new(bytes, length)?))
+            }
+            _ => None,
+        };
+        Ok(Self { graph, text })
+    }
+
+    /// Values for all inputs.
+    ///
+    /// # Errors
+    /// If the example does not give each of them, in its type and shape.
+    pub fn load(&self, example: &Example) -> Result<Given, InputError> {
+        let whole = |inputs| Given { inputs, cut: false };
+        match example {
+            Example::Text { text, .. } => self.tokens(text, example),
+            Example::Named(files) => {
+                let file = |name: &str| files.iter().find(|(other, _)| other == name);
+                let missing: Vec<String> = names(self.graph).into_iter().filter(|name| file(name).is_none()).collect();
+                if !missing.is_empty() {
+                    return Err(InputError::Missing { place: example.to_string(), missing });
+                }
+                let given = self.graph.inputs.iter().filter_map(|input| Some((input, file(&input.name)?)));
+                given.map(|(input, (_, path))| load(path, input)).collect::<Result<_, _>>().map(whole)
+            }
+            Example::File(path) => match Kind::of(path) {
+                Some(Kind::Npz) => archive::load(path, &self.graph.inputs).map(whole),
+                Some(Kind::Text) => self.tokens(&text_of(path)?, example),
+                _ => match self.graph.inputs.as_slice() {
+                    [input] => Ok(whole(vec![load(path, input)?])),
+                    _ => Err(InputError::OneOfSeveral { path: path.clone(), inputs: names(self.graph) }),
+                },
+            },
+        }
+    }
+
+    /// The tokens of a text in the inputs that take them.
+    fn tokens(&self, text: &str, example: &Example) -> Result<Given, InputError> {
+        let name = || example.to_string();
+        let wrong = |reason| InputError::Text { name: name(), reason };
+        let Some((declared, tokenizer)) = &self.text else {
+            return Err(wrong("is text, and the model declares no tokenizer"));
+        };
+        let filled = declared.inputs();
+        let unfilled = (0u32..).zip(&self.graph.inputs).filter(|(index, _)| !filled.contains(index));
+        let others: Vec<String> = unfilled.map(|(_, input)| input.name.clone()).collect();
+        if !others.is_empty() {
+            return Err(InputError::MoreThanText { name: name(), others });
+        }
+        let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
+        if text.trim().is_empty() {
+            return Err(wrong("holds no text"));
+        }
+        let (first, second) = match text.split_once('\t') {
+            None => (text, None),
+            Some((_, second)) if second.contains('\t') => {
+                return Err(wrong("has more than one tab: a tab stands between the two sentences of a pair"));
+            }
+            Some((first, second)) => (first, Some(second)),
+        };
+        let tokens = tokenizer.encode(first, second).map_err(|source| InputError::Tokens { name: name(), source })?;
+        let list = |index: u32| match index {
+            index if index == declared.ids => &tokens.ids,
+            index if Some(index) == declared.segments => &tokens.segments,
+            _ => &tokens.mask,
+        };
+        let inputs = (0u32..).zip(&self.graph.inputs).map(|(index, input)| Tensor {
+            shape: input.ty.shape.clone(),
+            data: list(index).iter().map(|token| f64::from(*token)).collect(),
+        });
+        Ok(Given { inputs: inputs.collect(), cut: tokens.cut })
+    }
+}
+
+/// The text in a file.
+fn text_of(path: &Path) -> Result<String, InputError> {
+    let bytes = crate::file::read(path, TEXT_LIMIT)?;
+    String::from_utf8(bytes)
+        .map_err(|_| InputError::Text { name: path.display().to_string(), reason: "is not UTF-8 text" })
+}
