@@ -12,3 +12,5 @@ mod machines;
 mod sessions;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "cli/text.rs"]
+mod text;

@@ -129,6 +129,10 @@ impl Shift {
                 self.span(&mut visibility.span);
                 self.fields(fields);
             }
+            StmtKind::Tokenizer { file, fields } => {
+                self.span(&mut file.span);
+                self.fields(fields);
+            }
             StmtKind::Local { party, body } => {
                 self.span(&mut party.span);
                 self.stmts(body);

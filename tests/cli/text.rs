@@ -1,0 +1,202 @@
+//! Models that read text, and models with several inputs.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Place, text};
+
+const VOCABULARY: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nwhat\na\nfilm\n##s\n!\n";
+
+/// Six tokens to two labels.
+const READER: &str = r#"mpv 1;
+
+model Reader() {
+  input words: secret client Tensor<i32, 6>;
+  input mask: secret client Tensor<bit, 6>;
+  weights secret server { format: safetensors }
+  tokenizer "vocabulary/vocab.txt" { ids: words, mask: mask }
+  param w1: Tensor<4, 6> = "w1";
+  param w2: Tensor<2, 4> = "w2";
+  let h = relu(linear(words * mask / 8, w1));
+  output logits: reveal client Tensor<2> = linear(h, w2) labels ["good", "bad"];
+}
+"#;
+
+/// A place with the reader, its weights, ranges and artefact, and some reviews.
+fn reader() -> Place {
+    let place = Place::new();
+    fs::create_dir(place.path("vocabulary")).unwrap();
+    place.write("vocabulary/vocab.txt", VOCABULARY);
+    place.write("reader.mpv", READER);
+    for (label, review) in [("good", "What a film!"), ("bad", "films\r\n"), ("good", "a")] {
+        fs::create_dir_all(place.path(&format!("reviews/{label}"))).unwrap();
+        place.write(&format!("reviews/{label}/{}.txt", review.len()), review);
+    }
+    place.good(&["weights", "reader.mpv", "--seed", "1", "-o", "r.safetensors"]);
+    place.good(&["simulate", "reader.mpv", "--weights", "r.safetensors", "--calibrate", "reviews"]);
+    place.good(&["compile", "reader.mpv", "-o", "reader.mpca"]);
+    place
+}
+
+const RUN: [&str; 5] = ["run", "reader.mpca", "--weights", "r.safetensors", "--input"];
+
+fn with<'a>(command: &[&'a str], input: &'a str) -> Vec<&'a str> {
+    [command, &[input]].concat()
+}
+
+#[test]
+fn text_goes_in_and_a_label_comes_out() {
+    let place = reader();
+    // The artefact is all that is needed.
+    fs::remove_dir_all(place.path("vocabulary")).unwrap();
+    let typed = place.json(&with(&RUN, "What a film!"));
+    let from_file = place.json(&with(&RUN, "reviews/good/12.txt"));
+    assert_eq!(typed["inferences"][0]["input"], "text 1");
+    let (typed, from_file) = (&typed["outputs"][0], &from_file["outputs"][0]);
+    assert_eq!(typed["label"], from_file["label"]);
+    let values = |output: &Value| -> Vec<f64> {
+        output["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    };
+    for (a, b) in values(typed).iter().zip(values(from_file)) {
+        assert!((a - b).abs() < 0.01, "{a} {b}");
+    }
+    let all = place.json(&with(&RUN, "reviews"));
+    assert_eq!(all["accuracy"]["labelled"], 3);
+    assert_eq!(all["accuracy"]["correct"], all["accuracy"]["float_correct"]);
+    assert_eq!(all["inferences"][1]["expected"], "good");
+}
+
+#[test]
+fn what_is_cut_off_is_remarked_on() {
+    let place = reader();
+    for command in ["simulate", "run"] {
+        let long = [command, "reader.mpca", "--weights", "r.safetensors", "--input", "what a film what a film"];
+        let output = place.run(&long);
+        assert!(output.status.success());
+        let said = text(&output.stderr);
+        assert!(said.contains("text 1: more tokens than the model reads"), "{said}");
+        assert!(!said.contains("what a film"), "{said}");
+    }
+}
+
+#[test]
+fn the_tokenizer_is_part_of_the_program() {
+    let place = reader();
+    let compile = ["compile", "reader.mpv", "-o", "other.mpca"];
+    let program = |place: &Place| place.json(&compile)["program"].clone();
+    let first = program(&place);
+    assert_eq!(first, program(&place));
+    place.write("vocabulary/vocab.txt", &VOCABULARY.replace("film", "filn"));
+    assert_ne!(first, program(&place));
+    place.good(&["check", "reader.mpv"]);
+    let manifest = place.json(&["inspect", "reader.mpca"])["manifest"].clone();
+    assert_eq!(manifest["tokenizer"]["file"], "vocabulary/vocab.txt");
+    assert_eq!(manifest["tokenizer"]["inputs"], serde_json::json!(["words", "mask"]));
+    assert!(place.good(&["inspect", "reader.mpca"]).contains("tokenizer  vocabulary/vocab.txt"));
+    let whole = fs::read(place.path("reader.mpca")).unwrap();
+    let at = whole.windows(6).rposition(|window| window == b"\"film\"").unwrap();
+    let mut forged = whole.clone();
+    forged[at + 1] = b'F';
+    let body = forged.len() - 32;
+    let digest = *blake3::hash(&forged[..body]).as_bytes();
+    forged[body..].copy_from_slice(&digest);
+    fs::write(place.path("forged.mpca"), forged).unwrap();
+    place.bad(&["inspect", "forged.mpca"], 1, &["program hash"]);
+}
+
+#[test]
+fn a_tokenizer_that_cannot_be_used_is_shown_where_it_is_named() {
+    let place = reader();
+    let compile = ["compile", "reader.mpv", "-o", "new.mpca"];
+    for (vocabulary, said) in [("what\na\n", "no line [PAD]"), ("{\"a\": 1}", "merges.txt")] {
+        place.write("vocabulary/vocab.txt", vocabulary);
+        place.bad(&compile, 1, &["E0906", "reader.mpv:7", said]);
+    }
+    fs::remove_file(place.path("vocabulary/vocab.txt")).unwrap();
+    place.bad(&compile, 1, &["E0906", "reader.mpv:7", "vocab.txt", "relative to the model file"]);
+    place.good(&["check", "reader.mpv"]);
+    place.write("reader.mpv", &READER.replace("ids: words", "ids: word"));
+    let checked = place.run(&["check", "reader.mpv"]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(text(&checked.stderr).contains("E0903"));
+}
+
+#[test]
+fn text_that_cannot_be_read_is_named_and_not_shown() {
+    let place = reader();
+    place.write("blank.txt", " \n");
+    place.write("tabs.txt", "a\tb\tc");
+    place.write("latin.txt", "");
+    fs::write(place.path("latin.txt"), [b'a', 0xe9]).unwrap();
+    for (input, said) in [
+        ("blank.txt", ["blank.txt", "no text"]),
+        ("tabs.txt", ["tabs.txt", "more than one tab"]),
+        ("latin.txt", ["latin.txt", "UTF-8"]),
+        ("  ", ["text 1", "no text"]),
+        ("none.txt", ["none.txt", "cannot read"]),
+        ("cat.png", ["cat.png", "one array"]),
+    ] {
+        place.bad(&with(&RUN, input), 1, &said);
+        place.bad(&with(&["simulate", "reader.mpca", "--weights", "r.safetensors", "--input"], input), 1, &said);
+    }
+    place.bad(&["run", "model.mpca", "--weights", "w.safetensors", "--input", "blank.txt"], 1, &["no tokenizer"]);
+    place.bad(&["run", "model.mpca", "--weights", "w.safetensors", "--input", "a film"], 1, &["cannot read a film"]);
+}
+
+#[test]
+fn several_inputs_are_given_by_name() {
+    let place = reader();
+    let array = |name: &str, descr: &str, data: &[u8]| {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (6,), }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        fs::write(place.path(name), [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()).unwrap();
+    };
+    array("words.npy", "|u1", &[2, 4, 5, 6, 8, 3]);
+    array("mask.npy", "|b1", &[1; 6]);
+    array("many.npy", "|u1", &[2; 6]);
+    let run = ["run", "reader.mpca", "--weights", "r.safetensors"];
+    let given = [&run[..], &["--input", "words=words.npy", "--input", "mask=mask.npy"]].concat();
+    let named = place.json(&given);
+    assert_eq!(named["inferences"].as_array().unwrap().len(), 1);
+    assert_eq!(named["outputs"][0]["label"], place.json(&with(&RUN, "what a film !"))["outputs"][0]["label"]);
+    for (inputs, said) in [
+        (&["words=words.npy"][..], "nothing is given for input `mask`"),
+        (&["words=words.npy", "words=many.npy"], "given twice"),
+        (&["words=words.npy", "mask=many.npy"], "0 and 1"),
+        (&["words=words.npy", "mask=none.npy"], "none.npy"),
+        (&["words=words.npy", "a film"], "do not go together"),
+    ] {
+        let mut command = run.to_vec();
+        inputs.iter().for_each(|input| command.extend(["--input", input]));
+        place.bad(&command, 1, &[said]);
+    }
+    let pictures = ["run", "model.mpca", "--weights", "w.safetensors", "--input"];
+    place.bad(&with(&pictures, "pixel=cat.png"), 1, &["no input `pixel`; it has input `pixels`"]);
+    place.good(&with(&pictures, "pixels=cat.png"));
+}
+
+/// Arguments of the processes of a run are seen by everybody on the machine; only what was typed may hold the text.
+#[test]
+#[cfg(target_os = "linux")]
+fn roles_get_the_text_by_pipe() {
+    let place = reader();
+    let secret = "what a films film";
+    let mut command: Command = place.command(&with(&RUN, secret));
+    let mut child = command.spawn().unwrap();
+    let parent = child.id().to_string();
+    let mut seen = 0;
+    while child.try_wait().unwrap().is_none() {
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&line).contains("role-process") {
+                seen += 1;
+            }
+            if String::from_utf8_lossy(&line).contains(secret) {
+                assert_eq!(process.file_name().to_string_lossy(), parent);
+            }
+        }
+    }
+    assert!(child.wait().unwrap().success() && seen > 0);
+}
