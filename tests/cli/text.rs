@@ -29,11 +29,11 @@ model Reader() {
 /// A place with the reader, its weights, ranges and artefact, and some reviews.
 fn reader() -> Place {
     let place = Place::new();
-    fs::create_dir(place.path("vocabulary")).unwrap();
+    fs::create_dir(place.path("vocabulary")).expect("a directory");
     place.write("vocabulary/vocab.txt", VOCABULARY);
     place.write("reader.mpv", READER);
     for (label, review) in [("good", "What a film!"), ("bad", "films\r\n"), ("good", "a")] {
-        fs::create_dir_all(place.path(&format!("reviews/{label}"))).unwrap();
+        fs::create_dir_all(place.path(&format!("reviews/{label}"))).expect("a directory");
         place.write(&format!("reviews/{label}/{}.txt", review.len()), review);
     }
     weights(&place);
@@ -48,9 +48,10 @@ fn weights(place: &Place) {
         (0..rows * columns).flat_map(|i| weight(i).to_le_bytes()).collect()
     };
     let (w1, w2) = (tensor(4, 6), tensor(2, 4));
-    let view = |shape: [usize; 2], data| TensorView::new(Dtype::F32, shape.to_vec(), data).unwrap();
+    let view = |shape: [usize; 2], data| TensorView::new(Dtype::F32, shape.to_vec(), data).expect("a tensor");
     let tensors = [("w1", view([4, 6], &w1)), ("w2", view([2, 4], &w2))];
-    fs::write(place.path("r.safetensors"), safetensors::serialize(tensors, None).unwrap()).unwrap();
+    let bytes = safetensors::serialize(tensors, None).expect("safetensors");
+    fs::write(place.path("r.safetensors"), bytes).expect("a file");
 }
 
 const RUN: [&str; 5] = ["run", "reader.mpca", "--weights", "r.safetensors", "--input"];
@@ -62,7 +63,7 @@ fn with<'a>(command: &[&'a str], input: &'a str) -> Vec<&'a str> {
 /// Rounding is random, so two runs differ a little.
 fn same_values(one: &Value, other: &Value) {
     let values = |run: &Value| -> Vec<f64> {
-        run["outputs"][0]["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+        run["outputs"][0]["values"].as_array().expect("values").iter().map(|v| v.as_f64().expect("a number")).collect()
     };
     let (one, other) = (values(one), values(other));
     assert!(one.iter().any(|v| v.abs() > 0.05), "{one:?}");

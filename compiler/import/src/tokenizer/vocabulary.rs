@@ -73,7 +73,7 @@ fn word_pieces(text: &str, settings: &Settings) -> Result<Value, String> {
         id(token)?;
     }
     let capital = |token: &&str| !token.starts_with('[') && token.chars().any(|c| c.is_ascii_uppercase());
-    let lower = settings.do_lower_case.unwrap_or_else(|| !tokens.iter().any(|token| capital(&token)));
+    let lower = settings.do_lower_case.unwrap_or_else(|| !tokens.iter().any(capital));
     let special = |token: &str, segment: u8| json!({ "SpecialToken": { "id": token, "type_id": segment } });
     let sentence = |name: &str, segment: u8| json!({ "Sequence": { "id": name, "type_id": segment } });
     let numbered = |token: &str| Ok::<_, String>(json!({ "id": token, "ids": [id(token)?], "tokens": [token] }));

@@ -202,7 +202,7 @@ fn directories_are_read_in_order_and_hidden_files_passed_over() {
 #[test]
 fn what_is_no_input_is_an_error() {
     let d = directory();
-    let text = d.path().join("notes.md");
+    let text = d.path().join("notes.rst");
     fs::write(&text, b"").unwrap();
     for paths in [vec![text.clone()], vec![d.path().into()]] {
         let error = expand(&paths).unwrap_err();
