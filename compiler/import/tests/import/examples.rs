@@ -38,7 +38,7 @@ fn found(arguments: &[&str], graph: &Graph) -> Result<Vec<Example>, InputError> 
 }
 
 fn message(arguments: &[&str], graph: &Graph) -> String {
-    found(arguments, graph).unwrap_err().to_string()
+    found(arguments, graph).expect_err("arguments with a mistake").to_string()
 }
 
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -59,8 +59,8 @@ fn npz(files: &[(&str, Vec<u8>)], packed: bool) -> Vec<u8> {
         let stored = if packed {
             use std::io::Write;
             let mut pack = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-            pack.write_all(data).unwrap();
-            pack.finish().unwrap()
+            pack.write_all(data).expect("packed");
+            pack.finish().expect("packed")
         } else {
             data.clone()
         };
