@@ -11,7 +11,7 @@ use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::compile::{self, Rewritten};
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
-use mpcc_compiler::plan::{Comparison, Decided, Objective, PlanOptions};
+use mpcc_compiler::plan::{Comparison, Decided, Objective, PlanOptions, Softmax};
 use mpcc_compiler::ranges::Ranges;
 use mpcc_program::machine::Machine;
 
@@ -39,6 +39,10 @@ pub(crate) struct ModelOptions {
     /// is faster on the network. Where GeLU has to saturate, it takes two hops or one.
     #[arg(long, value_name = "PROTOCOL", default_value = "auto")]
     relu: ReluProtocol,
+    /// Subtract from every row under a softmax its maximum (a tree of comparisons), or a public number where the row
+    /// maxima that were observed or are assumed lie within 6 of each other. Where they do not, the maximum is taken.
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    softmax: SoftmaxShift,
     /// What a second before the input is known counts, beside one after, when protocols are chosen: 0 if correlated
     /// randomness can be made at leisure; 1, the default, if an inference waits for it.
     #[arg(long, value_name = "A", value_parser = alpha)]
@@ -71,19 +75,38 @@ enum ReluProtocol {
     FunctionSharing,
 }
 
+/// What softmax subtracts from a row, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum SoftmaxShift {
+    /// A public number where the row maxima allow it, else the maximum.
+    #[default]
+    Auto,
+    Static,
+    Maximum,
+}
+
 impl ModelOptions {
     /// Whether nothing is replaced.
     pub(crate) fn is_empty(&self) -> bool {
-        self.plans.is_empty() && self.sets.is_empty() && self.relu == ReluProtocol::Auto && self.alpha.is_none()
+        self.plans.is_empty()
+            && self.sets.is_empty()
+            && self.relu == ReluProtocol::Auto
+            && self.softmax == SoftmaxShift::Auto
+            && self.alpha.is_none()
     }
 
     fn decided(&self) -> Decided {
+        let softmax = match self.softmax {
+            SoftmaxShift::Auto => None,
+            SoftmaxShift::Static => Some(Softmax::Static),
+            SoftmaxShift::Maximum => Some(Softmax::Maximum),
+        };
         let comparison = match self.relu {
             ReluProtocol::Auto => None,
             ReluProtocol::DigitTables => Some(Comparison::DigitTables),
             ReluProtocol::FunctionSharing => Some(Comparison::FunctionSharing),
         };
-        Decided { comparison, ..Decided::default() }
+        Decided { comparison, softmax, ..Decided::default() }
     }
 
     /// As lowering takes them.

@@ -7,7 +7,7 @@ use mpcc::compiler::compile::{assemble_with, rewrite};
 use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc::compiler::graph::{Element, Graph};
 use mpcc::compiler::lower::LowerOptions;
-use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions, RowTables};
+use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions, RowTables, Softmax};
 use mpcc::compiler::ranges::Ranges;
 use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
@@ -137,7 +137,9 @@ pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Re
 fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>, comparison: Comparison) -> Compiled {
     let one_window = source.lines().any(|l| l == "// row tables: one");
     let row_tables = one_window.then_some(RowTables::One);
-    let options = PlanOptions { comparison, row_tables, ..PlanOptions::default() };
+    let number = source.lines().any(|l| l == "// softmax: static");
+    let softmax = if number { Softmax::Static } else { Softmax::Maximum };
+    let options = PlanOptions { comparison, row_tables, softmax, ..PlanOptions::default() };
     let artefact = assemble_with(source, &graph, ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
     let program = artefact.program.clone();
     let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
@@ -205,6 +207,7 @@ pub(crate) fn seeded_inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
                 .map(|_| match input.ty.element {
                     Element::U8 => (unit(next()) * 256.0).floor(),
                     Element::Bit => (unit(next()) * 2.0).floor(),
+                    Element::I32 => (unit(next()) * 8.0).floor(),
                     _ => unit(next()) * 2.0 - 1.0,
                 })
                 .collect();

@@ -6,11 +6,11 @@
 //! they can take, the share is opened a second time under a mask of its own.
 
 use super::formats::{Form, Format, Formats, Product, product};
+use super::series::Series;
 use super::smooth::Saturation;
 use super::{Chain, Comparison, PlanError, PlanOptions, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op};
-use crate::smooth::Smooth;
 
 /// Rings of one node; 0 where it does not exist in that form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,14 @@ fn centred_bits(format: &Format, d: usize) -> i32 {
 /// Bits below an entry in which a row's position is carried through a tree of comparisons: what reveals it.
 pub(crate) fn argmax_ring(format: &Format) -> i32 {
     format.signed_bits(0) + 1
+}
+
+/// Bits of a wire that is extended, read modulo the period, and compared with the ends of a series' domain.
+fn compared_bits(argument: &Format, series: &Series) -> i32 {
+    let edge = series.domain.0.abs().max(series.domain.1.abs());
+    let most = libm::log2(libm::exp2(f64::from(argument.magnitude)) + edge);
+    let moved = argument.wire + libm::ceil(most) as i32 + 1;
+    argument.extended_bits().max(argument.wire + series.period + 1).max(moved)
 }
 
 /// Widest wire that can be extended: the result takes at least two bits more.
@@ -260,20 +268,16 @@ impl Assign<'_> {
             (Form::Smooth(curve), Op::Smooth(_, x)) => {
                 let h = self.formats.of(*x);
                 let series = &curve.series;
-                // Thresholds on both sides need room above the argument.
-                let slack = series.function != Smooth::Exp;
                 match curve.saturation {
                     Saturation::Plain => {
                         let bits = series.wire_bits(h.wire, h.magnitude);
                         self.share(*x, bits + series.factor.shift + h.share - h.wire);
                     }
                     Saturation::Selected => {
-                        let own = if slack { h.extended_bits() } else { h.signed_bits(h.wire) };
-                        self.close(*x, own.max(h.wire + series.period + 1), COMPARABLE);
+                        self.close(*x, compared_bits(h, series), COMPARABLE);
                     }
                     Saturation::Clamped => {
-                        let own = if slack { h.extended_bits() } else { h.signed_bits(h.wire) };
-                        self.close(*x, own.max(h.wire + series.period + 1), SHARABLE);
+                        self.close(*x, compared_bits(h, series), SHARABLE);
                     }
                 }
             }

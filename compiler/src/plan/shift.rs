@@ -30,6 +30,11 @@ impl Shift {
     pub(super) fn precision(self) -> i32 {
         libm::ceil(self.below * std::f64::consts::LOG2_E) as i32
     }
+
+    /// Bits by which exponentials may be larger than 1.
+    fn growth(self) -> i32 {
+        libm::ceil(self.above * std::f64::consts::LOG2_E) as i32
+    }
 }
 
 impl Assign<'_> {
@@ -71,6 +76,8 @@ impl Assign<'_> {
         match &self.graph.node(id).op {
             Op::Smooth(Smooth::Exp, _) => self.shift_of_exponential(id),
             Op::SumRow(x) | Op::MatMul(x, _) | Op::Offset(x, _) => self.shift_behind(*x),
+            // Divided by the sum of its row it is what it would have been.
+            Op::Mul(a, b) if [a, b].into_iter().any(|o| matches!(self.graph.node(*o).op, Op::Recip(_))) => None,
             Op::Mul(a, b) => self.shift_behind(*a).or_else(|| self.shift_behind(*b)),
             op if is_alias(op) => self.shift_behind(op.operands()[0]),
             _ => None,
@@ -86,18 +93,13 @@ impl Assign<'_> {
             let known = self.ranges.range(self.graph, id).map_or(1.0, |((low, high), _)| low.abs().max(high.abs()));
             return log2_bound(known + shift.below) - log2_bound(known);
         }
-        let divided = matches!(&self.graph.node(id).op, Op::Mul(a, b)
-            if [a, b].into_iter().any(|o| matches!(self.graph.node(*o).op, Op::Recip(_))));
-        if divided {
-            return 0;
-        }
-        self.shift_behind(id).map_or(0, |shift| libm::ceil(shift.above * std::f64::consts::LOG2_E) as i32)
+        self.shift_behind(id).map_or(0, Shift::growth)
     }
 
     /// The range of a sum of exponentials, from its range with the maximum subtracted.
     pub(super) fn shifted_sum(&self, id: NodeId, (low, high): (f64, f64)) -> (f64, f64) {
         match self.shift_behind(id) {
-            Some(shift) => (low * libm::exp(-shift.below), high * libm::exp(shift.above)),
+            Some(shift) => (low * libm::exp(-shift.below), high * libm::exp2(f64::from(shift.growth()))),
             None => (low, high),
         }
     }

@@ -66,6 +66,8 @@ impl Assign<'_> {
         let bounds = [proved, self.graph.node(x).assumed].into_iter().flatten();
         let bound = bounds.map(|(low, high)| low.abs().max(high.abs())).min_by(f64::total_cmp);
         let scalable = argument.form != Form::Derived;
+        // A clamped argument keeps the value at the edge, and this one jumps there.
+        let shared = self.shares_functions(id) && !matches!(function, Smooth::GeluFourier { .. });
         let mut fraction = if function.linear() == 0.0 { frac.max(16) } else { argument.wire };
         let (plain, saturating) = if function == Smooth::Exp {
             let Some((high, precision)) = self.exp_domain(id, x) else {
@@ -78,8 +80,7 @@ impl Assign<'_> {
             (plain, series::exponential(lowest.min(Smooth::Exp.tails().0.at), high))
         } else {
             let plain = bound.filter(|_| scalable).and_then(|b| series::plain(function, -b, b));
-            let clamped =
-                if self.shares_functions(id) { series::clamped(function) } else { series::selected(function) };
+            let clamped = if shared { series::clamped(function) } else { series::selected(function) };
             (plain, clamped)
         };
         if let Some(series) = plain {
@@ -90,7 +91,6 @@ impl Assign<'_> {
             self.unsupported(id, &format!("{} over this range", function.name()));
             return (Form::Share, 0, WIDEST);
         };
-        let shared = self.shares_functions(id);
         let saturation = if shared { Saturation::Clamped } else { Saturation::Selected };
         // What clamping cuts off is known in one word, before it is shifted to the scale of the series.
         let (share, widest) = match (shared, function) {
