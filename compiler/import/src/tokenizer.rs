@@ -117,7 +117,18 @@ impl Tokenizer {
     /// If they are none, or the tokenizer cannot fill that length.
     pub fn new(bytes: &[u8], length: usize) -> Result<Self, TokenizerError> {
         let unusable = |error: tokenizers::Error| TokenizerError::Unusable(error.to_string());
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(unusable)?;
+        let not_json = |error: serde_json::Error| TokenizerError::Unusable(error.to_string());
+        let mut parts: serde_json::Value = serde_json::from_slice(bytes).map_err(not_json)?;
+        // Nothing is ever decoded, and the library panics on a decoder that it cannot read.
+        if let Some(parts) = parts.as_object_mut() {
+            parts.remove("decoder");
+        }
+        let readable = serde_json::to_vec(&parts).map_err(not_json)?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(readable).map_err(unusable)?;
+        let surroundings = serde_json::to_value(inner.get_post_processor());
+        if let Some(mistake) = surroundings.ok().as_ref().and_then(vocabulary::template_mistake) {
+            return Err(TokenizerError::Unusable(mistake));
+        }
         let named = PADDING.iter().find_map(|token| inner.token_to_id(token));
         let padding = inner.get_padding().map(|padding| padding.pad_id).or(named).ok_or(TokenizerError::NoPadding)?;
         let tokenizer_adds = added(&inner, false);

@@ -152,6 +152,31 @@ fn files_that_are_no_tokenizer_say_why() {
     assert!(matches!(Tokenizer::new(br#"{"model": {}}"#, 8), Err(TokenizerError::Unusable(_))));
 }
 
+/// An artefact comes from somebody else, so whatever it carries is refused or works.
+#[test]
+fn damaged_tokenizers_end_in_an_error_or_in_tokens() {
+    let directory = directory();
+    file(&directory, "merges.txt", MERGES);
+    let kinds =
+        [("vocab.txt", WORDS), ("vocab.json", PAIRS)].map(|(name, text)| read(&file(&directory, name, text)).unwrap());
+    let (mut refused, mut used) = (0, 0);
+    for bytes in &kinds {
+        for at in 0..bytes.len() {
+            for damage in [b'0', b'B', b'"', b'}', bytes[at] ^ 0x20] {
+                let mut damaged = bytes.clone();
+                damaged[at] = damage;
+                match Tokenizer::new(&damaged, 8)
+                    .map(|t| (t.encode("un ab, é\u{301}!", None), t.encode("a", Some("ab"))))
+                {
+                    Ok(_) => used += 1,
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    assert!(refused > 100 && used > 100, "{refused} {used}");
+}
+
 #[test]
 fn a_length_without_room_for_text_is_refused() {
     let bytes = read(&file(&directory(), "vocab.txt", WORDS)).unwrap();
