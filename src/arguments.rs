@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{calibrate, check, compile, cost, explain, fmt, inspect, keygen, run, simulate, weights};
+use crate::commands::{calibrate, check, compile, cost, explain, fmt, inspect, keygen, new, run, simulate, weights};
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.
 ///
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Cost(cost::CostArguments),
     Simulate(simulate::SimulateArguments),
     Run(Box<run::RunArguments>),
+    New(new::NewArguments),
     Weights(weights::WeightsArguments),
     Explain(explain::ExplainArguments),
     Keygen(keygen::KeygenArguments),

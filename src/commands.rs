@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod new;
 pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod weights;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Simulate(arguments) => simulate::run(arguments, terminal),
         Command::Run(arguments) => run::run(arguments, terminal),
         Command::RoleProcess { .. } => run::role_process::run(),
+        Command::New(arguments) => new::run(arguments, terminal),
         Command::Weights(arguments) => weights::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, terminal),
         Command::Keygen(arguments) => keygen::run(arguments, terminal),

@@ -8,9 +8,15 @@ mod commands;
 mod example;
 #[path = "cli/machines.rs"]
 mod machines;
+#[path = "../compiler/import/tests/import/networks.rs"]
+mod networks;
+#[path = "cli/new.rs"]
+mod new;
 #[path = "cli/sessions.rs"]
 mod sessions;
 #[path = "cli/support.rs"]
 mod support;
 #[path = "cli/text.rs"]
 mod text;
+#[path = "../compiler/import/tests/import/torch.rs"]
+mod torch;

@@ -1,11 +1,13 @@
 //! Trained weights and inputs, from files to the tensors the compiler and the parties work on.
 //!
 //! This is where files are read: safetensors checked against a graph's parameters, images and arrays checked against
-//! a graph's inputs. Every error means that a file is wrong and names it; the command line ends with status 1.
+//! a graph's inputs, and published networks turned into model files. Every error means that a file is wrong and names it; the command line ends with status 1.
 
 mod file;
 pub mod inputs;
 pub mod labels;
+pub mod models;
+pub mod tensors;
 pub mod tokenizer;
 pub mod weights;
 

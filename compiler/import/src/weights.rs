@@ -18,7 +18,9 @@ use safetensors::{Dtype, serialize};
 use thiserror::Error;
 
 use crate::FileError;
+use crate::tensors::{Listed, Listing};
 
+pub(crate) use decode::{floats, matches};
 pub use generate::generate;
 pub use report::{BindingReport, Missing, NotFinite, Unexpected, Unsupported, WrongShape};
 
@@ -100,43 +102,17 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Bound, WeightsError> {
     let file = SafeTensors::deserialize(&bytes).map_err(|e| format(describe(&e, bytes.len())))?;
     let tensors: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
 
-    let mut report = BindingReport::default();
+    let listed = |view: &TensorView<'_>| Listed { shape: view.shape().to_vec(), dtype: view.dtype() };
+    let listing: Listing = tensors.iter().map(|(name, view)| (name.clone(), listed(view))).collect();
+    let mut report = bind(graph, &listing);
     let mut values = BTreeMap::new();
-    let mut declared = BTreeMap::new();
-    for param in &graph.params {
-        declared.entry(param.name.as_str()).or_insert(&param.file_shape);
-    }
-    for (name, shape) in &declared {
-        let Some(view) = tensors.get(*name) else {
-            report.missing.push(Missing { name: (*name).into(), expected: shape.to_vec() });
-            continue;
-        };
-        report.bound.push((*name).into());
-        if view.shape() != shape.as_slice() {
-            let (expected, found) = (shape.to_vec(), view.shape().to_vec());
-            report.wrong_shape.push(WrongShape { name: (*name).into(), expected, found });
-            continue;
-        }
-        let Some(data) = decode::floats(view.dtype(), view.data()) else {
-            let dtype = format!("{:?}", view.dtype());
-            report.unsupported.push(Unsupported { name: (*name).into(), dtype });
-            continue;
-        };
+    for name in &report.bound {
+        let Some(data) = tensors.get(name).and_then(|view| floats(view.dtype(), view.data())) else { continue };
         let count = data.iter().filter(|v| !v.is_finite()).count();
         if count > 0 {
-            report.not_finite.push(NotFinite { name: (*name).into(), count });
+            report.not_finite.push(NotFinite { name: name.clone(), count });
         }
-        values.insert(*name, data);
-    }
-    for (name, view) in &tensors {
-        if declared.contains_key(name.as_str()) {
-            continue;
-        }
-        if graph.ignore.iter().any(|pattern| decode::matches(pattern, name)) {
-            report.ignored.push(name.clone());
-        } else {
-            report.unexpected.push(Unexpected { name: name.clone(), found: view.shape().to_vec() });
-        }
+        values.insert(name.clone(), data);
     }
     if !report.is_complete() {
         return Err(WeightsError::Binding { path: path.into(), report: Box::new(report) });
@@ -145,9 +121,9 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Bound, WeightsError> {
     let mut params = Vec::with_capacity(graph.params.len());
     for param in &graph.params {
         let wrong = |reason| WeightsError::LoadOps { path: path.into(), name: param.name.clone(), reason };
-        let data = values.get(param.name.as_str()).cloned().unwrap_or_default();
+        let data = values.get(&param.name).cloned().unwrap_or_default();
         if data.len() != param.file_shape.iter().product::<usize>() {
-            return Err(wrong(format!("the model declares the shape {:?} elsewhere", declared[param.name.as_str()])));
+            return Err(wrong("the model declares another shape elsewhere".to_owned()));
         }
         let tensor = decode::apply(Tensor { shape: param.file_shape.clone(), data }, &param.ops).map_err(wrong)?;
         if tensor.shape != param.shape {
@@ -156,6 +132,38 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Bound, WeightsError> {
         params.push(tensor);
     }
     Ok(Bound { params, report })
+}
+
+/// How the tensors of a file meet the parameters of `graph`, by name, shape and number format; the numbers themselves
+/// are not looked at.
+pub fn bind(graph: &Graph, listing: &Listing) -> BindingReport {
+    let mut report = BindingReport::default();
+    let mut declared = BTreeMap::new();
+    for param in &graph.params {
+        declared.entry(param.name.as_str()).or_insert(&param.file_shape);
+    }
+    for (name, shape) in &declared {
+        let Some(listed) = listing.get(*name) else {
+            report.missing.push(Missing { name: (*name).into(), expected: shape.to_vec() });
+            continue;
+        };
+        report.bound.push((*name).into());
+        if listed.shape != shape.as_slice() {
+            let (expected, found) = (shape.to_vec(), listed.shape.clone());
+            report.wrong_shape.push(WrongShape { name: (*name).into(), expected, found });
+        } else if !decode::reads(listed.dtype) {
+            let dtype = format!("{:?}", listed.dtype);
+            report.unsupported.push(Unsupported { name: (*name).into(), dtype });
+        }
+    }
+    for (name, listed) in listing.iter().filter(|(name, _)| !declared.contains_key(name.as_str())) {
+        if graph.ignore.iter().any(|pattern| decode::matches(pattern, name)) {
+            report.ignored.push(name.clone());
+        } else {
+            report.unexpected.push(Unexpected { name: name.clone(), found: listed.shape.clone() });
+        }
+    }
+    report
 }
 
 /// Writes `tensors` to `path` as 32-bit floats, readable by the owner of the file alone; whole or not at all.
@@ -182,7 +190,12 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), WeightsErro
         .collect::<Result<Vec<_>, SafeTensorError>>()
         .map_err(refused)?;
     let bytes = serialize(views, None).map_err(refused)?;
-    replace(path, &bytes).map_err(|source| WeightsError::Write { path: path.into(), source })
+    write(path, &bytes)
+}
+
+/// Writes a weights file, readable by the owner of the file alone; whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
+    replace(path, bytes).map_err(|source| WeightsError::Write { path: path.into(), source })
 }
 
 /// Puts `bytes` at `path` by way of a file beside it.

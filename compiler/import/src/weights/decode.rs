@@ -5,7 +5,7 @@ use mpcc_compiler::graph::{LoadOp, Shape};
 use safetensors::Dtype;
 
 /// Little-endian floats as `f64`, exactly; nothing if they are of another number format.
-pub(super) fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f64>> {
+pub(crate) fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f64>> {
     let half = |of: fn(u16) -> f64| bytes.as_chunks().0.iter().map(|b| of(u16::from_le_bytes(*b))).collect();
     Some(match dtype {
         Dtype::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
@@ -14,6 +14,11 @@ pub(super) fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f64>> {
         Dtype::BF16 => half(|bits| f64::from(f32::from_bits(u32::from(bits) << 16))),
         _ => return None,
     })
+}
+
+/// Whether [`floats`] reads a number format.
+pub(super) fn reads(dtype: Dtype) -> bool {
+    floats(dtype, &[]).is_some()
 }
 
 /// IEEE 754 binary16.
@@ -97,7 +102,7 @@ fn gather(data: &[f64], shape: &Shape, strides: &Shape, origin: usize) -> Vec<f6
 }
 
 /// Whether `name` fits `pattern`, where `*` stands for any run of characters.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == name;
     };
