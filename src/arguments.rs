@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{calibrate, check, compile, cost, explain, fmt, inspect, keygen, new, run, simulate, weights};
+use crate::commands::{
+    bench, calibrate, check, compile, cost, explain, fmt, inspect, keygen, new, run, simulate, weights,
+};
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.
 ///
@@ -69,6 +71,7 @@ pub(crate) enum Command {
     Explain(explain::ExplainArguments),
     Keygen(keygen::KeygenArguments),
     Calibrate(calibrate::CalibrateArguments),
+    Bench(bench::BenchArguments),
     /// A role of a local run, started by `run`.
     #[command(hide = true)]
     RoleProcess {

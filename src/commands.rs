@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod compile;
@@ -21,6 +22,7 @@ use crate::terminal::Terminal;
 /// Runs a command.
 pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
     match command {
+        Command::Bench(arguments) => bench::run(arguments, terminal),
         Command::Calibrate(arguments) => calibrate::run(arguments, terminal),
         Command::Check(arguments) => check::run(arguments, terminal),
         Command::Fmt(arguments) => fmt::run(arguments, terminal),

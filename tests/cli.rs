@@ -2,6 +2,8 @@
 
 #[path = "cli/bad_files.rs"]
 mod bad_files;
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/commands.rs"]
 mod commands;
 #[path = "cli/example.rs"]

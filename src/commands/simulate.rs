@@ -174,7 +174,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
 }
 
 /// The coins that two parties with these seeds would have.
-fn coins(seed: u64, index: u64) -> Coins {
+pub(crate) fn coins(seed: u64, index: u64) -> Coins {
     let stage = |party: u8| {
         let mut bytes = [party; 16];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());

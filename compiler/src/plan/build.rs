@@ -11,7 +11,7 @@ use mpcc_program::program::{
 };
 use smallvec::SmallVec;
 
-use super::formats::{Form, Format, Formats, Product, bound_bits, product};
+use super::formats::{Form, Format, Formats, Product, bound_bits, factor_bits, product};
 use super::rings::{Ring, Rings, centre_bits};
 use super::{Comparison, PlanOptions, TAU_BITS};
 use crate::graph::{Graph, Node, NodeId, Op};
@@ -374,7 +374,7 @@ impl Build<'_> {
                 self.push(Gate::AddPublic { source: self.share(*x), term }, spec(ring), &node.path)
             }
             (_, Op::Scale(x, c)) => {
-                let factor = encode(*c, 16);
+                let factor = encode(*c, factor_bits(self.graph));
                 self.push(Gate::MulPublic { source: self.share(*x), factor }, spec(ring), &node.path)
             }
             (_, Op::Relu(x)) => {
@@ -467,7 +467,7 @@ impl Build<'_> {
         };
         match server {
             Some((x, w)) => {
-                let source = self.share(x);
+                let source = self.term(x, f, ring, Some(&node.ty.shape)).value;
                 let weight = self.weight(w, false, f.share);
                 self.push(Gate::AddServer { source, weight }, spec(), &node.path)
             }

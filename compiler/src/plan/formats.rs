@@ -381,7 +381,7 @@ impl Assign<'_> {
             Op::Add(a, b) | Op::Sub(a, b) => self.combination(&[*a, *b]),
             Op::Concat { parts, .. } => self.combination(parts),
             Op::Offset(x, _) | Op::SumRow(x) => (Form::Share, self.of(*x).share, self.of(*x).available),
-            Op::Scale(x, _) => (Form::Share, self.of(*x).share + 16, self.of(*x).available),
+            Op::Scale(x, _) => (Form::Share, self.of(*x).share + factor_bits(self.graph), self.of(*x).available),
             Op::Relu(x) => (Form::Share, self.of(*x).wire, WIDEST),
             Op::Centre(x) => (Form::Derived, self.of(*x).wire, WIDEST),
             Op::InvStd { x, eps } => {
@@ -491,6 +491,11 @@ impl Assign<'_> {
     pub(super) fn shares_functions(&self, id: NodeId) -> bool {
         self.options.comparison_at(id) == Comparison::FunctionSharing
     }
+}
+
+/// Fraction bits of a public factor: small factors of values with many fraction bits need as many.
+pub(crate) fn factor_bits(graph: &Graph) -> i32 {
+    (i32::from(graph.numeric.frac) + 4).max(16)
 }
 
 /// Bits of a position in a row, and one for the sign.

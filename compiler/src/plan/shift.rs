@@ -2,7 +2,7 @@
 //!
 //! Exponentials of a row that are divided by their sum do not depend on what is subtracted from the row first. A number
 //! saves the tree of comparisons; a row whose maximum is far below it loses precision, so the spread of the maxima is
-//! limited and the exponentials get more fraction bits for it (gates.md, C6).
+//! limited and the exponentials get more fraction bits for it.
 
 use super::Softmax;
 use super::formats::{Assign, Form, is_alias, log2_bound};

@@ -1,0 +1,32 @@
+//! `mpcc bench`: the published tables that this compiler is compared with.
+
+mod experiment;
+mod normal;
+mod table1;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::terminal::Terminal;
+
+/// Make published tables again: errors and costs of attention functions, beside the figures of others.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  mpcc bench table1
+  mpcc bench table1 --json")]
+pub(crate) struct BenchArguments {
+    #[command(subcommand)]
+    table: Table,
+}
+
+#[derive(Debug, Subcommand)]
+enum Table {
+    Table1(table1::Table1Arguments),
+}
+
+pub(crate) fn run(arguments: &BenchArguments, terminal: &Terminal) -> Result<()> {
+    match &arguments.table {
+        Table::Table1(arguments) => table1::run(arguments, terminal),
+    }
+}
