@@ -4,6 +4,7 @@
 //! of BERT, `vocab.json` with `merges.txt` of RoBERTa and GPT-2. Whatever the file, the artefact carries a
 //! `tokenizer.json`, and only the data owner runs it.
 
+mod checked;
 mod vocabulary;
 
 use std::path::{Path, PathBuf};
@@ -116,19 +117,7 @@ impl Tokenizer {
     /// # Errors
     /// If they are none, or the tokenizer cannot fill that length.
     pub fn new(bytes: &[u8], length: usize) -> Result<Self, TokenizerError> {
-        let unusable = |error: tokenizers::Error| TokenizerError::Unusable(error.to_string());
-        let not_json = |error: serde_json::Error| TokenizerError::Unusable(error.to_string());
-        let mut parts: serde_json::Value = serde_json::from_slice(bytes).map_err(not_json)?;
-        // Nothing is ever decoded, and the library panics on a decoder that it cannot read.
-        if let Some(parts) = parts.as_object_mut() {
-            parts.remove("decoder");
-        }
-        let readable = serde_json::to_vec(&parts).map_err(not_json)?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(readable).map_err(unusable)?;
-        let surroundings = serde_json::to_value(inner.get_post_processor());
-        if let Some(mistake) = surroundings.ok().as_ref().and_then(vocabulary::template_mistake) {
-            return Err(TokenizerError::Unusable(mistake));
-        }
+        let mut inner = checked::tokenizer(bytes).map_err(TokenizerError::Unusable)?;
         let named = PADDING.iter().find_map(|token| inner.token_to_id(token));
         let padding = inner.get_padding().map(|padding| padding.pad_id).or(named).ok_or(TokenizerError::NoPadding)?;
         let tokenizer_adds = added(&inner, false);
@@ -137,7 +126,7 @@ impl Tokenizer {
         }
         inner.with_padding(None);
         let truncation = TruncationParams { max_length: length, ..TruncationParams::default() };
-        inner.with_truncation(Some(truncation)).map_err(unusable)?;
+        inner.with_truncation(Some(truncation)).map_err(|error| TokenizerError::Unusable(error.to_string()))?;
         Ok(Self { inner, length, padding })
     }
 

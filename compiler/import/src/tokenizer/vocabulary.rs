@@ -167,21 +167,3 @@ fn added_tokens(tokens: &[&str], vocabulary: &Map<String, Value>) -> Vec<Value> 
     };
     present.into_iter().map(one).collect()
 }
-
-/// What is wrong with the templates of a `post_processor`: it names a special token that it does not number, or a second
-/// sentence around a single one. The library relies on neither.
-pub(super) fn template_mistake(processor: &Value) -> Option<String> {
-    if let Some(parts) = processor.get("processors").and_then(Value::as_array) {
-        return parts.iter().find_map(template_mistake);
-    }
-    let known = processor.get("special_tokens");
-    let pieces = |name: &str| processor.get(name).and_then(Value::as_array).into_iter().flatten();
-    let id = |piece: &Value, kind: &str| Some(piece.get(kind)?.get("id")?.as_str()?.to_owned());
-    let tokens = pieces("single").chain(pieces("pair")).filter_map(|piece| id(piece, "SpecialToken"));
-    let undefined = |token: &String| known.is_none_or(|known| known.get(token).is_none());
-    let second = pieces("single").filter_map(|piece| id(piece, "Sequence")).any(|sentence| sentence != "A");
-    match tokens.into_iter().find(undefined) {
-        Some(token) => Some(format!("its template has {token}, which it does not number")),
-        None => second.then(|| "its template for one sentence has two".to_owned()),
-    }
-}

@@ -178,6 +178,25 @@ fn damaged_tokenizers_end_in_an_error_or_in_tokens() {
 }
 
 #[test]
+fn parts_that_the_library_cannot_use_are_refused() {
+    let bytes = read(&file(&directory(), "vocab.txt", WORDS)).unwrap();
+    let whole: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut parts = whole.clone();
+        change(&mut parts);
+        Tokenizer::new(parts.to_string().as_bytes(), 8).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let map = serde_json::json!({ "type": "Precompiled", "precompiled_charsmap": "AAAA" });
+    assert!(refused(&|parts| parts["normalizer"] = map.clone()).contains("character map"));
+    let several = serde_json::json!({ "type": "Sequence", "normalizers": [{ "type": "NFC" }, map.clone()] });
+    assert!(refused(&|parts| parts["normalizer"] = several.clone()).contains("character map"));
+    assert!(refused(&|parts| parts["post_processor"]["special_tokens"] = serde_json::json!({})).contains("[CLS]"));
+    let second = serde_json::json!({ "Sequence": { "id": "B", "type_id": 0 } });
+    assert!(refused(&|parts| parts["post_processor"]["single"][1] = second.clone()).contains("one sentence"));
+    assert_eq!(refused(&|parts| parts["decoder"] = serde_json::json!({ "type": "none such" })), "", "it is not used");
+}
+
+#[test]
 fn a_length_without_room_for_text_is_refused() {
     let bytes = read(&file(&directory(), "vocab.txt", WORDS)).unwrap();
     for length in 0..3 {
