@@ -52,7 +52,7 @@ pub fn nominal(graph: &Graph) -> Ranges {
             _ => Forward { graph, known: &known }.range(node),
         };
         known.push(range);
-        let divided = feeds_recip(graph, id);
+        let divided = feeds_row_function(graph, id);
         let entry = NodeRange {
             observed: Some(range),
             smallest_positive: divided.then_some(ROW_SUM.0),
@@ -98,9 +98,12 @@ fn is_transposed(graph: &Graph, id: NodeId) -> bool {
     }
 }
 
-fn feeds_recip(graph: &Graph, id: NodeId) -> bool {
+/// Whether a value, or it with a public number added, is the argument of a reciprocal or root.
+fn feeds_row_function(graph: &Graph, id: NodeId) -> bool {
     graph.nodes.iter().any(|n| match n.op {
-        Op::Recip(x) => x == id || matches!(graph.node(x).op, Op::Offset(inner, _) if inner == id),
+        Op::Recip(x) | Op::Rsqrt(x) | Op::Sqrt(x) => {
+            x == id || matches!(graph.node(x).op, Op::Offset(inner, _) if inner == id)
+        }
         _ => false,
     })
 }
@@ -199,6 +202,7 @@ impl Forward<'_> {
             Op::Add(a, b) | Op::Sub(a, b) => within(self.bound(*a).max(self.bound(*b))),
             Op::Concat { parts, .. } => within(parts.iter().map(|p| self.bound(*p)).fold(0.0, f64::max)),
             Op::Linear { weight, .. } if matches!(self.op(*weight), Op::CentreWeight(_)) => within(NORM_PRODUCT),
+            Op::Mul(a, b) if a == b => (0.0, self.bound(*a) * self.bound(*a)),
             Op::Mul(a, b) => self.product(*a, *b).unwrap_or_else(|| within(self.bound(*a) * self.bound(*b))),
             Op::MatMul(a, b) => within(self.matrix_product(*a, *b)),
             Op::Relu(x) => (0.0, self.of(*x).1.max(0.0)),
@@ -206,7 +210,10 @@ impl Forward<'_> {
             Op::Smooth(Smooth::Tanh | Smooth::Sigmoid | Smooth::Erf, _) => within(1.0),
             Op::Smooth(_, x) => (-0.17, self.of(*x).1.max(0.0)),
             Op::Sqrt(x) => (0.0, libm::sqrt(self.bound(*x))),
-            Op::Rsqrt(_) => INVERSE_DEVIATION,
+            Op::Rsqrt(x) => {
+                let low = self.of(*x).0.max(ROW_SUM.0);
+                (1.0 / libm::sqrt(self.of(*x).1.max(low)), 1.0 / libm::sqrt(low))
+            }
             Op::MaxRow(x) => self.of(*x),
             Op::SumRow(_) => ROW_SUM,
             Op::MeanRow(x) | Op::Centre(x) => within(self.bound(*x)),

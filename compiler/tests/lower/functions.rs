@@ -178,7 +178,7 @@ fn attention_is_what_the_papers_write() {
         let d = total(&e) + 1e-5;
         over(e, d)
     });
-    let epsilon = 0.0009765625;
+    let epsilon = 0.00390625;
     check("two_relu(s)", 1e-12, |row| {
         let d = total(&each(row, |v| v.max(0.0))) + epsilon;
         each(row, |v| (v.max(0.0) + epsilon / row.len() as f64) / d)
@@ -318,10 +318,11 @@ fn goldschmidt_takes_no_step_more_than_it_needs() {
         apply("", &format!("s * {function}(low: {low:?}, high: {high:?})"), &rows, &[1.0])[0][0] as i32
     };
     for (low, high) in [(0.01f64, 1.99f64), (65.0, 6500.0), (1e-3, 1.0)] {
-        let rest = (high - low) / (high + low);
+        let up = |v: f64| v.log2().ceil().exp2();
+        let rest = 1.0 - low / up((low + high) / 2.0);
         let div = steps("goldschmidt_div_steps", low, high);
         assert!(rest.powf(2f64.powi(div)) < 2f64.powi(-12) && rest.powf(2f64.powi(div - 1)) >= 2f64.powi(-12));
-        let mut q = low / ((low + high + (low * high).sqrt()) / 3.0);
+        let mut q = low / up((low + high + (low * high).sqrt()) / 3.0);
         let mut least = 0;
         while 1.0 - q.sqrt() >= 2f64.powi(-12) {
             q *= (1.5 - 0.5 * q) * (1.5 - 0.5 * q);
@@ -329,7 +330,7 @@ fn goldschmidt_takes_no_step_more_than_it_needs() {
         }
         assert_eq!(steps("goldschmidt_rsqrt_steps", low, high), least);
     }
-    assert!(steps("goldschmidt_div_steps", 1.0, 1800.0) <= 13 && steps("goldschmidt_div_steps", 1.0, 20000.0) > 13);
+    assert!(steps("goldschmidt_div_steps", 1.0, 900.0) <= 13 && steps("goldschmidt_div_steps", 1.0, 20000.0) > 13);
 }
 
 #[test]
@@ -387,7 +388,7 @@ fn linformer_attends_to_combinations_of_keys() {
 #[test]
 fn xnorm_attention_has_no_scores() {
     let (h, n, d) = (2, 5, 3);
-    let (found, inputs) = attention("param g: Tensor<2, 1, 1> = \"g\";", "xnorm_attention(q, k, v, g + g)", (h, n, d));
+    let (found, inputs) = attention("param g: Tensor<2> = \"g\";", "xnorm_attention(q, k, v, g + g)", (h, n, d));
     let unit = |row: Vec<f64>| {
         let length = total(&each(&row, |v| v * v)).sqrt();
         each(&row, |v| 2.0 * v / length)

@@ -55,7 +55,7 @@ known, and the dealer corrects the difference. Biases are added by the model own
 A mask s covers one encoding of one weight only; every session takes a fresh one.
 
 Paper: the fixed mask for a reused operand is from SecureML (Mohassel and Zhang, S&P 2017)."),
-    operation(&["layernorm", "layer_norm", "invstd", "G6", "G7"], "normalisation of rows", "\
+    operation(&["layernorm", "layer_norm", "invstd", "rmsnorm", "G7"], "normalisation of rows", "\
 Centring a row is linear, so it happens on the wire without a hop. The row's sum of squares comes from the
 wire and from dealt squares of its mask (G6, no hop). One opened word per row then goes through the row table
 of 1/sqrt (see `recip`), and the rows are scaled by the result (G7). Gain and bias are folded into the next
@@ -64,7 +64,7 @@ linear layer where there is one. Two hops, and one more when the table needs sev
 The variance must stay in the range found by calibration; `mpcc inspect` lists it.
 
 Papers: the folding and the row scale are this project's; the statistics follow SIGMA (PoPETs 2024)."),
-    operation(&["recip", "rsqrt", "row_table", "G10"], "a smooth function of one number per row", "\
+    operation(&["recip", "rsqrt", "sqrt", "row_table", "G10"], "a smooth function of one number per row", "\
 The knots of a spline are multiples of a step in the masked domain. So the bucket of an opened word is public,
 and the dealer, who knows the mask, fits cubic pieces to the function on the true interval of every bucket and
 shares the coefficients. Both parties evaluate the piece at the public position inside the bucket. No
@@ -88,22 +88,70 @@ al., CCS 2020); comparison functions with a payload are from Boyle et al. (EUROC
     operation(&["select", "G9"], "a secret bit times a secret value", "\
 The bit is opened under a one-time pad; the value is a wire. The dealer shares the pad and its product with the
 value's mask. One hop, one bit."),
-    operation(&["gelu", "cosine", "G11"], "x (1 + erf(x/sqrt 2)) / 2", "\
-GeLU is x/2 plus an even function, and the even part is a short cosine series on the range that x can have. The
-cosine of a masked argument follows from the public cosine of x + r and from shares of cos r and sin r. No hop
-beyond the opening if x is proved, or assumed, to be at most 14 in size. Otherwise the series must not be trusted
-far out: two comparisons switch it off beyond 6 (two hops more), or with `--relu function-sharing` clamp x to 5
-and add what was cut off (one hop more).
+    operation(&["gelu", "gelu_fourier", "silu", "tanh", "sigmoid", "erf", "smooth", "trig_series", "G11"], "smooth functions of every entry", "\
+A line and a short Fourier series on the range that the argument can have: GeLU and SiLU are x/2 plus a cosine series,
+tanh, sigmoid and erf a constant plus a sine series. The cosine and sine of a masked argument follow from the public
+ones of x + r and from shares of cos r and sin r. No hop beyond the opening if a bound on x is proved or assumed and a
+series covers it. Otherwise the series must not be trusted far out: two comparisons put the function's limits, a
+constant or x, in its place (two hops more), or with `--relu function-sharing` clamp x and add what was cut off (one
+hop more). `gelu_fourier` is SecFormer's own series; it jumps at its cut, so it is always selected.
 
 Papers: SecFormer (Luo et al., ACL Findings 2024) and SHAFT (Kei and Chow, NDSS 2025) for Fourier series;
 coefficients and periods are this project's."),
-    operation(&["softmax", "relu_softmax", "rs"], "ReLU-softmax attention", "\
+    operation(&["exp"], "exp(x) for x that is bounded above", "\
+A cosine and sine series on an interval that ends at the greatest argument, at most 12. Below it the result is
+switched off by a comparison, so that it is exactly 0 however small x is, and padding with a mask is exact. Beside
+the series' opening it needs the hops of a comparison and of one product.
+
+Papers: as for smooth functions; the exact zero is this project's."),
+    operation(&["softmax"], "softmax of rows", "\
+exp(s - row maximum), its row sum, a reciprocal per row, and a row scale after the product with the values. The
+maximum is a tree of comparisons (see `max`). With `--softmax static`, or by default where it is faster, a public number
+takes its place if the row maxima that were observed or are assumed lie within 6 of each other; exponentials get
+more fraction bits for the lower rows.
+
+Papers: as for `exp`; CrypTen (Knott et al., NeurIPS 2021) and MPCFormer (Li et al., ICLR 2023) price what it costs
+otherwise."),
+    operation(&["max", "argmax", "max_row", "G12"], "largest entry of a row, and its position", "\
+A tree on shares: max(a, b) = b + max(a - b, 0), half of the entries gone at every level, and as many levels as n has
+bits. A level costs the opening of the differences and the hops of `relu`. Entries of odd number pass through.
+
+For the position, entries are moved up by a bit for each level. The first of a pair gets that level's bit below it, so
+the first of equal entries wins, and the low bits of what is left are the complement of the position. Only those bits are
+opened, to the data owner alone.
+
+Papers: the tournament is folklore; the bits below the entries are this project's."),
+    operation(&["min"], "the smaller of two values", "\
+min(a, b) = b - max(b - a, 0): see `relu`."),
+    operation(&["step", "sign_share", "step_shared"], "1 where x is not negative, else 0", "\
+The comparison of `relu` without the selection: the sign is opened under a one-time pad and corrected by a share of the
+pad (G9), two hops in all; or the comparison function itself gives shares of the bit (G16), no hop.
+
+Papers: as for `relu`."),
+    operation(&["square", "two_quad", "hadamard", "mul", "G6"], "products entry by entry", "\
+A square takes the wire of x read in a wider ring and dealt squares of its mask: no hop beyond the opening of x. A product
+of two wires takes the product of their masks, one word dealt an entry. A factor per row, or one weight per column, is
+cheaper (see `layernorm` and `linear`). A square of wires narrower than the result is extended first (G2).
+
+Papers: Beaver (CRYPTO 1991); the square of an extended wire is this project's."),
+    operation(&["lookup", "one_hot", "embedding", "G14"], "rows of a secret table at secret positions", "\
+The data owner writes a row of zeros with a one for each of its positions and sends it under a mask; a product with the
+table under the static mask of weights (G4) gives shares of the rows. Nothing comes back, and nobody learns a position
+or a row. It costs one ring word for each row of the table and position, from the data owner: the price of a large
+vocabulary. A position outside the table is refused before anything is sent.
+
+Papers: as for `linear`; the look-up as a product is folklore."),
+    operation(&["mask", "client_share"], "values that the data owner knows, added or multiplied", "\
+A mask or another function of inputs alone is a share already: the data owner adds it to its own, and the model owner adds
+nothing. No hop, no byte. So padding is best added, `s + (m - 1) * 256`, and multiplied only where it must be: then it is
+a wire, and a product an entry."),
+    operation(&["relu_softmax", "rs"], "ReLU-softmax attention", "\
 max(s, 0) / (sum of max(s, 0) + eps) over each row of scores. The products with the values and the row sum are
 formed beside each other and the division comes last, as a row scale by a reciprocal. It needs the hops of
 `relu` and of `recip`.
 
 Paper: MPCViT (Zeng et al., ICCV 2023), which searches the heads where it is worth its cost."),
-    operation(&["scaling_attention", "scale"], "scaling attention", "\
+    operation(&["scaling", "scaling_attention", "scale"], "scaling attention", "\
 Scores divided by the number of keys: linear, so (Q K^T) V is computed as Q (K^T V), a smaller product. Two
 hops, no comparison, no reciprocal.
 
