@@ -14,7 +14,7 @@ pub(crate) struct Revealed {
     pub(crate) shape: Vec<usize>,
     /// Entries, row-major.
     pub(crate) values: Vec<f64>,
-    /// Name of the largest entry, where the model names them and there is one row.
+    /// Name of the largest entry, or of the revealed position, where the model names them and there is one row.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) label: Option<String>,
 }
@@ -22,10 +22,13 @@ pub(crate) struct Revealed {
 impl Revealed {
     /// An output with its values.
     pub(crate) fn new(output: &Output, values: Vec<f64>) -> Self {
-        let label = match largest(&values) {
-            Some(index) if output.labels.len() == values.len() => Some(output.labels[index].clone()),
+        let index = match values.as_slice() {
+            // The position of the largest entry, in place of the entries.
+            [position] if output.labels.len() > 1 => Some(*position as usize),
+            _ if output.labels.len() == values.len() => largest(&values),
             _ => None,
         };
+        let label = index.and_then(|index| output.labels.get(index)).cloned();
         Self { name: output.name.clone(), shape: output.shape.to_vec(), values, label }
     }
 
@@ -83,6 +86,13 @@ mod tests {
         assert_eq!(revealed.label.as_deref(), Some("dog"));
         assert!((revealed.margin() - 0.5).abs() < 1e-12);
         assert_eq!(Revealed::new(&output(), vec![1.0; 6]).label, None);
+    }
+
+    #[test]
+    fn a_revealed_position_names_the_label() {
+        let position = Output { shape: smallvec![1], fraction: 0, ..output() };
+        assert_eq!(Revealed::new(&position, vec![2.0]).label.as_deref(), Some("owl"));
+        assert_eq!(Revealed::new(&position, vec![3.0]).label, None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use mpcc_compiler::library;
 use mpcc_compiler::lower::{LowerOptions, builtin_functions};
 use mpcc_compiler::plan::{PlanOptions, plan_with};
 use mpcc_compiler::ranges::nominal;
-use mpcc_program::cost;
+use mpcc_program::cost::{self, Cost};
 
 /// Two heads of `length` tokens: queries, keys, values `[2, length, 8]`, scores `s`, a mask `m`, and what `body` makes of them.
 fn model(body: &str, params: &str, length: usize) -> String {
@@ -34,12 +34,12 @@ model Small() {{
     )
 }
 
-/// Hops of the program, or why there is none.
-fn hops(source: &str) -> Result<u32, String> {
+/// The cost of the program, or why there is none.
+fn costs(source: &str) -> Result<Cost, String> {
     let graph = rewrite(source, &LowerOptions::default()).map_err(|errors| format!("{errors:?}"))?.graph;
     let plan = plan_with(&graph, &nominal(&graph), &PlanOptions::default())
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    Ok(cost::program(&plan.program).hops)
+    Ok(cost::program(&plan.program))
 }
 
 /// Calls on values `v`, on scores `s` or with weights; the most hops at 17 tokens, where the input, the projections, their product
@@ -113,7 +113,7 @@ fn functions_can_be_planned_in_so_many_hops() {
     let mut failures = Vec::new();
     for (call, wanted) in CALLS {
         for length in [1, 2, 17] {
-            match hops(&model(call, &params(call, length), length)) {
+            match costs(&model(call, &params(call, length), length)).map(|cost| cost.hops) {
                 Ok(hops) if length < 17 || hops <= *wanted => {}
                 Ok(hops) => failures.push(format!("{call}: {hops} hops, more than {wanted}")),
                 Err(why) => failures.push(format!("{call} of {length}: {why}")),
@@ -154,4 +154,30 @@ fn no_function_is_forgotten() {
             .any(|(call, _)| call.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == name));
         assert!(called || elsewhere.contains(&name), "`{name}` is not planned in any test");
     }
+}
+
+/// Who has the table looks up in the clear, and sends rows in place of zeros and ones.
+#[test]
+fn a_table_of_the_client_needs_no_secret_look_up() {
+    let source = |table: &str, local: &str, value: &str| {
+        format!(
+            r#"mpv 1;
+model Text() {{
+  input ids: secret client Tensor<i32, 8>;
+  weights secret server {{ format: safetensors }}
+  {table}
+  param o: Tensor<4, 16> = "o";
+  local client {{
+    {local}
+  }}
+  output y: reveal client Tensor<8, 4> = linear({value}, o);
+}}
+"#
+        )
+    };
+    let secret = source("param word: Tensor<5000, 16> = \"word\";", "let own = ids;", "lookup(word, own)");
+    let public = source("input word: secret client Tensor<5000, 16>;", "let rows = lookup(word, ids);", "rows");
+    let [secret, public] = [secret, public].map(|source| costs(&source).unwrap_or_else(|why| panic!("{why}")));
+    let (many, few) = (secret.online_bytes.data_owner, public.online_bytes.data_owner);
+    assert!(many > 8 * 5000 && few < 8 * 16 * 8, "{many} and {few} bytes");
 }

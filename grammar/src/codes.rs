@@ -176,7 +176,8 @@ compute alone. Without one, anything is accepted."),
 Without an `output … reveal client` nobody learns a result."),
     code("E0412", "a `local` part reads what its party may not see", "\
 `local client { … }` runs in the clear at the data owner, so it may read inputs, constants and what is computed
-from them. Reading a weight or a shared value there would show it. Outside `local` the same computation runs on shares."),
+from them. Reading a weight or a shared value there would show it. Outside `local` the same computation runs on shares:
+`lookup(word, ids)` there reads a secret table. A table that may be known to the client can be an input of the client instead."),
     code("E0413", "a look-up at positions that the client does not know", "\
 `lookup(table, ids)` multiplies the table by rows of zeros with a one at each position, which the client writes in the clear.
 So the positions are an input of the client, or computed from inputs in `local client`. The server does not learn them."),

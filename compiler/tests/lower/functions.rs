@@ -5,7 +5,7 @@ use mpcc_compiler::lower::{LowerOptions, lower};
 use mpcc_compiler::{text, verify};
 use mpcc_grammar::{parse, render};
 
-const LENGTHS: [usize; 3] = [1, 2, 65];
+const LENGTHS: [usize; 4] = [1, 2, 65, 257];
 
 /// Numbers between -1 and 1, always the same.
 fn noise(count: usize) -> Vec<f64> {

@@ -160,3 +160,32 @@ model Tiny() {
         }
     }
 }
+
+#[test]
+fn a_range_may_differ_by_layer() {
+    let source = r#"mpv 1;
+const HIGH = [40, 90];
+block Layer(high: real) {
+  param w: Tensor<4, 4> = "w";
+  forward(x: Tensor<3, 4>) -> Tensor<3, 4> {
+    let h = linear(x, w);
+    assume range(h) in [-high, high];
+    return h;
+  }
+}
+model Tiny() {
+  input x: secret client Tensor<3, 4>;
+  weights secret server { format: safetensors }
+  let y = x;
+  for i in 0..2 {
+    let layer = Layer(high: HIGH[i]) at "layers.{i}";
+    y = layer(y);
+  }
+  output z: reveal client Tensor<3, 4> = y;
+}
+"#;
+    let module = parse(source).expect("the source parses");
+    let (graph, _) = lower(&module, &LowerOptions::default()).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let assumed: Vec<(f64, f64)> = graph.nodes.iter().filter_map(|node| node.assumed).collect();
+    assert_eq!(assumed, [(-40.0, 40.0), (-90.0, 90.0)]);
+}
