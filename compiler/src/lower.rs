@@ -32,6 +32,7 @@ use serde::Deserialize;
 
 use crate::graph::{Element, Graph, Node, NodeId, Op, Shape, Type, Visibility};
 pub use builtins::{BuiltinFunction, builtin_functions};
+pub use plans::list as plan_entries;
 use report::{Draft, Report, error};
 use value::{Binding, Tensor, Value};
 

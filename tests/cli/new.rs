@@ -24,9 +24,15 @@ fn set(tensors: &mut [Named], name: &str, entries: &[f32]) {
     tensor.2 = entries.to_vec();
 }
 
+/// The state dict, and its numbers.
+fn state_dict(tensors: &[Named]) -> (Object, Vec<Vec<u8>>) {
+    let entries = tensors.iter().enumerate().map(|(key, (name, shape, _))| (name.clone(), tensor(key, shape)));
+    (Object::StateDict(entries.collect()), tensors.iter().map(|(.., entries)| floats(entries)).collect())
+}
+
 /// The state dict as a training script saves it.
 fn saved_by_torch(tensors: &[Named]) -> Vec<u8> {
-    let entries = tensors.iter().enumerate().map(|(key, (name, shape, _))| (name.clone(), tensor(key, shape)));
+    let (state_dict, storages) = state_dict(tensors);
     let options = Object::Namespace(vec![
         ("mean", Object::List(vec![Object::Float(0.25); 3])),
         ("std", Object::List(vec![Object::Float(0.125); 3])),
@@ -35,11 +41,10 @@ fn saved_by_torch(tensors: &[Named]) -> Vec<u8> {
     let whole = Object::Dict(vec![
         ("epoch", Object::Int(299)),
         ("arch", Object::Text("vit_7_4_32".to_owned())),
-        ("state_dict", Object::StateDict(entries.collect())),
+        ("state_dict", state_dict),
         ("args", options),
         ("metric", Object::Float(93.5)),
     ]);
-    let storages: Vec<Vec<u8>> = tensors.iter().map(|(.., entries)| floats(entries)).collect();
     checkpoint(&whole, &storages)
 }
 
@@ -237,6 +242,26 @@ fn text_encoders_compile_and_run_on_text_without_editing() {
         assert_eq!(fs::read_to_string(place.path("vocab.txt")).unwrap(), VOCABULARY);
         compiles_and_runs(&place, "published/model.safetensors", ["What a film", "films what"]);
     }
+}
+
+#[test]
+fn older_files_of_a_directory_are_taken_along() {
+    let place = Place::new();
+    let mut published = bert("roberta", "RobertaForSequenceClassification");
+    let byte_pairs = [("vocab.json", "{}"), ("merges.txt", "#version: 0.2\n"), ("tokenizer_config.json", "{}")];
+    published.files = byte_pairs.map(|(name, text)| (name, text.to_owned())).to_vec();
+    published.save(&place.path("published"));
+    fs::remove_file(place.path("published/model.safetensors")).unwrap();
+    let (whole, storages) = state_dict(&published.tensors);
+    fs::write(place.path("published/pytorch_model.bin"), checkpoint(&whole, &storages)).unwrap();
+    let report = place.json(&["new", "--template", "roberta", "--from", "published", "-o", "out"]);
+    let beside = ["out/vocab.json", "out/merges.txt", "out/tokenizer_config.json", "out/model.safetensors"];
+    assert_eq!((&report["files"], &report["weights"]), (&json!(beside), &json!("out/model.safetensors")));
+    assert!(beside.iter().all(|file| place.path(file).is_file()));
+    assert!(fs::read_to_string(place.path("out/model.mpv")).unwrap().contains("tokenizer \"vocab.json\""));
+    // In the directory itself nothing is copied, and only what is new is written.
+    let report = place.json(&["new", "--template", "roberta", "--from", "published", "-o", "published"]);
+    assert_eq!(report["files"], json!(["published/model.safetensors"]));
 }
 
 /// What is said of classes whose names cannot be written as they are.

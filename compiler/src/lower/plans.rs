@@ -343,8 +343,8 @@ fn text(table: &Table<'_>) -> String {
     }
 }
 
-/// `[a; n]`, `[a, b]`, or with ranges when that is much shorter.
-fn list(entries: &[String]) -> String {
+/// Entries of a plan as the language writes them: `[a; n]`, `[a, b]`, or with ranges when that is much shorter.
+pub fn list(entries: &[String]) -> String {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for at in 0..entries.len() {
         match runs.last_mut() {

@@ -1,5 +1,7 @@
 //! Plans read off the architecture parameters of a searched network, which must be 0 or 1.
 
+use mpcc_compiler::lower::plan_entries;
+
 use super::{ImportError, Shapes};
 use crate::tensors::Tensors;
 
@@ -25,17 +27,18 @@ pub(super) struct Choice {
 impl Choice {
     /// Type and entries of a plan that has `ones` where the parameter is 1 and `zeros` where it is 0.
     pub(super) fn plan(&self, ones: &str, zeros: &str) -> (String, String) {
-        let name = |on: &bool| if *on { ones } else { zeros };
+        let name = |on: &bool| (if *on { ones } else { zeros }).to_owned();
         let columns = self.layers.first().map_or(0, Vec::len);
         let kind = match self.unit {
             Unit::Layer => {
-                let column: Vec<&str> = self.layers.iter().flatten().map(name).collect();
-                return ("per_layer<LAYERS>".to_owned(), list(&column));
+                let column: Vec<String> = self.layers.iter().flatten().map(name).collect();
+                return ("per_layer<LAYERS>".to_owned(), plan_entries(&column));
             }
             Unit::Head => "per_head<LAYERS, HEADS>",
             Unit::Row => "per_row<LAYERS, TOKENS>",
         };
-        let rows: Vec<String> = self.layers.iter().map(|row| list(&row.iter().map(name).collect::<Vec<_>>())).collect();
+        let rows: Vec<String> =
+            self.layers.iter().map(|row| plan_entries(&row.iter().map(name).collect::<Vec<_>>())).collect();
         debug_assert!(self.layers.iter().all(|row| row.len() == columns));
         (kind.to_owned(), format!("[\n{},\n]", rows.join(",\n")))
     }
@@ -44,28 +47,6 @@ impl Choice {
     pub(super) fn count(&self) -> (usize, usize) {
         let entries = self.layers.iter().flatten();
         (entries.clone().filter(|on| **on).count(), entries.count())
-    }
-}
-
-/// Entries of a plan, with ranges for runs where that is shorter.
-fn list(entries: &[&str]) -> String {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for at in 0..entries.len() {
-        match runs.last_mut() {
-            Some((from, to)) if entries[*from] == entries[at] => *to = at + 1,
-            _ => runs.push((at, at + 1)),
-        }
-    }
-    match runs.as_slice() {
-        [_] if entries.len() > 1 => format!("[{}; {}]", entries[0], entries.len()),
-        _ if 2 * runs.len() > entries.len() => format!("[{}]", entries.join(", ")),
-        _ => {
-            let run = |(from, to): &(usize, usize)| match to - from {
-                1 => format!("{from}: {}", entries[*from]),
-                _ => format!("{from}..{to}: {}", entries[*from]),
-            };
-            format!("[{}]", runs.iter().map(run).collect::<Vec<_>>().join(", "))
-        }
     }
 }
 

@@ -16,6 +16,9 @@ use super::{Listed, Listing};
 /// The longest pickle that is read, in bytes. One for a thousand tensors has a few hundred thousand.
 const PICKLE_LIMIT: u64 = 8 << 20;
 
+/// What names begin with if the network was saved inside `DataParallel`.
+const WRAPPER: &str = "module.";
+
 /// Why a checkpoint was refused.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
@@ -149,10 +152,13 @@ fn state_dict(pickle: &Pickle) -> Result<BTreeMap<String, View>, CheckpointError
     let Value::Dict(entries) = inner.filter(|v| matches!(v, Value::Dict(_))).unwrap_or(root) else {
         return Err(CheckpointError::NoStateDict);
     };
+    // Training on several devices wraps the network, which adds a word to every name.
+    let wrapped = |(key, _): &(_, _)| matches!(pickle.value(*key), Value::Text(name) if name.starts_with(WRAPPER));
+    let wrapper = if entries.iter().all(wrapped) { WRAPPER.len() } else { 0 };
     let mut views = BTreeMap::new();
     for (key, value) in entries {
         match (pickle.value(*key), pickle.value(*value)) {
-            (Value::Text(name), Value::Tensor(view)) => views.insert(name.clone(), view.clone()),
+            (Value::Text(name), Value::Tensor(view)) => views.insert(name[wrapper..].to_owned(), view.clone()),
             (Value::Text(name), _) if inner.is_some() => return Err(CheckpointError::NoTensor(name.clone())),
             _ => return Err(CheckpointError::NoStateDict),
         };

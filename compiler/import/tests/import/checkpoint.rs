@@ -87,6 +87,16 @@ fn a_bare_state_dict_is_read() {
 }
 
 #[test]
+fn the_word_that_training_on_several_devices_adds_is_taken_off() {
+    let names = |entries| {
+        let tensors = open(&checkpoint(&state_dict(entries), &[floats(&[1.0; 3])])).unwrap();
+        tensors.listing().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(names(vec![("module.a", tensor(0, &[3])), ("module.b.c", tensor(0, &[3]))]), ["a", "b.c"]);
+    assert_eq!(names(vec![("module.a", tensor(0, &[3])), ("b", tensor(0, &[3]))]), ["b", "module.a"]);
+}
+
+#[test]
 fn anything_that_could_be_executed_is_refused_by_name() {
     let hostile = |call: Object| {
         let whole = Object::Dict(vec![("state_dict", state_dict(vec![("a", tensor(0, &[1]))])), ("args", call)]);
