@@ -17,9 +17,6 @@ const PROCESS_BYTES: u64 = 12 << 20;
 /// What an instruction takes, with its text of machine code if it is a map.
 const INSTRUCTION_BYTES: u64 = 3 << 10;
 
-/// The most that waits in a link while its other end is slower than the sender.
-const QUEUE_BYTES: u64 = 32 << 20;
-
 /// Words used for the first time in a list of instructions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fresh {
@@ -34,7 +31,7 @@ pub struct Fresh {
 pub struct Footprint {
     /// For each list of the code, in the order of [`RoleCode::lists`].
     pub fresh: Vec<Fresh>,
-    /// The most memory that the role's process holds at a time, in bytes.
+    /// The most memory that the role's process holds at a time, in bytes, but for what waits in queues of slow links.
     pub peak_bytes: u64,
 }
 
@@ -114,23 +111,13 @@ pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
     let lists = code.lists();
     let fresh = (0..lists.len()).map(|list| memory.list(list, lists[list])).collect();
     let instructions: usize = lists.iter().map(|(instrs, _)| instrs.len()).sum();
-    let process = PROCESS_BYTES + instructions as u64 * INSTRUCTION_BYTES + queued(code);
+    let process = PROCESS_BYTES + instructions as u64 * INSTRUCTION_BYTES;
     Footprint { fresh, peak_bytes: memory.peak_bytes + process }
 }
 
 /// Bytes of entries of a buffer, packed.
 pub(crate) fn packed_bytes(code: &RoleCode, buf: Buf, bits: u8) -> u64 {
     (code.lengths[buf.0 as usize] as u64 * u64::from(bits)).div_ceil(8)
-}
-
-/// What waits at the sender of a large message of the setup or of the corrections of an inference.
-fn queued(code: &RoleCode) -> u64 {
-    let sent = code.setup.exchange.send.iter().map(|part| packed_bytes(code, part.buf, part.bits)).sum::<u64>();
-    let dealt = code.offline.iter().map(|instr| match instr {
-        Instr::Deal { src, bits } | Instr::Broadcast { src, bits } => packed_bytes(code, *src, *bits),
-        _ => 0,
-    });
-    QUEUE_BYTES.min(sent.max(dealt.sum()))
 }
 
 impl Memory<'_> {
