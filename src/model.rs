@@ -49,7 +49,8 @@ pub(crate) struct ModelOptions {
     alpha: Option<f64>,
 }
 
-fn alpha(text: &str) -> Result<f64, String> {
+/// What a second before the input is known counts.
+pub(crate) fn alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(alpha) if alpha.is_finite() && alpha >= 0.0 => Ok(alpha),
         _ => Err("it is a number from 0 on".to_owned()),

@@ -2,7 +2,10 @@
 
 mod experiment;
 mod normal;
+mod session;
 mod table1;
+mod table2;
+mod variants;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -14,7 +17,8 @@ use crate::terminal::Terminal;
 #[command(after_help = "\
 Examples:
   mpcc bench table1
-  mpcc bench table1 --json")]
+  mpcc bench table2 --tokens 65 --measure wan
+  mpcc bench table2 --function softmax --json")]
 pub(crate) struct BenchArguments {
     #[command(subcommand)]
     table: Table,
@@ -23,10 +27,12 @@ pub(crate) struct BenchArguments {
 #[derive(Debug, Subcommand)]
 enum Table {
     Table1(table1::Table1Arguments),
+    Table2(table2::Table2Arguments),
 }
 
 pub(crate) fn run(arguments: &BenchArguments, terminal: &Terminal) -> Result<()> {
     match &arguments.table {
         Table::Table1(arguments) => table1::run(arguments, terminal),
+        Table::Table2(arguments) => table2::run(arguments, terminal),
     }
 }

@@ -18,3 +18,36 @@ fn errors_of_attention_functions_are_below_the_least_of_spu() {
         assert!(percent > 0.0 && percent <= limit, "{entry}");
     }
 }
+
+#[test]
+fn layers_of_attention_take_no_more_hops_than_promised_and_a_fourth_of_the_time_of_spu() {
+    let table = Place::new().json(&["bench", "table2", "--tokens", "65", "--measure", "none"]);
+    let layers = table["layers"].as_array().expect("layers");
+    assert_eq!(layers.len(), 12);
+    let mut compared = 0;
+    for layer in layers {
+        let wan = &layer["networks"][1];
+        assert!(layer["relative_error"].as_f64().expect("a number") < 5e-3, "{layer}");
+        if let Some(most) = layer["most_hops"].as_u64() {
+            assert!(wan["hops"].as_u64().expect("a number") <= most, "{layer}");
+        }
+        if let Some(times) = layer["spu"]["times_faster"].as_f64() {
+            assert!(times >= 4.0, "{layer}");
+            compared += 1;
+        }
+        let shifts = layer["function"] == "softmax, static shift";
+        assert!(!shifts || wan["static_shift"] == true, "{layer}");
+    }
+    assert_eq!(compared, 5);
+}
+
+#[test]
+fn a_layer_is_measured_in_a_session_of_its_own() {
+    let table = Place::new().json(&["bench", "table2", "--tokens", "65", "--function", "scaling"]);
+    let layers = table["layers"].as_array().expect("layers");
+    let [loopback, wan] = [0, 1].map(|network| &layers[0]["networks"][network]);
+    assert_eq!(layers.len(), 1);
+    assert!(loopback["measured"]["online_seconds"].as_f64().expect("a number") > 0.0);
+    assert_eq!(loopback["measured"]["hops"], loopback["predicted"]["hops"]);
+    assert!(wan["measured"].is_null());
+}

@@ -119,11 +119,9 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Bound, WeightsError> {
     }
 
     let mut params = Vec::with_capacity(graph.params.len());
-    for (at, param) in graph.params.iter().enumerate() {
+    for param in &graph.params {
         let wrong = |reason| WeightsError::LoadOps { path: path.into(), name: param.name.clone(), reason };
-        let last = graph.params[at + 1..].iter().all(|later| later.name != param.name);
-        let data = if last { values.remove(&param.name) } else { values.get(&param.name).cloned() };
-        let data = data.unwrap_or_default();
+        let data = values.get(&param.name).cloned().unwrap_or_default();
         if data.len() != param.file_shape.iter().product::<usize>() {
             return Err(wrong("the model declares another shape elsewhere".to_owned()));
         }

@@ -65,7 +65,6 @@ pub struct Online<'p> {
     inputs: Vec<Vec<u64>>,
     step: usize,
     sent: bool,
-    lent: Vec<u8>,
 }
 
 /// The words of one output, each a signed integer modulo 2^bits.
@@ -150,7 +149,7 @@ impl Party {
         if self.phase != Phase::Fresh {
             return Err(ProtocolError::OutOfOrder { called: "setup_message", expected: "the rest of the session" });
         }
-        let message = self.run(SETUP, None, &[], Corrections::Receive(corrections), Vec::new())?;
+        let message = self.run(SETUP, None, &[], Corrections::Receive(corrections))?;
         self.phase = Phase::SetupSent;
         Ok(message)
     }
@@ -166,7 +165,7 @@ impl Party {
         let checked = Arc::clone(&self.code);
         self.take_setup(bytes)?;
         engine::release(&checked.schedule().sections[SETUP].exchange, &mut self.frame);
-        self.run(SETUP_AFTER, None, &[], Corrections::Receive(corrections), Vec::new())?;
+        self.run(SETUP_AFTER, None, &[], Corrections::Receive(corrections))?;
         if !inference_instrs(&checked).any(|i| matches!(i, Instr::Load { source: Source::Weight(_), .. })) {
             self.weights = Vec::new();
         }
@@ -185,7 +184,7 @@ impl Party {
         }
         let seed = self.claim(index)?;
         let checked = Arc::clone(&self.code);
-        let done = self.run(OFFLINE, Some(&seed), &[], Corrections::Receive(corrections), Vec::new());
+        let done = self.run(OFFLINE, Some(&seed), &[], Corrections::Receive(corrections));
         let held = self.frame.split_off(&checked.schedule().persistent);
         if checked.schedule().late {
             self.frame.trim();
@@ -204,7 +203,7 @@ impl Party {
         }
         check_own_data(&self.code, &inputs, "input")?;
         self.frame.join(material.held);
-        Ok(Online { party: self, seed: material.seed, inputs, step: 0, sent: false, lent: Vec::new() })
+        Ok(Online { party: self, seed: material.seed, inputs, step: 0, sent: false })
     }
 
     #[cfg(test)]
@@ -225,7 +224,6 @@ impl Party {
         inference: Option<&StageSeed>,
         inputs: &[Vec<u64>],
         mut corrections: Corrections<'_>,
-        lent: Vec<u8>,
     ) -> Result<Vec<u8>, ProtocolError> {
         let setup = self.seed.setup();
         let own = |owner| (self.owner == owner).then_some(StageSeeds { setup: &setup, inference });
@@ -238,7 +236,7 @@ impl Party {
         };
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
-        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections, lent)
+        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections)
     }
 
     /// Takes the peer's message of the setup: as words, or as bits that words are made from.
@@ -267,11 +265,6 @@ impl Party {
 }
 
 impl Online<'_> {
-    /// Lends memory for the next message; its content is dropped.
-    pub fn lend(&mut self, buffer: Vec<u8>) {
-        self.lent = buffer;
-    }
-
     /// Local work of step `h`, counted from 0, and the message that ends it; empty if nothing is sent.
     ///
     /// # Errors
@@ -324,8 +317,7 @@ impl Online<'_> {
     }
 
     fn local(&mut self) -> Result<Vec<u8>, ProtocolError> {
-        let lent = std::mem::take(&mut self.lent);
-        self.party.run(FIRST_STEP + self.step, Some(&self.seed), &self.inputs, Corrections::None, lent)
+        self.party.run(FIRST_STEP + self.step, Some(&self.seed), &self.inputs, Corrections::None)
     }
 }
 

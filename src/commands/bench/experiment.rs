@@ -7,7 +7,7 @@ use mpcc_compiler::compile::{self, Rewritten};
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::lower::LowerOptions;
-use mpcc_compiler::plan::{Decided, Objective, PlanError};
+use mpcc_compiler::plan::{Decided, Objective, PlanError, Softmax, Taken};
 use mpcc_compiler::ranges::Ranges;
 use mpcc_protocols::ideal::{self, Ranges as Bounds};
 
@@ -18,7 +18,7 @@ use crate::model::Target;
 
 /// A model with weights, and the ranges observed on its calibration inputs.
 pub(super) struct Experiment {
-    source: &'static str,
+    source: String,
     rewritten: Rewritten,
     params: Vec<Tensor>,
     ranges: Ranges,
@@ -39,6 +39,11 @@ impl Outputs {
         self.errors().sum::<f64>() / sum
     }
 
+    /// max |error|.
+    pub(super) fn largest_error(&self) -> f64 {
+        self.errors().fold(0.0, f64::max)
+    }
+
     fn errors(&self) -> impl Iterator<Item = f64> {
         self.float.iter().zip(&self.fixed).map(|(float, fixed)| (float - fixed).abs())
     }
@@ -47,13 +52,13 @@ impl Outputs {
 impl Experiment {
     /// Lowers and rewrites `source`, takes weights from `params` by name and shape, and observes ranges.
     pub(super) fn new(
-        source: &'static str,
+        source: String,
         options: &LowerOptions,
         mut params: impl FnMut(&str, &[usize]) -> Vec<f64>,
         calibration: &[Tensor],
     ) -> Result<Self> {
-        let rewritten = compile::rewrite(source, options)
-            .map_err(|found| anyhow!("{}", mpcc_grammar::render(&found, source, "an embedded model", false)))?;
+        let rewritten = compile::rewrite(&source, options)
+            .map_err(|found| anyhow!("{}", mpcc_grammar::render(&found, &source, "an embedded model", false)))?;
         let declared = &rewritten.graph.params;
         let params: Vec<Tensor> = declared.iter().map(|p| Tensor::new(&p.shape, params(&p.name, &p.shape))).collect();
         let inputs: Vec<Vec<Tensor>> = calibration.iter().map(|x| vec![x.clone()]).collect();
@@ -61,11 +66,18 @@ impl Experiment {
         Ok(Self { source, rewritten, params, ranges })
     }
 
-    /// The artefact with the protocols that are best for the target, besides those decided.
-    pub(super) fn plan(&self, target: &Target, decided: Decided) -> Result<Artefact> {
-        let objective = Objective { machine: &target.machine, link: estimate::link(&target.network), alpha: 1.0 };
+    /// The weights, by name.
+    pub(super) fn named_params(&self) -> Vec<(String, Tensor)> {
+        let declared = self.rewritten.graph.params.iter().map(|p| p.name.clone());
+        declared.zip(self.params.iter().cloned()).collect()
+    }
+
+    /// The artefact with the protocols that are best for the target, besides those decided; `alpha` is what a second
+    /// before the input is known counts.
+    pub(super) fn plan(&self, target: &Target, decided: Decided, alpha: f64) -> Result<Artefact> {
+        let objective = Objective { machine: &target.machine, link: estimate::link(&target.network), alpha };
         let purpose = (target.network.name.as_str(), &objective);
-        compile::assemble_for(self.source, &self.rewritten.graph, &self.ranges, purpose, decided)
+        compile::assemble_for(&self.source, &self.rewritten.graph, &self.ranges, purpose, decided)
             .map_err(|errors| refused(&errors))
     }
 
@@ -73,7 +85,7 @@ impl Experiment {
     pub(super) fn evaluate(&self, artefact: &Artefact, input: &Tensor, seed: u64) -> Result<Outputs> {
         let program = &artefact.program;
         let given = std::slice::from_ref(input);
-        let weights = encoded::weights(artefact, self.params.clone())?;
+        let weights = encoded::weights(artefact, &self.params)?;
         let coins = simulate::coins(seed, 0);
         let ideal = ideal::evaluate(program, &weights, &encoded::inputs(artefact, given)?, &coins, Bounds::Strict)?;
         let fixed = encode::decode(&program.outputs[0], &ideal.outputs[0]);
@@ -82,6 +94,12 @@ impl Experiment {
         let values = Evaluator::new(lowered, &self.params)?.run(given, Wanted::Only(&[node]))?;
         Ok(Outputs { float: values[node].data.clone(), fixed })
     }
+}
+
+/// Whether a program subtracts a number in place of row maxima.
+pub(super) fn has_static_shift(artefact: &Artefact) -> bool {
+    let name = Taken::Softmax(Softmax::Static).name();
+    artefact.manifest.choices.iter().any(|choice| choice.protocol == name)
 }
 
 fn refused(errors: &[PlanError]) -> anyhow::Error {

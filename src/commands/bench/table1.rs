@@ -9,7 +9,7 @@ use mpcc_compiler::plan::{Decided, Softmax};
 use mpcc_program::machine::Machine;
 use serde::Serialize;
 
-use super::experiment::Experiment;
+use super::experiment::{Experiment, has_static_shift};
 use super::normal::Normal;
 use crate::model::Target;
 use crate::progress::Bar;
@@ -124,12 +124,12 @@ fn entry(arguments: &Table1Arguments, compared: &Compared, variance: f64, paper_
     let shape = [arguments.rows as usize, LENGTH];
     let scores = |index: u64| Normal::new(arguments.seed.wrapping_mul(64) + index).tensor(&shape, variance.sqrt());
     let calibration: Vec<_> = (1..=CALIBRATION).map(scores).collect();
-    let experiment = Experiment::new(SOURCE, &options, |_, shape| vec![0.0; shape.iter().product()], &calibration)?;
+    let experiment =
+        Experiment::new(SOURCE.to_owned(), &options, |_, shape| vec![0.0; shape.iter().product()], &calibration)?;
     let target = Target { network: NetworkProfile::wan(), machine: Machine::built_in() };
     let decided = Decided { softmax: Some(compared.softmax), ..Decided::default() };
-    let artefact = experiment.plan(&target, decided)?;
+    let artefact = experiment.plan(&target, decided, 1.0)?;
     let outputs = experiment.evaluate(&artefact, &scores(0), arguments.seed)?;
-    let shifted = artefact.manifest.choices.iter().any(|c| c.protocol == "a number in place of a row maximum");
     Ok(Entry {
         function: compared.name,
         variance,
@@ -137,7 +137,7 @@ fn entry(arguments: &Table1Arguments, compared: &Compared, variance: f64, paper_
         paper_percent,
         spu_percent: compared.spu,
         hops: artefact.program.hops,
-        static_shift: shifted,
+        static_shift: has_static_shift(&artefact),
     })
 }
 

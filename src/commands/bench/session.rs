@@ -1,0 +1,74 @@
+//! A measured session: `mpcc run` on an artefact, with its weights and input in a directory of their own.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use mpcc_compiler::artefact::Artefact;
+use mpcc_compiler::evaluate::Tensor;
+use mpcc_import::weights;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Bug;
+
+/// What a session took.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Measured {
+    /// Hops, with that of the reveal.
+    pub(super) hops: u64,
+    /// From the input to the output.
+    pub(super) online_seconds: f64,
+    /// Before the input is known.
+    pub(super) offline_seconds: f64,
+}
+
+/// The part of a run's report that is read.
+#[derive(Deserialize)]
+struct Report {
+    measured: Measured,
+}
+
+/// Runs all three roles as processes on this machine, on a network that is imitated.
+pub(super) fn measure(
+    artefact: &Artefact,
+    params: &[(String, Tensor)],
+    input: &Tensor,
+    network: &str,
+) -> Result<Measured> {
+    let place = tempfile::Builder::new().prefix("mpcc-bench-").tempdir().context("cannot make a directory")?;
+    let at = |name: &str| place.path().join(name);
+    let (program, given, bound) = (at("layer.mpca"), at("input.npy"), at("weights.safetensors"));
+    fs::write(&program, artefact.to_bytes()).context("cannot write to the temporary directory")?;
+    write_npy(&given, input)?;
+    weights::save(&bound, params)?;
+    let mut command = Command::new(env::current_exe().context("cannot find this program")?);
+    command.arg("run").arg(&program).arg("--weights").arg(&bound).arg("--input").arg(&given);
+    command.args(["--net", network, "--json", "--quiet"]).stdin(Stdio::null());
+    let output = command.output().context("cannot start a session")?;
+    if !output.status.success() {
+        bail!("a session failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let report: Report = serde_json::from_slice(&output.stdout)?;
+    if report.measured.hops != u64::from(artefact.program.hops) {
+        return Err(Bug(format!("{} hops were measured", report.measured.hops)).into());
+    }
+    Ok(report.measured)
+}
+
+/// Version 1.0 of NumPy's format, in 64-bit floats.
+fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
+    let shape: String = tensor.shape.iter().map(|d| format!("{d}, ")).collect();
+    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    // Ten bytes stand before it, and its end is aligned.
+    while !(10 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(tensor.data.iter().flat_map(|v| v.to_le_bytes()));
+    fs::write(path, bytes).context("cannot write to the temporary directory")
+}
