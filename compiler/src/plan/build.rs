@@ -374,7 +374,7 @@ impl Build<'_> {
                 self.push(Gate::AddPublic { source: self.share(*x), term }, spec(ring), &node.path)
             }
             (_, Op::Scale(x, c)) => {
-                let factor = encode(*c, factor_bits(self.graph));
+                let factor = encode(*c, factor_bits(self.graph, *c));
                 self.push(Gate::MulPublic { source: self.share(*x), factor }, spec(ring), &node.path)
             }
             (_, Op::Relu(x)) => {

@@ -381,7 +381,9 @@ impl Assign<'_> {
             Op::Add(a, b) | Op::Sub(a, b) => self.combination(&[*a, *b]),
             Op::Concat { parts, .. } => self.combination(parts),
             Op::Offset(x, _) | Op::SumRow(x) => (Form::Share, self.of(*x).share, self.of(*x).available),
-            Op::Scale(x, _) => (Form::Share, self.of(*x).share + factor_bits(self.graph), self.of(*x).available),
+            Op::Scale(x, factor) => {
+                (Form::Share, self.of(*x).share + factor_bits(self.graph, *factor), self.of(*x).available)
+            }
             Op::Relu(x) => (Form::Share, self.of(*x).wire, WIDEST),
             Op::Centre(x) => (Form::Derived, self.of(*x).wire, WIDEST),
             Op::InvStd { x, eps } => {
@@ -493,9 +495,12 @@ impl Assign<'_> {
     }
 }
 
-/// Fraction bits of a public factor: small factors of values with many fraction bits need as many.
-pub(crate) fn factor_bits(graph: &Graph) -> i32 {
-    (i32::from(graph.numeric.frac) + 4).max(16)
+/// Fraction bits of a public factor: none more than it has, and enough for small factors of values with many fraction
+/// bits.
+pub(crate) fn factor_bits(graph: &Graph, factor: f64) -> i32 {
+    let most = (i32::from(graph.numeric.frac) + 4).max(16);
+    let whole = |bits: i32| libm::trunc(libm::ldexp(factor, bits)) == libm::ldexp(factor, bits);
+    (0..most).find(|bits| whole(*bits)).unwrap_or(most)
 }
 
 /// Bits of a position in a row, and one for the sign.
