@@ -11,9 +11,18 @@ use crate::model::Model;
 use crate::outputs::Revealed;
 
 /// The model owner's encoded weights, in the program's order.
-pub(crate) fn weights(artefact: &Artefact, params: &[Tensor]) -> Result<Vec<Vec<i64>>> {
-    let evaluator = Evaluator::new(&artefact.graph, params)?;
-    Ok(encode::weights(&artefact.program, evaluator.server_values())?)
+pub(crate) fn weights(artefact: &Artefact, params: Vec<Tensor>) -> Result<Vec<Vec<i64>>> {
+    let weights = &artefact.program.weights;
+    let wanted: Vec<NodeId> = weights.iter().map(|w| NodeId(w.node)).collect();
+    let mut encoded = vec![None; weights.len()];
+    Evaluator::for_each_server_value(&artefact.graph, params, &wanted, |node, value| -> Result<()> {
+        for (slot, weight) in encoded.iter_mut().zip(weights).filter(|(_, w)| NodeId(w.node) == node) {
+            *slot = Some(encode::weight(weight, Some(value))?);
+        }
+        Ok(())
+    })?;
+    let one = |(list, weight): (Option<Vec<i64>>, _)| list.map_or_else(|| encode::weight(weight, None), Ok);
+    Ok(encoded.into_iter().zip(weights).map(one).collect::<Result<_, _>>()?)
 }
 
 /// The data owner's encoded inputs, in the program's order: it evaluates its part of the graph in the clear, without

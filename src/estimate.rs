@@ -11,6 +11,7 @@ use mpcc_program::cost::{self, GateCost, PartyBytes};
 use mpcc_program::machine::{Link, Machine};
 use mpcc_program::program::{Gate, Program, Value, ValueId};
 use mpcc_program::timing::{Estimate, Workload};
+use mpcc_runtime::PerRole;
 use serde::Serialize;
 
 use crate::report::Predicted;
@@ -58,10 +59,12 @@ impl<'a> Priced<'a> {
     pub(crate) fn predict(&self, network: &NetworkProfile, inferences: usize) -> Predicted {
         let estimate = self.estimate(network);
         let mean = estimate.mean(inferences);
+        let [model_owner, data_owner, dealer] = self.workload.peak_bytes();
         Predicted {
             online_seconds: mean.online_seconds,
             offline_seconds: mean.offline_seconds,
             setup_seconds: estimate.setup_seconds,
+            peak_rss_bytes: PerRole { model_owner, data_owner, dealer },
             ..Predicted::counts(&cost::program(self.program))
         }
     }

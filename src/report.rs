@@ -5,6 +5,7 @@ use std::fmt;
 
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_program::cost::{Cost, PartyBytes};
+use mpcc_runtime::PerRole;
 use serde::Serialize;
 
 /// A number of bytes, with a decimal unit.
@@ -57,6 +58,8 @@ pub(crate) struct Predicted {
     pub(crate) offline_seconds: f64,
     /// Once per session.
     pub(crate) setup_seconds: f64,
+    /// The most memory of each role's process.
+    pub(crate) peak_rss_bytes: PerRole<u64>,
 }
 
 impl Predicted {

@@ -60,7 +60,8 @@ pub fn decode(output: &Output, integers: &[i64]) -> Vec<f64> {
     integers.iter().map(|v| *v as f64 * unit).collect()
 }
 
-fn weight(weight: &Weight, value: Option<&Tensor>) -> Result<Vec<i64>, EncodeError> {
+/// One encoded weight of a program, signed; `value` is that of its node.
+pub fn weight(weight: &Weight, value: Option<&Tensor>) -> Result<Vec<i64>, EncodeError> {
     let value = value.ok_or_else(|| EncodeError::Missing { path: weight.path.clone() })?;
     let mismatch = || EncodeError::Mismatch { path: weight.path.clone() };
     let matrix = weight.transposed || weight.rounding == WeightRounding::ZeroColumnSums;

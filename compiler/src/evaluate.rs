@@ -133,10 +133,7 @@ impl<'g> Evaluator<'g> {
     /// # Errors
     /// If a parameter is missing or has another shape, or a node has no finite value.
     pub fn new(graph: &'g Graph, params: &[Tensor]) -> Result<Self, EvaluateError> {
-        check_count("parameters", params.len(), graph.params.len())?;
-        for (param, tensor) in graph.params.iter().zip(params) {
-            check_shape(&param.name, tensor, &param.shape)?;
-        }
+        check_params(graph, params)?;
         let mut evaluator = Self { graph, kept: Values(vec![None; graph.nodes.len()]) };
         let mut values = std::mem::take(&mut evaluator.kept);
         for (index, node) in graph.nodes.iter().enumerate() {
@@ -154,6 +151,48 @@ impl<'g> Evaluator<'g> {
     /// part of a model.
     pub fn without_params(graph: &'g Graph) -> Self {
         Self { graph, kept: Values(vec![None; graph.nodes.len()]) }
+    }
+
+    /// Hands the values of the `wanted` nodes of weights and constants to `take`, in the graph's order. Weights and values
+    /// are dropped when no later node needs them, so that a large model's floats are not in memory twice.
+    ///
+    /// # Errors
+    /// As [`Evaluator::new`], or the first of `take`.
+    pub fn for_each_server_value<E: From<EvaluateError>>(
+        graph: &'g Graph,
+        mut params: Vec<Tensor>,
+        wanted: &[NodeId],
+        mut take: impl FnMut(NodeId, &Tensor) -> Result<(), E>,
+    ) -> Result<(), E> {
+        check_params(graph, &params)?;
+        let evaluator = Self::without_params(graph);
+        let needed = evaluator.needed(Wanted::Only(wanted));
+        let mut last_use = vec![0; graph.nodes.len()];
+        let mut last_param = vec![0; params.len()];
+        for (index, node) in graph.nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
+            last_use[index] = index;
+            node.op.operands().iter().for_each(|o| last_use[o.0 as usize] = index);
+            if let Op::Param(ParamId(n)) = node.op {
+                last_param[n as usize] = index;
+            }
+        }
+        let mut dying: Vec<Vec<usize>> = vec![Vec::new(); graph.nodes.len()];
+        (0..graph.nodes.len()).filter(|index| needed[*index]).for_each(|index| dying[last_use[index]].push(index));
+        let mut values = evaluator.kept.clone();
+        for (index, node) in graph.nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
+            evaluator.compute(&mut values, index, &[], &params)?;
+            if let Op::Param(ParamId(n)) = node.op
+                && last_param[n as usize] == index
+            {
+                params[n as usize] = Tensor { shape: Shape::new(), data: Vec::new() };
+            }
+            let id = NodeId(index as u32);
+            if let Some(value) = values.value(id).filter(|_| wanted.contains(&id)) {
+                take(id, value)?;
+            }
+            dying[index].iter().for_each(|dead| values.0[*dead] = None);
+        }
+        Ok(())
     }
 
     /// What is known without an input: every node of weights and constants.
@@ -233,6 +272,11 @@ impl<'g> Evaluator<'g> {
         values.0[index] = Some(Arc::new(tensor));
         Ok(())
     }
+}
+
+fn check_params(graph: &Graph, params: &[Tensor]) -> Result<(), EvaluateError> {
+    check_count("parameters", params.len(), graph.params.len())?;
+    graph.params.iter().zip(params).try_for_each(|(param, tensor)| check_shape(&param.name, tensor, &param.shape))
 }
 
 fn domain(op: &Op) -> String {

@@ -11,8 +11,11 @@ use crate::schedule::{Moment, Origin, Schedule};
 /// Bytes of a word.
 const WORD: u64 = 8;
 
-/// What a role's process holds besides buffers: the program and its compiled maps, links and their queues.
-const PROCESS_BYTES: u64 = 48 << 20;
+/// What every role's process holds.
+const PROCESS_BYTES: u64 = 12 << 20;
+
+/// What an instruction takes, with its text of machine code if it is a map.
+const INSTRUCTION_BYTES: u64 = 3 << 10;
 
 /// Words used for the first time in a list of instructions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub struct Fresh {
 pub struct Footprint {
     /// For each list of the code, in the order of [`RoleCode::lists`].
     pub fresh: Vec<Fresh>,
-    /// The most memory that the role's process holds at a time, in bytes.
+    /// The most memory that the role's process holds at a time, in bytes, but for what waits in queues of slow links.
     pub peak_bytes: u64,
 }
 
@@ -107,7 +110,9 @@ pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
     };
     let lists = code.lists();
     let fresh = (0..lists.len()).map(|list| memory.list(list, lists[list])).collect();
-    Footprint { fresh, peak_bytes: memory.peak_bytes + PROCESS_BYTES }
+    let instructions: usize = lists.iter().map(|(instrs, _)| instrs.len()).sum();
+    let process = PROCESS_BYTES + instructions as u64 * INSTRUCTION_BYTES;
+    Footprint { fresh, peak_bytes: memory.peak_bytes + process }
 }
 
 /// Bytes of entries of a buffer, packed.

@@ -7,7 +7,7 @@
 
 use crate::code::{Instr, Packed, Role, RoleCode};
 use crate::machine::{Link, Machine};
-use crate::memory::{self, packed_bytes};
+use crate::memory::{self, Footprint, packed_bytes};
 use crate::program::Program;
 use crate::schedule::{Moment, Origin, Schedule};
 use crate::work::{self, Work};
@@ -77,6 +77,7 @@ struct Timed {
     setup_after: Section,
     offline: Section,
     steps: Vec<Section>,
+    peak_bytes: u64,
 }
 
 /// What a program needs of each role, ready to be priced on any machine and network.
@@ -124,6 +125,12 @@ impl Workload {
         [0, 1].map(|p| self.parties[p].steps.iter().map(|s| s.bytes[0]).sum())
     }
 
+    /// The most memory of each role's process, in bytes: model owner, data owner, dealer.
+    pub fn peak_bytes(&self) -> [u64; 3] {
+        let [model_owner, data_owner] = &self.parties;
+        [model_owner, data_owner, &self.dealer].map(|role| role.peak_bytes)
+    }
+
     /// Bytes of corrections for one inference, by receiver.
     pub fn offline_bytes(&self) -> [u64; 2] {
         [0, 1].map(|p| self.dealer.offline.items.iter().map(|item| item.corrections[p]).sum())
@@ -133,7 +140,7 @@ impl Workload {
 impl Timed {
     fn new(code: &RoleCode) -> Self {
         let schedule = Schedule::new(code);
-        let fresh = memory::footprint(code, &schedule).fresh;
+        let Footprint { fresh, peak_bytes } = memory::footprint(code, &schedule);
         let lists = code.lists().into_iter().zip(&schedule.sections).zip(fresh);
         let sections = lists.map(|(((instrs, exchange), section), fresh)| {
             let items = instrs.iter().zip(&section.moments).zip(&fresh.instructions).map(|((instr, moment), fresh)| {
@@ -155,7 +162,7 @@ impl Timed {
         let steps = sections.split_off(3);
         let mut rest = sections.into_iter();
         let mut next = || rest.next().unwrap_or_default();
-        Timed { setup: next(), setup_after: next(), offline: next(), steps }
+        Timed { setup: next(), setup_after: next(), offline: next(), steps, peak_bytes }
     }
 }
 

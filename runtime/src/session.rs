@@ -71,6 +71,9 @@ pub(crate) enum Own {
     Inputs(Vec<Vec<Vec<u64>>>),
 }
 
+/// Corrections of the next inference that a party takes while one is online.
+const AHEAD_BYTES: u64 = 256 << 20;
+
 /// Tells the dealer that no further inference follows.
 pub(crate) const NO_FURTHER: u64 = u64::MAX;
 
@@ -90,7 +93,11 @@ pub(crate) fn run(
     progress: &dyn Progress,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
     let store = CounterStore::open(&config.state_directory, &config.peer.fingerprint, &config.dealer.fingerprint)?;
-    let mut dealer = connect(&config.dealer_address, &config.identity, &config.dealer, &config.dealer_link)?;
+    let mut dealer_link = config.dealer_link.clone();
+    if config.ahead {
+        dealer_link.queue_bytes = dealer_link.queue_bytes.max(AHEAD_BYTES);
+    }
+    let mut dealer = connect(&config.dealer_address, &config.identity, &config.dealer, &dealer_link)?;
     let mut peer = match &config.peer_endpoint {
         Endpoint::Listen(listener) => listener.accept(&config.identity, &config.peer, &config.peer_link)?,
         Endpoint::Connect(address) => connect(address, &config.identity, &config.peer, &config.peer_link)?,
@@ -238,10 +245,12 @@ pub(crate) fn converse(
         let mut online = party.online(material, inputs.next().unwrap_or_default()).map_err(blame)?;
         let hops = report.hops as usize;
         for hop in 0..hops {
+            online.lend(peer.buffer());
             let message = online.step(hop).map_err(blame)?;
             let expected = online.incoming_bytes();
             let theirs = exchange(peer, kind::HOP, message, expected)?;
             online.receive(hop, &theirs).map_err(blame)?;
+            peer.recycle(theirs);
             progress.event(ProgressEvent::Hop { hop: hop + 1, of: hops, inference: index + 1, inferences });
         }
         outputs.push(online.finish().map_err(blame)?);

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use mpcc_channel::{Duplex, LinkError};
 
 /// The most of a party's message that travels in one frame.
-const MESSAGE_PIECE: usize = 128 << 20;
+const MESSAGE_PIECE: usize = 16 << 20;
 
 /// The most of a correction stream that travels in one frame.
 const CORRECTION_PIECE: usize = 1 << 20;
@@ -50,11 +50,15 @@ pub(crate) fn exchange(
     loop {
         let piece = pieces.next();
         if let Some(piece) = piece {
-            link.send(kind, piece.to_vec())?;
+            let mut payload = link.buffer();
+            payload.extend_from_slice(piece);
+            link.send(kind, payload)?;
         }
         let due = (expected - incoming.len()).min(MESSAGE_PIECE);
         if due > 0 {
-            incoming.extend_from_slice(&link.recv_exact(kind, due)?);
+            let piece = link.recv_exact(kind, due)?;
+            incoming.extend_from_slice(&piece);
+            link.recycle(piece);
         } else if piece.is_none() {
             return Ok(incoming);
         }
@@ -89,6 +93,7 @@ impl<'a> CorrectionReader<'a> {
 impl Read for CorrectionReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.read == self.piece.len() {
+            self.link.recycle(std::mem::take(&mut self.piece));
             self.piece = self.link.recv(self.kind).map_err(io::Error::other)?;
             self.read = 0;
         }
@@ -118,6 +123,10 @@ impl<'a> CorrectionWriter<'a> {
 
 impl Write for CorrectionWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.piece.capacity() < CORRECTION_PIECE {
+            self.piece = self.link.buffer();
+            self.piece.reserve_exact(CORRECTION_PIECE);
+        }
         let taken = bytes.len().min(CORRECTION_PIECE - self.piece.len());
         self.piece.extend_from_slice(&bytes[..taken]);
         if self.piece.len() == CORRECTION_PIECE {

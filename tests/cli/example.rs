@@ -22,6 +22,11 @@ fn the_trained_network_names_real_images_at_the_predicted_cost() {
     for field in ["hops", "online_bytes", "offline_bytes", "setup_bytes"] {
         assert_eq!(run["predicted"][field], run["measured"][field], "{field}");
     }
+    for role in ["model_owner", "data_owner", "dealer"] {
+        let [predicted, measured] = ["predicted", "measured"].map(|side| run[side]["peak_rss_bytes"][role].as_f64());
+        let (predicted, measured) = (predicted.unwrap(), measured.unwrap());
+        assert!((predicted / measured - 1.0).abs() < 0.25, "{role}: {predicted} bytes predicted, {measured} measured");
+    }
     assert!(run["float"]["largest_error"].as_f64().unwrap() <= 0.03, "{}", run["float"]);
     assert_eq!(run["float"]["flips"].as_array().unwrap().len(), 0);
 }

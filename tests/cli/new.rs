@@ -201,6 +201,7 @@ fn wrong_usage_and_wrong_files_are_said() {
     place.bad(&["new", "--template", "deit", "--from", "published"], 1, &["config.json", "`vit`", "`deit`"]);
     place.bad(&["new", "--template", "vit", "--from", "published", "--length", "9"], 2, &["--length", "bert"]);
     place.bad(&["new", "--template", "vit", "--from", "published", "--heads", "2"], 2, &["--heads", "mpcvit"]);
+    place.bad(&["new", "--template", "mpcvit", "--from", "published"], 1, &["published", "name the file itself"]);
     place.bad(&["new", "--template", "vit", "--from", "w.safetensors"], 1, &["config.json"]);
     fs::remove_file(place.path("published/model.safetensors")).unwrap();
     place.bad(&["new", "--template", "vit", "--from", "published"], 1, &["published", "model.safetensors"]);

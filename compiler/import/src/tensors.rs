@@ -88,6 +88,9 @@ impl Tensors {
     /// # Errors
     /// If a file is damaged or, for a checkpoint, holds anything but tensors in dictionaries.
     pub fn open(path: &Path) -> Result<Self, TensorsError> {
+        if path.is_dir() {
+            return Err(FileError::NotAFile { path: path.into() }.into());
+        }
         match path.extension().and_then(|e| e.to_str()) {
             Some("safetensors") => {
                 let (mut listing, mut places) = (Listing::new(), BTreeMap::new());

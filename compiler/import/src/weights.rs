@@ -119,9 +119,11 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Bound, WeightsError> {
     }
 
     let mut params = Vec::with_capacity(graph.params.len());
-    for param in &graph.params {
+    for (at, param) in graph.params.iter().enumerate() {
         let wrong = |reason| WeightsError::LoadOps { path: path.into(), name: param.name.clone(), reason };
-        let data = values.get(&param.name).cloned().unwrap_or_default();
+        let last = graph.params[at + 1..].iter().all(|later| later.name != param.name);
+        let data = if last { values.remove(&param.name) } else { values.get(&param.name).cloned() };
+        let data = data.unwrap_or_default();
         if data.len() != param.file_shape.iter().product::<usize>() {
             return Err(wrong("the model declares another shape elsewhere".to_owned()));
         }

@@ -58,6 +58,16 @@ pub trait Duplex: Send {
         })
     }
 
+    /// An empty vector for the next message, with the memory of one that has left or was given back, if there is any.
+    fn buffer(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Gives back the memory of a message that has been read, for messages to come.
+    fn recycle(&mut self, payload: Vec<u8>) {
+        drop(payload);
+    }
+
     /// Sets the phase that further messages, sent and received, are counted in.
     fn set_phase(&mut self, phase: Phase);
 

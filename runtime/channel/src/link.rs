@@ -59,7 +59,7 @@ impl Default for LinkOptions {
             silence_limit: Duration::from_secs(8),
             linger: Duration::from_secs(5),
             max_frame_bytes: 1 << 30,
-            queue_bytes: 256 << 20,
+            queue_bytes: 32 << 20,
             shape: None,
         }
     }
@@ -198,6 +198,16 @@ impl Duplex for Link {
         let length = payload.len() as u64;
         self.counters.count_received(self.phase, length, wire_bytes(length));
         Ok(payload)
+    }
+
+    fn buffer(&mut self) -> Vec<u8> {
+        let mut buffer = self.shared.spare(0);
+        buffer.clear();
+        buffer
+    }
+
+    fn recycle(&mut self, payload: Vec<u8>) {
+        self.shared.recycle(payload);
     }
 
     fn set_phase(&mut self, phase: Phase) {

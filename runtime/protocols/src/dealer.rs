@@ -112,7 +112,7 @@ impl Dealer {
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
         let mut corrections = Corrections::Deal { model_owner, data_owner };
-        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections)?;
+        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections, Vec::new())?;
         Ok(())
     }
 }

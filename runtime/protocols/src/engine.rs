@@ -73,21 +73,24 @@ pub(crate) struct Executable<'a> {
     pub(crate) executor: &'a dyn MapExecutor,
 }
 
-/// Runs list number `list` of the code over `frame`, and returns the message that ends it, empty if there is none.
+/// Runs list number `list` of the code over `frame`, and returns the message that ends it, empty if there is none,
+/// in the memory of `message`.
 pub(crate) fn run(
     executable: Executable<'_>,
     list: usize,
     frame: &mut Frame,
     environment: &mut Environment<'_>,
     corrections: &mut Corrections<'_>,
+    mut message: Vec<u8>,
 ) -> Result<Vec<u8>, ProtocolError> {
     let Executable { code, schedule, executor } = executable;
     let (Some((instrs, exchange)), Some(section)) = (code.lists().get(list).copied(), schedule.sections.get(list))
     else {
         return Ok(Vec::new());
     };
-    let mut outgoing =
-        Outgoing { parts: &exchange.send, message: Vec::with_capacity(message_len(&exchange.send, &code.lengths)) };
+    message.clear();
+    message.reserve_exact(message_len(&exchange.send, &code.lengths));
+    let mut outgoing = Outgoing { parts: &exchange.send, message };
     let mut map_id = section.first_map;
     for (instr, moment) in instrs.iter().zip(&section.moments) {
         if !matches!(instr, Instr::Receive { .. }) {

@@ -65,6 +65,7 @@ pub struct Online<'p> {
     inputs: Vec<Vec<u64>>,
     step: usize,
     sent: bool,
+    lent: Vec<u8>,
 }
 
 /// The words of one output, each a signed integer modulo 2^bits.
@@ -149,7 +150,7 @@ impl Party {
         if self.phase != Phase::Fresh {
             return Err(ProtocolError::OutOfOrder { called: "setup_message", expected: "the rest of the session" });
         }
-        let message = self.run(SETUP, None, &[], Corrections::Receive(corrections))?;
+        let message = self.run(SETUP, None, &[], Corrections::Receive(corrections), Vec::new())?;
         self.phase = Phase::SetupSent;
         Ok(message)
     }
@@ -165,7 +166,7 @@ impl Party {
         let checked = Arc::clone(&self.code);
         self.take_setup(bytes)?;
         engine::release(&checked.schedule().sections[SETUP].exchange, &mut self.frame);
-        self.run(SETUP_AFTER, None, &[], Corrections::Receive(corrections))?;
+        self.run(SETUP_AFTER, None, &[], Corrections::Receive(corrections), Vec::new())?;
         if !inference_instrs(&checked).any(|i| matches!(i, Instr::Load { source: Source::Weight(_), .. })) {
             self.weights = Vec::new();
         }
@@ -184,7 +185,7 @@ impl Party {
         }
         let seed = self.claim(index)?;
         let checked = Arc::clone(&self.code);
-        let done = self.run(OFFLINE, Some(&seed), &[], Corrections::Receive(corrections));
+        let done = self.run(OFFLINE, Some(&seed), &[], Corrections::Receive(corrections), Vec::new());
         let held = self.frame.split_off(&checked.schedule().persistent);
         if checked.schedule().late {
             self.frame.trim();
@@ -203,7 +204,7 @@ impl Party {
         }
         check_own_data(&self.code, &inputs, "input")?;
         self.frame.join(material.held);
-        Ok(Online { party: self, seed: material.seed, inputs, step: 0, sent: false })
+        Ok(Online { party: self, seed: material.seed, inputs, step: 0, sent: false, lent: Vec::new() })
     }
 
     #[cfg(test)]
@@ -224,6 +225,7 @@ impl Party {
         inference: Option<&StageSeed>,
         inputs: &[Vec<u64>],
         mut corrections: Corrections<'_>,
+        lent: Vec<u8>,
     ) -> Result<Vec<u8>, ProtocolError> {
         let setup = self.seed.setup();
         let own = |owner| (self.owner == owner).then_some(StageSeeds { setup: &setup, inference });
@@ -236,7 +238,7 @@ impl Party {
         };
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
-        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections)
+        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections, lent)
     }
 
     /// Takes the peer's message of the setup: as words, or as bits that words are made from.
@@ -265,6 +267,11 @@ impl Party {
 }
 
 impl Online<'_> {
+    /// Lends memory for the next message; its content is dropped.
+    pub fn lend(&mut self, buffer: Vec<u8>) {
+        self.lent = buffer;
+    }
+
     /// Local work of step `h`, counted from 0, and the message that ends it; empty if nothing is sent.
     ///
     /// # Errors
@@ -317,7 +324,8 @@ impl Online<'_> {
     }
 
     fn local(&mut self) -> Result<Vec<u8>, ProtocolError> {
-        self.party.run(FIRST_STEP + self.step, Some(&self.seed), &self.inputs, Corrections::None)
+        let lent = std::mem::take(&mut self.lent);
+        self.party.run(FIRST_STEP + self.step, Some(&self.seed), &self.inputs, Corrections::None, lent)
     }
 }
 

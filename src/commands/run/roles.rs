@@ -62,7 +62,7 @@ pub(super) fn prepare(
         RoleName::ModelOwner => {
             let file = weights_file.ok_or_else(|| Bug("a model owner without weights".to_owned()))?;
             let params = weights::load(file, &artefact.graph)?.params;
-            Data::Weights(encoded::words(encoded::weights(&artefact, &params)?))
+            Data::Weights(encoded::words(encoded::weights(&artefact, params)?))
         }
         RoleName::DataOwner => {
             examples = inputs::examples(input, &artefact.graph)?;

@@ -140,7 +140,14 @@ impl Summary {
         let bytes = |what: &str, p: u64, m: u64| vec![what.to_owned(), Bytes(p).to_string(), Bytes(m).to_string()];
         let seconds =
             |what: &str, p: f64, m: f64| vec![what.to_owned(), Seconds(p).to_string(), Seconds(m).to_string()];
-        let rows = [
+        let memory = |what: &str, p: u64, m: Option<u64>| m.map(|m| bytes(what, p, m));
+        let (held, used) = (&p.peak_rss_bytes, &m.peak_rss_bytes);
+        let memory = [
+            memory("memory, model owner", held.model_owner, used.model_owner),
+            memory("memory, data owner", held.data_owner, used.data_owner),
+            memory("memory, dealer", held.dealer, used.dealer),
+        ];
+        let mut rows = vec![
             vec!["hops".to_owned(), p.hops.to_string(), m.hops.to_string()],
             bytes("online, model owner sends", p.online_bytes.model_owner, m.online_bytes.model_owner),
             bytes("online, data owner sends", p.online_bytes.data_owner, m.online_bytes.data_owner),
@@ -150,6 +157,7 @@ impl Summary {
             seconds("offline time", p.offline_seconds, m.offline_seconds),
             seconds("setup time", p.setup_seconds, m.setup_seconds),
         ];
+        rows.extend(memory.into_iter().flatten());
         table(&["for one inference", "predicted", "measured"], &rows)
     }
 }

@@ -82,6 +82,47 @@ fn vision_transformers_are_those_of_their_definition() {
 }
 
 #[test]
+fn pixels_become_what_the_preprocessor_says() {
+    let mut published = vit("vit", "ViTForImageClassification");
+    published.config["num_channels"] = json!(1);
+    for (name, shape, entries) in &mut published.tensors {
+        if name.ends_with("projection.weight") {
+            *shape = vec![32, 1, 4, 4];
+            entries.truncate(512);
+        }
+    }
+    let cases = [
+        (
+            json!({ "image_mean": [0.25], "image_std": [0.5] }),
+            "let image = normalize(pixels / 255, mean: [0.25], std: [0.5]);",
+        ),
+        (json!({ "do_normalize": false }), "let image = pixels / 255;"),
+        (json!({ "do_normalize": false, "rescale_factor": 0.0078125 }), "let image = pixels * 0.0078125;"),
+        (
+            json!({ "do_rescale": false, "image_mean": [127.5], "image_std": [64] }),
+            "normalize(pixels, mean: [127.5], std: [64])",
+        ),
+    ];
+    let directory = TempDir::new().unwrap();
+    for (preprocessor, written) in cases {
+        published.files = vec![("preprocessor_config.json", preprocessor.to_string())];
+        published.save(directory.path());
+        let (source, ..) = imported(Template::Vit, directory.path(), &Options::default());
+        assert!(source.contains(written) && source.contains("Tensor<u8, 1, HEIGHT, WIDTH>"), "{source}");
+    }
+    for (preprocessor, said) in [
+        (json!({}), "`image_mean` is missing"),
+        (json!({ "image_mean": [0.5, 0.5], "image_std": [0.5] }), "a list of 1 numbers"),
+        (json!({ "image_mean": [0.5], "image_std": [0.0] }), "not positive"),
+        (json!({ "do_normalize": "yes" }), "true or false"),
+    ] {
+        published.files = vec![("preprocessor_config.json", preprocessor.to_string())];
+        let message = refusal(&published, Template::Vit);
+        assert!(message.contains("preprocessor_config.json") && message.contains(said), "{message}");
+    }
+}
+
+#[test]
 fn searched_transformers_are_those_of_the_authors_code() {
     let pixels: Vec<f64> = (0..192u32).map(|i| f64::from(i * 89 % 256)).collect();
     let normalised: Vec<f64> = pixels.iter().map(|p| (p / 255.0 - 0.5) / 0.5).collect();

@@ -89,7 +89,13 @@ pub(super) struct Shared {
     /// Grows whenever payload arrives.
     pub(super) receiving: AtomicU64,
     pub(super) keepalive_sent: AtomicU64,
+    /// Memory of messages that were sent or read: fresh pages cost more than what is done with a message.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
+
+/// How many messages' memory is kept, and up to which size each.
+const SPARE_MESSAGES: usize = 4;
+const SPARE_BYTES: usize = 16 << 20;
 
 /// What the writer is to do next.
 pub(super) enum Task {
@@ -132,6 +138,28 @@ fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>, timeout: Duration)
 }
 
 impl Shared {
+    /// Memory of an earlier message with its old content, best of at least `bytes` bytes.
+    pub(super) fn spare(&self, bytes: usize) -> Vec<u8> {
+        let mut spare = lock(&self.spare);
+        let fits = spare.iter().enumerate().filter(|(_, s)| s.capacity() >= bytes).min_by_key(|(_, s)| s.capacity());
+        let largest = spare.iter().enumerate().max_by_key(|(_, s)| s.capacity());
+        let at = if bytes == 0 { largest } else { fits.or(largest) }.map(|(at, _)| at);
+        at.map(|at| spare.swap_remove(at)).unwrap_or_default()
+    }
+
+    /// Keeps the memory of a message that nobody reads any more.
+    pub(super) fn recycle(&self, payload: Vec<u8>) {
+        if !(1..=SPARE_BYTES).contains(&payload.capacity()) {
+            return;
+        }
+        let mut spare = lock(&self.spare);
+        spare.push(payload);
+        if spare.len() > SPARE_MESSAGES {
+            let smallest = spare.iter().enumerate().min_by_key(|(_, s)| s.capacity()).map(|(at, _)| at);
+            smallest.map(|at| spare.swap_remove(at));
+        }
+    }
+
     /// The caller's side of sending.
     pub(super) fn push(
         &self,

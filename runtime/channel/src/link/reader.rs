@@ -54,7 +54,8 @@ fn receive_payload(
     options: &LinkOptions,
 ) -> Result<Vec<u8>, End> {
     let length = usize::try_from(length).map_err(|_| End::Misbehaved("sent more than fits in memory".to_owned()))?;
-    let mut payload = vec![0; length.min(TRUSTED_BYTES)];
+    let mut payload = shared.spare(length.min(TRUSTED_BYTES));
+    payload.resize(length.min(TRUSTED_BYTES), 0);
     let mut filled = 0;
     let mut progress = || {
         shared.receiving.fetch_add(1, Ordering::Relaxed);

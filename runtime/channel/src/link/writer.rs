@@ -34,6 +34,7 @@ pub(super) fn run(mut writer: TlsWriter, shared: &Shared, options: &LinkOptions)
                 // Freeing a large payload takes a while, so whoever waits for the frame is told first.
                 if sent.is_ok() {
                     shared.transmitted(length);
+                    shared.recycle(outgoing.payload);
                 }
                 sent
             }
