@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::evaluate::Values;
-use mpcc_compiler::graph::NodeId;
+use mpcc_compiler::graph::{Graph, NodeId, Op};
+use mpcc_compiler::smooth::Smooth;
 use mpcc_program::program::{Gate, Kind, Program, ValueId};
 use mpcc_protocols::ideal::{Ideal, headroom};
 use serde::Serialize;
@@ -57,10 +58,15 @@ impl<'a> LayerErrors<'a> {
             let entries = node.ty.shape.iter().product();
             by_path.entry((&node.path, entries)).or_default().push(NodeId(index));
         }
+        let undivided = undivided(&artefact.graph);
+        let comparable = |nodes: &Vec<NodeId>| {
+            let all = nodes.iter().all(|node| !undivided[node.0 as usize]);
+            if all { nodes.clone() } else { Vec::new() }
+        };
         let compared = compared(program);
         let candidates = program.values.iter().zip(compared).map(|(value, compared)| {
             let key = (value.path.as_str(), value.shape.iter().product());
-            if compared { by_path.get(&key).cloned().unwrap_or_default() } else { Vec::new() }
+            if compared { by_path.get(&key).map(comparable).unwrap_or_default() } else { Vec::new() }
         });
         let candidates = candidates.collect();
         let mut rows: Vec<LayerRow> = Vec::new();
@@ -108,6 +114,26 @@ impl<'a> LayerErrors<'a> {
     }
 }
 
+/// Nodes of a softmax before its division. What is subtracted from a row may be another number than its maximum, which
+/// only their quotient does not depend on.
+fn undivided(graph: &Graph) -> Vec<bool> {
+    let mut marks = vec![false; graph.nodes.len()];
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let marked = |x: NodeId| marks[x.0 as usize];
+        marks[index] = match &node.op {
+            Op::MaxRow(_) => true,
+            Op::Mul(a, b) => marked(*a) != marked(*b),
+            Op::Sub(..) | Op::Smooth(Smooth::Exp, _) | Op::SumRow(_) | Op::Recip(_) | Op::Offset(..) => {
+                node.op.operands().into_iter().any(marked)
+            }
+            Op::MatMul(a, _) => marked(*a),
+            Op::Slice { .. } | Op::Gather { .. } | Op::Reshape(_) => node.op.operands().into_iter().any(marked),
+            _ => false,
+        };
+    }
+    marks
+}
+
 /// Which values are comparable with a node: inputs, reveals, and of the openings of one path and size the last, unless
 /// it belongs to a row function, which saturates. Earlier ones may be parts of what the node computes.
 fn compared(program: &Program) -> Vec<bool> {
@@ -124,8 +150,15 @@ fn compared(program: &Program) -> Vec<bool> {
         })
         .collect();
     for value in &program.values {
-        if let Gate::RowTable { source, .. } = value.gate {
-            compared[source.0 as usize] = false;
+        let parts: &[ValueId] = match &value.gate {
+            Gate::RowTable { source, .. } => &[*source],
+            // A series is opened before it is switched off outside its interval.
+            Gate::Select { source, .. } if program.value(*source).path == value.path => &[*source],
+            Gate::Hadamard { left, right } if program.value(*right).path == value.path => &[*left, *right],
+            _ => &[],
+        };
+        for part in parts {
+            compared[part.0 as usize] = false;
         }
     }
     let mut seen = HashSet::new();
