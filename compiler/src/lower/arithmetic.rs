@@ -6,7 +6,10 @@ use super::Lowerer;
 use super::report::error;
 use super::types::shape_text;
 use super::value::{Tensor, Value};
-use crate::graph::{Element, NodeId, Op, Shape};
+use crate::graph::{Element, NodeId, Op, Shape, Visibility};
+
+/// Entries a repeated weight may have.
+const MAX_COPIES: usize = 1 << 20;
 
 /// The shape two operands broadcast to.
 pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Option<Shape> {
@@ -172,12 +175,37 @@ impl<'a> Lowerer<'a> {
         let Some(shape) = broadcast(&self.shape(a.node), &self.shape(b.node)) else {
             return self.unmappable("this operator", span);
         };
+        let (a, b) = (self.filled(a, b, &shape, span), self.filled(b, a, &shape, span));
         let op = match op {
             BinaryOp::Add => Op::Add(a.node, b.node),
             BinaryOp::Sub => Op::Sub(a.node, b.node),
             _ => Op::Mul(a.node, b.node),
         };
         self.real(op, shape, lead, span)
+    }
+
+    /// A weight that is to meet a secret input, repeated so that it ends the result's shape: a weight of one entry, or one
+    /// per row. That takes nothing but its copies at the server.
+    fn filled(&mut self, weight: Tensor, other: Tensor, full: &[usize], span: Span) -> Tensor {
+        let own = self.shape(weight.node);
+        let first = own.iter().position(|extent| *extent != 1).unwrap_or(own.len().saturating_sub(1));
+        let suffix = &full[full.len() - (own.len() - first).min(full.len())..];
+        let of = |tensor: Tensor| self.ty(tensor.node).visibility;
+        let meet = of(weight) == Visibility::SecretServer
+            && matches!(of(other), Visibility::SecretClient | Visibility::Shared);
+        if !meet || weight.lead > 0 || full.ends_with(&own) || suffix.iter().product::<usize>() > MAX_COPIES {
+            return weight;
+        }
+        let mut node = weight.node;
+        if first > 0 {
+            node = self.reshaped_node(node, Shape::from_slice(&own[first..]), span);
+        }
+        if own[first..] != *suffix {
+            let zeros = Op::Const(vec![0.0; suffix.iter().product()]);
+            let zeros = self.node(zeros, Element::Real, Shape::from_slice(suffix), span);
+            node = self.node(Op::Add(node, zeros), Element::Real, Shape::from_slice(suffix), span);
+        }
+        Tensor { node, lead: 0 }
     }
 
     /// Gives a tensor with mapped axes `rank` further ones, so that broadcasting lines its mapped axes up.
