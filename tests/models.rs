@@ -1,6 +1,8 @@
 //! Golden models from source to answer: every phase's text form, and the same integers from the ideal functionality,
 //! the interpreter and machine code.
 
+#[path = "models/examples.rs"]
+mod examples;
 #[path = "models/library.rs"]
 mod library;
 #[path = "models/pipeline.rs"]

@@ -11,12 +11,10 @@ use mpcc_compiler::text::op_name;
 use crate::meaning::difference;
 use crate::models;
 
-/// A model of the folder of examples, or of the goldens beside it.
+/// A model of the folder of examples.
 pub(crate) fn lowered(example: &str) -> Graph {
-    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shown = here.join("../examples").join(example).join("model.mpv");
-    let test = here.join("tests/goldens/examples").join(example).with_extension("mpv");
-    let path = if test.exists() { test } else { shown };
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let path = examples.join(example).join("model.mpv");
     let source = std::fs::read_to_string(path).expect("the example has a model");
     let module = mpcc_grammar::parse(&source).expect("the example parses");
     lower(&module, &LowerOptions::default()).expect("the example is well typed").0
