@@ -1,7 +1,8 @@
 //! How much memory a role uses, by the schedule that the runtime executes.
 //!
 //! A runtime that keeps the memory of buffers by length and hands it out again, as the engine does, takes new pages only
-//! while more buffers of a length are alive than ever before. Later inferences take none.
+//! while more buffers of a length are alive than ever before. Later inferences take none. What the steps after the input
+//! need is taken before, so that nobody waits for pages then.
 
 use std::collections::HashMap;
 
@@ -10,6 +11,9 @@ use crate::schedule::{Moment, Origin, Schedule};
 
 /// Bytes of a word.
 const WORD: u64 = 8;
+
+/// Position of the offline list.
+const OFFLINE: usize = 2;
 
 /// What every role's process holds.
 const PROCESS_BYTES: u64 = 12 << 20;
@@ -29,8 +33,10 @@ pub struct Fresh {
 /// What a role's first inference takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// For each list of the code, in the order of [`RoleCode::lists`].
+    /// For each list of the code, in the order of [`RoleCode::lists`]; the offline list takes what the steps need.
     pub fresh: Vec<Fresh>,
+    /// By length in words, how many buffers are to be spare before the first step.
+    pub reserve: Vec<(usize, usize)>,
     /// The most memory that the role's process holds at a time, in bytes, but for what waits in queues of slow links.
     pub peak_bytes: u64,
 }
@@ -73,6 +79,11 @@ impl Pools {
         }
     }
 
+    /// Pieces held, by length.
+    fn held(&self) -> HashMap<usize, usize> {
+        self.pools.iter().map(|(length, pool)| (*length, pool.held as usize)).collect()
+    }
+
     /// Gives back what nobody uses.
     fn trim(&mut self) {
         for (length, pool) in &mut self.pools {
@@ -109,10 +120,20 @@ pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
         peak_bytes: 0,
     };
     let lists = code.lists();
-    let fresh = (0..lists.len()).map(|list| memory.list(list, lists[list])).collect();
+    let mut fresh: Vec<Fresh> = (0..=OFFLINE).map(|list| memory.list(list, lists[list])).collect();
+    let before = memory.words.held();
+    for (list, contents) in lists.iter().enumerate().skip(OFFLINE + 1) {
+        memory.list(list, *contents);
+        fresh.push(Fresh { instructions: vec![0; contents.0.len()], exchange: 0 });
+    }
+    let mut reserve: Vec<(usize, usize)> = memory.words.held().into_iter().collect();
+    reserve.iter_mut().for_each(|(length, count)| *count -= before.get(length).copied().unwrap_or(0));
+    reserve.retain(|(_, count)| *count > 0);
+    reserve.sort_unstable();
+    fresh[OFFLINE].exchange = reserve.iter().map(|(length, count)| (length * count) as u64).sum();
     let instructions: usize = lists.iter().map(|(instrs, _)| instrs.len()).sum();
     let process = PROCESS_BYTES + instructions as u64 * INSTRUCTION_BYTES;
-    Footprint { fresh, peak_bytes: memory.peak_bytes + process }
+    Footprint { fresh, reserve, peak_bytes: memory.peak_bytes + process }
 }
 
 /// Bytes of entries of a buffer, packed.
@@ -154,7 +175,7 @@ impl Memory<'_> {
             self.peak(message + incoming);
         }
         self.release(&section.exchange);
-        if list == 1 || list == 2 && self.schedule.late {
+        if list == 1 || list == OFFLINE && self.schedule.late {
             self.words.trim();
             self.bits.trim();
         }
@@ -232,8 +253,9 @@ mod tests {
             outputs: vec![],
         };
         let footprint = footprint(&code, &Schedule::new(&code));
-        let fresh: Vec<Vec<u64>> = footprint.fresh.into_iter().map(|f| f.instructions).collect();
+        let fresh: Vec<Vec<u64>> = footprint.fresh.iter().map(|f| f.instructions.clone()).collect();
         // Buffer 1 ends when buffer 3 is made of it, so that buffer 4 gets its memory.
-        assert_eq!(fresh, [vec![4], vec![], vec![4, 4, 4], vec![0, 7, 0, 0]]);
+        assert_eq!(fresh, [vec![4], vec![], vec![4, 4, 4], vec![0, 0, 0, 0]]);
+        assert_eq!((footprint.reserve, footprint.fresh[2].exchange), (vec![(7, 1)], 7));
     }
 }

@@ -140,8 +140,9 @@ impl Workload {
 impl Timed {
     fn new(code: &RoleCode) -> Self {
         let schedule = Schedule::new(code);
-        let Footprint { fresh, peak_bytes } = memory::footprint(code, &schedule);
+        let Footprint { fresh, peak_bytes, .. } = memory::footprint(code, &schedule);
         let lists = code.lists().into_iter().zip(&schedule.sections).zip(fresh);
+        let mut largest = [0; 2];
         let sections = lists.map(|(((instrs, exchange), section), fresh)| {
             let items = instrs.iter().zip(&section.moments).zip(&fresh.instructions).map(|((instr, moment), fresh)| {
                 let corrections = corrections(code, instr);
@@ -149,13 +150,16 @@ impl Timed {
                 let fresh = fresh + corrections.iter().sum::<u64>() / WORD_BYTES;
                 Item { work: work(code, &schedule, instr, moment), fresh, corrections }
             });
-            let bytes = |parts: &[Packed]| parts.iter().map(|p| packed_bytes(code, p.buf, p.bits)).sum();
+            let bytes = |parts: &[Packed]| -> u64 { parts.iter().map(|p| packed_bytes(code, p.buf, p.bits)).sum() };
             let mut messages = work::exchange(code, exchange);
             made(code, &schedule, &section.exchange, &mut messages[0]);
             let bytes = [bytes(&exchange.send), bytes(&exchange.receive)];
-            // The message itself, and the buffers of what it brings.
-            messages[0].fresh = bytes[0] / WORD_BYTES;
-            messages[1].fresh = bytes[1] / WORD_BYTES + fresh.exchange;
+            // A message is written into the memory of earlier ones.
+            for ((message, bytes), largest) in messages.iter_mut().zip(bytes).zip(&mut largest) {
+                message.fresh = bytes.saturating_sub(*largest) / WORD_BYTES;
+                *largest = bytes.max(*largest);
+            }
+            messages[1].fresh += fresh.exchange;
             Section { items: items.collect(), messages, bytes }
         });
         let mut sections: Vec<Section> = sections.collect();
@@ -316,8 +320,10 @@ impl Clocks<'_> {
         let mut work: f64 = dealer.iter().map(|i| self.item(i, first)).sum();
         for (party, arrivals) in self.workload.parties.iter().zip(arrivals) {
             let items = &party.offline.items;
-            work += items.iter().map(|i| self.item(i, first)).sum::<f64>();
-            clock = clock.max(self.consume(0.0, items.iter(), &mut arrivals.into_iter(), first));
+            // What the steps need is taken at the end.
+            let taken = self.message(&party.offline.messages[1], first);
+            work += items.iter().map(|i| self.item(i, first)).sum::<f64>() + taken;
+            clock = clock.max(self.consume(0.0, items.iter(), &mut arrivals.into_iter(), first) + taken);
         }
         self.at_least(clock, work, self.workload.offline_bytes().iter().sum()) + self.latency()
     }

@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 use mpcc_program::code::Buf;
 
+/// Words of a page of memory, or fewer.
+const PAGE_WORDS: usize = 512;
+
 /// Bits of one buffer inside what arrived, with buffers before and after it.
 #[derive(Clone)]
 pub(crate) struct Arrived {
@@ -137,6 +140,18 @@ impl Frame {
         let rest = self.split_off(kept);
         rest.buffers.into_iter().for_each(|words| self.keep(words));
         rest.arrived.into_iter().for_each(|bits| self.keep_bytes(bits));
+    }
+
+    /// Makes sure that so many buffers of each length are spare, with pages that have been touched.
+    pub(crate) fn reserve(&mut self, lengths: &[(usize, usize)]) {
+        for (length, count) in lengths {
+            let spare = self.spare.entry(*length).or_default();
+            while spare.len() < *count {
+                let mut words = vec![0; *length];
+                words.iter_mut().step_by(PAGE_WORDS).for_each(|word| *word = 1);
+                spare.push(words);
+            }
+        }
     }
 
     /// Gives back to the system what is kept for reuse.

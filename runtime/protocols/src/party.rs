@@ -191,6 +191,7 @@ impl Party {
             self.frame.trim();
         }
         done?;
+        self.frame.reserve(checked.reserve());
         Ok(Material { index, seed, held, identity: Arc::clone(&self.identity) })
     }
 

@@ -21,6 +21,7 @@ mod trio;
 use std::fmt;
 
 use mpcc_program::code::{Role, RoleCode};
+use mpcc_program::memory;
 use mpcc_program::schedule::Schedule;
 use thiserror::Error;
 
@@ -94,6 +95,7 @@ pub struct CodeError {
 pub struct CheckedCode {
     code: RoleCode,
     schedule: Schedule,
+    reserve: Vec<(usize, usize)>,
 }
 
 impl CheckedCode {
@@ -104,7 +106,7 @@ impl CheckedCode {
     pub fn new(code: RoleCode) -> Result<Self, CodeError> {
         verify_code(&code)?;
         let schedule = Schedule::new(&code);
-        Ok(CheckedCode { code, schedule })
+        Ok(Self::scheduled(code, schedule))
     }
 
     /// As [`CheckedCode::new`], scheduled as a large program whatever its size.
@@ -114,12 +116,22 @@ impl CheckedCode {
     pub fn late(code: RoleCode) -> Result<Self, CodeError> {
         verify_code(&code)?;
         let schedule = Schedule::with(&code, true);
-        Ok(CheckedCode { code, schedule })
+        Ok(Self::scheduled(code, schedule))
+    }
+
+    fn scheduled(code: RoleCode, schedule: Schedule) -> Self {
+        let reserve = memory::footprint(&code, &schedule).reserve;
+        CheckedCode { code, schedule, reserve }
     }
 
     /// The code.
     pub fn code(&self) -> &RoleCode {
         &self.code
+    }
+
+    /// Buffers that the steps need beyond those of the offline phase: words, and how many.
+    pub(crate) fn reserve(&self) -> &[(usize, usize)] {
+        &self.reserve
     }
 
     /// Its schedule.
