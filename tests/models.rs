@@ -1,6 +1,10 @@
 //! Golden models from source to answer: every phase's text form, and the same integers from the ideal functionality,
 //! the interpreter and machine code.
 
+#[path = "models/accuracy.rs"]
+mod accuracy;
+#[path = "models/compositions.rs"]
+mod compositions;
 #[path = "models/examples.rs"]
 mod examples;
 #[path = "models/library.rs"]
@@ -9,6 +13,8 @@ mod library;
 mod pipeline;
 #[path = "models/random.rs"]
 mod random;
+#[path = "models/rows.rs"]
+mod rows;
 #[path = "models/widths.rs"]
 mod widths;
 

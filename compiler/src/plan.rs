@@ -53,7 +53,7 @@ pub enum PlanError {
         available: i32,
     },
     /// A row function's domain is wider than its tables can cover.
-    #[error("`{path}` spans {low:e} to {high:e}: no row table covers that")]
+    #[error("the argument of `{path}` ranges from {low:.3e} to {high:.3e}: no table covers that")]
     RowDomain {
         /// The node.
         node: NodeId,

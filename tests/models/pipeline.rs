@@ -72,9 +72,26 @@ pub(crate) fn compile_calibrated(source: &str, seed: u64, inputs: impl Fn(&Graph
     let params = generated(&rewritten.lowered, &rewritten.graph, seed);
     let inputs = inputs(&rewritten.graph);
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).expect("finite values");
+    finish(source, rewritten.graph, &ranges, params, comparison(source))
+}
+
+/// As [`compile_calibrated`], for models that may be refused for their ranges.
+pub(crate) fn try_compile_calibrated(
+    source: &str,
+    seed: u64,
+    inputs: &[Vec<Tensor>],
+) -> Result<Compiled, Vec<PlanError>> {
+    let rewritten = rewritten(source);
+    let params = generated(&rewritten.lowered, &rewritten.graph, seed);
+    let ranges = calibrate::calibrate(&rewritten.graph, &params, inputs, |_| {}).expect("finite values");
+    let options = options(source, comparison(source));
+    let artefact = assemble_with(source, &rewritten.graph, &ranges, &options)?;
+    Ok(with_weights(source, rewritten.graph, artefact, params))
+}
+
+fn comparison(source: &str) -> Comparison {
     let shared = source.lines().any(|l| l == "// comparison: fss");
-    let comparison = if shared { Comparison::FunctionSharing } else { Comparison::DigitTables };
-    finish(source, rewritten.graph, &ranges, params, comparison)
+    if shared { Comparison::FunctionSharing } else { Comparison::DigitTables }
 }
 
 /// With shipped ranges; weights from a file, or the seeded ones of seed 1.
@@ -135,12 +152,20 @@ pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Re
 }
 
 fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>, comparison: Comparison) -> Compiled {
+    let options = options(source, comparison);
+    let artefact = assemble_with(source, &graph, ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
+    with_weights(source, graph, artefact, params)
+}
+
+fn options(source: &str, comparison: Comparison) -> PlanOptions {
     let one_window = source.lines().any(|l| l == "// row tables: one");
     let row_tables = one_window.then_some(RowTables::One);
     let number = source.lines().any(|l| l == "// softmax: static");
     let softmax = if number { Softmax::Static } else { Softmax::Maximum };
-    let options = PlanOptions { comparison, row_tables, softmax, ..PlanOptions::default() };
-    let artefact = assemble_with(source, &graph, ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
+    PlanOptions { comparison, row_tables, softmax, ..PlanOptions::default() }
+}
+
+fn with_weights(source: &str, graph: Graph, artefact: Artefact, params: Vec<Tensor>) -> Compiled {
     let program = artefact.program.clone();
     let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
     let weights = encode::weights(&program, evaluator.server_values()).expect("weights fit");
@@ -214,6 +239,19 @@ pub(crate) fn seeded_inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
             Tensor::new(&input.ty.shape, data)
         })
         .collect()
+}
+
+/// Deterministic numbers, spread evenly over an interval.
+pub(crate) fn uniform(seed: u64, count: usize, low: f64, high: f64) -> Vec<f64> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        low + (high - low) * (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    (0..16).for_each(|_| _ = next());
+    (0..count).map(|_| next()).collect()
 }
 
 /// Compares with a golden file; `MPCC_BLESS=1` rewrites it.

@@ -11,7 +11,7 @@ use mpcc_program::program::{
 };
 use smallvec::SmallVec;
 
-use super::formats::{Form, Format, Formats, Product, bound_bits, factor_bits, product};
+use super::formats::{Form, Format, Formats, Product, bound_bits, factor_bits, product, scales_wire};
 use super::rings::{Ring, Rings, centre_bits};
 use super::{Comparison, PlanOptions, TAU_BITS};
 use crate::graph::{Graph, Node, NodeId, Op};
@@ -375,7 +375,14 @@ impl Build<'_> {
             }
             (_, Op::Scale(x, c)) => {
                 let factor = encode(*c, factor_bits(self.graph, *c));
-                self.push(Gate::MulPublic { source: self.share(*x), factor }, spec(ring), &node.path)
+                let source = if scales_wire(self.graph, self.formats.of(*x), *c) {
+                    let own = self.formats.of(*x);
+                    let spec = Spec { fraction: own.wire, magnitude: own.magnitude, ..spec(ring) };
+                    self.push(Gate::Extend { source: self.close(*x) }, spec, &node.path)
+                } else {
+                    self.share(*x)
+                };
+                self.push(Gate::MulPublic { source, factor }, spec(ring), &node.path)
             }
             (_, Op::Relu(x)) => {
                 let wire = self.close(*x);
@@ -457,7 +464,9 @@ impl Build<'_> {
     fn add(&mut self, a: NodeId, b: NodeId, f: &Format, ring: i32, node: &Node) -> ValueId {
         let spec =
             || Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction: f.share, magnitude: f.magnitude };
-        let is_server = |s: &Self, id| s.formats.of(id).form == Form::Server;
+        // Another weight is stretched as a share.
+        let ends = |s: &Self, id: NodeId| node.ty.shape.ends_with(&s.graph.node(id).ty.shape);
+        let is_server = |s: &Self, id| s.formats.of(id).form == Form::Server && ends(s, id);
         let server = if is_server(self, a) {
             Some((b, a))
         } else if is_server(self, b) {

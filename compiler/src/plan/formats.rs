@@ -156,6 +156,8 @@ pub(super) fn log2_bound(value: f64) -> i32 {
     if value <= 0.0 { -8 } else { (libm::ceil(libm::log2(value * 1.01)) as i32).max(-24) }
 }
 
+/// Least part of a value's range by which an offset lifts it.
+const LIFT: f64 = 1.0 / 512.0;
 /// Widest wire that digit tables compare.
 const COMPARED: i32 = 30;
 /// log2 of what a series may give where the function is close to zero.
@@ -319,7 +321,8 @@ impl Assign<'_> {
             }
             _ => (frac - self.scaled_down(id)).max(super::SIGNIFICANT - magnitude),
         };
-        let exact = self.consumed_through_views(id, |op| matches!(op, Op::Relu(_))) || self.is_numerator(id);
+        let exact =
+            self.consumed_through_views(id, |op| matches!(op, Op::Relu(_) | Op::Step(_))) || self.is_numerator(id);
         Format { form, share, wire: wire.min(share), magnitude, available, exact }
     }
 
@@ -382,7 +385,11 @@ impl Assign<'_> {
             Op::Concat { parts, .. } => self.combination(parts),
             Op::Offset(x, _) | Op::SumRow(x) => (Form::Share, self.of(*x).share, self.of(*x).available),
             Op::Scale(x, factor) => {
-                (Form::Share, self.of(*x).share + factor_bits(self.graph, *factor), self.of(*x).available)
+                let (from, bits) = (self.of(*x), factor_bits(self.graph, *factor));
+                match scales_wire(self.graph, from, *factor) {
+                    true => (Form::Share, from.wire + bits, WIDEST),
+                    false => (Form::Share, from.share + bits, from.available),
+                }
             }
             Op::Relu(x) => (Form::Share, self.of(*x).wire, WIDEST),
             Op::Centre(x) => (Form::Derived, self.of(*x).wire, WIDEST),
@@ -438,13 +445,13 @@ impl Assign<'_> {
             (None, Some((a, b))) => (variance(b), variance(a)),
             (None, None) => (1.0, 1.0),
         };
-        self.row_function(id, x, low * unit, high * unit, RowFunction::Rsqrt { scale: 1.0 / unit, eps })
+        self.row_function(id, x, (low * unit, high * unit), RowFunction::Rsqrt { scale: 1.0 / unit, eps })
     }
 
-    /// The table of a function of one positive number: public offsets and factors in front of it go into the table.
+    /// The table of a function of one positive number: small public offsets and factors in front of it go into the table.
     fn entries_function(&mut self, id: NodeId, x: NodeId) -> Form {
         let (argument, eps) = match self.graph.node(x).op {
-            Op::Offset(inner, eps) => (inner, eps),
+            Op::Offset(inner, eps) if !self.is_lifted(inner, eps) => (inner, eps),
             _ => (x, 0.0),
         };
         let (argument, factor) = match self.graph.node(argument).op {
@@ -467,6 +474,14 @@ impl Assign<'_> {
             (None, Some((_, high)), Some(low)) => (low, high),
             _ => (1.0, 1.0),
         };
+        let (low, high) = match self.graph.node(argument).op {
+            // The sum is the argument: it may be as low as its offset, whatever was observed.
+            Op::Offset(inner, offset) if argument == x && assumed.is_none() => match self.graph.node(inner).assumed {
+                Some((least, most)) => (least + offset, most + offset),
+                None => (low.min(offset), high),
+            },
+            _ => (low, high),
+        };
         let (low, high) = self.shifted_sum(argument, (low, high));
         // A sum of fewer units than that has no significant bit left; its row is damped towards 0.
         let low = (low * unit).max(8.0);
@@ -476,14 +491,25 @@ impl Assign<'_> {
             Op::Sqrt(_) => RowFunction::Sqrt { scale, eps },
             _ => RowFunction::Recip { scale, eps },
         };
-        self.row_function(id, argument, low, (high * unit).max(low), function)
+        self.row_function(id, argument, (low, (high * unit).max(low)), function)
     }
 
-    fn row_function(&mut self, id: NodeId, argument: NodeId, low: f64, high: f64, function: RowFunction) -> Form {
+    /// Whether an offset lifts a value that is not negative so far above 0 that a table of their sum is the smaller one.
+    fn is_lifted(&self, x: NodeId, offset: f64) -> bool {
+        let known = self.ranges.nodes.get(&x.0).copied().unwrap_or_default();
+        let range = self.graph.node(x).assumed.or(known.observed);
+        range.is_some_and(|(low, high)| offset > 0.0 && low >= 0.0 && offset >= high * LIFT)
+    }
+
+    fn row_function(&mut self, id: NodeId, argument: NodeId, (low, high): (f64, f64), function: RowFunction) -> Form {
         let tables = Tables::for_range(low, high);
         let windows = tables.take(self.options.row_tables_at(id)).unwrap_or_else(|| {
             let path = self.graph.node(id).path.clone();
-            self.errors.push(PlanError::RowDomain { node: id, path, low, high });
+            let (RowFunction::Rsqrt { scale, eps }
+            | RowFunction::Recip { scale, eps }
+            | RowFunction::Sqrt { scale, eps }) = function;
+            let argument = |v: f64| v * scale + eps;
+            self.errors.push(PlanError::RowDomain { node: id, path, low: argument(low), high: argument(high) });
             Windows { ring_bits: 16, index_bits: 8, windows: 1 }
         });
         Form::RowFunction { argument, windows, tables, function }
@@ -501,6 +527,11 @@ pub(crate) fn factor_bits(graph: &Graph, factor: f64) -> i32 {
     let most = (i32::from(graph.numeric.frac) + 4).max(16);
     let whole = |bits: i32| libm::trunc(libm::ldexp(factor, bits)) == libm::ldexp(factor, bits);
     (0..most).find(|bits| whole(*bits)).unwrap_or(most)
+}
+
+/// Whether a value has so many fraction bits that its opened wire is multiplied by a factor, and not its share.
+pub(crate) fn scales_wire(graph: &Graph, x: &Format, factor: f64) -> bool {
+    x.share + factor_bits(graph, factor) + x.magnitude > WORD - 4
 }
 
 /// Bits of a position in a row, and one for the sign.

@@ -5,7 +5,7 @@
 //! Gates that extend or compare a wire read its whole ring, so they also bound it; where a product needs more than
 //! they can take, the share is opened a second time under a mask of its own.
 
-use super::formats::{Form, Format, Formats, Product, product};
+use super::formats::{Form, Format, Formats, Product, product, scales_wire};
 use super::series::Series;
 use super::smooth::Saturation;
 use super::{Chain, Comparison, PlanError, PlanOptions, WIDEST, WORD};
@@ -237,6 +237,13 @@ impl Assign<'_> {
         }
         match (&f.form, &node.op) {
             (_, Op::Mul(a, b)) if a == b => ring.share = ring.share.max(self.formats.of(*a).extended_bits() + 2),
+            (Form::Share, Op::Scale(x, c)) if scales_wire(self.graph, self.formats.of(*x), *c) => {
+                ring.share = ring.share.max(self.formats.of(*x).extended_bits() + 2);
+            }
+            // Its parts are opened before they are put together.
+            (Form::RowFunction { windows, .. }, _) if windows.windows > 1 => {
+                ring.share = ring.share.max(f.signed_bits(f.share));
+            }
             (Form::MaxRow, Op::MaxRow(x)) => ring.share = ring.share.max(self.difference(*x, 0) + 2),
             (Form::Argmax, _) => ring.share = argmax_ring(&f),
             _ => {}
@@ -314,6 +321,9 @@ impl Assign<'_> {
                 }
                 None => {}
             },
+            (_, Op::Scale(x, c)) if scales_wire(self.graph, self.formats.of(*x), *c) => {
+                self.close(*x, self.formats.of(*x).extended_bits(), EXTENSIBLE.min(share - 2));
+            }
             (_, Op::Relu(x)) => {
                 let h = self.formats.of(*x);
                 self.close(*x, h.signed_bits(h.wire), COMPARABLE);

@@ -94,8 +94,8 @@ impl Series {
     /// Bits of the wire of a scaled argument that is below 2^magnitude, with `fraction` fraction bits: the period, and
     /// what extension takes where there is a line.
     pub(crate) fn wire_bits(&self, fraction: i32, magnitude: i32) -> i32 {
-        let whole =
-            if self.function.linear() == 0.0 { 0 } else { bound_bits(fraction, magnitude.min(self.reach())) + 2 };
+        let slack = if self.function.linear() == 0.0 { 1 } else { 2 };
+        let whole = bound_bits(fraction, magnitude.min(self.reach())) + slack;
         whole.max(fraction + self.period)
     }
 

@@ -52,7 +52,9 @@ impl Assign<'_> {
         };
         let exponentials = only(id, &|op| *op == Op::Sub(of, id))
             && self.consumers[id.0 as usize].iter().all(|t| only(*t, &|op| matches!(op, Op::Smooth(Smooth::Exp, _))));
-        if !exponentials {
+        let arguments = self.consumers[id.0 as usize].iter();
+        let mut results = arguments.flat_map(|t| &self.consumers[t.0 as usize]);
+        if !exponentials || !results.all(|e| self.is_divided(*e, *e)) {
             return None;
         }
         let known = self.ranges.nodes.get(&id.0).copied().unwrap_or_default();
@@ -62,9 +64,32 @@ impl Assign<'_> {
         (below <= WIDEST_GAP).then_some(Shift { value: high + margin, above: ABOVE, below })
     }
 
+    /// Whether all that is made of a value, which is an exponential or linear in it, is divided by the exponential's row
+    /// sums.
+    fn is_divided(&self, value: NodeId, exponential: NodeId) -> bool {
+        let users = |id: NodeId| &self.consumers[id.0 as usize];
+        let op = |id: NodeId| &self.graph.node(id).op;
+        let by_sum = |id: NodeId| matches!(op(id), Op::Recip(d) if *op(*d) == Op::SumRow(exponential));
+        let quotient = |id: NodeId| matches!(op(id), Op::Mul(a, b) if by_sum(*a) || by_sum(*b));
+        let divisor = |id: NodeId| by_sum(id) && users(id).iter().all(|u| quotient(*u));
+        let revealed = self.graph.outputs.iter().any(|output| output.node == value);
+        !revealed
+            && users(value).iter().all(|user| match op(*user) {
+                Op::SumRow(_) if value == exponential => users(*user).iter().all(|u| divisor(*u)),
+                Op::Mul(..) => quotient(*user),
+                Op::MatMul(left, right) => *left == value && *right != value && self.is_divided(*user, exponential),
+                other => is_alias(other) && self.is_divided(*user, exponential),
+            })
+    }
+
     fn shift_of_exponential(&self, id: NodeId) -> Option<Shift> {
         let Op::Smooth(Smooth::Exp, t) = self.graph.node(id).op else { return None };
-        let Op::Sub(_, max) = self.graph.node(t).op else { return None };
+        self.shift_of_exponential_of(t)
+    }
+
+    /// What is subtracted in place of a maximum in the argument of an exponential.
+    pub(super) fn shift_of_exponential_of(&self, argument: NodeId) -> Option<Shift> {
+        let Op::Sub(_, max) = self.graph.node(argument).op else { return None };
         match &self.of(max).form {
             Form::Shift(shift) => Some(*shift),
             _ => None,

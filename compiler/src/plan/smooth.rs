@@ -34,6 +34,8 @@ impl Curve {
     }
 }
 
+/// Frequencies from which on factors have a fraction bit more.
+const MANY: usize = 12;
 /// Fraction bits of an exponential and of its factors.
 const EXP_FRACTION: i32 = 20;
 /// Largest argument of an exponential: its unit is a fixed part of its greatest value.
@@ -75,7 +77,8 @@ impl Assign<'_> {
             };
             (table, fraction) = (table.max(EXP_FRACTION), frac.max(EXP_FRACTION + precision));
             let lowest = -8.0 - f64::from(precision);
-            let low = relied_on.map_or(f64::NEG_INFINITY, |(low, _)| low);
+            let down = self.shift_of_exponential_of(x).map_or(0.0, |shift| shift.below);
+            let low = relied_on.map_or(f64::NEG_INFINITY, |(low, _)| low - down);
             let plain = (scalable && low >= lowest).then(|| series::plain(function, low, high)).flatten();
             (plain, series::exponential(lowest.min(Smooth::Exp.tails().0.at), high))
         } else {
@@ -83,7 +86,12 @@ impl Assign<'_> {
             let clamped = if shared { series::clamped(function) } else { series::selected(function) };
             (plain, clamped)
         };
-        if let Some(series) = plain {
+        // A table may give more than is relied on where its argument is 0.
+        let bounded =
+            |s: &Series| !matches!(argument.form, Form::RowFunction { .. }) || argument.magnitude <= s.reach();
+        if let Some(series) = plain.filter(bounded) {
+            // Every frequency rounds by a unit of the factors.
+            let table = table + i32::from(series.frequencies() > MANY);
             let curve = Curve { series, saturation: Saturation::Plain, table, fraction };
             return (Form::Smooth(curve), 2 * table, WIDEST);
         }

@@ -25,8 +25,9 @@ impl Build<'_> {
         }
     }
 
-    /// Σ A_j cos(2πjx'/P) + B_j sin(2πjx'/P) in `ring`, at twice the table's scale, for the wire of x'.
-    fn series(&mut self, wire: ValueId, curve: &Curve, ring: i32, node: &Node) -> ValueId {
+    /// Σ A_j cos(2πjx'/P) + B_j sin(2πjx'/P) in `ring`, at twice the table's scale and below 2^magnitude, for the
+    /// wire of x'.
+    fn series(&mut self, wire: ValueId, curve: &Curve, ring: i32, magnitude: i32, node: &Node) -> ValueId {
         let (series, table) = (&curve.series, curve.table);
         let gate = Gate::TrigSeries {
             source: wire,
@@ -36,7 +37,7 @@ impl Build<'_> {
             sines: series.sines.iter().map(|b| encode(*b, table)).collect(),
         };
         let shape = &node.ty.shape;
-        let spec = Spec { kind: Kind::Share, shape, ring, fraction: 2 * table, magnitude: series.spread() };
+        let spec = Spec { kind: Kind::Share, shape, ring, fraction: 2 * table, magnitude };
         self.push(gate, spec, &node.path)
     }
 
@@ -44,13 +45,13 @@ impl Build<'_> {
     fn core(&mut self, wire: ValueId, curve: &Curve, ring: i32, magnitude: i32, argument: i32, node: &Node) -> ValueId {
         let (series, table) = (&curve.series, curve.table);
         if series.function.linear() == 0.0 {
-            return self.series(wire, curve, ring, node);
+            return self.series(wire, curve, ring, magnitude, node);
         }
         let h = i32::from(self.program.value(wire).fraction);
         let shape = &node.ty.shape;
         let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
         let spec = |fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
-        let rest = self.series(wire, curve, ring, node);
+        let rest = self.series(wire, curve, ring, series.spread(), node);
         let linear = self.push(Gate::Extend { source: wire }, spec(h, argument), &node.path);
         let (numerator, shift) = (series.factor.numerator, 1 - series.factor.shift);
         let half = if numerator == 1 {
@@ -188,7 +189,7 @@ impl Build<'_> {
         let gate = Gate::Open { source: clamped, truncate: 0, rounding: Rounding::Dithered };
         let spec = Spec { kind: Kind::Wire, shape, ring: period, fraction: h, magnitude: reach };
         let opened = self.push(gate, spec, &node.path);
-        let rest = self.series(opened, curve, ring, node);
+        let rest = self.series(opened, curve, ring, series.spread(), node);
         let Some(half) = half else { return rest };
         let terms = vec![term(rest), Term { value: half, shift: shift as u8 }];
         let spec = Spec { kind: Kind::Share, shape, ring, fraction: 2 * table, magnitude: f.magnitude };
@@ -205,7 +206,7 @@ impl Build<'_> {
         let truncate = 2 * curve.table - fraction;
         let ring = ring.max(fraction + magnitude + 1);
         let spec = |kind, ring, fraction, magnitude| Spec { kind, shape, ring, fraction, magnitude };
-        let share = self.series(wire, curve, ring + truncate, node);
+        let share = self.series(wire, curve, ring + truncate, series.spread(), node);
         let gate = Gate::Open { source: share, truncate: truncate as u8, rounding: Rounding::Dithered };
         let value = self.push(gate, spec(Kind::Wire, ring, fraction, magnitude), &node.path);
         let gate = Gate::StepShared { source: wire, offsets: SmallVec::from_slice(&[-edge]) };
