@@ -40,7 +40,9 @@ pub(crate) struct ModelOptions {
     #[arg(long, value_name = "PROTOCOL", default_value = "auto")]
     relu: ReluProtocol,
     /// Subtract from every row under a softmax its maximum (a tree of comparisons), or a public number where the row
-    /// maxima that were observed or are assumed lie within 6 of each other. Where they do not, the maximum is taken.
+    /// maxima lie within 6 of each other: `auto` where that is proved or declared by `assume range(max(…))`, `static`
+    /// also where it was only observed. An input whose row maxima lie elsewhere then gives wrong results. Where maxima
+    /// lie farther apart, the maximum is taken.
     #[arg(long, value_name = "WHAT", default_value = "auto")]
     softmax: SoftmaxShift,
     /// What a second before the input is known counts, beside one after, when protocols are chosen: 0 if correlated
@@ -79,7 +81,7 @@ enum ReluProtocol {
 /// What softmax subtracts from a row, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum SoftmaxShift {
-    /// A public number where the row maxima allow it, else the maximum.
+    /// A public number where the row maxima are declared to allow it, else the maximum.
     #[default]
     Auto,
     Static,

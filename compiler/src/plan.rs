@@ -168,9 +168,11 @@ pub enum RowTables {
 #[serde(rename_all = "kebab-case")]
 pub enum Softmax {
     /// The row's maximum, by a tree of comparisons (G12).
-    #[default]
     Maximum,
-    /// A public number, where the maxima that were observed or are assumed lie close enough together; else the maximum.
+    /// A public number, where the maxima are proved or declared to lie close enough together; else the maximum.
+    #[default]
+    Declared,
+    /// A public number also where that was only observed: an input whose maxima lie elsewhere gives wrong results.
     Static,
 }
 
@@ -249,7 +251,7 @@ impl Taken {
             Taken::RowTables(RowTables::One) => "a row table in one window",
             Taken::RowTables(RowTables::Several) => "a row table in several windows",
             Taken::Softmax(Softmax::Maximum) => "a row maximum",
-            Taken::Softmax(Softmax::Static) => "a number in place of a row maximum",
+            Taken::Softmax(_) => "a number in place of a row maximum",
         }
     }
 }
@@ -298,7 +300,8 @@ fn choices(graph: &Graph, formats: &formats::Formats, rings: &rings::Rings, opti
         let comparison = (used && compared).then(|| Taken::Comparison(options.comparison_at(id)));
         let chain = rings.of(id).chain.filter(|_| used).map(Taken::Chain);
         let row_tables = form.row_tables().filter(|_| used).map(Taken::RowTables);
-        let softmax = formats.shiftable.contains(&id).then(|| Taken::Softmax(options.softmax_at(id)));
+        let shifted = if matches!(form, formats::Form::Shift(_)) { Softmax::Static } else { Softmax::Maximum };
+        let softmax = formats.shiftable.contains(&id).then_some(Taken::Softmax(shifted));
         [comparison, chain, row_tables, softmax].into_iter().flatten()
     };
     let nodes = graph.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n));

@@ -81,7 +81,7 @@ pub fn plan_for(
     for &comparison in &comparisons {
         for &chain in &chains {
             // A number is never slower than a tree of comparisons.
-            let softmax = decided.softmax.unwrap_or(Softmax::Static);
+            let softmax = decided.softmax.unwrap_or_default();
             let row_tables = decided.row_tables;
             let options = PlanOptions { comparison, chain, row_tables, softmax, ..PlanOptions::default() };
             if let Some(cost) = search.cost(&options) {
@@ -246,7 +246,7 @@ fn other(taken: Taken) -> Taken {
         Taken::RowTables(RowTables::One) => Taken::RowTables(RowTables::Several),
         Taken::RowTables(RowTables::Several) => Taken::RowTables(RowTables::One),
         Taken::Softmax(Softmax::Maximum) => Taken::Softmax(Softmax::Static),
-        Taken::Softmax(Softmax::Static) => Taken::Softmax(Softmax::Maximum),
+        Taken::Softmax(_) => Taken::Softmax(Softmax::Maximum),
     }
 }
 

@@ -186,7 +186,7 @@ pub(crate) fn assign(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> R
         a.nodes.push(format);
     }
     let all = (0..graph.nodes.len()).map(|i| NodeId(i as u32));
-    let shiftable = all.filter(|id| a.possible_shift(*id).is_some()).collect();
+    let shiftable = all.filter(|id| a.possible_shift(*id, true).is_some()).collect();
     if a.errors.is_empty() { Ok(Formats { nodes: a.nodes, shiftable }) } else { Err(a.errors) }
 }
 

@@ -40,11 +40,15 @@ impl Shift {
 impl Assign<'_> {
     /// The number for a row maximum, if it may be replaced by one and the options say so.
     pub(super) fn shift(&self, id: NodeId) -> Option<Shift> {
-        (self.options.softmax_at(id) == Softmax::Static).then(|| self.possible_shift(id)).flatten()
+        match self.options.softmax_at(id) {
+            Softmax::Maximum => None,
+            Softmax::Declared => self.possible_shift(id, false),
+            Softmax::Static => self.possible_shift(id, true),
+        }
     }
 
-    /// The number that would do.
-    pub(super) fn possible_shift(&self, id: NodeId) -> Option<Shift> {
+    /// The number that would do; relying on what was observed only if told to.
+    pub(super) fn possible_shift(&self, id: NodeId, observed: bool) -> Option<Shift> {
         let Op::MaxRow(of) = self.graph.node(id).op else { return None };
         let only = |id: NodeId, test: &dyn Fn(&Op) -> bool| {
             let users = &self.consumers[id.0 as usize];
@@ -58,8 +62,13 @@ impl Assign<'_> {
             return None;
         }
         let known = self.ranges.nodes.get(&id.0).copied().unwrap_or_default();
-        let (low, high) = self.graph.node(id).assumed.or(known.observed)?;
-        let margin = if self.graph.node(id).assumed.is_some() { 0.0 } else { 0.5 + 0.25 * (high - low) };
+        let narrow = |range: &(f64, f64)| range.1 - range.0 <= WIDEST_GAP;
+        let relied_on = self.graph.node(id).assumed.or(known.proved.filter(narrow));
+        let ((low, high), margin) = match (relied_on, known.observed) {
+            (Some(range), _) => (range, 0.0),
+            (None, Some(range)) if observed => (range, 0.5 + 0.25 * (range.1 - range.0)),
+            _ => return None,
+        };
         let below = high - low + 2.0 * margin;
         (below <= WIDEST_GAP).then_some(Shift { value: high + margin, above: ABOVE, below })
     }

@@ -106,9 +106,9 @@ the series' opening it needs the hops of a comparison and of one product.
 Papers: as for smooth functions; the exact zero is this project's."),
     operation(&["softmax"], "softmax of rows", "\
 exp(s - row maximum), its row sum, a reciprocal per row, and a row scale after the product with the values. The
-maximum is a tree of comparisons (see `max`). With `--softmax static`, or by default where it is faster, a public number
-takes its place if the row maxima that were observed or are assumed lie within 6 of each other; exponentials get
-more fraction bits for the lower rows.
+maximum is a tree of comparisons (see `max`). A public number takes its place if the row maxima are proved, or declared
+by `assume range(max(...))`, to lie within 6 of each other, and with `--softmax static` also if that was observed;
+exponentials get more fraction bits for the lower rows.
 
 Papers: as for `exp`; CrypTen (Knott et al., NeurIPS 2021) and MPCFormer (Li et al., ICLR 2023) price what it costs
 otherwise."),
