@@ -78,7 +78,11 @@ fn what_is_decided_stays() {
             let softmax = Some(Softmax::Maximum);
             let decided = Decided { comparison: Some(comparison), chain: Some(chain), row_tables, softmax };
             let chosen = chosen(Link::WAN, 0.5, decided);
-            assert_eq!(chosen.options, PlanOptions { comparison, chain, row_tables, ..PlanOptions::default() });
+            let softmax = Softmax::Maximum;
+            assert_eq!(
+                chosen.options,
+                PlanOptions { comparison, chain, row_tables, softmax, ..PlanOptions::default() }
+            );
             assert_eq!(chosen.compared, 1);
         }
     }
