@@ -41,12 +41,19 @@ pub enum PlanError {
     #[error("these ranges belong to another model, plan or weights file")]
     StaleRanges,
     /// A value does not fit the widest ring of its gate.
-    #[error("`{path}` needs a ring of {needed} bits and {available} are available")]
+    #[error(
+        "`{path}` needs a ring of {needed} bits and {available} are available: it ranges over ±{} with {fraction} fraction bits",
+        libm::exp2(f64::from(*magnitude))
+    )]
     TooWide {
         /// The node.
         node: NodeId,
         /// Its path.
         path: String,
+        /// log2 of the bound on its values.
+        magnitude: i32,
+        /// Fraction bits of its opened wire.
+        fraction: i32,
         /// Bits needed.
         needed: i32,
         /// Bits available.

@@ -66,9 +66,9 @@ fn rows(length: usize, deviation: f64, seed: u64) -> Vec<Vec<f64>> {
     all
 }
 
-fn model(function: &Function, count: usize, length: usize) -> String {
+fn model(function: &Function, count: usize, length: usize, fraction: i32) -> String {
     format!(
-        "{}\nmpv 1;\nnumeric {{ frac: {FRACTION}, output_frac: 18 }}\nmodel Rows() {{\n  \
+        "{}\nmpv 1;\nnumeric {{ frac: {fraction}, output_frac: 18 }}\nmodel Rows() {{\n  \
          input x: secret client Tensor<{count}, {length}>;\n  weights secret server {{ format: safetensors }}\n  \
          param z: Tensor<1> = \"z\";\n  let s = x + 0 * z;\n  \
          output y: reveal client Tensor<{count}, {length}> = {};\n}}\n",
@@ -79,7 +79,7 @@ fn model(function: &Function, count: usize, length: usize) -> String {
 /// The largest error in units of what it may be, or the refusal.
 fn error(function: &Function, length: usize, variance: f64) -> Result<f64, String> {
     let all = rows(length, variance.sqrt(), 1);
-    let source = model(function, all.len(), length);
+    let source = model(function, all.len(), length, FRACTION);
     let input = |rows: &[Vec<f64>]| vec![Tensor::new(&[rows.len(), length], rows.concat())];
     let calibration: Vec<Vec<Tensor>> = (1..4).map(|seed| input(&rows(length, variance.sqrt(), seed))).collect();
     let compiled = match try_compile_calibrated(&source, 1, &calibration) {
@@ -132,4 +132,20 @@ fn rows_of_every_length_shape_and_variance_are_right_or_refused() {
         }
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// With 22 fraction bits, scores around 100 cannot be compared, nor their sums divided by.
+#[test]
+fn what_does_not_fit_is_refused_with_its_range() {
+    for function in FUNCTIONS.iter().filter(|f| f.call.starts_with("softmax") || f.call.starts_with("sparsemax")) {
+        let all = rows(65, 100.0, 1);
+        let calibration = vec![vec![Tensor::new(&[all.len(), 65], all.concat())]];
+        let errors = match try_compile_calibrated(&model(function, all.len(), 65, 22), 1, &calibration) {
+            Ok(_) => panic!("{} is planned", function.call),
+            Err(errors) => errors,
+        };
+        let text = errors[0].to_string();
+        assert!(matches!(errors[0], PlanError::TooWide { .. }), "{text}");
+        assert!(text.contains("ranges over ±") && text.contains("22 fraction bits"), "{text}");
+    }
 }

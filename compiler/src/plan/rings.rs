@@ -157,7 +157,8 @@ impl Assign<'_> {
 
     fn too_wide(&mut self, id: NodeId, needed: i32, available: i32) {
         let path = self.graph.node(id).path.clone();
-        self.errors.push(PlanError::TooWide { node: id, path, needed, available });
+        let &Format { magnitude, wire: fraction, .. } = self.formats.of(id);
+        self.errors.push(PlanError::TooWide { node: id, path, magnitude, fraction, needed, available });
     }
 
     /// How a node is opened that one word cannot hold.
