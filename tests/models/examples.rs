@@ -81,7 +81,7 @@ fn priced(example: &str, changes: &str) -> Cost {
 }
 
 /// Every example and what its README changes in it.
-const PRICED: [(&str, &[&str]); 5] = [
+const PRICED: [(&str, &[&str]); 7] = [
     ("cifar10", &[""]),
     ("mpcvit-cifar10-paper", &[""]),
     ("mpcvit-tiny-imagenet", &["", "--plan attn=ATTN_SCALE"]),
@@ -102,6 +102,8 @@ const PRICED: [(&str, &[&str]); 5] = [
             "--set attn=scaling",
         ],
     ),
+    ("mpcformer-bert", &["", "--set act=gelu --set probs=softmax_masked"]),
+    ("secformer-bert", &[""]),
 ];
 
 #[test]
