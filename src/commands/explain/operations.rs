@@ -71,6 +71,10 @@ shares the coefficients. Both parties evaluate the piece at the public position 
 comparison, and no hop beyond the opening with one window; with several windows, which cover many octaves, one
 hop more.
 
+Domain: positive numbers between the least and the greatest that are declared or were observed, at most some 20
+octaves. Below them the function levels off, so that 0 times the reciprocal of 0 is 0. Error: at most 2^-10 of the
+result, and 2^-12 inside the tables.
+
 Papers: splines by function secret sharing are from Boyle et al. (EUROCRYPT 2021); the tables with public knots
 are this project's."),
     operation(&["relu", "sign", "G8", "G16"], "max(x, 0)", "\
@@ -96,12 +100,18 @@ series covers it. Otherwise the series must not be trusted far out: two comparis
 constant or x, in its place (two hops more), or with `--relu function-sharing` clamp x and add what was cut off (one
 hop more). `gelu_fourier` is SecFormer's own series; it jumps at its cut, so it is always selected.
 
+Domain: any argument that fits its wire. Error: at most 2e-4 for GeLU and 2^-11 for the others, beside the rounding of
+the argument itself; tests hold it over whole domains, at 16 fraction bits, with and without a bound to rely on.
+
 Papers: SecFormer (Luo et al., ACL Findings 2024) and SHAFT (Kei and Chow, NDSS 2025) for Fourier series;
 coefficients and periods are this project's."),
     operation(&["exp"], "exp(x) for x that is bounded above", "\
 A cosine and sine series on an interval that ends at the greatest argument, at most 12. Below it the result is
 switched off by a comparison, so that it is exactly 0 however small x is, and padding with a mask is exact. Beside
 the series' opening it needs the hops of a comparison and of one product.
+
+Domain: arguments up to the greatest that is proved, declared or observed, and any below. Error: at most 2^-11 of the
+greatest value, beside the rounding of the argument itself.
 
 Papers: as for smooth functions; the exact zero is this project's."),
     operation(&["softmax"], "softmax of rows", "\
