@@ -158,6 +158,8 @@ pub(super) fn log2_bound(value: f64) -> i32 {
 
 /// Least part of a value's range by which an offset lifts it.
 const LIFT: f64 = 1.0 / 512.0;
+/// Most bits that a small factor gets more.
+const SMALLER: f64 = 10.0;
 /// Widest wire that digit tables compare.
 const COMPARED: i32 = 30;
 /// log2 of what a series may give where the function is close to zero.
@@ -521,10 +523,11 @@ impl Assign<'_> {
     }
 }
 
-/// Fraction bits of a public factor: none more than it has, and enough for small factors of values with many fraction
-/// bits.
+/// Fraction bits of a public factor: none more than it has, and enough for values with many fraction bits and for 2^-12
+/// of the factor.
 pub(crate) fn factor_bits(graph: &Graph, factor: f64) -> i32 {
-    let most = (i32::from(graph.numeric.frac) + 4).max(16);
+    let small = (-libm::ceil(libm::log2(factor.abs())) - 4.0).clamp(0.0, SMALLER) as i32;
+    let most = (i32::from(graph.numeric.frac) + 4).max(16) + small;
     let whole = |bits: i32| libm::trunc(libm::ldexp(factor, bits)) == libm::ldexp(factor, bits);
     (0..most).find(|bits| whole(*bits)).unwrap_or(most)
 }
