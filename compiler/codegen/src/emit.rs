@@ -8,13 +8,17 @@
 
 mod arithmetic;
 mod memory;
+mod segments;
 
 use std::mem;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::V128Imm;
 use cranelift_codegen::ir::types::{I64, I64X2};
-use cranelift_codegen::ir::{AbiParam, Block, ConstantData, Function, InstBuilder, Signature, UserFuncName, Value};
+use cranelift_codegen::ir::{
+    AbiParam, Block, ConstantData, Function, InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind,
+    UserFuncName, Value,
+};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use mpcc_program::code::{Access, Lane, MapOp, V};
@@ -22,7 +26,8 @@ use mpcc_program::interpret::operands;
 
 use crate::kernel::Kernel;
 use arithmetic::arithmetic;
-use memory::load_flags;
+use memory::{load_flags, scratch_flags};
+use segments::{BLOCK, Segment, Segments};
 
 /// Bytes of a word.
 const WORD: i64 = 8;
@@ -91,6 +96,10 @@ struct Emitter<'a> {
     varying: Vec<bool>,
     /// Whether pairs of columns are vectors.
     vectors: bool,
+    /// How pairs of columns are computed.
+    segments: Segments,
+    /// Where values wait between segments.
+    scratch: Option<StackSlot>,
     /// Address of every slot's buffer.
     bases: Vec<Value>,
     /// Index of the last entry of every slot read at computed indices.
@@ -130,9 +139,30 @@ impl<'a> Emitter<'a> {
         let row_bytes = builder.ins().imul_imm_u(cols, WORD);
         let varying = varying(kernel);
         let vectors = worth_vectors(kernel, &varying);
+        let segments = match vectors && kernel.flat {
+            true => Segments::of(kernel, &varying),
+            false => Segments::whole(kernel, &varying),
+        };
+        let scratch = (segments.places > 0).then(|| {
+            let bytes = u32::try_from(segments.places * BLOCK * WORD as usize).expect("few values wait");
+            builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4))
+        });
         let none = vec![None; kernel.ops.len()];
         let (scalars, splats) = (none.clone(), none);
-        Self { builder, kernel, varying, vectors, bases, lasts, row_count, row_bytes, scalars, splats }
+        Self {
+            builder,
+            kernel,
+            varying,
+            vectors,
+            segments,
+            scratch,
+            bases,
+            lasts,
+            row_count,
+            row_bytes,
+            scalars,
+            splats,
+        }
     }
 
     /// Emits the loop over rows and the return.
@@ -161,28 +191,55 @@ impl<'a> Emitter<'a> {
     /// Emits one row: invariant values, pairs of columns, a last column. Ends with a jump to `after`.
     fn columns(&mut self, row: Option<Value>, start: Value, after: Block) {
         self.invariants(row);
-        let [pairs, rest, last] = [(); 3].map(|()| self.builder.create_block());
+        let [rest, last] = [(); 2].map(|()| self.builder.create_block());
         let zero = self.builder.ins().iconst(I64, 0);
         let paired_bytes = self.builder.ins().band_imm_s(self.row_bytes, -2 * WORD);
-        let column = self.builder.append_block_param(pairs, I64);
-        self.loop_while_below(zero, paired_bytes, pairs, &[zero], rest);
-
-        self.builder.switch_to_block(pairs);
-        if self.vectors {
-            self.positions(Group::Two, start, column);
-        } else {
-            self.positions(Group::One, start, column);
-            let second = self.builder.ins().iadd_imm_u(column, WORD);
-            self.positions(Group::One, start, second);
+        let segments = mem::take(&mut self.segments.segments);
+        match &segments[..] {
+            [whole] => self.pairs(whole, start, (zero, zero, paired_bytes), rest),
+            _ => self.blocks(&segments, (zero, paired_bytes), rest),
         }
-        let next = self.builder.ins().iadd_imm_u(column, 2 * WORD);
-        self.loop_while_below(next, paired_bytes, pairs, &[next], rest);
 
         self.builder.switch_to_block(rest);
         self.loop_while_below(paired_bytes, self.row_bytes, last, &[], after);
         self.builder.switch_to_block(last);
-        self.positions(Group::One, start, paired_bytes);
+        let whole = Segments::whole(self.kernel, &self.varying).segments.remove(0);
+        self.positions(&whole, Group::One, start, (zero, paired_bytes));
         self.builder.ins().jump(after, &[]);
+    }
+
+    /// Emits a flat kernel's pairs of columns, block by block and segment by segment. Continues in `after`.
+    fn blocks(&mut self, segments: &[Segment], (zero, end): (Value, Value), after: Block) {
+        let body = self.builder.create_block();
+        let block = self.builder.append_block_param(body, I64);
+        self.loop_while_below(zero, end, body, &[zero], after);
+        self.builder.switch_to_block(body);
+        let next = self.builder.ins().iadd_imm_u(block, BLOCK as i64 * WORD);
+        let block_end = self.builder.ins().umin(next, end);
+        for segment in segments {
+            let done = self.builder.create_block();
+            self.pairs(segment, zero, (block, block, block_end), done);
+            self.builder.switch_to_block(done);
+        }
+        self.loop_while_below(next, end, body, &[next], after);
+    }
+
+    /// Emits a loop over the pairs of columns from byte `first` to `end`, in the block that begins at byte `block`.
+    /// Continues in `after`.
+    fn pairs(&mut self, segment: &Segment, start: Value, (block, first, end): (Value, Value, Value), after: Block) {
+        let body = self.builder.create_block();
+        let column = self.builder.append_block_param(body, I64);
+        self.loop_while_below(first, end, body, &[first], after);
+        self.builder.switch_to_block(body);
+        if self.vectors {
+            self.positions(segment, Group::Two, start, (block, column));
+        } else {
+            self.positions(segment, Group::One, start, (block, column));
+            let second = self.builder.ins().iadd_imm_u(column, WORD);
+            self.positions(segment, Group::One, start, (block, second));
+        }
+        let next = self.builder.ins().iadd_imm_u(column, 2 * WORD);
+        self.loop_while_below(next, end, body, &[next], after);
     }
 
     /// Branches to `body` with `arguments` if `value < bound`, unsigned, and to `after` otherwise.
@@ -238,19 +295,20 @@ impl<'a> Emitter<'a> {
         values.filter(|((_, used), varies)| *used && !**varies).map(|((v, _), _)| v).collect()
     }
 
-    /// Emits the operations that depend on the column, and the stores, for one or two positions of the row
-    /// that begins at byte `start` of a buffer; `column` is the byte offset from there.
-    fn positions(&mut self, group: Group, start: Value, column: Value) {
+    /// Emits a segment's operations and stores for one or two positions of the row that begins at byte `start` of a
+    /// buffer; `column` is the byte offset from there, and `block` that of the block's first column.
+    fn positions(&mut self, segment: &Segment, group: Group, start: Value, (block, column): (Value, Value)) {
         let position = if self.kernel.flat { column } else { self.builder.ins().iadd(start, column) };
         let mut values = match group {
             Group::One => self.scalars.clone(),
             Group::Two => self.splats.clone(),
         };
-        for (i, op) in self.kernel.ops.iter().enumerate() {
-            if !self.varying[i] {
-                continue;
-            }
-            let value = match *op {
+        for &(v, place) in &segment.takes {
+            let address = self.waiting(place, block, column);
+            values[v.0 as usize] = Some(self.builder.ins().load(I64X2, scratch_flags(), address, 0));
+        }
+        for &i in &segment.ops {
+            let value = match self.kernel.ops[i] {
                 MapOp::Load(slot, access) => {
                     let offset = if access == Access::Col { column } else { position };
                     let address = self.address(slot, offset);
@@ -265,10 +323,24 @@ impl<'a> Emitter<'a> {
             };
             values[i] = Some(value);
         }
-        for &(slot, v) in &self.kernel.stores {
+        for &store in &segment.stores {
+            let (slot, v) = self.kernel.stores[store];
             let address = self.address(slot, position);
             self.store(slot, computed(&values, v), address);
         }
+        for &(v, place) in &segment.leaves {
+            let address = self.waiting(place, block, column);
+            self.builder.ins().store(scratch_flags(), computed(&values, v), address, 0);
+        }
+    }
+
+    /// The address of a place of the scratch at a column of the block.
+    fn waiting(&mut self, place: usize, block: Value, column: Value) -> Value {
+        let scratch = self.scratch.expect("values wait in the scratch");
+        let offset = i32::try_from(place * BLOCK * WORD as usize).expect("few values wait");
+        let base = self.builder.ins().stack_addr(I64, scratch, offset);
+        let within = self.builder.ins().isub(column, block);
+        self.builder.ins().iadd(base, within)
     }
 
     /// The column of a position, or of two.

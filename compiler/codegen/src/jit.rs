@@ -88,6 +88,11 @@ impl Jit {
     pub fn kernels(&self) -> usize {
         self.entries.len()
     }
+
+    /// Which of the distinct maps the map of this position is. Panics if the code has fewer maps.
+    pub fn kernel(&self, id: usize) -> usize {
+        self.launches[id].kernel
+    }
 }
 
 impl MapExecutor for Jit {
@@ -101,12 +106,13 @@ impl MapExecutor for Jit {
             "map {id} is not the one compiled under this position"
         );
         let mut slots = Vec::with_capacity(launch.slots.len());
-        for &Bound { buf, length, lane } in &launch.slots {
+        for &Bound { buf, length, first, lane } in &launch.slots {
             let buffer = &mut buffers[buf.0 as usize];
             assert_eq!(lanes[buf.0 as usize], lane, "buffer {} has not the lane it was compiled for", buf.0);
             let words = length.checked_mul(lane.words());
             assert_eq!(Some(buffer.len()), words, "buffer {} has not the length it was compiled for", buf.0);
-            slots.push(Slot { base: buffer.as_mut_ptr(), last: (length as u64).wrapping_sub(1) });
+            let base = buffer.as_mut_ptr().wrapping_add(first * lane.words());
+            slots.push(Slot { base, last: ((length - first) as u64).wrapping_sub(1) });
         }
         let entry = self.entries[launch.kernel];
         // SAFETY: `entry` is this launch's kernel and its code is alive, because `self` is. The slots are
@@ -114,6 +120,7 @@ impl MapExecutor for Jit {
         // the words that the lengths and lanes have for which `check_map` passed this map, a product that does
         // not overflow. Under that check a kernel reads entries `row * cols + col`, `row` or `col` below those
         // lengths, or entries clamped to the last of a non-empty buffer, and writes entries `row * cols + col`.
+        // A slot that begins at a later entry is read at rows only, for which `simplified` found room behind it.
         // Of a slot of words it touches word `i` for entry `i`, of a slot of doubles words `2i` and `2i + 1`,
         // whatever it computes in. It keeps no pointer and calls nothing.
         unsafe { entry(slots.as_ptr(), launch.rows, launch.cols) };

@@ -11,6 +11,7 @@ use mpcc_program::code::{Access, Buf, Lane, Map, MapOp, RoleCode, V, maps};
 use mpcc_program::interpret::check_map;
 
 use crate::CodegenError;
+use crate::simplify::{Op, simplified};
 
 /// A loop nest over `rows × cols` positions, on slots instead of buffers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,8 +46,10 @@ pub(crate) struct Launch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
     pub(crate) buf: Buf,
-    /// Entries.
+    /// Entries of the buffer.
     pub(crate) length: usize,
+    /// Entry that the kernel takes for the first.
+    pub(crate) first: usize,
     pub(crate) lane: Lane,
 }
 
@@ -91,30 +94,35 @@ enum Nest {
 
 /// Splits a checked map into its kernel and its launch, whose kernel index is still to be set.
 fn abstracted(map: &Map, code: &RoleCode) -> (Kernel, Launch) {
-    let two_dimensional = |op: &MapOp| matches!(op, MapOp::Load(_, Access::Row | Access::Col) | MapOp::RowIndex);
+    let (ops, stores) = simplified(map, &code.lengths);
+    let two_dimensional = |op: &Op| match op {
+        Op::Map(op) => matches!(op, MapOp::Load(_, Access::Row | Access::Col) | MapOp::RowIndex),
+        Op::LoadFrom(..) => true,
+    };
     let (nest, rows, cols) = match (map.rows, map.cols) {
         (rows, 1) => (Nest::Rows, 1, rows),
         (1, cols) => (Nest::Cols, 1, cols),
-        (rows, cols) if map.ops.iter().any(two_dimensional) => (Nest::Both, rows, cols),
+        (rows, cols) if ops.iter().any(two_dimensional) => (Nest::Both, rows, cols),
         (rows, cols) => (Nest::Positions, 1, rows * cols),
     };
     let mut slots: Vec<Bound> = Vec::new();
-    let mut slot = |buf: Buf| {
-        let index = slots.iter().position(|s| s.buf == buf).unwrap_or_else(|| {
+    let mut slot = |buf: Buf, first: usize| {
+        let index = slots.iter().position(|s| (s.buf, s.first) == (buf, first)).unwrap_or_else(|| {
             let at = buf.0 as usize;
-            slots.push(Bound { buf, length: code.lengths[at], lane: code.lanes[at] });
+            slots.push(Bound { buf, length: code.lengths[at], first, lane: code.lanes[at] });
             slots.len() - 1
         });
         Buf(u32::try_from(index).expect("no more slots than operations and stores, which u32 counts"))
     };
-    let ops = map.ops.iter().map(|op| match *op {
-        MapOp::Load(buf, access) => MapOp::Load(slot(buf), in_nest(nest, access)),
-        MapOp::LoadAt(buf, index) => MapOp::LoadAt(slot(buf), index),
-        MapOp::RowIndex if matches!(nest, Nest::Cols) => MapOp::Const(0),
-        op => op,
+    let ops = ops.iter().map(|op| match *op {
+        Op::Map(MapOp::Load(buf, access)) => MapOp::Load(slot(buf, 0), in_nest(nest, access)),
+        Op::LoadFrom(buf, first, access) => MapOp::Load(slot(buf, first), in_nest(nest, access)),
+        Op::Map(MapOp::LoadAt(buf, index)) => MapOp::LoadAt(slot(buf, 0), index),
+        Op::Map(MapOp::RowIndex) if matches!(nest, Nest::Cols) => MapOp::Const(0),
+        Op::Map(op) => op,
     });
     let ops = ops.collect();
-    let stores = map.stores.iter().map(|&(buf, value)| (slot(buf), value)).collect();
+    let stores = stores.iter().map(|&(buf, value)| (slot(buf, 0), value)).collect();
     let lanes = slots.iter().map(|s| s.lane).collect();
     let kernel = Kernel { lane: map.lane, flat: !matches!(nest, Nest::Both), ops, stores, slots: lanes };
     (kernel, Launch { kernel: 0, rows, cols, slots })

@@ -8,6 +8,7 @@ mod emit;
 mod jit;
 mod kernel;
 mod print;
+mod simplify;
 
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable, Flags, SetError};

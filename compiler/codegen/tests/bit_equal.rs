@@ -207,6 +207,58 @@ fn frames_beyond_a_page() {
     }
 }
 
+/// `Σ_j (x_j + x_(j+1)) · x_0` over 50 buffers, the tenth of which is stored again, and the sum so far at the thirtieth.
+#[test]
+fn many_buffers_are_read_in_segments() {
+    let count = 50;
+    for (rows, cols) in [(1, 1), (1, 1301), (700, 1), (36, 41)] {
+        let mut ops = vec![MapOp::Load(Buf(0), Access::Full), MapOp::RowIndex];
+        let mut push = |op| {
+            ops.push(op);
+            V(u32::try_from(ops.len() - 1).unwrap())
+        };
+        let (mut out, mut stores) = (V(1), vec![]);
+        let mut last = V(0);
+        for j in 1..count {
+            let x = push(MapOp::Load(Buf(j), Access::Full));
+            let pair = push(MapOp::Add(last, x));
+            let product = push(MapOp::Mul(pair, V(0)));
+            out = push(MapOp::Add(out, product));
+            last = x;
+            match j {
+                10 => stores.push((Buf(count), x)),
+                30 => stores.push((Buf(count + 1), out)),
+                _ => {}
+            }
+        }
+        stores.push((Buf(count + 2), out));
+        let lengths = vec![rows * cols; count as usize + 3];
+        let map = Map { lane: Lane::Word, rows, cols, ops, stores };
+        assert_bit_equal(&role_code(lengths, vec![map]), 13);
+    }
+}
+
+#[test]
+fn loads_at_the_row_plus_a_constant() {
+    let (rows, length) = (37, 100);
+    let firsts = [0, 1, 63, 64, 100, u64::MAX, u64::MAX - 36];
+    for lane in [Lane::Word, Lane::Double] {
+        for cols in [1, 3] {
+            let mut ops = vec![MapOp::RowIndex];
+            let mut stores = vec![];
+            for (first, out) in firsts.into_iter().zip(1..) {
+                let next = u32::try_from(ops.len()).unwrap();
+                let index = if first % 2 == 0 { MapOp::Add(V(0), V(next)) } else { MapOp::Add(V(next), V(0)) };
+                ops.extend([MapOp::Const(first), index, MapOp::LoadAt(Buf(0), V(next + 1))]);
+                stores.push((Buf(out), V(next + 2)));
+            }
+            let lengths = [vec![length], vec![rows * cols; firsts.len()]].concat();
+            let lanes = vec![lane; lengths.len()];
+            assert_bit_equal(&mixed_code(lengths, lanes, vec![Map { lane, rows, cols, ops, stores }]), 17);
+        }
+    }
+}
+
 /// `out = full * row` of the given extents and buffers.
 fn scaled(rows: usize, cols: usize, full: u32, row: u32, out: u32) -> Map {
     let ops = vec![MapOp::Load(Buf(full), Access::Full), MapOp::Load(Buf(row), Access::Row), MapOp::Mul(V(0), V(1))];

@@ -77,3 +77,8 @@ pub(super) fn load_flags() -> MemFlagsData {
 fn store_flags() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
+
+/// The scratch is read where it was written, by one call.
+pub(super) fn scratch_flags() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
