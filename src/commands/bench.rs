@@ -1,8 +1,11 @@
-//! `mpcc bench`: the published tables that this compiler is compared with.
+//! `mpcc bench`: the published tables that this compiler is compared with, and whole networks measured.
 
 mod experiment;
+mod models;
 mod normal;
 mod session;
+mod setting;
+mod subject;
 mod table1;
 mod table2;
 mod variants;
@@ -12,10 +15,12 @@ use clap::{Args, Subcommand};
 
 use crate::terminal::Terminal;
 
-/// Make published tables again: errors and costs of attention functions, beside the figures of others.
+/// Measure whole networks in local sessions, or make published tables again: errors and costs of attention functions,
+/// beside the figures of others.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
+  mpcc bench models --model cifar-half --net loopback,wan --repeat 5
   mpcc bench table1
   mpcc bench table2 --tokens 65 --measure wan
   mpcc bench table2 --function softmax --json")]
@@ -26,12 +31,14 @@ pub(crate) struct BenchArguments {
 
 #[derive(Debug, Subcommand)]
 enum Table {
+    Models(models::ModelsArguments),
     Table1(table1::Table1Arguments),
     Table2(table2::Table2Arguments),
 }
 
 pub(crate) fn run(arguments: &BenchArguments, terminal: &Terminal) -> Result<()> {
     match &arguments.table {
+        Table::Models(arguments) => models::run(arguments, terminal),
         Table::Table1(arguments) => table1::run(arguments, terminal),
         Table::Table2(arguments) => table2::run(arguments, terminal),
     }

@@ -1,4 +1,4 @@
-//! Published tables, made again on few rows.
+//! Published tables, made again on few rows, and whole networks.
 
 use crate::support::Place;
 
@@ -50,4 +50,31 @@ fn a_layer_is_measured_in_a_session_of_its_own() {
     assert!(loopback["measured"]["online_seconds"].as_f64().expect("a number") > 0.0);
     assert_eq!(loopback["measured"]["hops"], loopback["predicted"]["hops"]);
     assert!(wan["measured"].is_null());
+}
+
+#[test]
+fn a_network_is_measured_as_predicted() {
+    let place = Place::new();
+    let table = place.json(&["bench", "models", "--model", "cifar-2quad", "--repeat", "2", "--output", "report"]);
+    let entries = table["entries"].as_array().expect("entries");
+    assert_eq!(entries.len(), 1);
+    let (predicted, measured) = (&entries[0]["predicted"], &entries[0]["measured"]);
+    assert_eq!(measured["sessions"], 2);
+    for counted in ["hops", "online_bytes", "setup_bytes"] {
+        assert_eq!(measured[counted], predicted[counted], "{counted}");
+    }
+    let report = std::fs::read_to_string(place.path("report")).expect("a report");
+    assert!(report.contains("| CIFAR ViT, 2Quad + Quad | 2 |"), "{report}");
+}
+
+#[test]
+fn a_network_that_is_only_predicted_leaves_its_files_where_it_is_told() {
+    let place = Place::new();
+    let only = ["bench", "models", "--model", "cifar-2quad", "--repeat", "0", "--net", "lan,wan", "--keep", "kept"];
+    let table = place.json(&only);
+    let hops: Vec<_> = table["entries"].as_array().expect("entries").iter().map(|e| &e["predicted"]["hops"]).collect();
+    assert_eq!(hops.len(), 2);
+    for file in ["lan.mpca", "wan.mpca", "weights.safetensors", "pixels.npy"] {
+        assert!(place.path("kept/cifar-2quad").join(file).exists(), "{file}");
+    }
 }

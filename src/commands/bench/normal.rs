@@ -33,7 +33,12 @@ impl Normal {
         (0..count).map(|_| one()).collect()
     }
 
-    /// A tensor of them.
+    /// Whole numbers from 0 to below `limit`, all equally likely.
+    pub(super) fn below(&mut self, limit: u32, count: usize) -> Vec<f64> {
+        (0..count).map(|_| (self.unit() * f64::from(limit)).floor()).collect()
+    }
+
+    /// A tensor of normal numbers.
     pub(super) fn tensor(&mut self, shape: &[usize], deviation: f64) -> Tensor {
         Tensor::new(shape, self.numbers(shape.iter().product(), deviation))
     }

@@ -1,6 +1,7 @@
-//! A measured session: `mpcc run` on an artefact, with its weights and input in a directory of their own.
+//! A measured session: `mpcc run` on an artefact, its weights and its inputs.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,12 +10,13 @@ use anyhow::{Context, Result, bail};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::evaluate::Tensor;
 use mpcc_import::weights;
+use mpcc_runtime::Measurement;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Bug;
 
 /// What a session took.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Measured {
     /// Hops, with that of the reveal.
     pub(super) hops: u64,
@@ -27,10 +29,44 @@ pub(super) struct Measured {
 /// The part of a run's report that is read.
 #[derive(Deserialize)]
 struct Report {
-    measured: Measured,
+    measured: Measurement,
 }
 
-/// Runs all three roles as processes on this machine, on a network that is imitated.
+/// The files and the network of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Session<'a> {
+    /// An artefact.
+    pub(super) program: &'a Path,
+    /// Its weights.
+    pub(super) weights: &'a Path,
+    /// As `--input` takes them.
+    pub(super) inputs: &'a [OsString],
+    /// By name.
+    pub(super) network: &'a str,
+    /// Whether it is imitated.
+    pub(super) imitated: bool,
+}
+
+impl Session<'_> {
+    /// Runs all three roles as processes on this machine.
+    pub(super) fn run(&self) -> Result<Measurement> {
+        let mut command = Command::new(env::current_exe().context("cannot find this program")?);
+        command.arg("run").arg(self.program).arg("--weights").arg(self.weights);
+        for input in self.inputs {
+            command.arg("--input").arg(input);
+        }
+        command.args(["--net", self.network, "--net-emulate", if self.imitated { "on" } else { "off" }]);
+        let output = command.args(["--json", "--quiet"]).stdin(Stdio::null()).output();
+        let output = output.context("cannot start a session")?;
+        if !output.status.success() {
+            bail!("a session failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let report: Report = serde_json::from_slice(&output.stdout)?;
+        Ok(report.measured)
+    }
+}
+
+/// Runs an artefact once, in a directory of its own, on a network that is imitated.
 pub(super) fn measure(
     artefact: &Artefact,
     params: &[(String, Tensor)],
@@ -43,22 +79,21 @@ pub(super) fn measure(
     fs::write(&program, artefact.to_bytes()).context("cannot write to the temporary directory")?;
     write_npy(&given, input)?;
     weights::save(&bound, params)?;
-    let mut command = Command::new(env::current_exe().context("cannot find this program")?);
-    command.arg("run").arg(&program).arg("--weights").arg(&bound).arg("--input").arg(&given);
-    command.args(["--net", network, "--json", "--quiet"]).stdin(Stdio::null());
-    let output = command.output().context("cannot start a session")?;
-    if !output.status.success() {
-        bail!("a session failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let inputs = [given.into_os_string()];
+    let session = Session { program: &program, weights: &bound, inputs: &inputs, network, imitated: true };
+    let measured = session.run()?;
+    if measured.hops != u64::from(artefact.program.hops) {
+        return Err(Bug(format!("{} hops were measured", measured.hops)).into());
     }
-    let report: Report = serde_json::from_slice(&output.stdout)?;
-    if report.measured.hops != u64::from(artefact.program.hops) {
-        return Err(Bug(format!("{} hops were measured", report.measured.hops)).into());
-    }
-    Ok(report.measured)
+    Ok(Measured {
+        hops: measured.hops,
+        online_seconds: measured.online_seconds,
+        offline_seconds: measured.offline_seconds,
+    })
 }
 
 /// Version 1.0 of NumPy's format, in 64-bit floats.
-fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
+pub(super) fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
     let shape: String = tensor.shape.iter().map(|d| format!("{d}, ")).collect();
     let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
     // Ten bytes stand before it, and its end is aligned.
