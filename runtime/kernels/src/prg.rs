@@ -16,9 +16,6 @@ mod x86;
 /// First stream number that [`fill`] refuses; [`derive()`] works above it.
 pub const RESERVED: u64 = 1 << 63;
 
-/// Words that are drawn before they are reduced, so that they are still in cache; even, so that no double is split.
-const PIECE: usize = 2048;
-
 /// A 128-bit key of a pseudo-random stream. Wiped on drop, and its `Debug` form shows nothing.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Seed([u8; 16]);
@@ -97,16 +94,7 @@ impl Prg {
     /// # Panics
     /// If `stream` is reserved (≥ 2^63) or the word index would pass 2^64.
     pub fn fill(&self, stream: u64, first_word: u64, out: &mut [u64]) {
-        assert!(stream < RESERVED, "stream {stream:#x} is reserved for derived seeds");
-        assert!(first_word.checked_add(out.len() as u64).is_some(), "a stream has fewer than 2^64 words");
-        let (mut block, mut out) = (first_word >> 1, out);
-        if first_word & 1 == 1 && !out.is_empty() {
-            let (head, rest) = out.split_at_mut(1);
-            head[0] = self.block(stream, block)[1];
-            block += 1;
-            out = rest;
-        }
-        self.blocks(stream, block, out);
+        self.fill_under([u64::MAX; 2], stream, first_word, out);
     }
 
     /// As [`Prg::fill`], each word reduced mod 2^`bits`.
@@ -115,15 +103,7 @@ impl Prg {
     /// As [`Prg::fill`], and if `bits` is not in 1..=64.
     pub fn fill_masked(&self, stream: u64, first_word: u64, bits: u32, out: &mut [u64]) {
         assert!((1..=64).contains(&bits), "a ring word has 1 to 64 bits, not {bits}");
-        let mask = u64::MAX >> (64 - bits);
-        let mut first_word = first_word;
-        for piece in out.chunks_mut(PIECE) {
-            self.fill(stream, first_word, piece);
-            if bits < 64 {
-                piece.iter_mut().for_each(|word| *word &= mask);
-            }
-            first_word += piece.len() as u64;
-        }
+        self.fill_under([u64::MAX >> (64 - bits); 2], stream, first_word, out);
     }
 
     /// Fills `out` with doubles `first ..` of `stream`, reduced mod 2^`bits`: double `d` is word 2d and, with
@@ -134,15 +114,22 @@ impl Prg {
     pub fn fill_double(&self, stream: u64, first: u64, bits: u32, out: &mut [u64]) {
         assert!((65..=128).contains(&bits), "a double has 65 to 128 bits, not {bits}");
         assert!(out.len().is_multiple_of(2), "doubles have two words each, got {} words", out.len());
-        let mut first_word = first.checked_mul(2).expect("a stream has fewer than 2^64 words");
-        let mask = u64::MAX >> (128 - bits);
-        for piece in out.chunks_mut(PIECE) {
-            self.fill(stream, first_word, piece);
-            if bits < 128 {
-                piece.as_chunks_mut::<2>().0.iter_mut().for_each(|[_, high]| *high &= mask);
-            }
-            first_word += piece.len() as u64;
+        let first_word = first.checked_mul(2).expect("a stream has fewer than 2^64 words");
+        self.fill_under([u64::MAX, u64::MAX >> (128 - bits)], stream, first_word, out);
+    }
+
+    /// As [`Prg::fill`], the words at even indices under the first mask and those at odd ones under the second.
+    fn fill_under(&self, masks: [u64; 2], stream: u64, first_word: u64, out: &mut [u64]) {
+        assert!(stream < RESERVED, "stream {stream:#x} is reserved for derived seeds");
+        assert!(first_word.checked_add(out.len() as u64).is_some(), "a stream has fewer than 2^64 words");
+        let (mut block, mut out) = (first_word >> 1, out);
+        if first_word & 1 == 1 && !out.is_empty() {
+            let (head, rest) = out.split_at_mut(1);
+            head[0] = self.block(stream, block)[1] & masks[1];
+            block += 1;
+            out = rest;
         }
+        self.blocks(stream, block, masks, out);
     }
 
     /// Word `index` of `stream`; equals the first word of a fill at that index, with the same panics.
@@ -165,16 +152,17 @@ impl Prg {
 
     fn block(&self, stream: u64, block: u64) -> [u64; 2] {
         let mut words = [0; 2];
-        self.blocks(stream, block, &mut words);
+        self.blocks(stream, block, [u64::MAX; 2], &mut words);
         words
     }
 
-    /// Words of consecutive blocks from `block` on; an odd length drops the last half.
-    fn blocks(&self, stream: u64, block: u64, out: &mut [u64]) {
+    /// Words of consecutive blocks from `block` on, the halves of every block under `masks`; an odd length drops the last
+    /// half.
+    fn blocks(&self, stream: u64, block: u64, masks: [u64; 2], out: &mut [u64]) {
         match &self.cipher {
-            Cipher::Portable(cipher) => portable(cipher, stream, block, out),
+            Cipher::Portable(cipher) => portable(cipher, stream, block, masks, out),
             #[cfg(target_arch = "x86_64")]
-            Cipher::Native(cipher) => cipher.blocks(stream, block, out),
+            Cipher::Native(cipher) => cipher.blocks(stream, block, masks, out),
         }
     }
 }
@@ -203,7 +191,7 @@ pub fn derive(seed: &Seed, domain: u64, index: u64) -> Seed {
     Prg::new(seed).derive(domain, index)
 }
 
-fn portable(cipher: &Aes128, stream: u64, first: u64, out: &mut [u64]) {
+fn portable(cipher: &Aes128, stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 16;
     let mut block = first;
     for piece in out.chunks_mut(2 * WIDTH) {
@@ -217,9 +205,9 @@ fn portable(cipher: &Aes128, stream: u64, first: u64, out: &mut [u64]) {
         cipher.encrypt_blocks(&mut blocks[..used]);
         for (words, bytes) in piece.chunks_mut(2).zip(&blocks) {
             let value = u128::from_le_bytes(bytes.0);
-            words[0] = value as u64;
+            words[0] = value as u64 & masks[0];
             if let Some(high) = words.get_mut(1) {
-                *high = (value >> 64) as u64;
+                *high = (value >> 64) as u64 & masks[1];
             }
         }
     }

@@ -149,7 +149,7 @@ fn at_level(
         let step = j << (64 - period_bits);
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512::harmonic(table, src, step, fraction, cos, sin),
+            Level::Avx512 | Level::Amx => avx512::harmonic(table, src, step, fraction, cos, sin),
             _ => portable(table, src, step, fraction, cos, sin),
         }
     }

@@ -122,13 +122,17 @@ fn every_level_gives_the_same_words_and_shares() {
     let alpha: Vec<u64> = words(9, 0, 71).iter().map(|w| w & 0x3ffff).collect();
     let payload = [words(9, 1, 71), words(9, 2, 71)];
     let points = words(9, 3, 71);
-    let reference = Keys::new(Level::Scalar, 18, &alpha, [&payload[0], &payload[1]], 4);
+    let reference = Keys::new(Level::Portable, 18, &alpha, [&payload[0], &payload[1]], 4);
     for level in levels() {
         let keys = Keys::new(level, 18, &alpha, [&payload[0], &payload[1]], 4);
         assert_eq!((&keys.seeds, &keys.controls), (&reference.seeds, &reference.controls), "{level:?}");
         assert_eq!(keys.values, reference.values, "{level:?}");
         for party in 0..2 {
-            assert_eq!(keys.share(level, party, &points), reference.share(Level::Scalar, party, &points), "{level:?}");
+            assert_eq!(
+                keys.share(level, party, &points),
+                reference.share(Level::Portable, party, &points),
+                "{level:?}"
+            );
         }
     }
 }

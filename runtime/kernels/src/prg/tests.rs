@@ -70,11 +70,16 @@ fn every_short_piece_agrees_with_the_definition() {
 fn masked_words_are_the_words_reduced() {
     let seed = seed();
     for bits in [1, 7, 31, 63, 64] {
-        let (mut full, mut masked) = (vec![0; 5000], vec![0; 5000]);
-        fill(&seed, 9, 3, &mut full);
-        fill_masked(&seed, 9, 3, bits, &mut masked);
-        for (full, masked) in full.iter().zip(&masked) {
-            assert_eq!(*masked, full & (u64::MAX >> (64 - bits)));
+        for len in [1, 2, 8, 15, 16, 17, 40, 63, 64, 200, 5000] {
+            for level in levels() {
+                let prg = Prg::at_level(level, &seed);
+                let (mut full, mut masked) = (vec![0; len], vec![0; len]);
+                prg.fill(9, 3, &mut full);
+                prg.fill_masked(9, 3, bits, &mut masked);
+                for (full, masked) in full.iter().zip(&masked) {
+                    assert_eq!(*masked, full & (u64::MAX >> (64 - bits)), "{level:?}: {len} words of {bits} bits");
+                }
+            }
         }
     }
 }

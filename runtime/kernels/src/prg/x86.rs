@@ -29,14 +29,15 @@ impl Cipher {
         Some(Cipher { keys: unsafe { expand(key) }, wide })
     }
 
-    /// Words of consecutive blocks from `block` on; an odd length drops the last half.
-    pub(super) fn blocks(&self, stream: u64, block: u64, out: &mut [u64]) {
+    /// Words of consecutive blocks from `block` on, the halves of every block under `masks`; an odd length drops the last
+    /// half.
+    pub(super) fn blocks(&self, stream: u64, block: u64, masks: [u64; 2], out: &mut [u64]) {
         // SAFETY (both): a `Cipher` exists only on processors with AES-NI, and `wide` only with AVX-512 F
         // and VAES.
         if self.wide {
-            unsafe { wide(&self.keys, stream, block, out) }
+            unsafe { wide(&self.keys, stream, block, masks, out) }
         } else {
-            unsafe { narrow(&self.keys, stream, block, out) }
+            unsafe { narrow(&self.keys, stream, block, masks, out) }
         }
     }
 
@@ -89,70 +90,88 @@ fn expand(key: &[u8; 16]) -> [[u64; 2]; ROUNDS + 1] {
 
 /// Eight blocks at a time.
 #[target_feature(enable = "aes")]
-fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, out: &mut [u64]) {
+fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 8;
-    let keys = keys.map(|key| vector(key));
-    let mut block = first;
-    for piece in out.chunks_mut(2 * WIDTH) {
-        let mut state: [__m128i; WIDTH] =
-            std::array::from_fn(|i| _mm_xor_si128(vector([stream, block.wrapping_add(i as u64)]), keys[0]));
-        for &key in &keys[1..ROUNDS] {
-            for state in &mut state {
-                *state = _mm_aesenc_si128(*state, key);
-            }
+    let (keys, masks) = (keys.map(|key| vector(key)), vector(masks));
+    let (mut counter, step) = (vector([stream, first]), vector([0, 1]));
+    let mut group = || {
+        let state: [__m128i; WIDTH] = std::array::from_fn(|_| {
+            let state = _mm_xor_si128(counter, keys[0]);
+            counter = _mm_add_epi64(counter, step);
+            state
+        });
+        let rounds = keys[1..ROUNDS].iter().fold(state, |state, &key| state.map(|state| _mm_aesenc_si128(state, key)));
+        rounds.map(|state| _mm_and_si128(_mm_aesenclast_si128(state, keys[ROUNDS]), masks))
+    };
+    let (whole, rest) = out.as_chunks_mut::<{ 2 * WIDTH }>();
+    for piece in whole {
+        for (words, state) in piece.as_chunks_mut::<2>().0.iter_mut().zip(group()) {
+            // SAFETY: two words hold a block.
+            unsafe { _mm_storeu_si128(words.as_mut_ptr().cast(), state) };
         }
-        for state in &mut state {
-            *state = _mm_aesenclast_si128(*state, keys[ROUNDS]);
+    }
+    if !rest.is_empty() {
+        for (out, state) in rest.chunks_mut(2).zip(group()) {
+            out.copy_from_slice(&words(state)[..out.len()]);
         }
-        for (words_out, state) in piece.chunks_mut(2).zip(state) {
-            words_out.copy_from_slice(&words(state)[..words_out.len()]);
-        }
-        block = block.wrapping_add(WIDTH as u64);
     }
 }
 
-/// Eight vectors of four blocks at a time, then one vector at a time.
+/// Eight vectors of four blocks at a time, and one or two vectors at the end.
 #[target_feature(enable = "avx512f,vaes")]
-fn wide(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, out: &mut [u64]) {
+fn wide(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 8;
     const VECTOR_WORDS: usize = 8;
-    let keys = keys.map(|[low, high]| {
-        let (low, high) = (low as i64, high as i64);
-        _mm512_set_epi64(high, low, high, low, high, low, high, low)
-    });
-    let (s, b) = (stream as i64, first as i64);
-    let mut counter =
-        _mm512_add_epi64(_mm512_set_epi64(b, s, b, s, b, s, b, s), _mm512_set_epi64(3, 0, 2, 0, 1, 0, 0, 0));
-    let step = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+    let keys = keys.map(|key| repeated(key));
+    let masks = repeated(masks);
+    let mut counter = _mm512_add_epi64(repeated([stream, first]), _mm512_set_epi64(3, 0, 2, 0, 1, 0, 0, 0));
     let (whole, rest) = out.as_chunks_mut::<{ WIDTH * VECTOR_WORDS }>();
     for piece in whole {
-        let mut state = [counter; WIDTH];
+        for (words, state) in
+            piece.as_chunks_mut::<VECTOR_WORDS>().0.iter_mut().zip(group::<WIDTH>(&keys, &mut counter))
+        {
+            // SAFETY: the words are those of a vector.
+            unsafe { _mm512_storeu_epi64(words.as_mut_ptr().cast(), _mm512_and_si512(state, masks)) };
+        }
+    }
+    let store = |states: &[__m512i], rest: &mut [u64]| {
+        for (words, state) in rest.chunks_mut(VECTOR_WORDS).zip(states) {
+            let lanes = ((1u32 << words.len()) - 1) as __mmask8;
+            // SAFETY: the mask limits the store to the words.
+            unsafe { _mm512_mask_storeu_epi64(words.as_mut_ptr().cast(), lanes, _mm512_and_si512(*state, masks)) };
+        }
+    };
+    if rest.len() > 2 * VECTOR_WORDS {
+        store(&group::<WIDTH>(&keys, &mut counter), rest);
+    } else if !rest.is_empty() {
+        store(&group::<2>(&keys, &mut counter), rest);
+    }
+}
+
+/// Four times the same block.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn repeated([low, high]: [u64; 2]) -> __m512i {
+    let (low, high) = (low as i64, high as i64);
+    _mm512_set_epi64(high, low, high, low, high, low, high, low)
+}
+
+/// The next N vectors of encrypted counters.
+#[target_feature(enable = "avx512f,vaes")]
+#[inline]
+fn group<const N: usize>(keys: &[__m512i; ROUNDS + 1], counter: &mut __m512i) -> [__m512i; N] {
+    let step = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+    let mut state = [*counter; N];
+    for state in &mut state {
+        *state = _mm512_xor_si512(*counter, keys[0]);
+        *counter = _mm512_add_epi64(*counter, step);
+    }
+    for &key in &keys[1..ROUNDS] {
         for state in &mut state {
-            *state = _mm512_xor_si512(counter, keys[0]);
-            counter = _mm512_add_epi64(counter, step);
-        }
-        for &key in &keys[1..ROUNDS] {
-            for state in &mut state {
-                *state = _mm512_aesenc_epi128(*state, key);
-            }
-        }
-        for (i, state) in state.into_iter().enumerate() {
-            let words = _mm512_aesenclast_epi128(state, keys[ROUNDS]);
-            // SAFETY: the piece holds eight vectors.
-            unsafe { _mm512_storeu_epi64(piece.as_mut_ptr().add(VECTOR_WORDS * i).cast(), words) };
+            *state = _mm512_aesenc_epi128(*state, key);
         }
     }
-    for piece in rest.chunks_mut(VECTOR_WORDS) {
-        let mut state = _mm512_xor_si512(counter, keys[0]);
-        counter = _mm512_add_epi64(counter, step);
-        for &key in &keys[1..ROUNDS] {
-            state = _mm512_aesenc_epi128(state, key);
-        }
-        let words = _mm512_aesenclast_epi128(state, keys[ROUNDS]);
-        let mask = ((1u32 << piece.len()) - 1) as __mmask8;
-        // SAFETY: the mask limits the store to the piece.
-        unsafe { _mm512_mask_storeu_epi64(piece.as_mut_ptr().cast(), mask, words) };
-    }
+    state.map(|state| _mm512_aesenclast_epi128(state, keys[ROUNDS]))
 }
 
 /// Eight blocks at a time.
@@ -179,10 +198,7 @@ fn hash_narrow(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
 fn hash_wide(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
     const WIDTH: usize = 8;
     const VECTOR_BLOCKS: usize = 4;
-    let wide = keys.map(|[low, high]| {
-        let (low, high) = (low as i64, high as i64);
-        _mm512_set_epi64(high, low, high, low, high, low, high, low)
-    });
+    let wide = keys.map(|key| repeated(key));
     let (whole, rest) = blocks.as_chunks_mut::<{ WIDTH * VECTOR_BLOCKS }>();
     for piece in whole {
         let start = piece.as_mut_ptr();

@@ -5,7 +5,8 @@
 
 use std::arch::x86_64::*;
 
-use super::super::avx512::{LANES, for_panels};
+use super::super::avx512::LANES;
+use super::super::blocked::for_panels;
 use super::super::{Shape, scratch};
 use super::high_mask;
 use crate::level::{self, Level};
@@ -52,7 +53,7 @@ fn blocked<const L: usize>(shape: Shape, a: &[u64], b: &[u64], c: &mut [u64], bi
             let inner = INNER.min(k - k0);
             for n0 in (0..n).step_by(COLUMNS) {
                 let columns = COLUMNS.min(n - n0);
-                for_panels(columns, VECTORS, |at, vectors| {
+                for_panels(columns, LANES, VECTORS, |at, vectors| {
                     let width = vectors * LANES;
                     let used = width.min(columns - at);
                     let panel = right[at * L * inner..][..width * L * inner].chunks_exact_mut(width * L);
@@ -67,7 +68,7 @@ fn blocked<const L: usize>(shape: Shape, a: &[u64], b: &[u64], c: &mut [u64], bi
                     for (i, limbs) in left.chunks_exact_mut(L * STRIDE).enumerate().take(rows) {
                         split::<L>(&a[2 * ((m0 + i) * k + k0)..][..2 * inner], limbs, STRIDE);
                     }
-                    for_panels(columns, VECTORS, |at, vectors| {
+                    for_panels(columns, LANES, VECTORS, |at, vectors| {
                         let block = Block::<L> {
                             inner,
                             a: left.as_ptr(),

@@ -1,0 +1,174 @@
+//! Products with AMX: words split into bytes, and a tile instruction that multiplies 16 rows of 64 bytes by 64 rows of 16
+//! columns at a time.
+//!
+//! Limb i of the left operand times limb j of the right one counts 2^(8(i + j)) times, so the products of one diagonal
+//! d = i + j share a sum, and diagonals that begin above the ring are left out: 36 products of limbs for 64 bits, 28 for 56,
+//! 10 for 32. The sums have 32 bits. They may wrap where no more than 32 bits of a diagonal lie within the ring, which holds
+//! from the fourth on; the others bound the inner extent of a block.
+//!
+//! Everything but the instructions themselves, which [`unit`] emulates, runs and is tested on every processor.
+
+#![allow(unsafe_code, reason = "an instruction set found at run time")]
+
+use super::{Shape, scratch};
+use crate::level::{self, Level};
+
+mod pack;
+pub(super) mod unit;
+
+use unit::{Hardware, Tile, Unit};
+
+/// Bits of a limb.
+const LIMB: u32 = 8;
+/// Rows of a tile, and columns of a tile of sums.
+const SIDE: usize = 16;
+/// Terms that one tile instruction adds to a sum.
+const DEPTH: usize = 64;
+/// Columns of a block of sums: two tiles.
+const COLUMNS: usize = 2 * SIDE;
+
+/// Longest inner extent for which no sum that matters above its 32 bits wraps: four products of two bytes per term.
+const MOST_INNER: usize = 16512;
+const _: () = assert!(4 * 255 * 255 * MOST_INNER as u64 <= u32::MAX as u64 && MOST_INNER.is_multiple_of(DEPTH));
+/// Inner extent of a packed block.
+const INNER: usize = 1024;
+const _: () = assert!(INNER <= MOST_INNER && INNER.is_multiple_of(DEPTH));
+/// Tiles of a packed block of the right operand, one mebibyte.
+const RIGHT_TILES: usize = 1024;
+/// Tiles of left limbs that are used before the sums are put aside, so that they and the right ones stay in the first-level
+/// cache.
+const CHUNK_TILES: usize = 16;
+
+/// Whether the tiles of a product of this shape are filled well enough to be faster than vectors.
+pub(super) fn pays(shape: Shape) -> bool {
+    let Shape { m, k, n } = shape;
+    let filled = m.next_multiple_of(SIDE) * k.next_multiple_of(DEPTH) * n.next_multiple_of(COLUMNS);
+    filled <= 2 * m * k * n
+}
+
+/// C = A·B modulo 2^`bits` with the processor's tiles; higher bits of the result are arbitrary.
+pub(super) fn on_hardware(bits: u32, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
+    assert!(level::hardware() >= Level::Amx, "AMX kernel on a processor without it");
+    // SAFETY: that level is reached only where the tiles work, and a product does not call another.
+    let mut unit = unsafe { Hardware::new() };
+    product(&mut unit, bits, shape, a, b, c);
+}
+
+/// C = A·B modulo 2^`bits`; higher bits of the result are arbitrary.
+fn product<U: Unit>(unit: &mut U, bits: u32, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
+    let Shape { m, k, n } = shape;
+    assert!(a.len() == m * k && b.len() == k * n && c.len() == m * n, "operands of the shape");
+    let limbs = bits.div_ceil(LIMB) as usize;
+    let most_steps = INNER.min(k).div_ceil(DEPTH);
+    // Columns of a packed right block, in blocks of sums.
+    let most_pairs = (RIGHT_TILES / (2 * limbs * most_steps)).clamp(1, n.div_ceil(COLUMNS));
+    let left_tiles = most_steps * limbs;
+    let tile_words = size_of::<Tile>() / size_of::<u64>();
+    let left_words = (left_tiles + 2 * limbs) * tile_words;
+    scratch::with(left_words, 2 * most_pairs * left_tiles * tile_words, |left, right| {
+        let (left, sums) = unit::tiles(left).split_at_mut(left_tiles);
+        let right = unit::tiles(right);
+        for k0 in (0..k).step_by(INNER) {
+            let inner = INNER.min(k - k0);
+            let steps = inner.div_ceil(DEPTH);
+            for n0 in (0..n).step_by(most_pairs * COLUMNS) {
+                let columns = (n - n0).min(most_pairs * COLUMNS);
+                for (at, panel) in (0..columns).step_by(COLUMNS).zip(right.chunks_exact_mut(2 * steps * limbs)) {
+                    let used = COLUMNS.min(columns - at);
+                    pack::right(limbs, pack::Piece { words: &b[k0 * n + n0 + at..], stride: n, inner, used }, panel);
+                }
+                for m0 in (0..m).step_by(SIDE) {
+                    let rows = SIDE.min(m - m0);
+                    let left = &mut left[..steps * limbs];
+                    pack::left(limbs, pack::Piece { words: &a[m0 * k + k0..], stride: k, inner, used: rows }, left);
+                    for (at, panel) in (0..columns).step_by(COLUMNS).zip(right.chunks_exact(2 * steps * limbs)) {
+                        diagonals(unit, limbs, left, panel, sums);
+                        let used = COLUMNS.min(columns - at);
+                        U::wide(|| {
+                            for (r, row) in c[m0 * n..][..rows * n].chunks_exact_mut(n).enumerate() {
+                                join(limbs, sums, r, k0 > 0, &mut row[n0 + at..][..used]);
+                            }
+                        });
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// The sums of every diagonal of limbs for one left tile row, `[step][limb]`, and a right panel, `[half][step][limb]`, as
+/// `[diagonal][half]`. Diagonals go in pairs so that a tile of right limbs serves two of them.
+fn diagonals<U: Unit>(unit: &mut U, limbs: usize, left: &[Tile], right: &[Tile], sums: &mut [Tile]) {
+    let steps = left.len() / limbs;
+    let (first, second) = right.split_at(left.len());
+    let chunk = CHUNK_TILES / limbs;
+    for from in (0..steps).step_by(chunk) {
+        let chunk = from..(from + chunk).min(steps);
+        for (d, sums) in (0..limbs).step_by(2).zip(sums.chunks_mut(4)) {
+            let both = d + 1 < limbs;
+            if from == 0 {
+                unit.zero::<0>();
+                unit.zero::<1>();
+                unit.zero::<2>();
+                unit.zero::<3>();
+            } else {
+                unit.load::<0>(&sums[0]);
+                unit.load::<1>(&sums[1]);
+                if both {
+                    unit.load::<2>(&sums[2]);
+                    unit.load::<3>(&sums[3]);
+                }
+            }
+            for step in chunk.clone() {
+                let at = step * limbs;
+                let (left, first, second) = (&left[at..][..limbs], &first[at..][..limbs], &second[at..][..limbs]);
+                if both {
+                    unit.load::<6>(&first[d + 1]);
+                    unit.load::<7>(&second[d + 1]);
+                }
+                for i in 0..=d {
+                    unit.load::<4>(&left[i]);
+                    if both {
+                        unit.multiply_add::<2, 4, 6>();
+                        unit.multiply_add::<3, 4, 7>();
+                    }
+                    unit.load::<6>(&first[d - i]);
+                    unit.load::<7>(&second[d - i]);
+                    unit.multiply_add::<0, 4, 6>();
+                    unit.multiply_add::<1, 4, 7>();
+                }
+                if both {
+                    unit.load::<4>(&left[d + 1]);
+                    unit.multiply_add::<2, 4, 6>();
+                    unit.multiply_add::<3, 4, 7>();
+                }
+            }
+            unit.store::<0>(&mut sums[0]);
+            unit.store::<1>(&mut sums[1]);
+            if both {
+                unit.store::<2>(&mut sums[2]);
+                unit.store::<3>(&mut sums[3]);
+            }
+        }
+    }
+}
+
+/// Row `r` of the diagonals' sums, each at its weight, to or onto `out`.
+#[inline(always)]
+fn join(limbs: usize, sums: &[Tile], r: usize, add: bool, out: &mut [u64]) {
+    for (half, out) in out.chunks_mut(SIDE).enumerate() {
+        let mut row = [0u64; SIDE];
+        for d in 0..limbs {
+            let terms = sums[2 * d + half].row(r).as_chunks::<4>().0;
+            for (sum, term) in row.iter_mut().zip(terms) {
+                *sum = sum.wrapping_add(u64::from(u32::from_le_bytes(*term)) << (LIMB as usize * d));
+            }
+        }
+        for (out, sum) in out.iter_mut().zip(row) {
+            *out = if add { out.wrapping_add(sum) } else { sum };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
