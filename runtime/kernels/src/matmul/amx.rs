@@ -8,10 +8,7 @@
 //!
 //! Everything but the instructions themselves, which [`unit`] emulates, runs and is tested on every processor.
 
-#![allow(unsafe_code, reason = "an instruction set found at run time")]
-
 use super::{Shape, scratch};
-use crate::level::{self, Level};
 
 mod pack;
 pub(super) mod unit;
@@ -48,9 +45,7 @@ pub(super) fn pays(shape: Shape) -> bool {
 
 /// C = A·B modulo 2^`bits` with the processor's tiles; higher bits of the result are arbitrary.
 pub(super) fn on_hardware(bits: u32, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
-    assert!(level::hardware() >= Level::Amx, "AMX kernel on a processor without it");
-    // SAFETY: that level is reached only where the tiles work, and a product does not call another.
-    let mut unit = unsafe { Hardware::new() };
+    let mut unit = Hardware::new().expect("that level is reached only where the tiles work");
     product(&mut unit, bits, shape, a, b, c);
 }
 

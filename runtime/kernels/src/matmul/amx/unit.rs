@@ -6,13 +6,16 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid_count, _xgetbv};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 use super::{DEPTH, SIDE};
 
 /// The bytes of a tile, row after row; sums are little-endian words of 32 bits.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(in super::super) struct Tile(pub(super) [u8; SIDE * DEPTH]);
+pub(super) struct Tile(pub(super) [u8; SIDE * DEPTH]);
 
 impl Tile {
     /// All bytes zero.
@@ -36,7 +39,7 @@ pub(super) fn tiles(words: &mut [u64]) -> &mut [Tile] {
 }
 
 /// Tile registers 0 to 7.
-pub(in super::super) trait Unit {
+pub(super) trait Unit {
     /// Sets tile T to zero.
     fn zero<const T: usize>(&mut self);
     /// Sets tile T.
@@ -87,9 +90,9 @@ impl Unit for Emulated {
 }
 
 /// The processor's tiles, configured for the thread that made it until it is dropped.
-pub(in super::super) struct Hardware {
+pub(super) struct Hardware {
     /// The configuration belongs to one thread.
-    _thread: std::marker::PhantomData<*const ()>,
+    _thread: PhantomData<*const ()>,
 }
 
 /// What `ldtilecfg` reads: palette 1, of each tile the bytes of a row and the rows.
@@ -113,15 +116,24 @@ static CONFIGURATION: Configuration = {
     Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes, rows }
 };
 
+thread_local! {
+    static IN_USE: Cell<bool> = const { Cell::new(false) };
+}
+
 impl Hardware {
-    /// Configures the tiles.
+    /// Configures the tiles for this thread, or `None` if the processor has none.
     ///
-    /// # Safety
-    /// [`works`] has returned true in this process, and the thread has no other `Hardware`.
-    pub(in super::super) unsafe fn new() -> Hardware {
+    /// # Panics
+    /// If the thread has another `Hardware`.
+    pub(super) fn new() -> Option<Hardware> {
+        static WORKS: OnceLock<bool> = OnceLock::new();
+        if !*WORKS.get_or_init(works) {
+            return None;
+        }
+        assert!(!IN_USE.replace(true), "one configuration of the tiles per thread");
         // SAFETY: the processor has tiles and the operating system saves them; the configuration is a valid one.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly)) };
-        Hardware { _thread: std::marker::PhantomData }
+        Some(Hardware { _thread: PhantomData })
     }
 }
 
@@ -129,6 +141,7 @@ impl Drop for Hardware {
     fn drop(&mut self) {
         // SAFETY: a `Hardware` exists only where the instruction does; no tile is in use any more.
         unsafe { asm!("tilerelease", options(nomem, nostack)) };
+        IN_USE.set(false);
     }
 }
 
