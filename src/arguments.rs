@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    bench, calibrate, check, compile, cost, explain, fmt, inspect, keygen, new, run, simulate, weights,
+    bench, calibrate, check, compile, cost, deal, explain, fmt, inspect, keygen, new, run, simulate, weights,
 };
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.
@@ -66,6 +66,7 @@ pub(crate) enum Command {
     Cost(cost::CostArguments),
     Simulate(simulate::SimulateArguments),
     Run(Box<run::RunArguments>),
+    Deal(Box<deal::DealArguments>),
     New(new::NewArguments),
     Weights(weights::WeightsArguments),
     Explain(explain::ExplainArguments),

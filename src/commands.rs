@@ -5,6 +5,7 @@ pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod cost;
+pub(crate) mod deal;
 pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod inspect;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Cost(arguments) => cost::run(arguments, terminal),
         Command::Simulate(arguments) => simulate::run(arguments, terminal),
         Command::Run(arguments) => run::run(arguments, terminal),
+        Command::Deal(arguments) => deal::run(arguments, terminal),
         Command::RoleProcess { .. } => run::role_process::run(),
         Command::New(arguments) => new::run(arguments, terminal),
         Command::Weights(arguments) => weights::run(arguments, terminal),

@@ -29,6 +29,11 @@ pub(crate) struct RangeOptions {
 }
 
 impl RangeOptions {
+    /// Ranges of this file, or of the file beside the model.
+    pub(crate) fn of_file(ranges: Option<PathBuf>) -> Self {
+        Self { ranges, calibrate: Vec::new() }
+    }
+
     /// Whether ranges are to be observed.
     pub(crate) fn calibrates(&self) -> bool {
         !self.calibrate.is_empty()

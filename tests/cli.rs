@@ -6,6 +6,8 @@ mod bad_files;
 mod bench;
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/deal.rs"]
+mod deal;
 #[path = "cli/example.rs"]
 mod example;
 #[path = "cli/machines.rs"]

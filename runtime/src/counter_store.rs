@@ -1,7 +1,9 @@
-//! The durable record of used correlations: a file per peer and dealer that is written before the first masked byte travels.
+//! The durable record of used correlations: a file per peer and dealer, or per batch that was dealt into files, that is
+//! written before the first masked byte travels.
 //!
-//! A batch is one grant of seeds by the dealer. A batch that was ever begun is refused, so a static mask never
-//! covers two encodings; within a batch an index is refused unless it is above all that either party has used.
+//! A batch is one grant of seeds by the dealer. One that came over a link and was ever begun is refused. One that came
+//! in files may go on later, but its setup only with the very message that is on record, so a static mask never covers
+//! two encodings. Within a batch an index is refused unless it is above all that either party has used.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -9,6 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use mpcc_channel::Fingerprint;
+use mpcc_program::code::Role;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -81,6 +84,27 @@ struct Entry {
     own: Option<u64>,
     /// Highest index the peer said it uses.
     peer: Option<u64>,
+    /// Hash of the message of the setup that was sent, of a batch in files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<String>,
+    /// Hash of the message of the setup that arrived, of a batch in files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    received: Option<String>,
+}
+
+impl Entry {
+    fn new(batch: BatchId) -> Self {
+        Entry { batch: batch.to_string(), own: None, peer: None, sent: None, received: None }
+    }
+}
+
+/// What is on record of a batch in files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The first index above all that either party has used.
+    pub next: u64,
+    /// Hash of the message of the setup that arrived from the other party, if one did.
+    pub received: Option<[u8; 32]>,
 }
 
 /// The record of one pair of peer and dealer.
@@ -99,11 +123,51 @@ impl CounterStore {
         let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 name of a record of used correlations");
         hasher.update(peer.as_bytes()).update(dealer.as_bytes());
         let name = hasher.finalize().to_hex();
+        Self::at(directory, format!("counters-{}.json", &name[..32]))
+    }
+
+    /// Opens the record of a batch in files, whoever the peer is: a copy of a file is the same batch.
+    ///
+    /// # Errors
+    /// [`CounterError::File`], [`CounterError::Malformed`].
+    pub fn open_material(directory: &Path, batch: BatchId, role: Role) -> Result<CounterStore, CounterError> {
+        Self::at(directory, Self::material_name(batch, role))
+    }
+
+    /// Name of the record of a batch in files.
+    fn material_name(batch: BatchId, role: Role) -> String {
+        let role = if role == Role::ModelOwner { "model-owner" } else { "data-owner" };
+        format!("material-{batch}-{role}.json")
+    }
+
+    fn at(directory: &Path, name: String) -> Result<CounterStore, CounterError> {
         fs::create_dir_all(directory).map_err(failed("create", directory))?;
-        let path = directory.join(format!("counters-{}.json", &name[..32]));
-        let store = CounterStore { directory: directory.to_owned(), path };
+        let store = CounterStore { directory: directory.to_owned(), path: directory.join(name) };
         store.locked(|_| Ok(false))?;
         Ok(store)
+    }
+
+    /// What a directory has on record of a batch in files; nothing is made or changed.
+    ///
+    /// # Errors
+    /// [`CounterError::File`], [`CounterError::Malformed`].
+    pub fn look_up(directory: &Path, batch: BatchId, role: Role) -> Result<Usage, CounterError> {
+        let path = directory.join(Self::material_name(batch, role));
+        let store = CounterStore { directory: directory.to_owned(), path };
+        store.read()?.usage(batch).map_err(|detail| store.malformed(detail))
+    }
+
+    /// What is on record of a batch in files.
+    ///
+    /// # Errors
+    /// [`CounterError::File`], [`CounterError::Malformed`].
+    pub fn usage(&self, batch: BatchId) -> Result<Usage, CounterError> {
+        let mut usage = Usage::default();
+        self.locked(|record| {
+            usage = record.usage(batch).map_err(|detail| self.malformed(detail))?;
+            Ok(false)
+        })?;
+        Ok(usage)
     }
 
     /// Records that a batch is begun, durably, before anything masked by it is sent.
@@ -118,8 +182,48 @@ impl CounterStore {
             }
             let excess = (record.batches.len() + 1).saturating_sub(BATCHES);
             record.batches.drain(..excess);
-            record.batches.push(Entry { batch: name, own: None, peer: None });
+            record.batches.push(Entry::new(batch));
             Ok(true)
+        })
+    }
+
+    /// Records, durably, the hash of the message of the setup that is about to be sent, for a batch in files.
+    ///
+    /// # Errors
+    /// [`CounterError::Used`] if another message is on record: the mask that it was sent under serves once.
+    pub fn begin_again(&self, batch: BatchId, sent: &[u8; 32]) -> Result<(), CounterError> {
+        self.setup_message(batch, sent, |entry| &mut entry.sent)
+    }
+
+    /// The same for the message that arrived.
+    ///
+    /// # Errors
+    /// [`CounterError::Used`] if another message is on record.
+    pub fn arrived_again(&self, batch: BatchId, received: &[u8; 32]) -> Result<(), CounterError> {
+        self.setup_message(batch, received, |entry| &mut entry.received)
+    }
+
+    fn setup_message(
+        &self,
+        batch: BatchId,
+        hash: &[u8; 32],
+        field: impl Fn(&mut Entry) -> &mut Option<String>,
+    ) -> Result<(), CounterError> {
+        self.locked(|record| {
+            let name = batch.to_string();
+            let at = record.batches.iter().position(|entry| entry.batch == name).unwrap_or_else(|| {
+                record.batches.push(Entry::new(batch));
+                record.batches.len() - 1
+            });
+            let hash = blake3::Hash::from_bytes(*hash).to_hex();
+            match field(&mut record.batches[at]) {
+                Some(known) if *known == *hash => Ok(false),
+                Some(_) => Err(self.used(batch, "its setup, with another masked model,".to_owned())),
+                unknown => {
+                    *unknown = Some(hash.to_string());
+                    Ok(true)
+                }
+            }
         })
     }
 
@@ -168,13 +272,16 @@ impl CounterStore {
             }
             Err(e) => return Err(failed("read", &self.path)(e)),
         };
-        let malformed = |detail| CounterError::Malformed { path: self.path.display().to_string(), detail };
-        let record: Record = serde_json::from_str(&text).map_err(|e| malformed(e.to_string()))?;
+        let record: Record = serde_json::from_str(&text).map_err(|e| self.malformed(e.to_string()))?;
         if record.schema == SCHEMA {
             Ok(record)
         } else {
-            Err(malformed(format!("its schema is {:?}, not {SCHEMA:?}", record.schema)))
+            Err(self.malformed(format!("its schema is {:?}, not {SCHEMA:?}", record.schema)))
         }
+    }
+
+    fn malformed(&self, detail: String) -> CounterError {
+        CounterError::Malformed { path: self.path.display().to_string(), detail }
     }
 
     fn replace(&self, record: &Record) -> io::Result<()> {
@@ -184,6 +291,19 @@ impl CounterStore {
         file.as_file().sync_all()?;
         file.persist(&self.path)?;
         File::open(&self.directory)?.sync_all()
+    }
+}
+
+impl Record {
+    fn usage(&self, batch: BatchId) -> Result<Usage, String> {
+        let name = batch.to_string();
+        let Some(entry) = self.batches.iter().find(|entry| entry.batch == name) else {
+            return Ok(Usage::default());
+        };
+        let next = entry.own.max(entry.peer).map_or(0, |highest| highest.saturating_add(1));
+        let received = entry.received.as_ref().map(blake3::Hash::from_hex).transpose();
+        let received = received.map_err(|_| "a hash in it is none".to_owned())?;
+        Ok(Usage { next, received: received.map(|hash| *hash.as_bytes()) })
     }
 }
 

@@ -8,6 +8,7 @@ use mpcc_protocols::{CodeError, ProtocolError};
 use thiserror::Error;
 
 use crate::counter_store::CounterError;
+use crate::material::MaterialError;
 
 /// Why a session ended.
 #[derive(Debug, Error)]
@@ -44,8 +45,14 @@ pub enum SessionError {
     #[error(transparent)]
     Link(#[from] LinkError),
     /// Correlated randomness that was used before.
-    #[error("{0}; start a new session so that the dealer deals anew")]
+    #[error("{0}; start a new session so that the dealer deals anew, or deal again with `mpcc deal`")]
     MaterialUsed(String),
+    /// A file holds too little correlated randomness for what is asked.
+    #[error("{0}; give fewer inputs, or deal again with `mpcc deal`")]
+    Exhausted(String),
+    /// A file of correlated randomness cannot be made or used.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
     /// The record of used correlations cannot be read or written.
     #[error(transparent)]
     Counters(CounterError),
@@ -68,7 +75,10 @@ impl SessionError {
     /// ```
     pub fn exit_code(&self) -> u8 {
         match self {
-            SessionError::OwnData(_) => 1,
+            SessionError::Material(
+                MaterialError::Exposed { .. } | MaterialError::Exists(_) | MaterialError::NoRoom { .. },
+            ) => 2,
+            SessionError::OwnData(_) | SessionError::Material(_) => 1,
             SessionError::Misuse(_) | SessionError::Counters(_) => 2,
             SessionError::Incompatible { .. } | SessionError::Misbehaved { .. } => 3,
             SessionError::Link(link) => match link.exit_class() {
@@ -77,7 +87,7 @@ impl SessionError {
                 ExitClass::Link => 4,
                 ExitClass::Bug => 70,
             },
-            SessionError::MaterialUsed(_) => 5,
+            SessionError::MaterialUsed(_) | SessionError::Exhausted(_) => 5,
             SessionError::Code(_) | SessionError::Bug(_) => 70,
         }
     }
@@ -109,11 +119,16 @@ impl From<CounterError> for SessionError {
     }
 }
 
-/// The link error that a reader or writer of corrections wrapped.
+/// The error that a reader or writer of corrections, or what runs beside them, wrapped.
 fn link_error(error: io::Error) -> SessionError {
     let text = error.to_string();
-    match error.into_inner().map(|inner| inner.downcast::<LinkError>()) {
-        Some(Ok(link)) => SessionError::Link(*link),
-        _ => SessionError::Bug(format!("the stream of corrections failed: {text}")),
+    let inner = match error.into_inner().map(|inner| inner.downcast::<LinkError>()) {
+        Some(Ok(link)) => return SessionError::Link(*link),
+        Some(Err(other)) => other.downcast::<SessionError>().ok(),
+        None => None,
+    };
+    match inner {
+        Some(session) => *session,
+        None => SessionError::Bug(format!("the stream of corrections failed: {text}")),
     }
 }

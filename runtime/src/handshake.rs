@@ -1,8 +1,8 @@
 //! What the roles compare before anything secret moves, and the messages that carry it.
 //!
 //! Every role sends its hello to both others before it reads theirs, so that each of two that differ sees the
-//! difference itself. The dealer answers matching hellos with a batch and a seed; then the parties confirm to
-//! each other that they speak of the same session, batch and number of inferences.
+//! difference itself. The dealer answers matching hellos with a batch and a seed, which otherwise come from files; then
+//! the parties confirm to each other that they speak of the same session, batch and number of inferences.
 
 use mpcc_channel::{Duplex, LinkError, SessionTag};
 use mpcc_kernels::trig;
@@ -10,7 +10,7 @@ use mpcc_program::code::Role;
 use mpcc_protocols::SessionSeed;
 use zeroize::Zeroize;
 
-use crate::counter_store::BatchId;
+use crate::counter_store::{BatchId, Usage};
 use crate::error::SessionError;
 use crate::transfer::kind;
 
@@ -35,24 +35,38 @@ pub(crate) struct Hello {
     role: Role,
     identity: ProgramIdentity,
     tables: [u8; 32],
+    files: bool,
     pub(crate) nonce: [u8; 16],
+}
+
+/// Set in the byte of a role whose correlated randomness comes from a file.
+const FROM_FILE: u8 = 0x80;
+
+/// Digest of the public factors that roles must have alike.
+pub(crate) fn tables_digest() -> [u8; 32] {
+    let mut tables = [0; 32];
+    for (bytes, word) in tables.chunks_exact_mut(8).zip(trig::table_digest()) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    tables
 }
 
 impl Hello {
     /// Ours, with a fresh nonce.
     pub(crate) fn new(role: Role, identity: ProgramIdentity) -> Result<Hello, SessionError> {
-        let mut tables = [0; 32];
-        for (bytes, word) in tables.chunks_exact_mut(8).zip(trig::table_digest()) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        Ok(Hello { role, identity, tables, nonce: random()? })
+        Ok(Hello { role, identity, tables: tables_digest(), files: false, nonce: random()? })
+    }
+
+    /// The same of a party whose correlated randomness comes from a file.
+    pub(crate) fn with_files(self) -> Hello {
+        Hello { files: true, ..self }
     }
 
     pub(crate) fn send(&self, link: &mut dyn Duplex) -> Result<(), LinkError> {
         let mut bytes = Vec::with_capacity(HELLO_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
-        bytes.push(self.role as u8);
+        bytes.push(self.role as u8 | if self.files { FROM_FILE } else { 0 });
         for part in [&self.identity.program, &self.identity.binding, &self.tables] {
             bytes.extend_from_slice(part);
         }
@@ -91,6 +105,9 @@ impl Hello {
         let Some((theirs, program, binding, tables, nonce)) = fields else {
             return Err(misbehaved("its hello is cut short"));
         };
+        let source = |files: bool| if files { "files (--material)" } else { "a dealer" }.to_owned();
+        differ("source of correlated randomness", source(self.files), source(theirs & FROM_FILE != 0))?;
+        let theirs = theirs & !FROM_FILE;
         let name = |r: u8| [Role::ModelOwner, Role::DataOwner, Role::Dealer].into_iter().find(|x| *x as u8 == r);
         differ("role of that address", format!("{:?}", Some(role)), format!("{:?}", name(theirs)))?;
         differ("program", hex(&self.identity.program), hex(&program))?;
@@ -115,6 +132,19 @@ impl SessionDigest {
         let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 session of three roles");
         hasher.update(&program.program).update(&program.binding);
         hasher.update(model_owner).update(data_owner).update(dealer).update(&batch.0);
+        SessionDigest(*hasher.finalize().as_bytes())
+    }
+
+    /// The session of two parties that hold the files with this commitment.
+    pub(crate) fn of_material(
+        program: &ProgramIdentity,
+        model_owner: &[u8; 16],
+        data_owner: &[u8; 16],
+        commitment: &[u8; 32],
+    ) -> SessionDigest {
+        let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 session of two roles with files");
+        hasher.update(&program.program).update(&program.binding);
+        hasher.update(model_owner).update(data_owner).update(commitment);
         SessionDigest(*hasher.finalize().as_bytes())
     }
 
@@ -163,6 +193,54 @@ pub(crate) fn confirm(
     Ok(u64::from_le_bytes(count))
 }
 
+/// What the other party says about the file it holds.
+pub(crate) struct Confirmed {
+    /// Inferences asked for; the model owner asks for none.
+    pub(crate) asked: u64,
+    /// What it has on record of the batch.
+    pub(crate) usage: Usage,
+}
+
+/// Parties with files: compares session, batch and commitment, and exchanges what is on record of the batch.
+pub(crate) fn confirm_material(
+    link: &mut dyn Duplex,
+    session: &SessionDigest,
+    batch: BatchId,
+    commitment: &[u8; 32],
+    asked: u64,
+    usage: &Usage,
+) -> Result<Confirmed, SessionError> {
+    let mut message = [&session.0[..], &batch.0, commitment].concat();
+    message.extend_from_slice(&asked.to_le_bytes());
+    message.extend_from_slice(&usage.next.to_le_bytes());
+    message.push(u8::from(usage.received.is_some()));
+    message.extend_from_slice(&usage.received.unwrap_or_default());
+    link.send(kind::CONFIRM_MATERIAL, message)?;
+    let bytes = link.recv_exact(kind::CONFIRM_MATERIAL, 32 + 16 + 32 + 8 + 8 + 1 + 32)?;
+    let (head, rest) = bytes.split_at(32 + 16 + 32);
+    for (what, ours, theirs) in [
+        ("batch of the dealt material", &batch.0[..], &head[32..48]),
+        ("commitment to both files", &commitment[..], &head[48..]),
+        ("session", &session.0[..], &head[..32]),
+    ] {
+        if ours != theirs {
+            let peer = link.peer().to_owned();
+            return Err(SessionError::Incompatible { peer, what, ours: hex(ours), theirs: hex(theirs) });
+        }
+    }
+    let fields = (|| {
+        let (asked, rest) = split::<8>(rest)?;
+        let (next, rest) = split::<8>(rest)?;
+        let ([known], rest) = split::<1>(rest)?;
+        let (received, _) = split::<32>(rest)?;
+        let usage = Usage { next: u64::from_le_bytes(next), received: (known != 0).then_some(received) };
+        Some(Confirmed { asked: u64::from_le_bytes(asked), usage })
+    })();
+    let cut =
+        || SessionError::Misbehaved { peer: link.peer().to_owned(), detail: "its message is cut short".to_owned() };
+    fields.ok_or_else(cut)
+}
+
 /// Parties: both have the material of `index` for the same masked model. Returns the peer's index.
 pub(crate) fn ready(link: &mut dyn Duplex, index: u64, model: &blake3::Hash) -> Result<u64, SessionError> {
     link.send(kind::READY, [&index.to_le_bytes()[..], model.as_bytes()].concat())?;
@@ -191,6 +269,7 @@ fn split<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
     bytes.split_first_chunk::<N>().map(|(head, rest)| (*head, rest))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

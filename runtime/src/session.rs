@@ -14,6 +14,7 @@ use mpcc_protocols::{CheckedCode, OutputWords, Party, ProtocolError, SessionSeed
 use crate::counter_store::{BatchId, CounterStore};
 use crate::error::SessionError;
 use crate::handshake::{self, Hello, ProgramIdentity, SessionDigest};
+use crate::material::{self, MaterialFile, MaterialLink};
 use crate::measure::{InferenceMeasurement, RoleReport, peak_rss_bytes};
 use crate::progress::{Progress, ProgressEvent};
 use crate::transfer::{CorrectionReader, exchange, kind};
@@ -38,6 +39,22 @@ pub enum Endpoint {
     Connect(String),
 }
 
+/// Where a party's correlated randomness comes from.
+#[derive(Debug)]
+pub enum Supply {
+    /// A dealer, over a link.
+    Dealer {
+        /// Who it is.
+        peer: Peer,
+        /// Where it listens.
+        address: String,
+        /// Limits and shaping of the link.
+        link: LinkOptions,
+    },
+    /// A file that was dealt before; the other party holds its other half.
+    File(MaterialFile),
+}
+
 /// Everything a party needs besides its program and its data.
 #[derive(Debug)]
 pub struct PartyConfig {
@@ -49,12 +66,8 @@ pub struct PartyConfig {
     pub peer_endpoint: Endpoint,
     /// Limits and shaping of that link.
     pub peer_link: LinkOptions,
-    /// The dealer.
-    pub dealer: Peer,
-    /// Where it listens.
-    pub dealer_address: String,
-    /// Limits and shaping of the link to the dealer.
-    pub dealer_link: LinkOptions,
+    /// Where correlated randomness comes from.
+    pub supply: Supply,
     /// How long a role that is alive may work in silence once the session runs.
     pub patience: Duration,
     /// Where used correlations are recorded.
@@ -69,6 +82,16 @@ pub(crate) enum Own {
     Weights { weights: Vec<Vec<u64>>, most_inferences: Option<u64> },
     /// The data owner's encoded inputs, one list per inference.
     Inputs(Vec<Vec<Vec<u64>>>),
+}
+
+impl Own {
+    /// Inferences that this party asks for, and the other party.
+    pub(crate) fn asked(&self) -> (u64, Role) {
+        match self {
+            Own::Weights { .. } => (0, Role::DataOwner),
+            Own::Inputs(inputs) => (inputs.len() as u64, Role::ModelOwner),
+        }
+    }
 }
 
 /// Corrections of the next inference that a party takes while one is online.
@@ -92,25 +115,42 @@ pub(crate) fn run(
     own: Own,
     progress: &dyn Progress,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
-    let store = CounterStore::open(&config.state_directory, &config.peer.fingerprint, &config.dealer.fingerprint)?;
-    let mut dealer_link = config.dealer_link.clone();
-    if config.ahead {
-        dealer_link.queue_bytes = dealer_link.queue_bytes.max(AHEAD_BYTES);
-    }
-    let mut dealer = connect(&config.dealer_address, &config.identity, &config.dealer, &dealer_link)?;
-    let mut peer = match &config.peer_endpoint {
-        Endpoint::Listen(listener) => listener.accept(&config.identity, &config.peer, &config.peer_link)?,
-        Endpoint::Connect(address) => connect(address, &config.identity, &config.peer, &config.peer_link)?,
+    let PartyConfig { identity, peer, peer_endpoint, peer_link, supply, patience, state_directory, ahead } = config;
+    let meet = || match &peer_endpoint {
+        Endpoint::Listen(listener) => listener.accept(&identity, &peer, &peer_link),
+        Endpoint::Connect(address) => connect(address, &identity, &peer, &peer_link),
     };
-    progress.event(ProgressEvent::Connected);
-    let agreement = agree(&mut peer, &mut dealer, program, &own)?;
-    let wait = |link: &mut Link| link.set_idle_timeout(config.patience);
-    wait(&mut peer);
-    wait(&mut dealer);
-    let done = converse(&mut peer, &mut dealer, program, own, agreement, &store, config.ahead, progress)?;
-    finish(dealer)?;
-    finish(peer)?;
-    Ok(done)
+    match supply {
+        Supply::Dealer { peer: dealer, address, mut link } => {
+            let store = CounterStore::open(&state_directory, &peer.fingerprint, &dealer.fingerprint)?;
+            if ahead {
+                link.queue_bytes = link.queue_bytes.max(AHEAD_BYTES);
+            }
+            let mut dealer = connect(&address, &identity, &dealer, &link)?;
+            let mut peer = meet()?;
+            progress.event(ProgressEvent::Connected);
+            let agreement = agree(&mut peer, &mut dealer, program, &own)?;
+            peer.set_idle_timeout(patience);
+            dealer.set_idle_timeout(patience);
+            let done = converse(&mut peer, &mut dealer, program, own, agreement, &store, ahead, progress)?;
+            finish(dealer)?;
+            finish(peer)?;
+            Ok(done)
+        }
+        Supply::File(mut file) => {
+            let role = program.code.code().role;
+            let store = CounterStore::open_material(&state_directory, file.contents().batch, role)?;
+            let mut peer = meet()?;
+            progress.event(ProgressEvent::Connected);
+            let agreement = material::agree(&mut peer, &file, program, &own, &store)?;
+            peer.set_idle_timeout(patience);
+            material::check(&mut peer, &mut file, &agreement)?;
+            let mut file = MaterialLink::new(file);
+            let done = converse(&mut peer, &mut file, program, own, agreement, &store, ahead, progress)?;
+            finish(peer)?;
+            Ok(done)
+        }
+    }
 }
 
 /// Ends a link whose work is done. That the other end said goodbye first, so that the last heartbeat found nobody, is
@@ -122,11 +162,51 @@ pub(crate) fn finish(link: Link) -> Result<(), LinkError> {
     }
 }
 
-/// What both parties and the dealer agreed on.
+/// What the parties agreed on, with the dealer or beside their files.
 pub(crate) struct Agreement {
     pub(crate) batch: BatchId,
     pub(crate) seed: SessionSeed,
     pub(crate) inferences: u64,
+    /// Index of the first inference.
+    pub(crate) start: u64,
+    pub(crate) setup: SetupRule,
+}
+
+/// When a batch may be set up.
+#[derive(Clone, Copy)]
+pub(crate) enum SetupRule {
+    /// If it never was.
+    Once,
+    /// If the messages are those of every earlier time.
+    Alike {
+        /// Hash of the message that the peer has on record.
+        at_peer: Option<[u8; 32]>,
+    },
+}
+
+impl SetupRule {
+    /// Records the setup before its message is sent.
+    fn claim(self, store: &CounterStore, batch: BatchId, sent: &blake3::Hash) -> Result<(), SessionError> {
+        match self {
+            SetupRule::Once => store.begin(batch)?,
+            SetupRule::Alike { at_peer } => {
+                if at_peer.is_some_and(|known| known != *sent.as_bytes()) {
+                    let what = format!("the other party has another masked model of batch {batch} on record");
+                    return Err(SessionError::MaterialUsed(what));
+                }
+                store.begin_again(batch, sent.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the peer's message.
+    fn arrived(self, store: &CounterStore, batch: BatchId, received: &blake3::Hash) -> Result<(), SessionError> {
+        match self {
+            SetupRule::Once => Ok(()),
+            SetupRule::Alike { .. } => Ok(store.arrived_again(batch, received.as_bytes())?),
+        }
+    }
 }
 
 /// Compares programs with both other roles, takes the dealer's grant, and confirms the session with the peer.
@@ -137,10 +217,7 @@ pub(crate) fn agree(
     own: &Own,
 ) -> Result<Agreement, SessionError> {
     let role = program.code.code().role;
-    let (asked, other) = match own {
-        Own::Weights { .. } => (0, Role::DataOwner),
-        Own::Inputs(inputs) => (inputs.len() as u64, Role::ModelOwner),
-    };
+    let (asked, other) = own.asked();
     let hello = Hello::new(role, program.identity)?;
     // A role that found a difference has left: its hello, which says why, is read before a failed send counts.
     let sent = hello.send(dealer).and(hello.send(peer));
@@ -156,8 +233,14 @@ pub(crate) fn agree(
     dealer.set_session(session.tag());
     let theirs = handshake::confirm(peer, &session, batch, asked)?;
     peer.set_session(session.tag());
-    let inferences = match own {
-        Own::Inputs(_) => asked,
+    let inferences = served(peer, own, theirs)?;
+    Ok(Agreement { batch, seed, inferences, start: 0, setup: SetupRule::Once })
+}
+
+/// How many inferences follow, where the peer asks for `theirs`.
+pub(crate) fn served(peer: &dyn Duplex, own: &Own, theirs: u64) -> Result<u64, SessionError> {
+    match own {
+        Own::Inputs(inputs) => Ok(inputs.len() as u64),
         Own::Weights { most_inferences, .. } => {
             let limit = most_inferences.unwrap_or(NO_FURTHER - 1);
             if theirs == 0 || theirs > limit {
@@ -168,10 +251,9 @@ pub(crate) fn agree(
                     theirs: theirs.to_string(),
                 });
             }
-            theirs
+            Ok(theirs)
         }
-    };
-    Ok(Agreement { batch, seed, inferences })
+    }
 }
 
 /// The session after agreement.
@@ -186,7 +268,7 @@ pub(crate) fn converse(
     ahead: bool,
     progress: &dyn Progress,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
-    let Agreement { batch, seed, inferences } = agreement;
+    let Agreement { batch, seed, inferences, start: first, setup } = agreement;
     let (weights, mut inputs) = match own {
         Own::Weights { weights, .. } => (weights, Vec::new().into_iter()),
         Own::Inputs(inputs) => (Vec::new(), inputs.into_iter()),
@@ -203,11 +285,14 @@ pub(crate) fn converse(
     };
 
     progress.event(ProgressEvent::Setup);
-    store.begin(batch)?;
     let start = Instant::now();
     peer.set_phase(Phase::Setup);
     dealer.set_phase(Phase::Setup);
-    let model = set_up(peer, dealer, &mut party, role, &blame)?;
+    let records = SetupRecords {
+        claim: &|sent| setup.claim(store, batch, sent),
+        arrived: &|received| setup.arrived(store, batch, received),
+    };
+    let model = set_up(peer, dealer, &mut party, role, records, &blame)?;
     report.setup_seconds = start.elapsed().as_secs_f64();
     report.setup_bytes_sent = peer.counters().phase(Phase::Setup).payload_sent;
     report.setup_bytes_received = peer.counters().phase(Phase::Setup).payload_received;
@@ -217,10 +302,11 @@ pub(crate) fn converse(
         dealer.set_phase(Phase::Handshake);
         dealer.send(kind::REQUEST, index.to_le_bytes().to_vec())
     };
-    request(dealer, 0)?;
+    request(dealer, first)?;
     let mut outputs = Vec::new();
-    for index in 0..inferences {
-        progress.event(ProgressEvent::Offline { inference: index + 1, of: Some(inferences) });
+    for number in 0..inferences {
+        let index = first + number;
+        progress.event(ProgressEvent::Offline { inference: number + 1, of: Some(inferences) });
         let start = Instant::now();
         let offline_before = dealer.counters().phase(Phase::Offline).payload_received;
         dealer.set_phase(Phase::Offline);
@@ -235,7 +321,7 @@ pub(crate) fn converse(
         store.claim(batch, index, theirs)?;
         let offline_seconds = start.elapsed().as_secs_f64();
 
-        let more = index + 1 < inferences;
+        let more = number + 1 < inferences;
         if ahead && more {
             request(dealer, index + 1)?;
         }
@@ -251,7 +337,7 @@ pub(crate) fn converse(
             let theirs = exchange(peer, kind::HOP, message, expected)?;
             online.receive(hop, &theirs).map_err(blame)?;
             peer.recycle(theirs);
-            progress.event(ProgressEvent::Hop { hop: hop + 1, of: hops, inference: index + 1, inferences });
+            progress.event(ProgressEvent::Hop { hop: hop + 1, of: hops, inference: number + 1, inferences });
         }
         outputs.push(online.finish().map_err(blame)?);
         let online_seconds = start.elapsed().as_secs_f64();
@@ -274,20 +360,31 @@ pub(crate) fn converse(
     Ok((outputs, report))
 }
 
+/// What is put on record of a setup.
+struct SetupRecords<'a> {
+    /// Before anything masked is sent, with the hash of the message.
+    claim: &'a dyn Fn(&blake3::Hash) -> Result<(), SessionError>,
+    /// When the peer's message has arrived, with its hash.
+    arrived: &'a dyn Fn(&blake3::Hash) -> Result<(), SessionError>,
+}
+
 /// The setup; returns the hash of the masked model, which both parties hold.
 fn set_up(
     peer: &mut dyn Duplex,
     dealer: &mut dyn Duplex,
     party: &mut Party,
     role: Role,
+    records: SetupRecords<'_>,
     blame: &dyn Fn(ProtocolError) -> SessionError,
 ) -> Result<blake3::Hash, SessionError> {
     let (_, expected) = party.setup_bytes();
     with_corrections(dealer, kind::SETUP_CORRECTIONS, blame, |corrections| {
         let message = party.setup_message(corrections)?;
         let sent = blake3::hash(&message);
+        (records.claim)(&sent).map_err(io::Error::other)?;
         let theirs = exchange(peer, kind::SETUP, message, expected).map_err(io::Error::other)?;
         let received = blake3::hash(&theirs);
+        (records.arrived)(&received).map_err(io::Error::other)?;
         party.setup_receive(theirs, corrections)?;
         let (first, second) = if role == Role::ModelOwner { (sent, received) } else { (received, sent) };
         let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 masked model");

@@ -21,8 +21,8 @@ use mpcc_protocols::CheckedCode;
 use crate::data_owner::Inferences;
 use crate::dealer::DealerConfig;
 use crate::{
-    Endpoint, NoProgress, PartyConfig, ProgramIdentity, Progress, RoleProgram, RoleReport, SessionError, data_owner,
-    dealer, model_owner,
+    Endpoint, NoProgress, PartyConfig, ProgramIdentity, Progress, RoleProgram, RoleReport, SessionError, Supply,
+    data_owner, dealer, model_owner,
 };
 use tiny::Tiny;
 
@@ -100,9 +100,7 @@ fn start(setting: Setting) -> Session {
         peer: peers[peer].clone(),
         peer_endpoint,
         peer_link: setting.link.clone(),
-        dealer: peers[2].clone(),
-        dealer_address: dealer_address.clone(),
-        dealer_link: setting.link.clone(),
+        supply: Supply::Dealer { peer: peers[2].clone(), address: dealer_address.clone(), link: setting.link.clone() },
         patience: Duration::from_secs(20),
         state_directory,
         ahead: setting.ahead,

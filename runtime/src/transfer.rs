@@ -30,6 +30,10 @@ pub(crate) mod kind {
     pub(crate) const READY: u8 = 8;
     /// A party's message of a hop.
     pub(crate) const HOP: u8 = 9;
+    /// What two parties with files agreed on.
+    pub(crate) const CONFIRM_MATERIAL: u8 = 10;
+    /// A party's file is as it was dealt.
+    pub(crate) const MATERIAL_INTACT: u8 = 11;
 }
 
 /// Sends `outgoing` while receiving a message of `expected` bytes. An empty message takes no frame.

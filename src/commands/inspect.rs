@@ -1,4 +1,6 @@
-//! `mpcc inspect`: what is in an artefact.
+//! `mpcc inspect`: what is in an artefact, or in a file of dealt material.
+
+mod material;
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,26 +10,32 @@ use clap::Args;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
 use mpcc_program::machine::Machine;
+use mpcc_runtime::material::MaterialFile;
 use serde::Serialize;
 
 use crate::estimate::{By, Priced, Row};
+use crate::failure::Usage;
 use crate::model;
 use crate::report::{Bytes, protocols, table};
 use crate::terminal::Terminal;
 
 /// Show what is in an artefact: program hash, plans, trust model, what is opened to whom, value ranges, and cost by
-/// layer.
+/// layer. Or check a file made by `mpcc deal`, and show what is left in it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 An artefact holds no weight and no input. Both parties and the dealer run it only if they have the same program hash.
 
 Examples:
   mpcc inspect model.mpca
-  mpcc inspect --json model.mpca")]
+  mpcc inspect --json model.mpca
+  mpcc inspect data-owner.material --state id/state")]
 pub(crate) struct InspectArguments {
-    /// The artefact.
-    #[arg(value_name = "OUT.mpca")]
+    /// The artefact, or the file of dealt material.
+    #[arg(value_name = "OUT.mpca|FILE.material")]
     artefact: PathBuf,
+    /// For a file of dealt material: where the party records what it used. Without it, the place of a local run.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -51,6 +59,12 @@ struct Interface {
 }
 
 pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<()> {
+    if MaterialFile::is_one(&arguments.artefact) {
+        return material::run(&arguments.artefact, arguments.state.as_deref(), terminal);
+    }
+    if arguments.state.is_some() {
+        return Err(Usage("--state is for files of dealt material".to_owned()).into());
+    }
     let artefact = model::read_artefact(&arguments.artefact)?;
     let graph = &artefact.graph;
     let inputs =

@@ -2,10 +2,10 @@
 
 mod children;
 mod deployed;
-mod local;
+pub(crate) mod local;
 mod messages;
 pub(crate) mod role_process;
-mod roles;
+pub(crate) mod roles;
 mod summary;
 
 use std::ffi::OsString;
@@ -48,7 +48,12 @@ Examples:
   mpcc run model.mpca --role model-owner --listen 0.0.0.0:7001 --dealer dealer.example:7000 --identity id \\
        --peer mpcc1-… --dealer-fingerprint mpcc1-… --weights w.safetensors
   mpcc run model.mpca --role data-owner --connect model.example:7001 --dealer dealer.example:7000 --identity id \\
-       --peer mpcc1-… --dealer-fingerprint mpcc1-… --input cat.png")]
+       --peer mpcc1-… --dealer-fingerprint mpcc1-… --input cat.png
+
+  With what was dealt before (mpcc deal), no dealer takes part:
+  mpcc run model.mpca --weights w.safetensors --input test/ --material dealt/
+  mpcc run model.mpca --role model-owner --listen 0.0.0.0:7001 --identity id --peer mpcc1-… \\
+       --material model-owner.material --weights w.safetensors")]
 pub(crate) struct RunArguments {
     /// A model file or an artefact; every role needs the same.
     #[arg(value_name = "MODEL")]
@@ -119,6 +124,10 @@ struct DeploymentArguments {
     /// Where used correlated randomness is recorded; without it, `state` in the identity. Never restore an old copy.
     #[arg(long, value_name = "DIR", requires = "role")]
     state: Option<PathBuf>,
+    /// Take correlated randomness from this file, made by `mpcc deal`, instead of from a dealer. A local run takes the
+    /// directory with both files, and records in it what it used.
+    #[arg(long, value_name = "FILE|DIR")]
+    material: Option<PathBuf>,
     /// The most inferences that the model owner serves.
     #[arg(long, value_name = "N", requires = "role")]
     max_inferences: Option<u64>,
@@ -152,7 +161,7 @@ impl RoleName {
     }
 
     /// As options and files call it.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             RoleName::ModelOwner => "model-owner",
             RoleName::DataOwner => "data-owner",

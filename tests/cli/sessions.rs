@@ -11,7 +11,7 @@ use crate::support::{LIMIT, MODEL, Place, finish, one_clear_message, text};
 
 const RUN: [&str; 6] = ["run", "model.mpca", "--weights", "w.safetensors", "--input", "cat.png"];
 /// Slow enough that something can happen in the middle.
-const SLOW: [&str; 2] = ["--net", "rtt=800ms,bw=10MB/s"];
+pub(crate) const SLOW: [&str; 2] = ["--net", "rtt=800ms,bw=10MB/s"];
 
 /// ReLU by function sharing: two hops less, keys for both parties, the same label, and what is measured was predicted.
 #[test]
@@ -79,19 +79,19 @@ fn a_directory_is_a_batch_with_an_accuracy() {
 }
 
 /// One role of a deployment, with its standard error read line by line until it listens.
-struct Role {
-    child: Child,
-    address: String,
+pub(crate) struct Role {
+    pub(crate) child: Child,
+    pub(crate) address: String,
 }
 
 /// Identities of model owner, data owner and dealer.
-struct Deployment {
-    place: Place,
-    fingerprints: [String; 3],
+pub(crate) struct Deployment {
+    pub(crate) place: Place,
+    pub(crate) fingerprints: [String; 3],
 }
 
 impl Deployment {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Place::new();
         let fingerprints = ["model-owner", "data-owner", "dealer"].map(|role| {
             let made = place.json(&["keygen", role]);
@@ -101,7 +101,7 @@ impl Deployment {
     }
 
     /// Starts a role that listens; its first lines say where.
-    fn listening(&self, arguments: &[&str]) -> Role {
+    pub(crate) fn listening(&self, arguments: &[&str]) -> Role {
         let mut child = self.place.command(arguments).spawn().expect("mpcc starts");
         let errors = child.stderr.as_mut().expect("a pipe");
         let mut seen = String::new();
@@ -332,7 +332,7 @@ fn a_peer_or_dealer_that_dies_in_mid_run_ends_the_others() {
 }
 
 /// How many inferences a state directory has on record.
-fn recorded(state: &std::path::Path) -> u64 {
+pub(crate) fn recorded(state: &std::path::Path) -> u64 {
     let files = fs::read_dir(state).into_iter().flatten().flatten().map(|e| e.path());
     let records = files.filter(|p| p.extension().is_some_and(|e| e == "json"));
     let newest = |path| {
@@ -342,7 +342,7 @@ fn recorded(state: &std::path::Path) -> u64 {
     records.filter_map(newest).max().unwrap_or(0)
 }
 
-fn wait_for(condition: impl Fn() -> bool) {
+pub(crate) fn wait_for(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < LIMIT, "nothing happened");

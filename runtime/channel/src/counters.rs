@@ -113,7 +113,8 @@ impl Counters {
         counters.wire_sent += wire;
     }
 
-    pub(crate) fn count_received(&mut self, phase: Phase, payload: u64, wire: u64) {
+    /// Counts a received message; for implementations of [`Duplex`](crate::Duplex) elsewhere.
+    pub fn count_received(&mut self, phase: Phase, payload: u64, wire: u64) {
         let counters = &mut self.phases[phase as usize];
         counters.payload_received += payload;
         counters.frames_received += 1;

@@ -70,8 +70,12 @@ pub(super) enum Moment {
 
 /// A session that ended well.
 pub(super) struct Finished {
-    /// Of model owner, data owner and dealer.
-    pub(super) reports: [RoleReport; 3],
+    /// What the model owner saw.
+    pub(super) model_owner: RoleReport,
+    /// What the data owner saw.
+    pub(super) data_owner: RoleReport,
+    /// What the dealer saw, if there was one.
+    pub(super) dealer: Option<RoleReport>,
     /// For each inference.
     pub(super) outputs: Vec<Vec<Revealed>>,
 }
@@ -85,14 +89,14 @@ struct Member {
     over: bool,
 }
 
-/// The three processes; dropping ends them.
+/// The processes, of the dealer only where there is one; dropping ends them.
 pub(super) struct Trio {
     members: Vec<Member>,
     notices: Receiver<Notice>,
 }
 
 impl Trio {
-    /// Starts one process for each job.
+    /// Starts one process for each job, the model owner's first and the data owner's second.
     pub(super) fn start(jobs: &[Job], interruptions: Interruptions) -> Result<Self> {
         let program = env::current_exe().context("cannot find this program's file")?;
         let mut trio = Self { members: Vec::with_capacity(jobs.len()), notices: interruptions.receive };
@@ -157,8 +161,8 @@ impl Trio {
             }
         }
         let [model_owner, _, dealer] = addresses;
-        match (model_owner, dealer) {
-            (Some(model_owner), Some(dealer)) => Ok(Go { model_owner, dealer }),
+        match model_owner {
+            Some(model_owner) if dealer.is_some() || self.members.len() == 2 => Ok(Go { model_owner, dealer }),
             _ => Err(Bug("a process that should listen does not".to_owned()).into()),
         }
     }
@@ -171,7 +175,7 @@ impl Trio {
         }
         let mut reports: [Option<RoleReport>; 3] = Default::default();
         let mut results = Vec::new();
-        while reports.iter().any(Option::is_none) {
+        while reports.iter().flatten().count() < self.members.len() {
             match self.next()? {
                 (_, Event::Setup) => progress(Moment::Setup),
                 (_, Event::Offline { inference }) => progress(Moment::Offline { inference }),
@@ -186,10 +190,10 @@ impl Trio {
                 (role, Event::Ready { .. } | Event::Failed { .. }) => return Err(out_of_turn(role)),
             }
         }
-        let [Some(model_owner), Some(data_owner), Some(dealer)] = reports else {
+        let [Some(model_owner), Some(data_owner), dealer] = reports else {
             return Err(Bug("a role ended without a report".to_owned()).into());
         };
-        Ok(Finished { reports: [model_owner, data_owner, dealer], outputs: results })
+        Ok(Finished { model_owner, data_owner, dealer, outputs: results })
     }
 
     /// The next event of a session that goes well; what goes wrong is explained by whom it concerns most.

@@ -9,8 +9,8 @@ use mpcc_program::machine::Machine;
 use mpcc_runtime::{Endpoint, Measurement, Progress, ProgressEvent, RoleReport};
 use serde::Serialize;
 
-use super::roles::{self, Meeting, Settings};
-use super::summary::{InferenceReport, Summary};
+use super::roles::{self, Meeting, Settings, Supplier};
+use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments};
 use crate::estimate::Priced;
 use crate::failure::Usage;
@@ -27,6 +27,7 @@ struct Served {
     schema: &'static str,
     program: String,
     trust: String,
+    dealer: Dealing,
     measured: RoleReport,
 }
 
@@ -77,11 +78,16 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     if role == RoleName::DataOwner {
         let measured = Measurement::new(&done.report, None, None);
         let inferences = InferenceReport::list(&examples, done.outputs, &outputs);
-        let network = arguments.net.name.clone();
-        return Summary::new(&manifest, inferences, None, predicted, measured, network).show(terminal);
+        let source = (arguments.net.name.clone(), Dealing::of(arguments));
+        return Summary::new(&manifest, inferences, None, predicted, measured, source).show(terminal);
     }
-    let served =
-        Served { schema: "mpcc.role/1", program: manifest.program, trust: manifest.trust, measured: done.report };
+    let served = Served {
+        schema: "mpcc.role/1",
+        program: manifest.program,
+        trust: manifest.trust,
+        dealer: Dealing::of(arguments),
+        measured: done.report,
+    };
     Ok(terminal.result(&served, || text(&served))?)
 }
 
@@ -108,10 +114,14 @@ fn refuse_foreign_options(arguments: &RunArguments, role: RoleName) -> Result<()
     let for_party = deployment.connect.is_some()
         || deployment.dealer.is_some()
         || deployment.peer.is_some()
+        || deployment.material.is_some()
         || deployment.dealer_fingerprint.is_some()
         || deployment.state.is_some();
     if role == RoleName::Dealer && for_party {
         return refuse("the dealer takes --listen, --identity, --model-owner-fingerprint and --data-owner-fingerprint");
+    }
+    if deployment.material.is_some() && (deployment.dealer.is_some() || deployment.dealer_fingerprint.is_some()) {
+        return refuse("with --material there is no dealer: leave --dealer and --dealer-fingerprint out");
     }
     if role != RoleName::Dealer && for_dealer {
         return refuse("a party names the others with --peer and --dealer-fingerprint");
@@ -165,8 +175,13 @@ fn meeting(arguments: &RunArguments, role: RoleName, state: PathBuf) -> Result<M
     Ok(Meeting::Party {
         peer: peer(other, &deployment.peer, "--peer")?,
         peer_endpoint,
-        dealer: peer(RoleName::Dealer, &deployment.dealer_fingerprint, "--dealer-fingerprint")?,
-        dealer_address: needed(&deployment.dealer, "--dealer")?,
+        supplier: match &deployment.material {
+            Some(file) => Supplier::File(file.clone()),
+            None => Supplier::Dealer {
+                peer: peer(RoleName::Dealer, &deployment.dealer_fingerprint, "--dealer-fingerprint")?,
+                address: needed(&deployment.dealer, "--dealer (or --material)")?,
+            },
+        },
         state,
     })
 }

@@ -1,4 +1,5 @@
-//! All three roles on this machine: prepares a directory of throw-away keys, runs the roles as processes, and reports.
+//! All roles on this machine, the dealer only without files that were dealt before: prepares a directory of throw-away
+//! keys, runs the roles as processes, and reports.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +10,12 @@ use mpcc_compiler::evaluate::{Evaluator, Tensor};
 use mpcc_import::inputs::{self, Example};
 use mpcc_import::weights;
 use mpcc_runtime::Measurement;
+use mpcc_runtime::material::file_name;
 use tempfile::TempDir;
 
 use super::children::{self, Finished, Trio};
 use super::messages::Job;
-use super::summary::{InferenceReport, Summary};
+use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments, Switch};
 use crate::encoded;
 use crate::estimate::Priced;
@@ -23,6 +25,9 @@ use crate::model::{self, Model, Target};
 use crate::outputs::{Revealed, expected_label};
 use crate::progress::Bar;
 use crate::terminal::Terminal;
+
+/// Beside the files of a local run: where it records what it used of them.
+pub(crate) const STATE: &str = "state";
 
 /// Seconds within which the roles must have connected: they are all here and ready.
 const TIMEOUT: u64 = 8;
@@ -57,12 +62,12 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
         }
     });
     bar.finish();
-    let Finished { reports: [model_owner, data_owner, dealer], outputs } = finished?;
+    let Finished { model_owner, data_owner, dealer, outputs } = finished?;
     drop(trio);
     directory.close().context("cannot remove the temporary directory")?;
     children::nothing_left();
 
-    let measured = Measurement::new(&data_owner, Some(&model_owner), Some(&dealer));
+    let measured = Measurement::new(&data_owner, Some(&model_owner), dealer.as_ref());
     let outputs_declared = &model.artefact.program.outputs;
     let labelled =
         examples.iter().filter_map(Example::path).any(|file| expected_label(file, outputs_declared).is_some());
@@ -73,7 +78,9 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
         (Some(_), Switch::Off) => format!("{} predicted, loopback measured", arguments.net.name),
         (None, _) => arguments.net.name.clone(),
     };
-    Summary::new(&model.artefact.manifest, inferences, float.as_deref(), predicted, measured, network).show(terminal)
+    let source = Dealing::of(arguments);
+    Summary::new(&model.artefact.manifest, inferences, float.as_deref(), predicted, measured, (network, source))
+        .show(terminal)
 }
 
 /// What each process is to do, with its files in place.
@@ -86,10 +93,14 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
     };
     let mut fingerprints = Vec::new();
     let mut jobs = Vec::new();
+    let material = arguments.deployment.material.as_deref();
     for role in RoleName::ALL {
         let name = role.name();
         let identity = Identity::generate()?;
         fingerprints.push(identity.fingerprint().to_string());
+        if role == RoleName::Dealer && material.is_some() {
+            continue;
+        }
         let place = directory.path().join(name);
         identity.save(&place)?;
         jobs.push(Job {
@@ -97,8 +108,13 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
             artefact: artefact.clone(),
             weights: (role == RoleName::ModelOwner).then(|| weights_file.to_owned()),
             input: if role == RoleName::DataOwner { arguments.input.clone() } else { Vec::new() },
+            material: material.map(|dealt| dealt.join(file_name(role.role()))),
             identity: place,
-            state: directory.path().join(format!("{name}-state")),
+            state: match material {
+                // What is used up must be remembered for as long as the files are there.
+                Some(dealt) => dealt.join(STATE).join(name),
+                None => directory.path().join(format!("{name}-state")),
+            },
             interpret: arguments.interpret,
             timeout_seconds: arguments.timeout.unwrap_or(TIMEOUT),
             shape: shape.map(|s| (s.round_trip.as_secs_f64(), s.bytes_per_second)),

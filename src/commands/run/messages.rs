@@ -23,6 +23,8 @@ pub(super) struct Job {
     pub(super) weights: Option<PathBuf>,
     /// For the data owner.
     pub(super) input: Vec<OsString>,
+    /// For a party whose correlated randomness comes from a file.
+    pub(super) material: Option<PathBuf>,
     pub(super) identity: PathBuf,
     pub(super) state: PathBuf,
     pub(super) interpret: bool,
@@ -37,7 +39,7 @@ pub(super) struct Job {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Go {
     pub(super) model_owner: String,
-    pub(super) dealer: String,
+    pub(super) dealer: Option<String>,
 }
 
 /// Lines from a child.

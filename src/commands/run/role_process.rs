@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::RoleName;
 use super::messages::{Event, Go, Job, ToParent};
-use super::roles::{self, Meeting, Settings};
+use super::roles::{self, Meeting, Settings, Supplier};
 use crate::failure::{self, Bug, Said};
 use crate::model;
 
@@ -82,8 +82,11 @@ fn role(lines: &Receiver<String>) -> Result<()> {
                 Some(listener) => Endpoint::Listen(listener),
                 None => Endpoint::Connect(go.model_owner),
             },
-            dealer: peer(RoleName::Dealer)?,
-            dealer_address: go.dealer,
+            supplier: match (job.material, go.dealer) {
+                (Some(file), _) => Supplier::File(file),
+                (None, Some(address)) => Supplier::Dealer { peer: peer(RoleName::Dealer)?, address },
+                (None, None) => return Err(Bug("neither a dealer nor a file".to_owned()).into()),
+            },
             state: job.state,
         },
     };

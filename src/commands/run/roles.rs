@@ -17,8 +17,10 @@ use mpcc_program::gates;
 use mpcc_program::interpret::Interpreter;
 use mpcc_protocols::{CheckedCode, OutputWords};
 use mpcc_runtime::dealer::{self, DealerConfig};
+use mpcc_runtime::material::MaterialFile;
 use mpcc_runtime::{
-    Endpoint, PartyConfig, ProgramIdentity, Progress, RoleProgram, RoleReport, SessionError, data_owner, model_owner,
+    Endpoint, PartyConfig, ProgramIdentity, Progress, RoleProgram, RoleReport, SessionError, Supply, data_owner,
+    model_owner,
 };
 
 use super::RoleName;
@@ -71,10 +73,15 @@ pub(super) fn prepare(
         }
         RoleName::Dealer => Data::Nothing,
     };
+    let program = program(&artefact, role, interpret)?;
+    Ok(Prepared { artefact, program, data, examples })
+}
+
+/// A role's code, ready to run.
+pub(crate) fn program(artefact: &Artefact, role: RoleName, interpret: bool) -> Result<RoleProgram> {
     let code = CheckedCode::new(gates::lower(&artefact.program, role.role())).map_err(SessionError::from)?;
     let executor = executor(code.code(), interpret)?;
-    let program = RoleProgram { code: Arc::new(code), executor, identity: identity_of(&artefact)? };
-    Ok(Prepared { artefact, program, data, examples })
+    Ok(RoleProgram { code: Arc::new(code), executor, identity: identity_of(artefact)? })
 }
 
 /// Compiled code where this machine allows it, else the interpreter: both give the same words.
@@ -102,9 +109,17 @@ fn identity_of(artefact: &Artefact) -> Result<ProgramIdentity> {
 /// How a role reaches the others.
 pub(super) enum Meeting {
     /// Of a party.
-    Party { peer: Peer, peer_endpoint: Endpoint, dealer: Peer, dealer_address: String, state: PathBuf },
+    Party { peer: Peer, peer_endpoint: Endpoint, supplier: Supplier, state: PathBuf },
     /// Of the dealer.
     Dealer { model_owner: Peer, data_owner: Peer, listener: Listener },
+}
+
+/// Where a party's correlated randomness comes from.
+pub(super) enum Supplier {
+    /// A dealer that listens at an address.
+    Dealer { peer: Peer, address: String },
+    /// A file that was dealt before.
+    File(PathBuf),
 }
 
 /// Settings of a session that have nothing to do with secrets.
@@ -137,24 +152,27 @@ pub(super) fn session(
 ) -> Result<Outcome> {
     let link = LinkOptions { setup_timeout: settings.timeout, shape: settings.shape, ..LinkOptions::default() };
     let program = &prepared.program;
-    let (peer, peer_endpoint, dealer, dealer_address, state_directory) = match meeting {
+    let (peer, peer_endpoint, supplier, state_directory) = match meeting {
         Meeting::Dealer { model_owner, data_owner, listener } => {
             let config = DealerConfig { identity, model_owner, data_owner, listener, link };
             let report = dealer::run(config, program, progress)?;
             return Ok(Outcome { report, outputs: Vec::new() });
         }
-        Meeting::Party { peer, peer_endpoint, dealer, dealer_address, state } => {
-            (peer, peer_endpoint, dealer, dealer_address, state)
+        Meeting::Party { peer, peer_endpoint, supplier, state } => (peer, peer_endpoint, supplier, state),
+    };
+    let supply = match supplier {
+        Supplier::Dealer { peer, address } => Supply::Dealer { peer, address, link: link.clone() },
+        Supplier::File(path) => {
+            let role = program.code.code().role;
+            Supply::File(MaterialFile::open_for(&path, role, &program.identity).map_err(SessionError::from)?)
         }
     };
     let config = PartyConfig {
         identity,
         peer,
         peer_endpoint,
-        peer_link: link.clone(),
-        dealer,
-        dealer_address,
-        dealer_link: link,
+        peer_link: link,
+        supply,
         patience: PATIENCE,
         state_directory,
         ahead: settings.ahead,

@@ -7,6 +7,7 @@ use mpcc_program::program::Output;
 use mpcc_runtime::Measurement;
 use serde::Serialize;
 
+use super::RunArguments;
 use crate::outputs::{Accuracy, Revealed, expected_label, largest_difference};
 use crate::report::{Bytes, Predicted, Seconds, table};
 use crate::terminal::Terminal;
@@ -21,6 +22,7 @@ pub(super) struct Summary {
     program: String,
     trust: String,
     network: String,
+    dealer: Dealing,
     /// Of the first inference.
     outputs: Vec<Revealed>,
     inferences: Vec<InferenceReport>,
@@ -30,6 +32,22 @@ pub(super) struct Summary {
     float: Option<FloatComparison>,
     predicted: Predicted,
     measured: Measurement,
+}
+
+/// Where correlated randomness came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Dealing {
+    /// A dealer dealt during the session.
+    Live,
+    /// It was dealt before.
+    File,
+}
+
+impl Dealing {
+    pub(super) fn of(arguments: &RunArguments) -> Self {
+        if arguments.deployment.material.is_some() { Dealing::File } else { Dealing::Live }
+    }
 }
 
 /// One inference.
@@ -87,13 +105,14 @@ impl Summary {
         float: Option<&[Vec<Revealed>]>,
         predicted: Predicted,
         measured: Measurement,
-        network: String,
+        (network, dealer): (String, Dealing),
     ) -> Self {
         Self {
             schema: "mpcc.run/1",
             program: manifest.program.clone(),
             trust: manifest.trust.clone(),
             network,
+            dealer,
             outputs: inferences.first().map(|i| i.outputs.clone()).unwrap_or_default(),
             accuracy: accuracy(&inferences, float),
             float: float.map(|float| compare(&inferences, float)),
@@ -147,11 +166,12 @@ impl Summary {
             memory("memory, data owner", held.data_owner, used.data_owner),
             memory("memory, dealer", held.dealer, used.dealer),
         ];
+        let dealt = if self.dealer == Dealing::File { "offline, from the file" } else { "offline, dealer sends" };
         let mut rows = vec![
             vec!["hops".to_owned(), p.hops.to_string(), m.hops.to_string()],
             bytes("online, model owner sends", p.online_bytes.model_owner, m.online_bytes.model_owner),
             bytes("online, data owner sends", p.online_bytes.data_owner, m.online_bytes.data_owner),
-            bytes("offline, dealer sends", p.offline_bytes.data_owner, m.offline_bytes.data_owner),
+            bytes(dealt, p.offline_bytes.data_owner, m.offline_bytes.data_owner),
             bytes("setup, once per session", p.setup_bytes, m.setup_bytes),
             seconds("online time", p.online_seconds, m.online_seconds),
             seconds("offline time", p.offline_seconds, m.offline_seconds),

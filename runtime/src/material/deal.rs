@@ -1,0 +1,313 @@
+//! Deals ahead: makes the files of both parties for many inferences, on as many threads as asked for.
+//!
+//! Every section has its place before anything is dealt, so threads write where their inferences belong, whatever the
+//! order in which they end. Files have temporary names until both are whole.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mpcc_program::code::Role;
+use mpcc_protocols::{Dealer, ProtocolError, SessionSeed};
+use tempfile::NamedTempFile;
+use zeroize::Zeroize;
+
+use super::{
+    Batch, HASH, Head, Layout, Lengths, MaterialError, PIECE, Secret, Section, commitment, failed, file_name, root,
+};
+use crate::counter_store::BatchId;
+use crate::error::SessionError;
+use crate::handshake::{random, tables_digest};
+use crate::session::{RoleProgram, check_role};
+
+/// Of a disk that must not be filled to the last byte.
+const SPARE_BYTES: u64 = 1 << 20;
+
+/// What is to be dealt.
+#[derive(Clone, Copy, Debug)]
+pub struct DealOptions {
+    /// How many inferences.
+    pub inferences: u64,
+    /// Threads that deal inferences at the same time.
+    pub jobs: usize,
+    /// Whether files that are there are replaced.
+    pub replace: bool,
+}
+
+/// What was dealt.
+#[derive(Clone, Debug)]
+pub struct Dealt {
+    /// Names the batch.
+    pub batch: BatchId,
+    /// File of the model owner and its bytes.
+    pub model_owner: (PathBuf, u64),
+    /// File of the data owner and its bytes.
+    pub data_owner: (PathBuf, u64),
+}
+
+/// Deals a batch into two files of `directory`, which is made if it does not exist. After every inference `progress` is
+/// told how many are done, and says whether to go on.
+///
+/// # Errors
+/// [`SessionError::Material`]; no file was then made or changed.
+pub fn deal(
+    program: &RoleProgram,
+    directory: &Path,
+    options: &DealOptions,
+    progress: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<Dealt, SessionError> {
+    check_role(program, Role::Dealer)?;
+    let roles = [Role::ModelOwner, Role::DataOwner];
+    let paths = roles.map(|role| directory.join(file_name(role)));
+    let there = paths.iter().find(|path| path.symlink_metadata().is_ok());
+    if let Some(path) = there.filter(|_| !options.replace) {
+        return Err(MaterialError::Exists(path.display().to_string()).into());
+    }
+    let mut seeds: [[u8; 16]; 2] = [random()?, random()?];
+    let secrets = seeds.map(Secret);
+    seeds.zeroize();
+    let [first, second] = &secrets;
+    let dealer = || dealer(program, first, second);
+    let deals = dealer()?;
+    let bytes = deals.inference_bytes();
+    let lengths = [
+        Lengths { setup: 0, inference: bytes.model_owner },
+        Lengths { setup: deals.setup_bytes(), inference: bytes.data_owner },
+    ];
+    let layouts = lengths.map(|lengths| Layout { inferences: options.inferences, lengths });
+    let [Some(for_model_owner), Some(for_data_owner)] = layouts.map(|layout| layout.file_bytes()) else {
+        return Err(SessionError::Misuse("that many inferences fit in no file".to_owned()));
+    };
+    check_room(directory, for_model_owner.saturating_add(for_data_owner))?;
+    create_private_directory(directory)?;
+    let files = layouts.map(|layout| Draft::new(directory, layout));
+    let [model_owner, data_owner] = files;
+    let drafts = [model_owner?, data_owner?];
+    fill(&drafts, deals, &dealer, options, progress)?;
+
+    let batch = Batch {
+        program: program.identity,
+        tables: tables_digest(),
+        id: BatchId(random()?),
+        inferences: options.inferences,
+    };
+    let roots: [[u8; HASH]; 2] = std::array::from_fn(|p| root(roles[p], lengths[p], &secrets[p], &drafts[p].index()));
+    let commitment = commitment(&batch, roots[0], roots[1]);
+    for (p, draft) in drafts.iter().enumerate() {
+        let (role, lengths, seed, other_root) = (roles[p], lengths[p], secrets[p].clone(), roots[1 - p]);
+        draft.complete(&Head { role, batch, lengths, seed, other_root, commitment })?;
+    }
+    for (draft, path) in drafts.into_iter().zip(&paths) {
+        draft.appear(path, options.replace)?;
+    }
+    #[cfg(unix)]
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("write", directory))?;
+    let [first, second] = paths;
+    Ok(Dealt { batch: batch.id, model_owner: (first, for_model_owner), data_owner: (second, for_data_owner) })
+}
+
+fn dealer(program: &RoleProgram, first: &Secret, second: &Secret) -> Result<Dealer, SessionError> {
+    let seed = |secret: &Secret| SessionSeed::take(&mut secret.0.clone());
+    Dealer::new(Arc::clone(&program.code), Arc::clone(&program.executor), seed(first), seed(second)).map_err(blame)
+}
+
+/// Deals the setup and all inferences into the drafts.
+fn fill(
+    drafts: &[Draft; 2],
+    mut first: Dealer,
+    another: &(dyn Fn() -> Result<Dealer, SessionError> + Sync),
+    options: &DealOptions,
+    progress: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<(), SessionError> {
+    let [model_owner, data_owner] = drafts;
+    let mut setup = data_owner.section(Section::Setup)?;
+    first.setup(&mut setup).map_err(blame)?;
+    setup.finish()?;
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    let work = |mut dealer: Dealer| -> Result<(), SessionError> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= options.inferences {
+                return Ok(());
+            }
+            let mut to_model_owner = model_owner.section(Section::Inference(index))?;
+            let mut to_data_owner = data_owner.section(Section::Inference(index))?;
+            let dealt = dealer.inference(index, &mut to_model_owner, &mut to_data_owner).map_err(blame);
+            let dealt = dealt.and_then(|()| to_model_owner.finish()).and_then(|()| to_data_owner.finish());
+            if dealt.is_err() || !progress(done.fetch_add(1, Ordering::Relaxed) + 1) {
+                // Nobody begins another.
+                next.store(options.inferences, Ordering::Relaxed);
+                return dealt.and(Err(MaterialError::Stopped.into()));
+            }
+        }
+    };
+    let others = options.jobs.max(1).min(usize::try_from(options.inferences).unwrap_or(usize::MAX)) - 1;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..others)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut dealer = another()?;
+                    dealer.setup(&mut io::sink()).map_err(blame)?;
+                    work(dealer)
+                })
+            })
+            .collect();
+        let own = work(first);
+        threads.into_iter().fold(own, |so_far, thread| {
+            let ended = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            // That dealing was stopped is the echo of another thread's failure, or the user's wish.
+            match so_far {
+                Ok(()) | Err(SessionError::Material(MaterialError::Stopped)) if ended.is_err() => ended,
+                other => other,
+            }
+        })
+    })
+}
+
+fn blame(error: ProtocolError) -> SessionError {
+    SessionError::from_protocol(error, "a party", "the dealer")
+}
+
+/// A file that does not have its name yet.
+struct Draft {
+    file: NamedTempFile,
+    layout: Layout,
+    /// Hashes of the pieces written so far.
+    index: Mutex<Vec<u8>>,
+}
+
+impl Draft {
+    fn new(directory: &Path, layout: Layout) -> Result<Self, MaterialError> {
+        let pieces = layout.pieces().and_then(|pieces| usize::try_from(pieces).ok()).unwrap_or(usize::MAX);
+        let mut builder = tempfile::Builder::new();
+        // For its owner only from its first byte on.
+        #[cfg(unix)]
+        builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600));
+        let file = builder.prefix(".dealing-").tempfile_in(directory).map_err(failed("write to", directory))?;
+        Ok(Draft { file, layout, index: Mutex::new(vec![0; pieces.saturating_mul(HASH)]) })
+    }
+
+    /// A place to write a section to, in the order of its bytes.
+    fn section(&self, section: Section) -> Result<SectionWriter<'_>, MaterialError> {
+        let (offset, length, first) = self.layout.place(section);
+        let mut file = self.file.reopen().map_err(failed("open", self.file.path()))?;
+        file.seek(SeekFrom::Start(offset)).map_err(failed("write", self.file.path()))?;
+        let entry = usize::try_from(first).unwrap_or(usize::MAX).saturating_mul(HASH);
+        Ok(SectionWriter { draft: self, file, entry, left: length, piece: Vec::new() })
+    }
+
+    fn index(&self) -> Vec<u8> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes head and index; the file is then whole, on the disk too.
+    fn complete(&self, head: &Head) -> Result<(), MaterialError> {
+        let index = self.index();
+        let mut file = self.file.as_file();
+        let write = file.seek(SeekFrom::Start(0)).and_then(|_| {
+            let mut bytes = head.encode(&index);
+            let written = file.write_all(&bytes).and_then(|()| file.write_all(&index));
+            bytes.zeroize();
+            written.and_then(|()| file.sync_all())
+        });
+        write.map_err(failed("write", self.file.path()))
+    }
+
+    /// Gives the file its name.
+    fn appear(self, path: &Path, replace: bool) -> Result<(), MaterialError> {
+        let named = if replace { self.file.persist(path) } else { self.file.persist_noclobber(path) };
+        match named {
+            Ok(_) => Ok(()),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(MaterialError::Exists(path.display().to_string()))
+            }
+            Err(e) => Err(failed("write", path)(e.error)),
+        }
+    }
+}
+
+/// Writes one section, and the hashes of its pieces into the index.
+struct SectionWriter<'a> {
+    draft: &'a Draft,
+    file: File,
+    /// Where in the index the next hash belongs.
+    entry: usize,
+    /// Bytes still due.
+    left: u64,
+    piece: Vec<u8>,
+}
+
+impl SectionWriter<'_> {
+    fn write_piece(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        self.left = self.left.checked_sub(self.piece.len() as u64).ok_or_else(|| io::Error::other("a section grew"))?;
+        let mut index = self.draft.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = index.get_mut(self.entry..self.entry + HASH).ok_or_else(|| io::Error::other("the index is full"))?;
+        slot.copy_from_slice(blake3::hash(&self.piece).as_bytes());
+        drop(index);
+        self.entry += HASH;
+        self.file.write_all(&self.piece)?;
+        self.piece.clear();
+        Ok(())
+    }
+
+    /// Writes the last piece, which makes the section as long as the program says.
+    fn finish(mut self) -> Result<(), SessionError> {
+        let path = self.draft.file.path();
+        self.write_piece().map_err(failed("write", path))?;
+        match self.left {
+            0 => Ok(()),
+            left => Err(SessionError::Bug(format!("a section of dealt material lacks {left} bytes"))),
+        }
+    }
+}
+
+impl Write for SectionWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A piece is at most as long as its limit.
+        let room = PIECE as usize - self.piece.len();
+        let taken = bytes.len().min(room);
+        self.piece.extend_from_slice(&bytes[..taken]);
+        if taken == room {
+            self.write_piece().map_err(|e| {
+                let error = failed("write", self.draft.file.path())(e);
+                io::Error::other(SessionError::Material(error))
+            })?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn create_private_directory(directory: &Path) -> Result<(), MaterialError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(failed("create", directory))
+}
+
+#[cfg(unix)]
+fn check_room(directory: &Path, bytes: u64) -> Result<(), MaterialError> {
+    // The directory may still have to be made.
+    let there = directory.ancestors().find(|a| a.is_dir()).unwrap_or(Path::new("."));
+    let space = rustix::fs::statvfs(there).map_err(|e| failed("look at", there)(e.into()))?;
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let needed = bytes.saturating_add(SPARE_BYTES);
+    if needed <= free {
+        return Ok(());
+    }
+    Err(MaterialError::NoRoom { path: directory.display().to_string(), needed, free })
+}
+
+#[cfg(not(unix))]
+fn check_room(_directory: &Path, _bytes: u64) -> Result<(), MaterialError> {
+    Ok(())
+}
