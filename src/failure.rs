@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpcc_channel::{IdentityError, LinkError, ProfileError};
 use mpcc_grammar::Diagnostic;
+use mpcc_kernels::level::UnknownLevel;
 use mpcc_runtime::SessionError;
 use serde::Serialize;
 use thiserror::Error;
@@ -71,7 +72,11 @@ pub(crate) struct SourceErrors {
 /// The exit status of an error.
 pub(crate) fn status(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if cause.is::<Usage>() || cause.is::<ProfileError>() || cause.is::<IdentityError>() {
+        if cause.is::<Usage>()
+            || cause.is::<ProfileError>()
+            || cause.is::<IdentityError>()
+            || cause.is::<UnknownLevel>()
+        {
             return USAGE;
         }
         if cause.is::<Bug>() {

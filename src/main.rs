@@ -31,7 +31,11 @@ fn main() -> ExitCode {
     failure::report_panics();
     let arguments = Arguments::parse();
     let terminal = Terminal::new(&arguments.global);
-    let status = match panic::catch_unwind(|| commands::run(&arguments.command, &terminal)) {
+    let run = || {
+        mpcc_kernels::level::allowed()?;
+        commands::run(&arguments.command, &terminal)
+    };
+    let status = match panic::catch_unwind(run) {
         Ok(Ok(())) => failure::DONE,
         Ok(Err(error)) => failure::report(&error, &terminal),
         Err(_) => failure::report_bug(&terminal),

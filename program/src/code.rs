@@ -302,7 +302,9 @@ pub enum Instr {
         /// Words per row.
         cols: usize,
     },
-    /// `dst = left · right` for each of `batch` row-major matrices of one lane, wrapping; the result is used modulo 2^bits. `shared_right`: one right matrix serves every batch entry.
+    /// `dst = left · right` for each of `batch` row-major matrices of one lane, modulo 2^bits: higher bits of a word are
+    /// arbitrary and may differ between machines, so nothing that reads `dst` may depend on them. `shared_right`: one right matrix
+    /// serves every batch entry.
     MatMul {
         /// `[batch, m, n]`
         dst: Buf,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Buf, Exchange, Instr, RoleCode};
 use crate::program::{Gate, Program, Rounding, ValueId, WeightId, frequencies};
-use crate::work::Work;
+use crate::work::{self, Work};
 
 /// Bytes by party.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +159,11 @@ fn work(program: &Program, id: ValueId) -> Work {
     let inner = |s: &ValueId| source(s).shape.last().map_or(1, |k| *k as u64);
     // What nearly every gate does: a few additions on each entry, in memory.
     let mut work = Work { map_word: 3 * n, map_vector: 2 * n, ..Work::default() };
-    let products = if value.ring > 64 { &mut work.double_product } else { &mut work.product };
+    let products = match value.ring {
+        ..=work::HALF_WORD_BITS => &mut work.half_product,
+        ..=64 => &mut work.product,
+        _ => &mut work.double_product,
+    };
     match &value.gate {
         Gate::Rescale { .. } | Gate::Residue { .. } | Gate::ServerShare { .. } => work = Work::default(),
         Gate::View { .. } | Gate::Concat { .. } | Gate::ClientShare { .. } => {

@@ -42,6 +42,7 @@ impl Machine {
             nanoseconds: PerUnit {
                 instruction: 800.0,
                 product: 0.036,
+                half_product: 0.018,
                 double_product: 0.075,
                 product_word: 0.25,
                 map_word: 0.075,

@@ -41,8 +41,10 @@ macro_rules! units {
 units! {
     /// An instruction, whatever it does: finding its buffers and starting its kernel.
     instruction,
-    /// A multiply-accumulate of two words in a matrix product.
+    /// A multiply-accumulate of two words in a matrix product, in a ring of more than 32 bits.
     product,
+    /// A multiply-accumulate of two words in a matrix product, in a ring of at most 32 bits.
+    half_product,
     /// A multiply-accumulate of two entries of two words in a matrix product, in a ring of at most 104 bits.
     double_product,
     /// A word of an operand or of the result of a matrix product, brought into the order of the kernel and back.
@@ -89,6 +91,9 @@ pub type Work = PerUnit<u64>;
 /// As the code generator decides: pairs of words unless too many operations have no vector form.
 const VECTOR_OPERATIONS_PER_WORD_OPERATION: u64 = 6;
 
+/// Largest ring of which products take half words.
+pub(crate) const HALF_WORD_BITS: u8 = 32;
+
 /// Bits of a limb in products of doubles; what needs a third one takes about twice as long.
 const LIMB_BITS: u8 = 52;
 
@@ -120,6 +125,7 @@ pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
             let [batch, m, k, n] = [*batch, *m, *k, *n].map(|extent| extent as u64);
             let lane = Lane::of(*bits);
             match lane {
+                Lane::Word if *bits <= HALF_WORD_BITS => work.half_product = batch * m * k * n,
                 Lane::Word => work.product = batch * m * k * n,
                 Lane::Double if *bits <= 2 * LIMB_BITS => work.double_product = batch * m * k * n,
                 Lane::Double => work.double_product = 2 * batch * m * k * n,

@@ -62,6 +62,32 @@ fn a_local_run_costs_what_was_predicted_and_leaves_nothing() {
     assert_eq!(place.files(), before);
 }
 
+/// Every instruction set that the environment may name, and none, gives the simulation's answer; another name is refused.
+#[test]
+fn the_instruction_set_can_be_lowered_and_changes_nothing() {
+    let place = Place::new();
+    let simulated = place.json(&["simulate", "model.mpca", "--weights", "w.safetensors", "--input", "cat.png"]);
+    let simulated = &simulated["simulation"]["inferences"][0]["float"][0];
+    let arguments = [&RUN[..], &["--json"]].concat();
+    let at = |level: &str| finish(place.command(&arguments).env("MPCC_CPU", level).spawn().unwrap(), &arguments);
+    for level in ["portable", "avx2", "avx512", "amx"] {
+        let output = at(level);
+        assert!(output.status.success(), "{level}: {}", text(&output.stderr));
+        let run: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(run["outputs"][0]["label"], simulated["label"], "{level}");
+        let pairs = [&run["outputs"][0], simulated].map(|v| v["values"].as_array().unwrap().clone());
+        for (one, other) in pairs[0].iter().zip(&pairs[1]) {
+            assert!((one.as_f64().unwrap() - other.as_f64().unwrap()).abs() < 0.01, "{level}: {pairs:?}");
+        }
+        for field in ["hops", "online_bytes", "offline_bytes", "setup_bytes"] {
+            assert_eq!(run["predicted"][field], run["measured"][field], "{level}: {field}");
+        }
+    }
+    let refused = at("sse9");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stdout).contains("MPCC_CPU=sse9") || text(&refused.stderr).contains("MPCC_CPU=sse9"));
+}
+
 #[test]
 fn a_directory_is_a_batch_with_an_accuracy() {
     let place = Place::new();

@@ -29,7 +29,8 @@ fn counts_are_those_of_the_formulas() {
     assert_eq!([macs(&codes[0]), macs(&codes[1])], cost.macs);
     let work = workload.online_work();
     for (work, macs) in work.iter().zip(cost.macs) {
-        assert!(work.product + work.double_product >= macs && work.product <= macs);
+        let words = work.product + work.half_product;
+        assert!(words + work.double_product >= macs && words <= macs);
     }
     let both = |bytes: cost::PartyBytes| [bytes.model_owner, bytes.data_owner];
     assert_eq!(workload.online_bytes(), both(cost.online_bytes));

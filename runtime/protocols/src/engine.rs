@@ -254,7 +254,7 @@ fn step(
             let (batch, m) = if *shared_right { (1, batch * m) } else { (*batch, *m) };
             let (a, b) = (&frame[at(*left)], &frame[at(*right)]);
             match Lane::of(*bits) {
-                Lane::Word => matmul::matmul(batch, m, *k, *n, a, b, &mut words),
+                Lane::Word => matmul::matmul_bits(u32::from(*bits), batch, m, *k, *n, a, b, &mut words),
                 Lane::Double => matmul::matmul_double_bits(batch, m, *k, *n, a, b, &mut words, u32::from(*bits)),
             }
             frame[at(*dst)] = words;

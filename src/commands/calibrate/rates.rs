@@ -100,19 +100,22 @@ fn products(rates: &mut PerUnit<f64>) {
     let mut measured = [(1, 65, 256, 512), (4, 65, 65, 32)].map(|(batch, m, k, n)| {
         let (left, right) = (buffers(batch * m * k), buffers(batch * k * n));
         let mut result = buffers(batch * m * n);
-        let nanoseconds = time(|i| {
-            let at = i % BUFFERS;
-            matmul::matmul(batch, m, k, n, &left[at], &right[at], &mut result[at]);
-        });
+        let mut nanoseconds = |bits| {
+            time(|i| {
+                let at = i % BUFFERS;
+                matmul::matmul_bits(bits, batch, m, k, n, &left[at], &right[at], &mut result[at]);
+            })
+        };
         let count = [batch * m * k * n, batch * (m * k + k * n + m * n)].map(|c| c as f64);
-        (count, nanoseconds)
+        (count, nanoseconds(64), nanoseconds(32))
     });
     measured.reverse();
-    let [(a, s), (b, t)] = measured;
+    let [(a, s, _), (b, t, half)] = measured;
     let determinant = a[0] * b[1] - a[1] * b[0];
     let word = (a[0] * t - b[0] * s) / determinant;
     rates.product_word = word.max(0.0);
     rates.product = (t - b[1] * rates.product_word) / b[0];
+    rates.half_product = (half - b[1] * rates.product_word) / b[0];
     const DOUBLE_BITS: u32 = 96;
     let (m, k, n) = (65, 64, 256);
     let (left, right, mut result) = (buffers(2 * m * k), buffers(2 * k * n), buffers(2 * m * n));
