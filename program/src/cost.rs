@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Buf, Exchange, Instr, RoleCode};
+use crate::code::{Buf, Exchange, Instr, Lane, RoleCode};
 use crate::program::{Gate, Program, Rounding, ValueId, WeightId, frequencies};
 use crate::work::{self, Work};
 
@@ -159,10 +159,10 @@ fn work(program: &Program, id: ValueId) -> Work {
     let inner = |s: &ValueId| source(s).shape.last().map_or(1, |k| *k as u64);
     // What nearly every gate does: a few additions on each entry, in memory.
     let mut work = Work { map_word: 3 * n, map_vector: 2 * n, ..Work::default() };
-    let products = match value.ring {
-        ..=work::HALF_WORD_BITS => &mut work.half_product,
-        ..=64 => &mut work.product,
-        _ => &mut work.double_product,
+    let products = match Lane::of(value.ring) {
+        Lane::Word if value.ring <= work::HALF_WORD_BITS => &mut work.half_product,
+        Lane::Word => &mut work.product,
+        Lane::Double => &mut work.double_product,
     };
     match &value.gate {
         Gate::Rescale { .. } | Gate::Residue { .. } | Gate::ServerShare { .. } => work = Work::default(),
