@@ -3,6 +3,7 @@
 mod experiment;
 mod models;
 mod normal;
+mod scaling;
 mod session;
 mod setting;
 mod subject;
@@ -21,6 +22,7 @@ use crate::terminal::Terminal;
 #[command(after_help = "\
 Examples:
   mpcc bench models --model cifar-half --net loopback,wan --repeat 5
+  mpcc bench scaling --repeat 5 --output scaling
   mpcc bench table1
   mpcc bench table2 --tokens 65 --measure wan
   mpcc bench table2 --function softmax --json")]
@@ -32,6 +34,7 @@ pub(crate) struct BenchArguments {
 #[derive(Debug, Subcommand)]
 enum Table {
     Models(models::ModelsArguments),
+    Scaling(scaling::ScalingArguments),
     Table1(table1::Table1Arguments),
     Table2(table2::Table2Arguments),
 }
@@ -39,6 +42,7 @@ enum Table {
 pub(crate) fn run(arguments: &BenchArguments, terminal: &Terminal) -> Result<()> {
     match &arguments.table {
         Table::Models(arguments) => models::run(arguments, terminal),
+        Table::Scaling(arguments) => scaling::run(arguments, terminal),
         Table::Table1(arguments) => table1::run(arguments, terminal),
         Table::Table2(arguments) => table2::run(arguments, terminal),
     }

@@ -78,3 +78,17 @@ fn a_network_that_is_only_predicted_leaves_its_files_where_it_is_told() {
         assert!(place.path("kept/cifar-2quad").join(file).exists(), "{file}");
     }
 }
+
+#[test]
+fn growth_is_drawn_beside_its_report() {
+    let place = Place::new();
+    let few = ["bench", "scaling", "--axis", "tokens", "--most", "65", "--repeat", "1", "--output", "growth"];
+    let points = place.json(&few)["points"].as_array().expect("points").len();
+    assert_eq!(points, 1);
+    let written = ["md", "svg"].map(|ending| place.path("growth").with_extension(ending));
+    let [report, chart] = written.map(|file| std::fs::read_to_string(file).expect("a file"));
+    assert!(report.contains("(growth.svg)") && report.contains("| 65 | loopback |"), "{report}");
+    // Online and offline seconds, memory of a party and of the dealer: a line and a point each.
+    assert_eq!((chart.matches("<polyline").count(), chart.matches("<circle").count()), (4, 4));
+    place.bad_usage(&["bench", "scaling", "--repeat", "0", "--output", "growth"], "--repeat");
+}

@@ -39,7 +39,7 @@ pub(crate) struct ModelsArguments {
     model: Vec<String>,
     /// The networks between the roles, imitated on loopback.
     #[arg(long, value_name = "PROFILE,…", value_delimiter = ',', default_values = ["loopback"])]
-    net: Vec<String>,
+    net: Vec<NetworkProfile>,
     /// Sessions of each; medians are reported. 0 only predicts.
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: usize,
@@ -122,8 +122,6 @@ pub(super) fn run(arguments: &ModelsArguments, terminal: &Terminal) -> Result<()
     };
     let wanted = |m: &&Model| arguments.model.is_empty() || arguments.model.iter().any(|name| named(m, name));
     let chosen: Vec<&Model> = MODELS.iter().filter(wanted).collect();
-    let networks = arguments.net.iter().map(|text| text.parse()).collect::<Result<Vec<NetworkProfile>, _>>();
-    let networks = networks.map_err(|error| Usage(error.to_string()))?;
     if chosen.is_empty() {
         let names: Vec<&str> = MODELS.iter().map(|m| m.name).collect();
         return Err(Usage(format!("the networks are {}", names.join(", "))).into());
@@ -136,7 +134,7 @@ pub(super) fn run(arguments: &ModelsArguments, terminal: &Terminal) -> Result<()
             Subject::new(model.source, &model.options(), arguments.seed, place.directory(model.name))
         };
         let subject = subject().context(model.name)?;
-        for network in &networks {
+        for network in &arguments.net {
             let context = || format!("{} on {}", model.name, network.name);
             entries.push(entry(arguments, model, &subject, network, &machine, terminal).with_context(context)?);
         }
