@@ -55,12 +55,14 @@ impl<'a> Priced<'a> {
         Self { program, workload: Workload::new(program), machine }
     }
 
-    /// Predicted cost on a network of one of `inferences` in a session.
-    pub(crate) fn predict(&self, network: &NetworkProfile, inferences: usize) -> Predicted {
-        let estimate = self.estimate(network);
+    /// Predicted cost on a network of one of `inferences` in a session, of which `batch` share hops.
+    pub(crate) fn predict(&self, network: &NetworkProfile, inferences: usize, batch: u64) -> Predicted {
+        let batch = u32::try_from(batch.clamp(1, inferences.max(1) as u64)).unwrap_or(u32::MAX);
+        let estimate = self.workload.estimate_batch(self.machine, link(network), batch);
         let mean = estimate.mean(inferences);
-        let [model_owner, data_owner, dealer] = self.workload.peak_bytes();
+        let [model_owner, data_owner, dealer] = self.workload.peak_bytes(batch);
         Predicted {
+            batch: u64::from(batch),
             online_seconds: mean.online_seconds,
             offline_seconds: mean.offline_seconds,
             setup_seconds: estimate.setup_seconds,

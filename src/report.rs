@@ -52,6 +52,8 @@ pub(crate) struct Predicted {
     pub(crate) offline_bytes: PartyBytes,
     /// Masked weights, once per session.
     pub(crate) setup_bytes: u64,
+    /// Inferences that share hops; of a batch's seconds each has its part.
+    pub(crate) batch: u64,
     /// From the input to the output.
     pub(crate) online_seconds: f64,
     /// Before the input is known.

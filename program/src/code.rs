@@ -9,6 +9,8 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::words::Words;
+
 /// Who executes a piece of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {
@@ -451,12 +453,17 @@ impl RoleCode {
     /// Every list of instructions with the exchange that follows it, in the order of execution: setup, after setup,
     /// offline, steps. The first two belong to the setup.
     pub fn lists(&self) -> Vec<(&[Instr], &Exchange)> {
-        let before = [
-            (self.setup.local.as_slice(), &self.setup.exchange),
-            (self.setup_after.as_slice(), NO_EXCHANGE),
-            (self.offline.as_slice(), NO_EXCHANGE),
-        ];
-        before.into_iter().chain(self.steps.iter().map(|s| (s.local.as_slice(), &s.exchange))).collect()
+        (0..3 + self.steps.len()).filter_map(|list| self.list(list)).collect()
+    }
+
+    /// List number `list` of [`RoleCode::lists`].
+    pub fn list(&self, list: usize) -> Option<(&[Instr], &Exchange)> {
+        match list {
+            0 => Some((&self.setup.local, &self.setup.exchange)),
+            1 => Some((&self.setup_after, NO_EXCHANGE)),
+            2 => Some((&self.offline, NO_EXCHANGE)),
+            _ => self.steps.get(list - 3).map(|step| (step.local.as_slice(), &step.exchange)),
+        }
     }
 
     /// Words of a buffer.
@@ -518,7 +525,7 @@ impl Instr {
 pub trait MapExecutor: Send + Sync {
     /// Runs one map over `buffers` with their `lanes`, both indexed by [`Buf`]. Buffers read are filled; buffers written
     /// have their full length. `id` is the map's position in [`maps`].
-    fn run(&self, id: usize, map: &Map, lanes: &[Lane], buffers: &mut [Vec<u64>]);
+    fn run(&self, id: usize, map: &Map, lanes: &[Lane], buffers: &mut [Words]);
 }
 
 /// Every map of a role's code in the order setup, after setup, offline, steps: the position is the `id` of [`MapExecutor::run`].

@@ -7,6 +7,7 @@
 use thiserror::Error;
 
 use crate::code::{Access, Buf, Lane, Map, MapExecutor, MapOp, V};
+use crate::words::Words;
 
 /// Positions evaluated together; a block of one value is 4 KiB.
 const BLOCK: usize = 512;
@@ -187,7 +188,7 @@ pub fn check_map(map: &Map, lengths: &[usize], lanes: &[Lane]) -> Result<(), Map
 pub struct Interpreter;
 
 impl MapExecutor for Interpreter {
-    fn run(&self, _id: usize, map: &Map, lanes: &[Lane], buffers: &mut [Vec<u64>]) {
+    fn run(&self, _id: usize, map: &Map, lanes: &[Lane], buffers: &mut [Words]) {
         match map.lane {
             Lane::Word => interpret::<u64>(map, lanes, buffers),
             Lane::Double => interpret::<u128>(map, lanes, buffers),
@@ -269,7 +270,7 @@ entry!(
     }
 );
 
-fn interpret<T: Entry>(map: &Map, lanes: &[Lane], buffers: &mut [Vec<u64>]) {
+fn interpret<T: Entry>(map: &Map, lanes: &[Lane], buffers: &mut [Words]) {
     let positions = map.rows * map.cols;
     let block = BLOCK.min(positions);
     let mut values = vec![T::default(); map.ops.len() * block];
@@ -283,7 +284,7 @@ fn interpret<T: Entry>(map: &Map, lanes: &[Lane], buffers: &mut [Vec<u64>]) {
         }
         for &(buf, v) in &map.stores {
             let value = &values[v.0 as usize * block..][..len];
-            let (words, lane) = (&mut buffers[buf.0 as usize], lanes[buf.0 as usize]);
+            let (words, lane) = (buffers[buf.0 as usize].own(), lanes[buf.0 as usize]);
             for (at, value) in (start..).zip(value) {
                 value.store(words, lane, at);
             }
@@ -296,12 +297,12 @@ fn interpret<T: Entry>(map: &Map, lanes: &[Lane], buffers: &mut [Vec<u64>]) {
 fn evaluate<'a, T: Entry + 'a>(
     op: &MapOp,
     value: impl Fn(V) -> &'a [T],
-    (lanes, buffers): (&[Lane], &[Vec<u64>]),
+    (lanes, buffers): (&[Lane], &[Words]),
     start: usize,
     cols: usize,
     out: &mut [T],
 ) {
-    let source = |buf: Buf| (buffers[buf.0 as usize].as_slice(), lanes[buf.0 as usize]);
+    let source = |buf: Buf| (&*buffers[buf.0 as usize], lanes[buf.0 as usize]);
     match *op {
         MapOp::Load(buf, access) => {
             let (words, lane) = source(buf);
@@ -350,6 +351,7 @@ fn runs<T>(start: usize, cols: usize, mut out: &mut [T], mut f: impl FnMut(usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::with_own;
 
     const FULL: Buf = Buf(0);
     const ROW: Buf = Buf(1);
@@ -383,7 +385,7 @@ mod tests {
         let map = map(ops);
         check_map(&map, &lengths(), &lanes()).unwrap();
         let mut buffers = buffers();
-        Interpreter.run(0, &map, &lanes(), &mut buffers);
+        with_own(&mut buffers, |words| Interpreter.run(0, &map, &lanes(), words));
         for row in 0..map.rows {
             for col in 0..map.cols {
                 let got = buffers[OUT.0 as usize][row * map.cols + col];
@@ -431,7 +433,7 @@ mod tests {
         for buf in [0, 4] {
             buffers[buf] = (0..4200u64).map(|i| (i + 9).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)).collect();
         }
-        Interpreter.run(0, &map, &lanes, &mut buffers);
+        with_own(&mut buffers, |words| Interpreter.run(0, &map, &lanes, words));
         let pair = |b: usize, at: usize| u128::from(buffers[b][2 * at]) | u128::from(buffers[b][2 * at + 1]) << 64;
         for at in 0..2100 {
             assert_eq!(pair(4, at), expected(pair(0, at), buffers[1][at / 3]), "entry {at}");
@@ -467,7 +469,7 @@ mod tests {
         check_map(&map, &lengths(), &lanes).unwrap();
         let mut words = buffers();
         words[0] = (0..4200).collect();
-        Interpreter.run(0, &map, &lanes, &mut words);
+        with_own(&mut words, |words| Interpreter.run(0, &map, &lanes, words));
         assert!(words[4].iter().zip(0u64..).all(|(w, i)| *w == 2 * i));
         lanes[4] = Lane::Double;
         assert_eq!(check_map(&map, &lengths(), &lanes), Err(MapError::Lane { buf: 4 }));

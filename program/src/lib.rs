@@ -15,6 +15,7 @@ pub mod schedule;
 pub mod text;
 pub mod timing;
 pub mod verify;
+pub mod words;
 pub mod work;
 
 #[cfg(test)]

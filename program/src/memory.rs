@@ -39,6 +39,8 @@ pub struct Footprint {
     pub reserve: Vec<(usize, usize)>,
     /// The most memory that the role's process holds at a time, in bytes, but for what waits in queues of slow links.
     pub peak_bytes: u64,
+    /// What an inference holds between its offline phase and its first step, beside what the setup left, in bytes.
+    pub material_bytes: u64,
 }
 
 /// Pieces of memory of one length.
@@ -84,6 +86,10 @@ impl Pools {
         self.pools.iter().map(|(length, pool)| (*length, pool.held as usize)).collect()
     }
 
+    fn alive_bytes(&self) -> u64 {
+        self.pools.iter().map(|(length, pool)| pool.alive * *length as u64 * self.unit).sum()
+    }
+
     /// Gives back what nobody uses.
     fn trim(&mut self) {
         for (length, pool) in &mut self.pools {
@@ -120,7 +126,10 @@ pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
         peak_bytes: 0,
     };
     let lists = code.lists();
-    let mut fresh: Vec<Fresh> = (0..=OFFLINE).map(|list| memory.list(list, lists[list])).collect();
+    let mut fresh: Vec<Fresh> = (0..OFFLINE).map(|list| memory.list(list, lists[list])).collect();
+    let left = memory.alive_bytes();
+    fresh.push(memory.list(OFFLINE, lists[OFFLINE]));
+    let material_bytes = memory.alive_bytes().saturating_sub(left);
     let before = memory.words.held();
     for (list, contents) in lists.iter().enumerate().skip(OFFLINE + 1) {
         memory.list(list, *contents);
@@ -133,7 +142,7 @@ pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
     fresh[OFFLINE].exchange = reserve.iter().map(|(length, count)| (length * count) as u64).sum();
     let instructions: usize = lists.iter().map(|(instrs, _)| instrs.len()).sum();
     let process = PROCESS_BYTES + instructions as u64 * INSTRUCTION_BYTES;
-    Footprint { fresh, reserve, peak_bytes: memory.peak_bytes + process }
+    Footprint { fresh, reserve, peak_bytes: memory.peak_bytes + process, material_bytes }
 }
 
 /// Bytes of entries of a buffer, packed.
@@ -217,6 +226,11 @@ impl Memory<'_> {
                 self.bits.release(packed_bytes(self.code, *buf, bits) as usize);
             }
         }
+    }
+
+    /// Bytes of the words and bits that are alive.
+    fn alive_bytes(&self) -> u64 {
+        self.words.alive_bytes() + self.bits.alive_bytes()
     }
 
     /// Takes note of what is held now, with the messages of an exchange.

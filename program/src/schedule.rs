@@ -42,6 +42,9 @@ pub struct Moment {
     /// Before it: buffers whose words are made from their origin. A correction that is made by its own instruction is
     /// never kept as bits.
     pub make: Vec<Buf>,
+    /// Before that: how many more parts of the peer's message of the exchange before the list are taken. A part is
+    /// taken where it, or one behind it, is read first, and at the end of the list at the latest.
+    pub take: usize,
     /// After the instruction, before the exchange: how many more parts of the list's message are packed.
     pub pack: usize,
     /// After it: buffers whose words are released.
@@ -124,6 +127,7 @@ impl Schedule {
         let origins = origins(code, late);
         let mut sections = empty(&lists);
         let uses = uses(code, &lists, &mut sections);
+        takes(&lists, &uses, &mut sections);
         let mut persistent = Vec::new();
         for ((buf, uses), origin) in (0..).map(Buf).zip(&uses).zip(&origins) {
             let Some(written) = uses.written else { continue };
@@ -200,6 +204,19 @@ fn uses(code: &RoleCode, lists: &[(&[Instr], &Exchange)], sections: &mut [Sectio
         uses[output.buf.0 as usize].output = true;
     }
     uses
+}
+
+/// Where the parts of every exchange of an inference are taken.
+fn takes(lists: &[(&[Instr], &Exchange)], uses: &[Uses], sections: &mut [Section]) {
+    for (list, (instrs, _)) in lists.iter().enumerate().skip(OFFLINE + 2) {
+        let mut taken = (list, instrs.len());
+        for part in lists[list - 1].1.receive.iter().rev() {
+            let reads = &uses[part.buf.0 as usize].reads;
+            let first = reads.iter().find(|read| read.0 >= list).filter(|read| read.0 == list);
+            taken = first.copied().unwrap_or(taken).min(taken);
+            moment(sections, taken).take += 1;
+        }
+    }
 }
 
 fn write(uses: &mut Uses, at: At) {

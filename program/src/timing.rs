@@ -1,9 +1,10 @@
 //! Predicted seconds of a program on a machine and a network, from the code of its three roles.
 //!
-//! Every role has a clock. Its work advances it by counted units times measured rates; a message advances the
-//! receiver's clock to its arrival: half a round trip, and the longer of its time on the line and of its encryption.
-//! The dealer's corrections are a stream that is consumed while it is made. Where the three roles share cores, no
-//! phase ends before the cores have done the work of all.
+//! Every role has a clock. Its work advances it by counted units times measured rates. A message leaves in pieces while
+//! it is made, and its receiver's clock advances to the arrival of what it reads: half a round trip, and the longer of
+//! the time on the line and of encryption. The dealer's corrections are a stream that is consumed while it is made.
+//! Inferences of a batch share hops and take turns within each. Where the three roles share cores, no phase ends before
+//! the cores have done the work of all.
 
 use crate::code::{Instr, Packed, Role, RoleCode};
 use crate::machine::{Link, Machine};
@@ -14,10 +15,12 @@ use crate::work::{self, Work};
 
 /// Bytes of corrections that travel together.
 const PIECE: u64 = 1 << 20;
+/// Bytes of a hop's message that travel together.
+const HOP_PIECE: u64 = 256 << 10;
 /// Bytes of a word of memory.
 const WORD_BYTES: u64 = 8;
 
-/// Predicted seconds of one inference.
+/// Predicted seconds of one inference, or of a batch of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inference {
     /// Before the input is known.
@@ -33,17 +36,20 @@ pub struct Inference {
 pub struct Estimate {
     /// Once per session.
     pub setup_seconds: f64,
-    /// The first inference, which uses most memory for the first time.
+    /// Inferences that share hops.
+    pub batch: u32,
+    /// The first batch, which uses most memory for the first time.
     pub first: Inference,
-    /// Every later inference.
+    /// Every later batch.
     pub later: Inference,
 }
 
 impl Estimate {
-    /// The mean of a session's inferences.
+    /// What each of a session's inferences takes in the mean: of a batch's seconds it has its part.
     pub fn mean(&self, inferences: usize) -> Inference {
-        let rest = (inferences.max(1) - 1) as f64;
-        let mean = |first: f64, later: f64| (first + rest * later) / (rest + 1.0);
+        let batch = self.batch.max(1);
+        let rest = (inferences.max(1) as f64 / f64::from(batch) - 1.0).max(0.0);
+        let mean = |first: f64, later: f64| (first + rest * later) / (rest + 1.0) / f64::from(batch);
         let hops: Vec<f64> = self.first.hops.iter().zip(&self.later.hops).map(|(a, b)| mean(*a, *b)).collect();
         Inference {
             offline_seconds: mean(self.first.offline_seconds, self.later.offline_seconds),
@@ -61,6 +67,8 @@ struct Section {
     messages: [Work; 2],
     /// Bytes sent and received in that exchange.
     bytes: [u64; 2],
+    /// What is taken of the peer's message after the instructions, and packed then.
+    end: [Parts; 2],
 }
 
 struct Item {
@@ -69,6 +77,16 @@ struct Item {
     fresh: u64,
     /// Bytes of a correction, by party.
     corrections: [u64; 2],
+    /// Of the peer's message, taken before it, and of this party's, packed after it.
+    taken: Parts,
+    packed: Parts,
+}
+
+/// Parts of a message.
+#[derive(Clone, Copy, Default)]
+struct Parts {
+    bytes: u64,
+    words: u64,
 }
 
 /// A role's code as lists of work.
@@ -78,6 +96,7 @@ struct Timed {
     offline: Section,
     steps: Vec<Section>,
     peak_bytes: u64,
+    material_bytes: u64,
 }
 
 /// What a program needs of each role, ready to be priced on any machine and network.
@@ -98,14 +117,20 @@ impl Workload {
         Self { parties: [Timed::new(model_owner), Timed::new(data_owner)], dealer: Timed::new(dealer) }
     }
 
-    /// Seconds on `machine` for every role, over `link` between any two.
+    /// Seconds on `machine` for every role, over `link` between any two, of inferences one by one.
     pub fn estimate(&self, machine: &Machine, link: Link) -> Estimate {
-        let clocks = Clocks { workload: self, machine, link };
+        self.estimate_batch(machine, link, 1)
+    }
+
+    /// As [`Workload::estimate`], of `batch` inferences at a time that share hops.
+    pub fn estimate_batch(&self, machine: &Machine, link: Link, batch: u32) -> Estimate {
+        let batch = batch.max(1);
+        let clocks = Clocks { workload: self, machine, link, batch };
         let inference = |first| {
             let hops = clocks.online(first);
             Inference { offline_seconds: clocks.offline(first), online_seconds: hops.iter().sum(), hops }
         };
-        Estimate { setup_seconds: clocks.setup(), first: inference(true), later: inference(false) }
+        Estimate { setup_seconds: clocks.setup(), batch, first: inference(true), later: inference(false) }
     }
 
     /// Work of both parties from the input to the output.
@@ -125,10 +150,12 @@ impl Workload {
         [0, 1].map(|p| self.parties[p].steps.iter().map(|s| s.bytes[0]).sum())
     }
 
-    /// The most memory of each role's process, in bytes: model owner, data owner, dealer.
-    pub fn peak_bytes(&self) -> [u64; 3] {
+    /// The most memory of each role's process with so many inferences at a time, in bytes: model owner, data owner, dealer.
+    pub fn peak_bytes(&self, batch: u32) -> [u64; 3] {
         let [model_owner, data_owner] = &self.parties;
-        [model_owner, data_owner, &self.dealer].map(|role| role.peak_bytes)
+        let more = u64::from(batch.max(1)) - 1;
+        let party = |role: &Timed| role.peak_bytes + more * role.material_bytes;
+        [party(model_owner), party(data_owner), self.dealer.peak_bytes]
     }
 
     /// Bytes of corrections for one inference, by receiver.
@@ -140,16 +167,23 @@ impl Workload {
 impl Timed {
     fn new(code: &RoleCode) -> Self {
         let schedule = Schedule::new(code);
-        let Footprint { fresh, peak_bytes, .. } = memory::footprint(code, &schedule);
+        let Footprint { fresh, peak_bytes, material_bytes, .. } = memory::footprint(code, &schedule);
         let lists = code.lists().into_iter().zip(&schedule.sections).zip(fresh);
         let mut largest = [0; 2];
+        let mut before: &[Packed] = &[];
         let sections = lists.map(|(((instrs, exchange), section), fresh)| {
+            let (mut incoming, mut outgoing) = (std::mem::replace(&mut before, &exchange.receive), &exchange.send[..]);
             let items = instrs.iter().zip(&section.moments).zip(&fresh.instructions).map(|((instr, moment), fresh)| {
                 let corrections = corrections(code, instr);
                 // A correction waits in a queue at either end.
                 let fresh = fresh + corrections.iter().sum::<u64>() / WORD_BYTES;
-                Item { work: work(code, &schedule, instr, moment), fresh, corrections }
+                let [taken, packed] =
+                    [parts(code, &mut incoming, moment.take), parts(code, &mut outgoing, moment.pack)];
+                Item { work: work(code, &schedule, instr, moment), fresh, corrections, taken, packed }
             });
+            let items: Vec<Item> = items.collect();
+            let end =
+                [parts(code, &mut incoming, section.exchange.take), parts(code, &mut outgoing, section.exchange.pack)];
             let bytes = |parts: &[Packed]| -> u64 { parts.iter().map(|p| packed_bytes(code, p.buf, p.bits)).sum() };
             let mut messages = work::exchange(code, exchange);
             made(code, &schedule, &section.exchange, &mut messages[0]);
@@ -160,14 +194,22 @@ impl Timed {
                 *largest = bytes.max(*largest);
             }
             messages[1].fresh += fresh.exchange;
-            Section { items: items.collect(), messages, bytes }
+            Section { items, messages, bytes, end }
         });
         let mut sections: Vec<Section> = sections.collect();
         let steps = sections.split_off(3);
         let mut rest = sections.into_iter();
         let mut next = || rest.next().unwrap_or_default();
-        Timed { setup: next(), setup_after: next(), offline: next(), steps, peak_bytes }
+        Timed { setup: next(), setup_after: next(), offline: next(), steps, peak_bytes, material_bytes }
     }
+}
+
+/// The next parts of a message.
+fn parts(code: &RoleCode, message: &mut &[Packed], count: usize) -> Parts {
+    let (now, later) = message.split_at(count.min(message.len()));
+    *message = later;
+    let bytes = now.iter().map(|part| packed_bytes(code, part.buf, part.bits)).sum();
+    Parts { bytes, words: now.iter().map(|part| code.words(part.buf) as u64).sum() }
 }
 
 /// Work of an instruction, with what is made before it. Draws and corrections count where they are made.
@@ -207,6 +249,7 @@ struct Clocks<'a> {
     workload: &'a Workload,
     machine: &'a Machine,
     link: Link,
+    batch: u32,
 }
 
 impl Clocks<'_> {
@@ -254,18 +297,72 @@ impl Clocks<'_> {
     fn online(&self, first: bool) -> Vec<f64> {
         let [model_owner, data_owner] = &self.workload.parties;
         let mut clocks = [0.0; 2];
+        let mut lines = [0.0; 2];
+        let mut messages = [Message::default(), Message::default()];
         let mut before = 0.0;
-        let steps = model_owner.steps.iter().zip(&data_owner.steps);
-        let hops = steps.map(|(m, d)| {
-            let sections = [m, d];
-            let ready = [0, 1].map(|p| clocks[p] + sections[p].items.iter().map(|i| self.item(i, first)).sum::<f64>());
-            clocks = self.exchange(sections, ready, first);
-            let after = clocks[0].max(clocks[1]);
+        let steps = model_owner.steps.iter().zip(&data_owner.steps).map(|(m, d)| [m, d]);
+        let hops = steps.map(|sections| {
+            let both: u64 = sections.iter().map(|section| section.bytes[0]).sum();
+            let done = [0, 1].map(|p| {
+                let mut step = Step { clock: clocks[p], line: lines[p], ..Step::default() };
+                self.step(&mut step, sections[p], &messages[1 - p], both, first);
+                step
+            });
+            // A hop is over when its messages are there, and the work after the last one when it is done.
+            let after = done.iter().map(|step| step.sent.last().unwrap_or(step.clock)).fold(before, f64::max);
+            clocks = [done[0].clock, done[1].clock];
+            lines = [done[0].line, done[1].line];
+            messages = done.map(|step| step.sent);
             let seconds = after - before;
             before = after;
             seconds
         });
         hops.collect()
+    }
+
+    /// A step of one party for all inferences of the batch, with the message that it sends.
+    fn step(&self, step: &mut Step, section: &Section, incoming: &Message, both: u64, first: bool) {
+        let [packing, unpacking] = section.messages.map(|work| if first { work.fresh } else { 0 });
+        let own = section.bytes[0].max(1);
+        let leave = |step: &mut Step| self.leave(step, both as f64 / own as f64);
+        let take = |step: &mut Step, parts: Parts| {
+            if parts.bytes > 0 {
+                step.taken += parts.bytes;
+                step.clock = step.clock.max(incoming.arrival(step.taken));
+                step.clock += self.machine.seconds(&Work { unpacked: parts.words, ..Work::default() });
+            }
+        };
+        let pack = |step: &mut Step, parts: Parts| {
+            if parts.bytes > 0 {
+                let fresh = packing * parts.bytes / own;
+                step.clock += self.machine.seconds(&Work { packed: parts.words, fresh, ..Work::default() });
+                step.waiting += parts.bytes;
+                if step.waiting >= HOP_PIECE {
+                    leave(step);
+                }
+            }
+        };
+        for _ in 0..self.batch {
+            for item in &section.items {
+                take(step, item.taken);
+                step.clock += self.item(item, first);
+                pack(step, item.packed);
+            }
+            take(step, section.end[0]);
+            pack(step, section.end[1]);
+            step.clock += self.machine.seconds(&Work { fresh: unpacking, ..Work::default() });
+        }
+        if step.waiting > 0 {
+            leave(step);
+        }
+    }
+
+    /// What waits to be sent leaves, while `both` bytes travel in both directions for each of these.
+    fn leave(&self, step: &mut Step, both: f64) {
+        step.line = step.line.max(step.clock) + self.line(step.waiting, (step.waiting as f64 * both) as u64);
+        step.bytes += step.waiting;
+        step.sent.pieces.push((step.bytes, step.line + self.latency()));
+        step.waiting = 0;
     }
 
     /// When each correction of `dealer` reaches each party, and when the dealer is done.
@@ -312,20 +409,23 @@ impl Clocks<'_> {
         clock
     }
 
-    /// From the request until both parties are ready.
+    /// From the request until both parties are ready for a batch.
     fn offline(&self, first: bool) -> f64 {
+        let batch = self.batch as usize;
         let dealer = &self.workload.dealer.offline.items;
-        let (arrivals, _) = self.stream(dealer.iter(), first);
+        let (arrivals, _) = self.stream(std::iter::repeat_n(dealer, batch).flatten(), first);
         let mut clock: f64 = 0.0;
-        let mut work: f64 = dealer.iter().map(|i| self.item(i, first)).sum();
+        let mut work: f64 = dealer.iter().map(|i| self.item(i, first)).sum::<f64>() * batch as f64;
         for (party, arrivals) in self.workload.parties.iter().zip(arrivals) {
             let items = &party.offline.items;
             // What the steps need is taken at the end.
             let taken = self.message(&party.offline.messages[1], first);
-            work += items.iter().map(|i| self.item(i, first)).sum::<f64>() + taken;
-            clock = clock.max(self.consume(0.0, items.iter(), &mut arrivals.into_iter(), first) + taken);
+            work += (items.iter().map(|i| self.item(i, first)).sum::<f64>() + taken) * batch as f64;
+            let items = std::iter::repeat_n(items, batch).flatten();
+            clock = clock.max(self.consume(0.0, items, &mut arrivals.into_iter(), first) + taken);
         }
-        self.at_least(clock, work, self.workload.offline_bytes().iter().sum()) + self.latency()
+        let bytes = self.workload.offline_bytes().iter().sum::<u64>() * batch as u64;
+        self.at_least(clock, work, bytes) + self.latency()
     }
 
     /// From the agreement on the session until the data owner holds the masked weights.
@@ -349,6 +449,38 @@ impl Clocks<'_> {
         let work = lists(&parties[0]) + lists(&parties[1]) + done;
         self.at_least(after[1], work, parties[0].setup.bytes[0])
     }
+}
+
+/// When the pieces of a message arrive: how many bytes have come by when.
+#[derive(Default)]
+struct Message {
+    pieces: Vec<(u64, f64)>,
+}
+
+impl Message {
+    /// When so many bytes have come.
+    fn arrival(&self, bytes: u64) -> f64 {
+        let piece = self.pieces.partition_point(|(come, _)| *come < bytes);
+        self.pieces.get(piece).map_or(0.0, |(_, at)| *at)
+    }
+
+    fn last(&self) -> Option<f64> {
+        self.pieces.last().map(|(_, at)| *at)
+    }
+}
+
+/// A party in a step.
+#[derive(Default)]
+struct Step {
+    clock: f64,
+    /// When its line is free.
+    line: f64,
+    /// Bytes of the peer's message that it has read.
+    taken: u64,
+    /// Bytes of its own message that are packed and have not left, and that have.
+    waiting: u64,
+    bytes: u64,
+    sent: Message,
 }
 
 /// One direction of a link while corrections travel.

@@ -102,7 +102,7 @@ impl SessionError {
             | ProtocolError::Padding { at: Moment::Correction } => misbehaved(dealer),
             ProtocolError::MessageLength { .. } | ProtocolError::Padding { .. } => misbehaved(peer),
             ProtocolError::MaterialUsed { .. } => SessionError::MaterialUsed(detail),
-            ProtocolError::Corrections(error) => link_error(error),
+            ProtocolError::Corrections(error) | ProtocolError::Peer(error) => link_error(error),
             ProtocolError::OutOfOrder { .. } | ProtocolError::WrongRole { .. } | ProtocolError::Kernel(_) => {
                 SessionError::Bug(detail)
             }
@@ -119,7 +119,7 @@ impl From<CounterError> for SessionError {
     }
 }
 
-/// The error that a reader or writer of corrections, or what runs beside them, wrapped.
+/// The error that a reader or writer, or what runs beside them, wrapped.
 fn link_error(error: io::Error) -> SessionError {
     let text = error.to_string();
     let inner = match error.into_inner().map(|inner| inner.downcast::<LinkError>()) {
@@ -129,6 +129,6 @@ fn link_error(error: io::Error) -> SessionError {
     };
     match inner {
         Some(session) => *session,
-        None => SessionError::Bug(format!("the stream of corrections failed: {text}")),
+        None => SessionError::Bug(format!("a stream between roles failed: {text}")),
     }
 }

@@ -15,7 +15,7 @@ use crate::error::SessionError;
 use crate::transfer::kind;
 
 /// Version of the messages of a session; roles of different versions refuse one another.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 const MAGIC: [u8; 4] = *b"mpcc";
 const HELLO_BYTES: usize = 4 + 2 + 1 + 3 * 32 + 16;
@@ -171,16 +171,25 @@ pub(crate) fn receive_grant(link: &mut dyn Duplex) -> Result<(BatchId, SessionSe
     Ok((BatchId(batch), SessionSeed::take(&mut seed)))
 }
 
-/// Parties: compares session and batch, and returns the number of inferences the peer asks for; the model owner asks for none.
+/// What the data owner asks for; the model owner asks for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Inferences in all.
+    pub(crate) inferences: u64,
+    /// Inferences that share hops.
+    pub(crate) at_once: u64,
+}
+
+/// Parties: compares session and batch of the dealer, and returns what the peer asks for.
 pub(crate) fn confirm(
     link: &mut dyn Duplex,
     session: &SessionDigest,
     batch: BatchId,
-    inferences: u64,
-) -> Result<u64, SessionError> {
-    let message = [&session.0[..], &batch.0, &inferences.to_le_bytes()].concat();
+    wanted: Wanted,
+) -> Result<Wanted, SessionError> {
+    let message = [&session.0[..], &batch.0, &wanted.inferences.to_le_bytes(), &wanted.at_once.to_le_bytes()].concat();
     link.send(kind::CONFIRM, message)?;
-    let bytes = link.recv_exact(kind::CONFIRM, 32 + 16 + 8)?;
+    let bytes = link.recv_exact(kind::CONFIRM, 32 + 16 + 8 + 8)?;
     for (what, ours, theirs) in
         [("batch of the dealer", &batch.0[..], &bytes[32..48]), ("session", &session.0[..], &bytes[..32])]
     {
@@ -189,14 +198,14 @@ pub(crate) fn confirm(
             return Err(SessionError::Incompatible { peer, what, ours: hex(ours), theirs: hex(theirs) });
         }
     }
-    let (count, _) = split::<8>(&bytes[48..]).unwrap_or_default();
-    Ok(u64::from_le_bytes(count))
+    let number = |at: usize| u64::from_le_bytes(split::<8>(&bytes[at..]).unwrap_or_default().0);
+    Ok(Wanted { inferences: number(48), at_once: number(56) })
 }
 
 /// What the other party says about the file it holds.
 pub(crate) struct Confirmed {
     /// Inferences asked for; the model owner asks for none.
-    pub(crate) asked: u64,
+    pub(crate) asked: Wanted,
     /// What it has on record of the batch.
     pub(crate) usage: Usage,
 }
@@ -207,16 +216,17 @@ pub(crate) fn confirm_material(
     session: &SessionDigest,
     batch: BatchId,
     commitment: &[u8; 32],
-    asked: u64,
+    asked: Wanted,
     usage: &Usage,
 ) -> Result<Confirmed, SessionError> {
     let mut message = [&session.0[..], &batch.0, commitment].concat();
-    message.extend_from_slice(&asked.to_le_bytes());
+    message.extend_from_slice(&asked.inferences.to_le_bytes());
+    message.extend_from_slice(&asked.at_once.to_le_bytes());
     message.extend_from_slice(&usage.next.to_le_bytes());
     message.push(u8::from(usage.received.is_some()));
     message.extend_from_slice(&usage.received.unwrap_or_default());
     link.send(kind::CONFIRM_MATERIAL, message)?;
-    let bytes = link.recv_exact(kind::CONFIRM_MATERIAL, 32 + 16 + 32 + 8 + 8 + 1 + 32)?;
+    let bytes = link.recv_exact(kind::CONFIRM_MATERIAL, 32 + 16 + 32 + 8 + 8 + 8 + 1 + 32)?;
     let (head, rest) = bytes.split_at(32 + 16 + 32);
     for (what, ours, theirs) in [
         ("batch of the dealt material", &batch.0[..], &head[32..48]),
@@ -229,12 +239,14 @@ pub(crate) fn confirm_material(
         }
     }
     let fields = (|| {
-        let (asked, rest) = split::<8>(rest)?;
+        let (inferences, rest) = split::<8>(rest)?;
+        let (at_once, rest) = split::<8>(rest)?;
         let (next, rest) = split::<8>(rest)?;
         let ([known], rest) = split::<1>(rest)?;
         let (received, _) = split::<32>(rest)?;
         let usage = Usage { next: u64::from_le_bytes(next), received: (known != 0).then_some(received) };
-        Some(Confirmed { asked: u64::from_le_bytes(asked), usage })
+        let asked = Wanted { inferences: u64::from_le_bytes(inferences), at_once: u64::from_le_bytes(at_once) };
+        Some(Confirmed { asked, usage })
     })();
     let cut =
         || SessionError::Misbehaved { peer: link.peer().to_owned(), detail: "its message is cut short".to_owned() };

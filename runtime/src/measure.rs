@@ -9,6 +9,8 @@ pub struct RoleReport {
     pub role: String,
     /// Hops of one inference; 0 at the dealer.
     pub hops: u64,
+    /// Inferences that shared hops; 0 at the dealer.
+    pub batch: u64,
     /// Payload bytes of the setup that this role sent to the peer.
     pub setup_bytes_sent: u64,
     /// Payload bytes of the setup that this role received from the peer.
@@ -17,7 +19,7 @@ pub struct RoleReport {
     pub setup_correction_bytes: u64,
     /// From agreement on the session to the end of the setup.
     pub setup_seconds: f64,
-    /// One entry per inference.
+    /// One entry per inference; those of a batch share its seconds.
     pub inferences: Vec<InferenceMeasurement>,
     /// Bytes this role sent that are not payload: frames and TLS, handshakes included.
     pub wire_overhead_bytes: u64,
@@ -79,6 +81,8 @@ pub struct Measurement {
     pub online_seconds: f64,
     /// Number of inferences.
     pub inferences: u64,
+    /// Inferences that shared hops; of a batch's seconds each has its part.
+    pub batch: u64,
     /// Bytes that are not payload, sent by each role.
     pub wire_overhead_bytes: PerRole<Option<u64>>,
     /// Peak memory of each role's process.
@@ -112,6 +116,7 @@ impl Measurement {
             offline_seconds: mean(|i| i.offline_seconds),
             online_seconds: mean(|i| i.online_seconds),
             inferences: own.len() as u64,
+            batch: data_owner.batch,
             wire_overhead_bytes: per_role(|r| Some(r.wire_overhead_bytes)),
             peak_rss_bytes: per_role(|r| r.peak_rss_bytes),
         }

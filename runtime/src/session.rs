@@ -1,23 +1,25 @@
-//! A party's session: connect, agree, set up once, then offline and online for every inference.
+//! A party's session: connect, agree, set up once, then offline and online for every batch of inferences that share hops.
 //!
 //! Both parties run this same sequence; they differ in their code, in what they own and in who counts the inferences.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use mpcc_channel::{Duplex, Identity, Link, LinkError, LinkOptions, Listener, Peer, Phase, connect};
 use mpcc_program::code::{MapExecutor, Role};
-use mpcc_protocols::{CheckedCode, OutputWords, Party, ProtocolError, SessionSeed};
+use mpcc_protocols::{CheckedCode, Material, OutputWords, Party, ProtocolError, SessionSeed, message};
 
 use crate::counter_store::{BatchId, CounterStore};
 use crate::error::SessionError;
-use crate::handshake::{self, Hello, ProgramIdentity, SessionDigest};
+use crate::handshake::{self, Hello, ProgramIdentity, SessionDigest, Wanted};
 use crate::material::{self, MaterialFile, MaterialLink};
 use crate::measure::{InferenceMeasurement, RoleReport, peak_rss_bytes};
 use crate::progress::{Progress, ProgressEvent};
-use crate::transfer::{CorrectionReader, exchange, kind};
+use crate::transfer::{CorrectionReader, Hops, exchange, kind};
 
 /// What a role runs.
 #[derive(Clone)]
@@ -72,8 +74,10 @@ pub struct PartyConfig {
     pub patience: Duration,
     /// Where used correlations are recorded.
     pub state_directory: PathBuf,
-    /// Asks for the next inference's corrections while one is online.
+    /// Makes the material of the next batch while one is online.
     pub ahead: bool,
+    /// How many inferences share hops: the data owner decides, the model owner allows so many at most.
+    pub at_once: u64,
 }
 
 /// What a party owns.
@@ -85,17 +89,17 @@ pub(crate) enum Own {
 }
 
 impl Own {
-    /// Inferences that this party asks for, and the other party.
-    pub(crate) fn asked(&self) -> (u64, Role) {
+    /// What this party asks for, where so many inferences may share hops, and the other party.
+    pub(crate) fn asked(&self, at_once: u64) -> (Wanted, Role) {
         match self {
-            Own::Weights { .. } => (0, Role::DataOwner),
-            Own::Inputs(inputs) => (inputs.len() as u64, Role::ModelOwner),
+            Own::Weights { .. } => (Wanted::default(), Role::DataOwner),
+            Own::Inputs(inputs) => {
+                let inferences = inputs.len() as u64;
+                (Wanted { inferences, at_once: at_once.clamp(1, inferences.max(1)) }, Role::ModelOwner)
+            }
         }
     }
 }
-
-/// Corrections of the next inference that a party takes while one is online.
-const AHEAD_BYTES: u64 = 256 << 20;
 
 /// Tells the dealer that no further inference follows.
 pub(crate) const NO_FURTHER: u64 = u64::MAX;
@@ -115,24 +119,28 @@ pub(crate) fn run(
     own: Own,
     progress: &dyn Progress,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
-    let PartyConfig { identity, peer, peer_endpoint, peer_link, supply, patience, state_directory, ahead } = config;
+    let PartyConfig { identity, peer, peer_endpoint, peer_link, supply, patience, state_directory, ahead, at_once } =
+        config;
     let meet = || match &peer_endpoint {
         Endpoint::Listen(listener) => listener.accept(&identity, &peer, &peer_link),
         Endpoint::Connect(address) => connect(address, &identity, &peer, &peer_link),
     };
+    let ready = |link: &mut Link, agreement: &Agreement| {
+        link.set_idle_timeout(patience);
+        // Both parties write a message while they read the one before it, so neither may wait for the other to read.
+        link.set_queue_bytes(peer_link.queue_bytes.max(2 * agreement.at_once * largest_message(program)));
+    };
     match supply {
-        Supply::Dealer { peer: dealer, address, mut link } => {
+        Supply::Dealer { peer: dealer, address, link } => {
             let store = CounterStore::open(&state_directory, &peer.fingerprint, &dealer.fingerprint)?;
-            if ahead {
-                link.queue_bytes = link.queue_bytes.max(AHEAD_BYTES);
-            }
             let mut dealer = connect(&address, &identity, &dealer, &link)?;
             let mut peer = meet()?;
             progress.event(ProgressEvent::Connected);
-            let agreement = agree(&mut peer, &mut dealer, program, &own)?;
-            peer.set_idle_timeout(patience);
+            let agreement = agree(&mut peer, &mut dealer, program, &own, at_once)?;
+            ready(&mut peer, &agreement);
             dealer.set_idle_timeout(patience);
-            let done = converse(&mut peer, &mut dealer, program, own, agreement, &store, ahead, progress)?;
+            let session = Session { program, agreement, store: &store, ahead, progress };
+            let done = converse(&mut peer, &mut dealer, own, session)?;
             finish(dealer)?;
             finish(peer)?;
             Ok(done)
@@ -142,11 +150,12 @@ pub(crate) fn run(
             let store = CounterStore::open_material(&state_directory, file.contents().batch, role)?;
             let mut peer = meet()?;
             progress.event(ProgressEvent::Connected);
-            let agreement = material::agree(&mut peer, &file, program, &own, &store)?;
-            peer.set_idle_timeout(patience);
+            let agreement = material::agree(&mut peer, &file, program, (&own, at_once), &store)?;
+            ready(&mut peer, &agreement);
             material::check(&mut peer, &mut file, &agreement)?;
             let mut file = MaterialLink::new(file);
-            let done = converse(&mut peer, &mut file, program, own, agreement, &store, ahead, progress)?;
+            let session = Session { program, agreement, store: &store, ahead, progress };
+            let done = converse(&mut peer, &mut file, own, session)?;
             finish(peer)?;
             Ok(done)
         }
@@ -162,11 +171,20 @@ pub(crate) fn finish(link: Link) -> Result<(), LinkError> {
     }
 }
 
+/// Bytes of the largest message of a hop that this role sends.
+fn largest_message(program: &RoleProgram) -> u64 {
+    let code = program.code.code();
+    let sent = code.steps.iter().map(|step| message::message_len(&step.exchange.send, &code.lengths));
+    sent.max().unwrap_or(0) as u64
+}
+
 /// What the parties agreed on, with the dealer or beside their files.
 pub(crate) struct Agreement {
     pub(crate) batch: BatchId,
     pub(crate) seed: SessionSeed,
     pub(crate) inferences: u64,
+    /// Inferences that share hops.
+    pub(crate) at_once: u64,
     /// Index of the first inference.
     pub(crate) start: u64,
     pub(crate) setup: SetupRule,
@@ -215,9 +233,10 @@ pub(crate) fn agree(
     dealer: &mut dyn Duplex,
     program: &RoleProgram,
     own: &Own,
+    at_once: u64,
 ) -> Result<Agreement, SessionError> {
     let role = program.code.code().role;
-    let (asked, other) = own.asked();
+    let (asked, other) = own.asked(at_once);
     let hello = Hello::new(role, program.identity)?;
     // A role that found a difference has left: its hello, which says why, is read before a failed send counts.
     let sent = hello.send(dealer).and(hello.send(peer));
@@ -233,54 +252,55 @@ pub(crate) fn agree(
     dealer.set_session(session.tag());
     let theirs = handshake::confirm(peer, &session, batch, asked)?;
     peer.set_session(session.tag());
-    let inferences = served(peer, own, theirs)?;
-    Ok(Agreement { batch, seed, inferences, start: 0, setup: SetupRule::Once })
+    let Wanted { inferences, at_once } = served(peer, own, at_once, theirs)?;
+    Ok(Agreement { batch, seed, inferences, at_once, start: 0, setup: SetupRule::Once })
 }
 
-/// How many inferences follow, where the peer asks for `theirs`.
-pub(crate) fn served(peer: &dyn Duplex, own: &Own, theirs: u64) -> Result<u64, SessionError> {
-    match own {
-        Own::Inputs(inputs) => Ok(inputs.len() as u64),
-        Own::Weights { most_inferences, .. } => {
-            let limit = most_inferences.unwrap_or(NO_FURTHER - 1);
-            if theirs == 0 || theirs > limit {
-                return Err(SessionError::Incompatible {
-                    peer: peer.peer().to_owned(),
-                    what: "number of inferences",
-                    ours: format!("1 to {limit}"),
-                    theirs: theirs.to_string(),
-                });
-            }
-            Ok(theirs)
+/// What follows, where the peer asks for `theirs` and the model owner allows `at_once` inferences to share hops.
+pub(crate) fn served(peer: &dyn Duplex, own: &Own, at_once: u64, theirs: Wanted) -> Result<Wanted, SessionError> {
+    let Own::Weights { most_inferences, .. } = own else { return Ok(own.asked(at_once).0) };
+    let limited = |what, limit: u64, asked: u64| {
+        if (1..=limit).contains(&asked) {
+            return Ok(());
         }
-    }
+        let (ours, theirs) = (format!("1 to {limit}"), asked.to_string());
+        Err(SessionError::Incompatible { peer: peer.peer().to_owned(), what, ours, theirs })
+    };
+    limited("number of inferences", most_inferences.unwrap_or(NO_FURTHER - 1), theirs.inferences)?;
+    limited("number of inferences at a time", at_once.max(1), theirs.at_once)?;
+    Ok(theirs)
+}
+
+/// A session that both parties agreed on.
+pub(crate) struct Session<'a> {
+    pub(crate) program: &'a RoleProgram,
+    pub(crate) agreement: Agreement,
+    pub(crate) store: &'a CounterStore,
+    pub(crate) ahead: bool,
+    pub(crate) progress: &'a dyn Progress,
 }
 
 /// The session after agreement.
-#[expect(clippy::too_many_arguments, reason = "two links and everything that passes between them")]
 pub(crate) fn converse(
     peer: &mut dyn Duplex,
     dealer: &mut dyn Duplex,
-    program: &RoleProgram,
     own: Own,
-    agreement: Agreement,
-    store: &CounterStore,
-    ahead: bool,
-    progress: &dyn Progress,
+    session: Session<'_>,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
-    let Agreement { batch, seed, inferences, start: first, setup } = agreement;
+    let Session { program, agreement, store, ahead, progress } = session;
+    let Agreement { batch, seed, inferences, at_once, start: first_index, setup } = agreement;
     let (weights, mut inputs) = match own {
         Own::Weights { weights, .. } => (weights, Vec::new().into_iter()),
         Own::Inputs(inputs) => (Vec::new(), inputs.into_iter()),
     };
-    let names = (peer.peer().to_owned(), dealer.peer().to_owned());
-    let blame = |error: ProtocolError| SessionError::from_protocol(error, &names.0, &names.1);
+    let names = Names { peer: peer.peer().to_owned(), dealer: dealer.peer().to_owned() };
     let role = program.code.code().role;
-    let mut party =
-        Party::new(Arc::clone(&program.code), Arc::clone(&program.executor), weights, seed).map_err(blame)?;
+    let mut party = Party::new(Arc::clone(&program.code), Arc::clone(&program.executor), weights, seed)
+        .map_err(|e| names.blame(e))?;
     let mut report = RoleReport {
         role: if role == Role::ModelOwner { "model-owner" } else { "data-owner" }.to_owned(),
         hops: party.hops() as u64,
+        batch: at_once,
         ..RoleReport::default()
     };
 
@@ -292,72 +312,162 @@ pub(crate) fn converse(
         claim: &|sent| setup.claim(store, batch, sent),
         arrived: &|received| setup.arrived(store, batch, received),
     };
-    let model = set_up(peer, dealer, &mut party, role, records, &blame)?;
+    let model = set_up(peer, dealer, &mut party, role, records, &names)?;
     report.setup_seconds = start.elapsed().as_secs_f64();
     report.setup_bytes_sent = peer.counters().phase(Phase::Setup).payload_sent;
     report.setup_bytes_received = peer.counters().phase(Phase::Setup).payload_received;
     report.setup_correction_bytes = dealer.counters().phase(Phase::Setup).payload_received;
 
-    let request = |dealer: &mut dyn Duplex, index: u64| {
-        dealer.set_phase(Phase::Handshake);
-        dealer.send(kind::REQUEST, index.to_le_bytes().to_vec())
-    };
-    request(dealer, first)?;
     let mut outputs = Vec::new();
-    for number in 0..inferences {
-        let index = first + number;
-        progress.event(ProgressEvent::Offline { inference: number + 1, of: Some(inferences) });
-        let start = Instant::now();
-        let offline_before = dealer.counters().phase(Phase::Offline).payload_received;
-        dealer.set_phase(Phase::Offline);
-        let material = with_corrections(dealer, kind::CORRECTIONS, &blame, |c| party.offline(index, c))?;
-        let offline_bytes = dealer.counters().phase(Phase::Offline).payload_received - offline_before;
-        peer.set_phase(Phase::Handshake);
-        let theirs = handshake::ready(peer, index, &model)?;
-        if theirs != index {
-            let what = format!("{} uses the correlations of index {theirs} where ours are of {index}", names.0);
-            return Err(SessionError::MaterialUsed(what));
-        }
-        store.claim(batch, index, theirs)?;
-        let offline_seconds = start.elapsed().as_secs_f64();
+    let supplier = Supplier { dealer, party: &party, names: &names, first_index };
+    let dealer = std::thread::scope(|scope| {
+        let after = |number: u64| number..inferences.min(number + at_once);
+        let mut idle = Some(supplier);
+        let mut working = None;
+        for first in (0..inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
+            let numbers = after(first);
+            let (size, index) = (numbers.end - first, first_index + first);
+            progress.event(ProgressEvent::Offline { inference: first + 1, of: Some(inferences) });
+            let start = Instant::now();
+            let (supplier, made) = match (working.take(), idle.take()) {
+                (Some(thread), _) => joined(thread)?,
+                (None, Some(supplier)) => supplier.make(numbers.clone())?,
+                (None, None) => return Err(SessionError::Bug("nobody supplies material".to_owned())),
+            };
+            peer.set_phase(Phase::Handshake);
+            let theirs = handshake::ready(peer, index, &model)?;
+            if theirs != index {
+                let peer = &names.peer;
+                let what = format!("{peer} uses the correlations of index {theirs} where ours are of {index}");
+                return Err(SessionError::MaterialUsed(what));
+            }
+            let last = index + size - 1;
+            store.claim(batch, last, last)?;
+            let offline_seconds = start.elapsed().as_secs_f64();
 
-        let more = number + 1 < inferences;
-        if ahead && more {
-            request(dealer, index + 1)?;
+            let next = after(numbers.end);
+            if ahead && !next.is_empty() {
+                working = Some(scope.spawn(move || supplier.make(next)));
+            } else {
+                idle = Some(supplier);
+            }
+            peer.set_phase(Phase::Online);
+            let before = peer.counters().phase(Phase::Online);
+            let start = Instant::now();
+            let given = inputs.by_ref().take(size as usize).collect();
+            outputs.extend(online(peer, &party, made.materials, given, &names, first, inferences, progress)?);
+            let online_seconds = start.elapsed().as_secs_f64();
+            let after = peer.counters().phase(Phase::Online);
+            let one = InferenceMeasurement {
+                online_bytes_sent: (after.payload_sent - before.payload_sent) / size,
+                online_bytes_received: (after.payload_received - before.payload_received) / size,
+                offline_bytes: made.bytes / size,
+                offline_seconds: offline_seconds / size as f64,
+                online_seconds: online_seconds / size as f64,
+            };
+            report.inferences.extend((0..size).map(|_| one));
         }
-        peer.set_phase(Phase::Online);
-        let before = peer.counters().phase(Phase::Online);
-        let start = Instant::now();
-        let mut online = party.online(material, inputs.next().unwrap_or_default()).map_err(blame)?;
-        let hops = report.hops as usize;
-        for hop in 0..hops {
-            online.lend(peer.buffer());
-            let message = online.step(hop).map_err(blame)?;
-            let expected = online.incoming_bytes();
-            let theirs = exchange(peer, kind::HOP, message, expected)?;
-            online.receive(hop, &theirs).map_err(blame)?;
-            peer.recycle(theirs);
-            progress.event(ProgressEvent::Hop { hop: hop + 1, of: hops, inference: number + 1, inferences });
-        }
-        outputs.push(online.finish().map_err(blame)?);
-        let online_seconds = start.elapsed().as_secs_f64();
-        let after = peer.counters().phase(Phase::Online);
-        report.inferences.push(InferenceMeasurement {
-            online_bytes_sent: after.payload_sent - before.payload_sent,
-            online_bytes_received: after.payload_received - before.payload_received,
-            offline_bytes,
-            offline_seconds,
-            online_seconds,
-        });
-        if !ahead || !more {
-            request(dealer, if more { index + 1 } else { NO_FURTHER })?;
-        }
-    }
+        let supplier = idle.ok_or_else(|| SessionError::Bug("a supplier is still at work".to_owned()))?;
+        request(supplier.dealer, NO_FURTHER)?;
+        Ok(supplier.dealer)
+    })?;
     let framing = |link: &dyn Duplex| link.counters().total().framing_sent();
     report.wire_overhead_bytes = framing(peer) + framing(dealer);
     report.peak_rss_bytes = peak_rss_bytes();
     progress.event(ProgressEvent::Finished);
     Ok((outputs, report))
+}
+
+/// Who is blamed for what.
+struct Names {
+    peer: String,
+    dealer: String,
+}
+
+impl Names {
+    fn blame(&self, error: ProtocolError) -> SessionError {
+        SessionError::from_protocol(error, &self.peer, &self.dealer)
+    }
+}
+
+fn request(dealer: &mut dyn Duplex, index: u64) -> Result<(), SessionError> {
+    dealer.set_phase(Phase::Handshake);
+    Ok(dealer.send(kind::REQUEST, index.to_le_bytes().to_vec())?)
+}
+
+/// Makes material from the dealer's stream, on the session's thread or beside it.
+struct Supplier<'a> {
+    dealer: &'a mut dyn Duplex,
+    party: &'a Party,
+    names: &'a Names,
+    /// Index of the session's first inference.
+    first_index: u64,
+}
+
+/// Material of a batch.
+struct Made {
+    materials: Vec<Material>,
+    /// Of corrections.
+    bytes: u64,
+}
+
+impl<'a> Supplier<'a> {
+    /// Asks for all of a batch at once, so that the dealer need not wait. `numbers` are counted within the session.
+    fn make(self, numbers: Range<u64>) -> Result<(Self, Made), SessionError> {
+        let indices = self.first_index + numbers.start..self.first_index + numbers.end;
+        for index in indices.clone() {
+            request(self.dealer, index)?;
+        }
+        self.dealer.set_phase(Phase::Offline);
+        let before = self.dealer.counters().phase(Phase::Offline).payload_received;
+        let mut materials = Vec::new();
+        for index in indices {
+            let one = |corrections: &mut dyn io::Read| self.party.offline(index, corrections);
+            materials.push(with_corrections(self.dealer, kind::CORRECTIONS, self.names, one)?);
+        }
+        let bytes = self.dealer.counters().phase(Phase::Offline).payload_received - before;
+        Ok((self, Made { materials, bytes }))
+    }
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T, SessionError>>) -> Result<T, SessionError> {
+    // The panic hook has reported a panic.
+    thread.join().unwrap_or_else(|_| Err(SessionError::Bug("making material panicked".to_owned())))
+}
+
+/// The online phase of inferences that share hops: in every hop, all of them in order.
+#[expect(clippy::too_many_arguments, reason = "what a batch needs and where it stands")]
+fn online(
+    peer: &mut dyn Duplex,
+    party: &Party,
+    materials: Vec<Material>,
+    mut inputs: Vec<Vec<Vec<u64>>>,
+    names: &Names,
+    first: u64,
+    inferences: u64,
+    progress: &dyn Progress,
+) -> Result<Vec<Vec<OutputWords>>, SessionError> {
+    let blame = |error| names.blame(error);
+    inputs.resize(materials.len(), Vec::new());
+    let members = materials.into_iter().zip(inputs).map(|(material, inputs)| party.online(material, inputs));
+    let mut members = members.collect::<Result<Vec<_>, _>>().map_err(blame)?;
+    let (hops, count) = (party.hops(), members.len());
+    let due = |hop: usize| hop.checked_sub(1).map_or(0, |before| count * party.hop_bytes(before).1);
+    let mut messages = Hops::new(peer);
+    for hop in 0..hops {
+        messages.expect(due(hop));
+        for member in &mut members {
+            member.step(hop, &mut messages).map_err(blame)?;
+        }
+        messages.used_up()?;
+        messages.flush()?;
+        progress.event(ProgressEvent::Hop { hop: hop + 1, of: hops, inference: first + 1, inferences });
+    }
+    messages.expect(due(hops));
+    let outputs = members.into_iter().map(|member| member.finish(&mut messages).map_err(blame));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+    messages.used_up()?;
+    Ok(outputs)
 }
 
 /// What is put on record of a setup.
@@ -375,10 +485,10 @@ fn set_up(
     party: &mut Party,
     role: Role,
     records: SetupRecords<'_>,
-    blame: &dyn Fn(ProtocolError) -> SessionError,
+    names: &Names,
 ) -> Result<blake3::Hash, SessionError> {
     let (_, expected) = party.setup_bytes();
-    with_corrections(dealer, kind::SETUP_CORRECTIONS, blame, |corrections| {
+    with_corrections(dealer, kind::SETUP_CORRECTIONS, names, |corrections| {
         let message = party.setup_message(corrections)?;
         let sent = blake3::hash(&message);
         (records.claim)(&sent).map_err(io::Error::other)?;
@@ -397,11 +507,11 @@ fn set_up(
 fn with_corrections<T>(
     dealer: &mut dyn Duplex,
     kind: u8,
-    blame: &dyn Fn(ProtocolError) -> SessionError,
+    names: &Names,
     work: impl FnOnce(&mut dyn io::Read) -> Result<T, ProtocolError>,
 ) -> Result<T, SessionError> {
     let mut reader = CorrectionReader::new(dealer, kind);
-    let done = work(&mut reader).map_err(blame)?;
+    let done = work(&mut reader).map_err(|e| names.blame(e))?;
     reader.finish()?;
     Ok(done)
 }

@@ -57,6 +57,8 @@ struct Setting {
     weights: Vec<Vec<u64>>,
     most_inferences: Option<u64>,
     ahead: bool,
+    batch: u64,
+    most_at_a_time: u64,
     progress: [Arc<dyn Progress>; 3],
     link: LinkOptions,
 }
@@ -71,6 +73,8 @@ impl Default for Setting {
             weights: weights(),
             most_inferences: None,
             ahead: false,
+            batch: 1,
+            most_at_a_time: 16,
             progress: [none(), none(), none()],
             link: LinkOptions { setup_timeout: Duration::from_secs(5), ..LinkOptions::default() },
         }
@@ -104,6 +108,7 @@ fn start(setting: Setting) -> Session {
         patience: Duration::from_secs(20),
         state_directory,
         ahead: setting.ahead,
+        at_once: [setting.most_at_a_time, setting.batch][own],
     };
     let model_config = party(0, 1, Endpoint::Listen(model_listener), state.path().join("model-owner"));
     let data_config = party(1, 0, Endpoint::Connect(model_address), state.path().join("data-owner"));

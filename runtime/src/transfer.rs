@@ -3,9 +3,14 @@
 use std::io::{self, Read, Write};
 
 use mpcc_channel::{Duplex, LinkError};
+use mpcc_protocols::PeerStream;
 
-/// The most of a party's message that travels in one frame.
+/// The most of the setup's message that travels in one frame.
 const MESSAGE_PIECE: usize = 16 << 20;
+
+/// A hop's message leaves in frames of at least this size while it grows, the last one excepted: large enough that
+/// frames cost nothing, small enough that the line does not wait for them.
+const HOP_PIECE: usize = 256 << 10;
 
 /// The most of a correction stream that travels in one frame.
 const CORRECTION_PIECE: usize = 1 << 20;
@@ -69,6 +74,104 @@ pub(crate) fn exchange(
     }
 }
 
+/// The messages of the hops: this party's leaves while it grows, and the peer's is taken as it comes.
+pub(crate) struct Hops<'a> {
+    link: &'a mut dyn Duplex,
+    growing: Vec<u8>,
+    piece: Vec<u8>,
+    read: usize,
+    /// Bytes of the peer's message that have not come.
+    due: usize,
+}
+
+impl<'a> Hops<'a> {
+    pub(crate) fn new(link: &'a mut dyn Duplex) -> Self {
+        Hops { growing: link.buffer(), link, piece: Vec::new(), read: 0, due: 0 }
+    }
+
+    /// Begins to take a message of the peer of so many bytes.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        self.due = bytes;
+    }
+
+    /// Ends this party's message of a hop: what is left of it leaves.
+    pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
+        if self.growing.is_empty() {
+            return Ok(());
+        }
+        let next = self.link.buffer();
+        self.link.send(kind::HOP, std::mem::replace(&mut self.growing, next))
+    }
+
+    /// Ends the peer's message of a hop, of which everything was due.
+    pub(crate) fn used_up(&mut self) -> Result<(), LinkError> {
+        debug_assert_eq!(self.due, 0, "every part of a message is taken in the step after it");
+        used_up(self.link, &self.piece[self.read..], "a message")
+    }
+}
+
+impl PeerStream for Hops<'_> {
+    fn take(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            if self.read == self.piece.len() {
+                next(self.link, kind::HOP, &mut self.piece, &mut self.read)?;
+                let (got, due) = (self.piece.len(), self.due);
+                if got > due || got < due.min(HOP_PIECE) {
+                    let (peer, detail) =
+                        (self.link.peer().to_owned(), format!("sent {got} bytes where {due} were due"));
+                    return Err(io::Error::other(LinkError::Misbehaved { peer, detail }));
+                }
+                self.due -= got;
+            }
+            filled += copied(&self.piece, &mut self.read, &mut bytes[filled..]);
+        }
+        Ok(())
+    }
+
+    fn growing(&mut self) -> &mut Vec<u8> {
+        &mut self.growing
+    }
+
+    fn grown(&mut self) -> io::Result<()> {
+        if self.growing.len() < HOP_PIECE {
+            return Ok(());
+        }
+        self.flush().map_err(io::Error::other)
+    }
+}
+
+/// Takes the next frame in place of the one at hand, of which nothing is read then.
+fn next(link: &mut dyn Duplex, kind: u8, piece: &mut Vec<u8>, read: &mut usize) -> io::Result<()> {
+    link.recycle(std::mem::take(piece));
+    *piece = link.recv(kind).map_err(io::Error::other)?;
+    *read = 0;
+    if piece.is_empty() {
+        let (peer, detail) = (link.peer().to_owned(), "sent an empty piece of a message".to_owned());
+        return Err(io::Error::other(LinkError::Misbehaved { peer, detail }));
+    }
+    Ok(())
+}
+
+/// Copies what is left of a frame, of which `read` bytes were taken, as far as there is room.
+fn copied(piece: &[u8], read: &mut usize, out: &mut [u8]) -> usize {
+    let taken = out.len().min(piece.len() - *read);
+    out[..taken].copy_from_slice(&piece[*read..*read + taken]);
+    *read += taken;
+    taken
+}
+
+/// The last frame must be used up.
+fn used_up(link: &dyn Duplex, left: &[u8], what: &str) -> Result<(), LinkError> {
+    match left.len() {
+        0 => Ok(()),
+        left => Err(LinkError::Misbehaved {
+            peer: link.peer().to_owned(),
+            detail: format!("sent {left} bytes of {what} more than the program takes"),
+        }),
+    }
+}
+
 /// A party's end of a stream of corrections.
 pub(crate) struct CorrectionReader<'a> {
     link: &'a mut dyn Duplex,
@@ -84,31 +187,16 @@ impl<'a> CorrectionReader<'a> {
 
     /// Ends the stream: the last frame must be used up.
     pub(crate) fn finish(self) -> Result<(), LinkError> {
-        match self.piece.len() - self.read {
-            0 => Ok(()),
-            left => Err(LinkError::Misbehaved {
-                peer: self.link.peer().to_owned(),
-                detail: format!("sent {left} bytes of corrections more than the program takes"),
-            }),
-        }
+        used_up(self.link, &self.piece[self.read..], "corrections")
     }
 }
 
 impl Read for CorrectionReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.read == self.piece.len() {
-            self.link.recycle(std::mem::take(&mut self.piece));
-            self.piece = self.link.recv(self.kind).map_err(io::Error::other)?;
-            self.read = 0;
+            next(self.link, self.kind, &mut self.piece, &mut self.read)?;
         }
-        if self.piece.is_empty() {
-            let (peer, detail) = (self.link.peer().to_owned(), "sent an empty piece of corrections".to_owned());
-            return Err(io::Error::other(LinkError::Misbehaved { peer, detail }));
-        }
-        let taken = out.len().min(self.piece.len() - self.read);
-        out[..taken].copy_from_slice(&self.piece[self.read..self.read + taken]);
-        self.read += taken;
-        Ok(taken)
+        Ok(copied(&self.piece, &mut self.read, out))
     }
 }
 

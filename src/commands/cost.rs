@@ -39,6 +39,9 @@ pub(crate) struct CostArguments {
     /// What the rows of the table stand for.
     #[arg(long, value_enum, default_value_t = By::Layer)]
     by: By,
+    /// How many inferences share hops; seconds are then one inference's part of a batch, rows those of one alone.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    batch: u64,
     #[command(flatten)]
     options: ModelOptions,
     #[command(flatten)]
@@ -124,7 +127,7 @@ pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> 
                 &planned
             }
         };
-        priced.push(on_network(artefact, &target, arguments.by));
+        priced.push(on_network(artefact, &target, arguments));
     }
     let networks = priced;
     let report = Report {
@@ -138,7 +141,7 @@ pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> 
     Ok(terminal.result(&report, || text(&report))?)
 }
 
-fn on_network(artefact: &Artefact, target: &Target, by: By) -> OnNetwork {
+fn on_network(artefact: &Artefact, target: &Target, arguments: &CostArguments) -> OnNetwork {
     let priced = Priced::new(&artefact.program, &target.machine);
     let manifest = &artefact.manifest;
     OnNetwork {
@@ -146,8 +149,8 @@ fn on_network(artefact: &Artefact, target: &Target, by: By) -> OnNetwork {
         program: manifest.program.clone(),
         trust: manifest.trust.clone(),
         protocols: counted(&manifest.choices).into_iter().map(|(p, n)| (p.to_owned(), n)).collect(),
-        predicted: priced.predict(&target.network, 1),
-        layers: priced.rows(&target.network, by),
+        predicted: priced.predict(&target.network, arguments.batch as usize, arguments.batch),
+        layers: priced.rows(&target.network, arguments.by),
     }
 }
 

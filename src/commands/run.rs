@@ -71,6 +71,10 @@ pub(crate) struct RunArguments {
     /// Whether a local run imitates the network.
     #[arg(long, value_enum, value_name = "on|off", default_value_t = Switch::On)]
     net_emulate: Switch,
+    /// How many inputs share hops, each with its own randomness: throughput rises until bandwidth or processors are full.
+    /// At the model owner, the most it accepts at a time, 16 unless said.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    batch: Option<u64>,
     /// Interpret local code instead of compiling it; the results are the same.
     #[arg(long)]
     interpret: bool,

@@ -15,6 +15,7 @@ use mpcc_compiler::ranges::Ranges;
 use mpcc_program::code::{Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, maps};
 use mpcc_program::gates;
 use mpcc_program::program::Program;
+use mpcc_program::words::Words;
 
 /// Kernels measured of each model.
 const HEAVIEST: usize = 14;
@@ -78,7 +79,7 @@ fn segments(criterion: &mut Criterion, name: &str, program: &Program) {
     let mut group = criterion.benchmark_group(name);
     for Load { id, map, positions } in heaviest(&code, &jit) {
         let instr = Instr::Map(map.clone());
-        let mut buffers = buffers(&code, &instr);
+        let mut buffers: Vec<Words> = buffers(&code, &instr).into_iter().map(Words::from).collect();
         let touched: HashSet<Buf> = instr.reads().into_iter().chain(instr.writes()).collect();
         let words = touched.iter().map(|buf| code.words(*buf)).sum::<usize>();
         let operations = map.ops.iter().filter(|op| !matches!(op, MapOp::Load(..) | MapOp::Const(_))).count();

@@ -7,6 +7,7 @@ use std::time::Instant;
 use mpcc_codegen::{CodegenError, Jit};
 use mpcc_program::code::{Access, Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
 use mpcc_program::interpret::Interpreter;
+use mpcc_program::words::with_own;
 
 /// Repetitions of which the fastest counts.
 const ROUNDS: usize = 5;
@@ -55,7 +56,7 @@ fn nanoseconds(executor: &dyn MapExecutor, map: &Map, buffers: &mut [Vec<u64>]) 
     let round = |_| {
         let start = Instant::now();
         for _ in 0..runs {
-            executor.run(0, map, &lanes, black_box(&mut *buffers));
+            with_own(black_box(&mut *buffers), |words| executor.run(0, map, &lanes, words));
         }
         start.elapsed().as_nanos() as f64 / (runs * map.cols) as f64
     };

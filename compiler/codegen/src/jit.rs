@@ -12,6 +12,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, ModuleError, default_libcall_names};
 use mpcc_program::code::{Lane, Map, MapExecutor, RoleCode};
+use mpcc_program::words::Words;
 
 use crate::kernel::{Bound, Launch, plan};
 use crate::{CodegenError, emit, host};
@@ -98,7 +99,7 @@ impl Jit {
 impl MapExecutor for Jit {
     /// Panics if `id` is not the position of `map` in the compiled code, or a buffer has another length or lane
     /// than the code declares.
-    fn run(&self, id: usize, map: &Map, lanes: &[Lane], buffers: &mut [Vec<u64>]) {
+    fn run(&self, id: usize, map: &Map, lanes: &[Lane], buffers: &mut [Words]) {
         let launch = &self.launches[id];
         assert_eq!(
             launch.rows * launch.cols,
@@ -106,18 +107,20 @@ impl MapExecutor for Jit {
             "map {id} is not the one compiled under this position"
         );
         let mut slots = Vec::with_capacity(launch.slots.len());
-        for &Bound { buf, length, first, lane } in &launch.slots {
+        for &Bound { buf, length, first, lane, stored } in &launch.slots {
             let buffer = &mut buffers[buf.0 as usize];
             assert_eq!(lanes[buf.0 as usize], lane, "buffer {} has not the lane it was compiled for", buf.0);
             let words = length.checked_mul(lane.words());
             assert_eq!(Some(buffer.len()), words, "buffer {} has not the length it was compiled for", buf.0);
-            let base = buffer.as_mut_ptr().wrapping_add(first * lane.words());
+            let base = if stored { buffer.own().as_mut_ptr() } else { buffer.as_ptr().cast_mut() };
+            let base = base.wrapping_add(first * lane.words());
             slots.push(Slot { base, last: ((length - first) as u64).wrapping_sub(1) });
         }
         let entry = self.entries[launch.kernel];
         // SAFETY: `entry` is this launch's kernel and its code is alive, because `self` is. The slots are
-        // those the kernel was built for: distinct vectors, borrowed mutably for the whole call, of exactly
-        // the words that the lengths and lanes have for which `check_map` passed this map, a product that does
+        // those the kernel was built for: distinct vectors, borrowed mutably for the whole call or, where
+        // the kernel stores nothing to them, perhaps shared and then read only, of exactly the words that the
+        // lengths and lanes have for which `check_map` passed this map, a product that does
         // not overflow. Under that check a kernel reads entries `row * cols + col`, `row` or `col` below those
         // lengths, or entries clamped to the last of a non-empty buffer, and writes entries `row * cols + col`.
         // A slot that begins at a later entry is read at rows only, for which `simplified` found room behind it.
@@ -143,6 +146,7 @@ impl Drop for Jit {
 mod tests {
     use mpcc_program::code::{Access, Buf, Instr, Lane, MapOp, Role, Step, V};
     use mpcc_program::interpret::Interpreter;
+    use mpcc_program::words::with_own;
 
     use super::*;
 
@@ -186,8 +190,8 @@ mod tests {
         let mut compiled: Vec<Vec<u64>> = (0..16).map(buffer).collect();
         let mut interpreted = compiled.clone();
         for (id, map) in maps.iter().enumerate() {
-            jit.run(id, map, &code.lanes, &mut compiled);
-            Interpreter.run(id, map, &code.lanes, &mut interpreted);
+            with_own(&mut compiled, |words| jit.run(id, map, &code.lanes, words));
+            with_own(&mut interpreted, |words| Interpreter.run(id, map, &code.lanes, words));
         }
         assert_eq!(compiled, interpreted);
     }

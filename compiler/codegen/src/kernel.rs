@@ -51,6 +51,8 @@ pub(crate) struct Bound {
     /// Entry that the kernel takes for the first.
     pub(crate) first: usize,
     pub(crate) lane: Lane,
+    /// Whether the map writes it.
+    pub(crate) stored: bool,
 }
 
 /// The distinct kernels of a role's code, and one launch per map in the order of [`maps`].
@@ -109,7 +111,8 @@ fn abstracted(map: &Map, code: &RoleCode) -> (Kernel, Launch) {
     let mut slot = |buf: Buf, first: usize| {
         let index = slots.iter().position(|s| (s.buf, s.first) == (buf, first)).unwrap_or_else(|| {
             let at = buf.0 as usize;
-            slots.push(Bound { buf, length: code.lengths[at], first, lane: code.lanes[at] });
+            let stored = map.stores.iter().any(|(stored, _)| *stored == buf);
+            slots.push(Bound { buf, length: code.lengths[at], first, lane: code.lanes[at], stored });
             slots.len() - 1
         });
         Buf(u32::try_from(index).expect("no more slots than operations and stores, which u32 counts"))

@@ -11,6 +11,7 @@ use mpcc_program::program::{
     Gate, Input, Kind, Output, Program, Rounding, Term, Value, ValueId, Weight, WeightId, WeightRounding,
 };
 use mpcc_program::verify::verify;
+use mpcc_program::words::with_own;
 use proptest::prelude::*;
 
 /// Buffers 0–2 are full, 3–4 have a word per row, 5–6 per column, 7–8 are tables, the others are stored.
@@ -87,8 +88,8 @@ fn assert_bit_equal(code: &RoleCode, seed: u64) {
     let mut compiled = filled(code, seed);
     let mut interpreted = compiled.clone();
     for (id, map) in maps(code).enumerate() {
-        jit.run(id, map, &code.lanes, &mut compiled);
-        Interpreter.run(id, map, &code.lanes, &mut interpreted);
+        with_own(&mut compiled, |words| jit.run(id, map, &code.lanes, words));
+        with_own(&mut interpreted, |words| Interpreter.run(id, map, &code.lanes, words));
     }
     assert_eq!(compiled, interpreted);
 }
@@ -307,7 +308,8 @@ fn a_table_of_doubles_is_clamped_to_its_last_entry() {
         let code = mixed_code(vec![4, 3, 4], vec![Lane::Double, Lane::Double, lane], vec![map.clone()]);
         // The index is the low word, whatever the high one is.
         let mut buffers = vec![vec![1, 0, 0, 9, 3, 0, u64::MAX, 0], (10..16).collect(), vec![0; 4 * lane.words()]];
-        Jit::compile(&code).unwrap().run(0, &map, &code.lanes, &mut buffers);
+        let jit = Jit::compile(&code).unwrap();
+        with_own(&mut buffers, |words| jit.run(0, &map, &code.lanes, words));
         let expected: &[u64] = match lane {
             Lane::Word => &[12, 10, 14, 14],
             Lane::Double => &[12, 13, 10, 11, 14, 15, 14, 15],
@@ -390,8 +392,8 @@ fn threads_share_compiled_code() {
             scope.spawn(move || {
                 let mut compiled = filled(code, seed);
                 let mut interpreted = compiled.clone();
-                jit.run(0, map, &code.lanes, &mut compiled);
-                Interpreter.run(0, map, &code.lanes, &mut interpreted);
+                with_own(&mut compiled, |words| jit.run(0, map, &code.lanes, words));
+                with_own(&mut interpreted, |words| Interpreter.run(0, map, &code.lanes, words));
                 assert_eq!(compiled, interpreted);
             });
         }
@@ -419,7 +421,8 @@ fn another_lane_is_refused() {
     let code = role_code(vec![12, 3, 12], vec![scaled(3, 4, 0, 1, 2)]);
     let lanes = [Lane::Double, Lane::Word, Lane::Word];
     let mut buffers = vec![vec![1; 24], vec![1; 3], vec![0; 12]];
-    Jit::compile(&code).unwrap().run(0, maps(&code).next().unwrap(), &lanes, &mut buffers);
+    let jit = Jit::compile(&code).unwrap();
+    with_own(&mut buffers, |words| jit.run(0, maps(&code).next().unwrap(), &lanes, words));
 }
 
 #[test]
@@ -428,7 +431,8 @@ fn a_length_in_entries_is_not_one_in_words() {
     let lanes = vec![Lane::Word, Lane::Double, Lane::Word];
     let code = mixed_code(vec![12, 3, 12], lanes, vec![scaled(3, 4, 0, 1, 2)]);
     let mut buffers = vec![vec![1; 12], vec![1; 3], vec![0; 12]];
-    Jit::compile(&code).unwrap().run(0, maps(&code).next().unwrap(), &code.lanes, &mut buffers);
+    let jit = Jit::compile(&code).unwrap();
+    with_own(&mut buffers, |words| jit.run(0, maps(&code).next().unwrap(), &code.lanes, words));
 }
 
 #[test]
@@ -436,5 +440,6 @@ fn a_length_in_entries_is_not_one_in_words() {
 fn a_short_buffer_is_refused() {
     let code = role_code(vec![12, 3, 12], vec![scaled(3, 4, 0, 1, 2)]);
     let mut buffers = vec![vec![1; 12], vec![1; 2], vec![0; 12]];
-    Jit::compile(&code).unwrap().run(0, maps(&code).next().unwrap(), &code.lanes, &mut buffers);
+    let jit = Jit::compile(&code).unwrap();
+    with_own(&mut buffers, |words| jit.run(0, maps(&code).next().unwrap(), &code.lanes, words));
 }

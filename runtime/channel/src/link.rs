@@ -137,6 +137,11 @@ impl Link {
         self.options.idle_timeout = idle_timeout;
     }
 
+    /// Changes how many bytes of messages may wait to be sent before sending waits.
+    pub fn set_queue_bytes(&mut self, queue_bytes: u64) {
+        self.options.queue_bytes = queue_bytes;
+    }
+
     /// Waits until everything queued has been handed to the network, and says goodbye.
     ///
     /// # Errors

@@ -12,8 +12,9 @@ use mpcc_program::cost::PartyBytes;
 
 use crate::engine::{self, Corrections, Environment, Executable, StageSeeds};
 use crate::error::ProtocolError;
-use crate::frame::Frame;
+use crate::frame::{Frame, Pool};
 use crate::seeds::SessionSeed;
+use crate::stream::InMemory;
 use crate::verify::CheckedCode;
 
 /// The dealer in one session.
@@ -23,6 +24,7 @@ pub struct Dealer {
     model_owner: SessionSeed,
     data_owner: SessionSeed,
     frame: Frame,
+    pool: Arc<Pool>,
     set_up: bool,
     next_index: u64,
 }
@@ -42,8 +44,9 @@ impl Dealer {
         if got != Role::Dealer {
             return Err(ProtocolError::WrongRole { expected: Role::Dealer, got });
         }
-        let frame = Frame::new(code.code().lengths.len());
-        Ok(Dealer { code, executor, model_owner, data_owner, frame, set_up: false, next_index: 0 })
+        let pool = Arc::new(Pool::default());
+        let frame = Frame::new(code.code().lengths.len(), Arc::clone(&pool));
+        Ok(Dealer { code, executor, model_owner, data_owner, frame, pool, set_up: false, next_index: 0 })
     }
 
     /// Bytes of the data owner's corrections of the setup.
@@ -68,7 +71,7 @@ impl Dealer {
         }
         self.run(0, None, &mut io::sink(), out)?;
         self.run(1, None, &mut io::sink(), out)?;
-        self.frame.trim();
+        self.pool.trim();
         self.set_up = true;
         Ok(())
     }
@@ -91,7 +94,7 @@ impl Dealer {
         let done = self.run(2, Some(index), model_owner, data_owner);
         if done.is_err() {
             self.set_up = false;
-            self.frame = Frame::default();
+            self.frame = Frame::new(0, Arc::clone(&self.pool));
         }
         done
     }
@@ -112,8 +115,7 @@ impl Dealer {
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
         let mut corrections = Corrections::Deal { model_owner, data_owner };
-        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections, Vec::new())?;
-        Ok(())
+        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections, &mut InMemory::default())
     }
 }
 

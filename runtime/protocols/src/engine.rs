@@ -1,7 +1,8 @@
 //! Executes a list of instructions over buffers, as its schedule says.
 //!
 //! Whatever a list needs from outside (own data, seeds, the dealer's stream) stands in an [`Environment`], so that the
-//! same loop serves parties and dealer.
+//! same loop serves parties and dealer. A party's message leaves while it grows, and the peer's is taken part by part
+//! where it is read.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -14,11 +15,18 @@ use mpcc_program::schedule::{Moment as Scheduled, Origin, Schedule};
 
 use crate::error::{Moment, ProtocolError};
 use crate::frame::{Arrived, Frame};
-use crate::message::{check_padding, encode_into, message_len, pack_entries, unpack_canonical};
+use crate::message::{check_padding, pack_entries, unpack_canonical};
 use crate::seeds::StageSeed;
+use crate::stream::PeerStream;
 
-/// Entries of a correction that are packed or unpacked at a time: a multiple of 8, so that pieces end on bytes.
+/// Entries that are packed or unpacked at a time: a multiple of 8, so that pieces end on bytes.
 const CHUNK_ENTRIES: usize = 1 << 15;
+
+/// Positions of a role's lists, as [`mpcc_program::code::RoleCode::lists`] has them.
+pub(crate) const SETUP: usize = 0;
+pub(crate) const SETUP_AFTER: usize = 1;
+pub(crate) const OFFLINE: usize = 2;
+pub(crate) const FIRST_STEP: usize = 3;
 
 /// The dealer's stream as the role sees it.
 pub(crate) enum Corrections<'a> {
@@ -47,13 +55,25 @@ pub(crate) struct StageSeeds<'a> {
     pub(crate) inference: Option<&'a StageSeed>,
 }
 
+/// The model owner's encoded weights.
+pub(crate) enum Weights<'a> {
+    /// A weight that is loaded is never loaded again, so it is taken out.
+    Taken(&'a mut [Vec<u64>]),
+    /// Weights are copied.
+    Kept(&'a [Vec<u64>]),
+}
+
+impl Default for Weights<'_> {
+    fn default() -> Self {
+        Weights::Kept(&[])
+    }
+}
+
 /// What instructions may take from outside the buffers, besides the dealer's stream.
 #[derive(Default)]
 pub(crate) struct Environment<'a> {
     /// Encoded weights.
-    pub(crate) weights: &'a mut [Vec<u64>],
-    /// Whether a weight that is loaded is never loaded again, so that it can be taken out.
-    pub(crate) takes_weights: bool,
+    pub(crate) weights: Weights<'a>,
     /// Encoded inputs.
     pub(crate) inputs: &'a [Vec<u64>],
     /// The model owner's seeds, if the role has them.
@@ -73,26 +93,29 @@ pub(crate) struct Executable<'a> {
     pub(crate) executor: &'a dyn MapExecutor,
 }
 
-/// Runs list number `list` of the code over `frame`, and returns the message that ends it, empty if there is none,
-/// in the memory of `message`.
+/// Runs list number `list` of the code over `frame`. It takes the peer's message of the exchange before the list from
+/// `peer`, and gives it the message that ends the list.
 pub(crate) fn run(
     executable: Executable<'_>,
     list: usize,
     frame: &mut Frame,
     environment: &mut Environment<'_>,
     corrections: &mut Corrections<'_>,
-    mut message: Vec<u8>,
-) -> Result<Vec<u8>, ProtocolError> {
+    peer: &mut dyn PeerStream,
+) -> Result<(), ProtocolError> {
     let Executable { code, schedule, executor } = executable;
-    let (Some((instrs, exchange)), Some(section)) = (code.lists().get(list).copied(), schedule.sections.get(list))
-    else {
-        return Ok(Vec::new());
+    let (Some((instrs, exchange)), Some(section)) = (code.list(list), schedule.sections.get(list)) else {
+        return Ok(());
     };
-    message.clear();
-    message.reserve_exact(message_len(&exchange.send, &code.lengths));
-    let mut outgoing = Outgoing { parts: &exchange.send, message };
+    let before = list.checked_sub(1).filter(|before| *before >= FIRST_STEP).and_then(|before| code.list(before));
+    let mut incoming = Incoming {
+        parts: before.map_or(&[], |(_, exchange)| &exchange.receive),
+        at: Moment::Hop(list.saturating_sub(FIRST_STEP + 1)),
+    };
+    let mut outgoing = Outgoing { parts: &exchange.send };
     let mut map_id = section.first_map;
     for (instr, moment) in instrs.iter().zip(&section.moments) {
+        incoming.take(moment.take, code, frame, peer)?;
         if !matches!(instr, Instr::Receive { .. }) {
             make(executable, &moment.make, frame, environment)?;
         }
@@ -107,31 +130,73 @@ pub(crate) fn run(
             Instr::Receive { dst, bits } if moment.make.is_empty() => keep(code, *dst, *bits, frame, corrections)?,
             _ => step(code, instr, frame, environment, corrections)?,
         }
-        outgoing.pack(moment, frame);
+        outgoing.pack(moment.pack, frame, peer)?;
         release(moment, frame);
     }
+    incoming.take(section.exchange.take, code, frame, peer)?;
     make(executable, &section.exchange.make, frame, environment)?;
-    outgoing.pack(&section.exchange, frame);
-    Ok(outgoing.message)
+    outgoing.pack(section.exchange.pack, frame, peer)?;
+    if list != SETUP {
+        release(&section.exchange, frame);
+    }
+    Ok(())
 }
 
-/// The message of a list while it grows.
-struct Outgoing<'a> {
-    /// What is still to be packed.
+/// What is still to come of the peer's message.
+struct Incoming<'a> {
     parts: &'a [Packed],
-    message: Vec<u8>,
+    at: Moment,
+}
+
+impl Incoming<'_> {
+    /// Takes the next parts, while those behind them may still be on their way.
+    fn take(
+        &mut self,
+        count: usize,
+        code: &RoleCode,
+        frame: &mut Frame,
+        peer: &mut dyn PeerStream,
+    ) -> Result<(), ProtocolError> {
+        let (now, later) = self.parts.split_at(count.min(self.parts.len()));
+        self.parts = later;
+        for Packed { buf, bits } in now {
+            let mut words = frame.fresh(code.words(*buf));
+            let lane = Lane::of(*bits).words();
+            let mut scratch = frame.scratch();
+            for piece in words.chunks_mut(CHUNK_ENTRIES * lane) {
+                scratch.resize(pack::packed_len(piece.len() / lane, u32::from(*bits)), 0);
+                peer.take(&mut scratch).map_err(ProtocolError::Peer)?;
+                unpack_canonical(&scratch, *bits, piece, self.at)?;
+            }
+            frame.keep_scratch(scratch);
+            frame[buf.0 as usize] = words.into();
+        }
+        Ok(())
+    }
+}
+
+/// What is still to be packed of this party's message.
+struct Outgoing<'a> {
+    parts: &'a [Packed],
 }
 
 impl Outgoing<'_> {
-    /// Packs the parts that are complete.
-    fn pack(&mut self, moment: &Scheduled, frame: &mut Frame) {
-        let (now, later) = self.parts.split_at(moment.pack.min(self.parts.len()));
-        encode_into(now, frame, &mut self.message);
+    /// Packs the next parts, which are complete.
+    fn pack(&mut self, count: usize, frame: &Frame, peer: &mut dyn PeerStream) -> Result<(), ProtocolError> {
+        let (now, later) = self.parts.split_at(count.min(self.parts.len()));
         self.parts = later;
+        for Packed { buf, bits } in now {
+            for piece in frame[buf.0 as usize].chunks(CHUNK_ENTRIES * Lane::of(*bits).words()) {
+                pack_entries(piece, *bits, peer.growing());
+                peer.grown().map_err(ProtocolError::Peer)?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// What the schedule releases after an instruction or exchange.
+/// The setup's exchange waits for the peer's message first.
 pub(crate) fn release(moment: &Scheduled, frame: &mut Frame) {
     frame.release(&moment.free);
     frame.forget(&moment.forget);
@@ -157,7 +222,7 @@ fn make(
             }
             None => return Err(ProtocolError::OutOfOrder { called: "a buffer", expected: "what it is made from" }),
         }
-        frame[buf.0 as usize] = words;
+        frame[buf.0 as usize] = words.into();
     }
     Ok(())
 }
@@ -178,7 +243,8 @@ impl Environment<'_> {
 fn allocate(code: &RoleCode, frame: &mut Frame, buf: Buf) {
     let b = buf.0 as usize;
     if frame[b].len() != code.words(buf) {
-        frame[b] = frame.fresh(code.words(buf));
+        let words = frame.fresh(code.words(buf));
+        frame[b] = words.into();
     }
 }
 
@@ -194,7 +260,7 @@ fn step(
     match instr {
         Instr::Map(_) => Ok(()),
         Instr::Load { dst, source } => {
-            frame[at(*dst)] = match *source {
+            let words = match *source {
                 Source::Weight(index) => weight(environment, index, code.words(*dst))?,
                 Source::Input(index) => {
                     let data = own_data("input", index, environment.inputs, code.words(*dst))?;
@@ -203,6 +269,7 @@ fn step(
                     words
                 }
             };
+            frame[at(*dst)] = words.into();
             Ok(())
         }
         // Its words are made when the schedule says so.
@@ -210,7 +277,7 @@ fn step(
         Instr::Receive { dst, bits } => {
             let mut words = fresh(frame, *dst);
             receive(corrections, *bits, &mut words)?;
-            frame[at(*dst)] = words;
+            frame[at(*dst)] = words.into();
             Ok(())
         }
         Instr::Deal { src, bits } => deal(corrections, *bits, &frame[at(*src)], false),
@@ -218,17 +285,17 @@ fn step(
         Instr::Zero { dst } => {
             let mut words = fresh(frame, *dst);
             words.fill(0);
-            frame[at(*dst)] = words;
+            frame[at(*dst)] = words.into();
             Ok(())
         }
         Instr::Copy(copy) => {
             allocate(code, frame, copy.dst);
-            let mut dst = std::mem::take(&mut frame[at(copy.dst)]);
+            let mut dst = frame[at(copy.dst)].take();
             match code.lanes[at(copy.dst)] {
                 Lane::Word => strided(copy, &mut dst, &frame[at(copy.src)]),
                 Lane::Double => strided(copy, pairs_mut(&mut dst), pairs(&frame[at(copy.src)])),
             }
-            frame[at(copy.dst)] = dst;
+            frame[at(copy.dst)] = dst.into();
             Ok(())
         }
         Instr::SumRows { dst, src, cols } => {
@@ -246,7 +313,7 @@ fn step(
                     }
                 }
             }
-            frame[at(*dst)] = words;
+            frame[at(*dst)] = words.into();
             Ok(())
         }
         Instr::MatMul { dst, left, right, batch, m, k, n, shared_right, bits } => {
@@ -257,46 +324,46 @@ fn step(
                 Lane::Word => matmul::matmul_bits(u32::from(*bits), batch, m, *k, *n, a, b, &mut words),
                 Lane::Double => matmul::matmul_double_bits(batch, m, *k, *n, a, b, &mut words, u32::from(*bits)),
             }
-            frame[at(*dst)] = words;
+            frame[at(*dst)] = words.into();
             Ok(())
         }
         Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => {
             let (mut c, mut s) = (fresh(frame, *cos), fresh(frame, *sin));
             let (period_bits, fraction) = (u32::from(*period_bits), u32::from(*fraction));
             trig::harmonics(&frame[at(*src)], period_bits, fraction, *count, &mut c, &mut s);
-            frame[at(*cos)] = c;
-            frame[at(*sin)] = s;
+            frame[at(*cos)] = c.into();
+            frame[at(*sin)] = s.into();
             Ok(())
         }
         Instr::RowFit { dst, src, table } => {
             let mut words = fresh(frame, *dst);
             let fitted = row_table(table);
-            for (row, mask) in words.chunks_exact_mut(table.words_per_row().max(1)).zip(&frame[at(*src)]) {
+            for (row, mask) in words.chunks_exact_mut(table.words_per_row().max(1)).zip(frame[at(*src)].iter()) {
                 rowfit::fit_row(&fitted, *mask, row).map_err(|e| ProtocolError::Kernel(e.to_string()))?;
             }
-            frame[at(*dst)] = words;
+            frame[at(*dst)] = words.into();
             Ok(())
         }
         Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
             let [mut s, mut c, mut v] = [*seeds, *controls, *values].map(|buf| fresh(frame, buf));
-            let read = |buf: Buf| frame[at(buf)].as_slice();
+            let read = |buf: Buf| &*frame[at(buf)];
             let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
             let payload: Vec<&[u64]> = payload.iter().map(|word| read(*word)).collect();
             dcf::generate(u32::from(*bits), read(*threshold), &payload, roots.map(read), out);
-            frame[at(*seeds)] = s;
-            frame[at(*controls)] = c;
-            frame[at(*values)] = v;
+            frame[at(*seeds)] = s.into();
+            frame[at(*controls)] = c.into();
+            frame[at(*values)] = v.into();
             Ok(())
         }
         Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
             let mut shares: Vec<Vec<u64>> = dst.iter().map(|buf| fresh(frame, *buf)).collect();
-            let read = |buf: Buf| frame[at(buf)].as_slice();
+            let read = |buf: Buf| &*frame[at(buf)];
             let words = dcf::Words { seeds: read(*seeds), controls: read(*controls), values: read(*values) };
             let party = u8::from(code.role == Role::DataOwner);
             let mut out: Vec<&mut [u64]> = shares.iter_mut().map(Vec::as_mut_slice).collect();
             dcf::evaluate(u32::from(*bits), party, read(*points), read(*root), words, &mut out);
             for (buf, share) in dst.iter().zip(shares) {
-                frame[at(*buf)] = share;
+                frame[at(*buf)] = share.into();
             }
             Ok(())
         }
@@ -305,12 +372,13 @@ fn step(
 
 /// A weight: taken out if this is the only time that the code loads it.
 fn weight(environment: &mut Environment<'_>, index: u32, expected: usize) -> Result<Vec<u64>, ProtocolError> {
-    own_data("weight", index, environment.weights, expected)?;
-    Ok(match environment.weights.get_mut(index as usize) {
-        Some(words) if environment.takes_weights => std::mem::take(words),
-        Some(words) => words.clone(),
-        None => Vec::new(),
-    })
+    match &mut environment.weights {
+        Weights::Kept(weights) => own_data("weight", index, weights, expected).map(<[u64]>::to_vec),
+        Weights::Taken(weights) => {
+            own_data("weight", index, weights, expected)?;
+            Ok(weights.get_mut(index as usize).map(std::mem::take).unwrap_or_default())
+        }
+    }
 }
 
 fn own_data<'a>(

@@ -60,6 +60,9 @@ pub enum ProtocolError {
     /// A kernel refused its parameters.
     #[error("{0}; this is a bug in the compiler")]
     Kernel(String),
+    /// The link to the peer failed.
+    #[error("the peer's message cannot be had or this party's not sent: {0}")]
+    Peer(#[source] io::Error),
     /// The correction stream failed.
     #[error("the stream of corrections failed: {0}")]
     Corrections(#[from] io::Error),

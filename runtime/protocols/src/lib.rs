@@ -14,6 +14,7 @@ pub mod local_run;
 pub mod message;
 pub mod party;
 pub mod seeds;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 pub mod verify;
@@ -22,4 +23,5 @@ pub use dealer::Dealer;
 pub use error::ProtocolError;
 pub use party::{Material, Online, OutputWords, Party};
 pub use seeds::SessionSeed;
+pub use stream::{InMemory, PeerStream};
 pub use verify::{CheckedCode, CodeError, Place, Violation};

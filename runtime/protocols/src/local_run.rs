@@ -9,7 +9,7 @@ use mpcc_program::code::{MapExecutor, Packed};
 use crate::error::{Moment, ProtocolError};
 use crate::message;
 use crate::verify::CheckedCode;
-use crate::{Dealer, OutputWords, Party, SessionSeed};
+use crate::{Dealer, InMemory, OutputWords, Party, SessionSeed};
 
 /// One role's code and what runs its maps.
 #[derive(Clone)]
@@ -140,9 +140,15 @@ pub fn run_insecurely_in_one_process(trio: &Trio, given: InsecureInputs<'_>) -> 
         };
         let mut o0 = p0.online(m0, Vec::new())?;
         let mut o1 = p1.online(m1, inputs.clone())?;
+        let (mut from_p0, mut from_p1) = (Vec::new(), Vec::new());
         for h in 0..hops {
-            let from_p0 = o0.step(h)?;
-            let from_p1 = o1.step(h)?;
+            let mut at_p0 = InMemory { incoming: &from_p1, outgoing: Vec::new() };
+            let mut at_p1 = InMemory { incoming: &from_p0, outgoing: Vec::new() };
+            o0.step(h, &mut at_p0)?;
+            o1.step(h, &mut at_p1)?;
+            used_up(at_p0.incoming)?;
+            used_up(at_p1.incoming)?;
+            (from_p0, from_p1) = (at_p0.outgoing, at_p1.outgoing);
             record.model_owner_bytes += from_p0.len() as u64;
             record.data_owner_bytes += from_p1.len() as u64;
             if given.record {
@@ -151,11 +157,9 @@ pub fn run_insecurely_in_one_process(trio: &Trio, given: InsecureInputs<'_>) -> 
                     data_owner: words_of(&data.code, h, &from_p1)?,
                 });
             }
-            o0.receive(h, &from_p1)?;
-            o1.receive(h, &from_p0)?;
         }
-        o0.finish()?;
-        record.outputs = o1.finish()?;
+        o0.finish(&mut InMemory { incoming: &from_p1, outgoing: Vec::new() })?;
+        record.outputs = o1.finish(&mut InMemory { incoming: &from_p0, outgoing: Vec::new() })?;
         run.inferences.push(record);
     }
     Ok(run)

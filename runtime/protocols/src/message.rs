@@ -13,17 +13,11 @@ pub fn message_len(parts: &[Packed], lengths: &[usize]) -> usize {
 }
 
 /// The message of these buffers; entries are reduced modulo 2^bits.
-pub fn encode(parts: &[Packed], buffers: &[Vec<u64>], lengths: &[usize]) -> Vec<u8> {
+#[cfg(test)]
+pub(crate) fn encode(parts: &[Packed], buffers: &[Vec<u64>], lengths: &[usize]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(message_len(parts, lengths));
-    encode_into(parts, buffers, &mut bytes);
+    parts.iter().for_each(|part| pack_entries(&buffers[part.buf.0 as usize], part.bits, &mut bytes));
     bytes
-}
-
-/// Appends the next parts of a message.
-pub(crate) fn encode_into(parts: &[Packed], buffers: &[Vec<u64>], bytes: &mut Vec<u8>) {
-    for part in parts {
-        pack_entries(&buffers[part.buf.0 as usize], part.bits, bytes);
-    }
 }
 
 /// The words of a message, one vector per buffer.
@@ -31,20 +25,9 @@ pub(crate) fn encode_into(parts: &[Packed], buffers: &[Vec<u64>], bytes: &mut Ve
 /// # Errors
 /// A length other than [`message_len`], or set bits after the last word of a buffer.
 pub fn decode(parts: &[Packed], lengths: &[usize], bytes: &[u8], at: Moment) -> Result<Vec<Vec<u64>>, ProtocolError> {
-    decode_into(parts, lengths, bytes, at, |len| vec![0; len])
-}
-
-/// As [`decode`], into vectors that `fresh` gives for their length.
-pub(crate) fn decode_into(
-    parts: &[Packed],
-    lengths: &[usize],
-    bytes: &[u8],
-    at: Moment,
-    mut fresh: impl FnMut(usize) -> Vec<u64>,
-) -> Result<Vec<Vec<u64>>, ProtocolError> {
     let mut words = Vec::with_capacity(parts.len());
     for (part, range) in parts.iter().zip(split(parts, lengths, bytes, at)?) {
-        let mut out = fresh(lengths[part.buf.0 as usize] * Lane::of(part.bits).words());
+        let mut out = vec![0; lengths[part.buf.0 as usize] * Lane::of(part.bits).words()];
         unpack_canonical(&bytes[range], part.bits, &mut out, at)?;
         words.push(out);
     }

@@ -6,23 +6,21 @@
 use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mpcc_program::code::{Exchange, Instr, MapExecutor, Role, SeedOwner, Source};
 
-use crate::engine::{self, Corrections, Environment, Executable, StageSeeds};
+use crate::engine::{
+    self, Corrections, Environment, Executable, FIRST_STEP, OFFLINE, SETUP, SETUP_AFTER, StageSeeds, Weights,
+};
 use crate::error::{Moment, ProtocolError};
-use crate::frame::{Arrived, Frame, Held};
+use crate::frame::{Arrived, Frame, Pool};
 use crate::message;
 use crate::seeds::{SessionSeed, StageSeed};
+use crate::stream::{InMemory, PeerStream};
 use crate::verify::CheckedCode;
 
-/// Positions of a role's lists, as [`mpcc_program::code::RoleCode::lists`] has them.
-const SETUP: usize = 0;
-const SETUP_AFTER: usize = 1;
-const OFFLINE: usize = 2;
-const FIRST_STEP: usize = 3;
-
-/// One of the two parties in a session.
+/// One of the two parties in a session. After the setup several threads may use it, each for other inferences.
 pub struct Party {
     code: Arc<CheckedCode>,
     executor: Arc<dyn MapExecutor>,
@@ -30,9 +28,10 @@ pub struct Party {
     seed: SessionSeed,
     weights: Vec<Vec<u64>>,
     takes_weights: bool,
-    frame: Frame,
+    setup: Frame,
+    pool: Arc<Pool>,
     phase: Phase,
-    next_index: u64,
+    next_index: AtomicU64,
     identity: Arc<()>,
 }
 
@@ -47,7 +46,7 @@ enum Phase {
 pub struct Material {
     index: u64,
     seed: StageSeed,
-    held: Held,
+    frame: Frame,
     identity: Arc<()>,
 }
 
@@ -60,12 +59,11 @@ impl Material {
 
 /// An inference between its input and its output.
 pub struct Online<'p> {
-    party: &'p mut Party,
+    party: &'p Party,
     seed: StageSeed,
+    frame: Frame,
     inputs: Vec<Vec<u64>>,
     step: usize,
-    sent: bool,
-    lent: Vec<u8>,
 }
 
 /// The words of one output, each a signed integer modulo 2^bits.
@@ -106,7 +104,8 @@ impl Party {
             }
         };
         check_own_data(&code, &weights, "weight")?;
-        let frame = Frame::new(code.code().lengths.len());
+        let pool = Arc::new(Pool::default());
+        let setup = Frame::new(code.code().lengths.len(), Arc::clone(&pool));
         let takes_weights = loads_each_weight_once(&code);
         Ok(Party {
             code,
@@ -115,9 +114,10 @@ impl Party {
             seed,
             weights,
             takes_weights,
-            frame,
+            setup,
+            pool,
             phase: Phase::Fresh,
-            next_index: 0,
+            next_index: AtomicU64::new(0),
             identity: Arc::new(()),
         })
     }
@@ -150,9 +150,10 @@ impl Party {
         if self.phase != Phase::Fresh {
             return Err(ProtocolError::OutOfOrder { called: "setup_message", expected: "the rest of the session" });
         }
-        let message = self.run(SETUP, None, &[], Corrections::Receive(corrections), Vec::new())?;
+        let mut peer = InMemory::default();
+        self.run_setup(SETUP, corrections, &mut peer)?;
         self.phase = Phase::SetupSent;
-        Ok(message)
+        Ok(peer.outgoing)
     }
 
     /// Second half of the setup: takes the peer's message, empty if there is none.
@@ -165,175 +166,162 @@ impl Party {
         }
         let checked = Arc::clone(&self.code);
         self.take_setup(bytes)?;
-        engine::release(&checked.schedule().sections[SETUP].exchange, &mut self.frame);
-        self.run(SETUP_AFTER, None, &[], Corrections::Receive(corrections), Vec::new())?;
+        engine::release(&checked.schedule().sections[SETUP].exchange, &mut self.setup);
+        self.run_setup(SETUP_AFTER, corrections, &mut InMemory::default())?;
         if !inference_instrs(&checked).any(|i| matches!(i, Instr::Load { source: Source::Weight(_), .. })) {
             self.weights = Vec::new();
         }
-        self.frame.trim();
+        self.setup = self.setup.sharing(&checked.schedule().persistent);
+        self.pool.trim();
         self.phase = Phase::Ready;
         Ok(())
     }
 
-    /// Makes the material of inference `index`, reading the dealer's corrections for it.
+    /// Makes the material of inference `index`, reading the dealer's corrections for it. Other inferences may be online
+    /// meanwhile.
     ///
     /// # Errors
     /// An index not above all earlier ones, a call before the setup is done, or a failing stream of corrections.
-    pub fn offline(&mut self, index: u64, corrections: &mut dyn Read) -> Result<Material, ProtocolError> {
+    pub fn offline(&self, index: u64, corrections: &mut dyn Read) -> Result<Material, ProtocolError> {
         if self.phase != Phase::Ready {
             return Err(ProtocolError::OutOfOrder { called: "offline", expected: "the setup" });
         }
         let seed = self.claim(index)?;
-        let checked = Arc::clone(&self.code);
-        let done = self.run(OFFLINE, Some(&seed), &[], Corrections::Receive(corrections), Vec::new());
-        let held = self.frame.split_off(&checked.schedule().persistent);
-        if checked.schedule().late {
-            self.frame.trim();
+        let mut frame = self.setup.shared();
+        let mut corrections = Corrections::Receive(corrections);
+        self.run(OFFLINE, &seed, &mut frame, &[], &mut corrections, &mut InMemory::default())?;
+        if self.code.schedule().late {
+            self.pool.trim();
         }
-        done?;
-        self.frame.reserve(checked.reserve());
-        Ok(Material { index, seed, held, identity: Arc::clone(&self.identity) })
+        self.pool.reserve(self.code.reserve());
+        Ok(Material { index, seed, frame, identity: Arc::clone(&self.identity) })
     }
 
     /// Starts the inference that `material` was made for. `inputs` are the data owner's encoded inputs in the program's order.
     ///
     /// # Errors
     /// Material of another party, or an input of another length than the code loads.
-    pub fn online(&mut self, material: Material, inputs: Vec<Vec<u64>>) -> Result<Online<'_>, ProtocolError> {
+    pub fn online(&self, material: Material, inputs: Vec<Vec<u64>>) -> Result<Online<'_>, ProtocolError> {
         if !Arc::ptr_eq(&self.identity, &material.identity) {
             return Err(ProtocolError::MaterialUsed { index: material.index });
         }
         check_own_data(&self.code, &inputs, "input")?;
-        self.frame.join(material.held);
-        Ok(Online { party: self, seed: material.seed, inputs, step: 0, sent: false, lent: Vec::new() })
+        Ok(Online { party: self, seed: material.seed, frame: material.frame, inputs, step: 0 })
     }
 
     #[cfg(test)]
     pub(crate) fn kept_bytes(&self) -> usize {
-        self.frame.kept_bytes()
+        self.pool.kept_bytes()
     }
 
-    fn claim(&mut self, index: u64) -> Result<StageSeed, ProtocolError> {
-        let next = index.checked_add(1).filter(|_| index >= self.next_index);
-        self.next_index = next.ok_or(ProtocolError::MaterialUsed { index })?;
-        Ok(self.seed.inference(index))
+    fn claim(&self, index: u64) -> Result<StageSeed, ProtocolError> {
+        let used = ProtocolError::MaterialUsed { index };
+        let Some(next) = index.checked_add(1) else { return Err(used) };
+        match self.next_index.fetch_max(next, Ordering::AcqRel) {
+            before if before <= index => Ok(self.seed.inference(index)),
+            _ => Err(used),
+        }
     }
 
-    /// Runs a list of the code; the message that ends it comes back.
-    fn run(
+    /// Runs a list of the setup.
+    fn run_setup(
         &mut self,
         list: usize,
-        inference: Option<&StageSeed>,
-        inputs: &[Vec<u64>],
-        mut corrections: Corrections<'_>,
-        lent: Vec<u8>,
-    ) -> Result<Vec<u8>, ProtocolError> {
+        corrections: &mut dyn Read,
+        peer: &mut InMemory<'_>,
+    ) -> Result<(), ProtocolError> {
         let setup = self.seed.setup();
-        let own = |owner| (self.owner == owner).then_some(StageSeeds { setup: &setup, inference });
-        let mut environment = Environment {
-            inputs,
-            takes_weights: self.takes_weights,
-            model_owner: own(SeedOwner::ModelOwner),
-            data_owner: own(SeedOwner::DataOwner),
-            weights: &mut self.weights,
-        };
+        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &setup, inference: None });
+        let weights = if self.takes_weights { Weights::Taken(&mut self.weights) } else { Weights::Kept(&self.weights) };
+        let mut environment = Environment { inputs: &[], weights, model_owner, data_owner };
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
-        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections, lent)
+        let mut corrections = Corrections::Receive(corrections);
+        engine::run(executable, list, &mut self.setup, &mut environment, &mut corrections, peer)
+    }
+
+    /// Runs a list of an inference.
+    fn run(
+        &self,
+        list: usize,
+        inference: &StageSeed,
+        frame: &mut Frame,
+        inputs: &[Vec<u64>],
+        corrections: &mut Corrections<'_>,
+        peer: &mut dyn PeerStream,
+    ) -> Result<(), ProtocolError> {
+        let setup = self.seed.setup();
+        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &setup, inference: Some(inference) });
+        let mut environment = Environment { inputs, weights: Weights::Kept(&self.weights), model_owner, data_owner };
+        let executable =
+            Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
+        engine::run(executable, list, frame, &mut environment, corrections, peer)
     }
 
     /// Takes the peer's message of the setup: as words, or as bits that words are made from.
     fn take_setup(&mut self, bytes: Vec<u8>) -> Result<(), ProtocolError> {
         let checked = Arc::clone(&self.code);
         let (exchange, at) = (&checked.code().setup.exchange, Moment::Setup);
+        let lengths = &checked.code().lengths;
         if !checked.schedule().late {
-            return self.take_message(exchange, &bytes, at);
+            let words = message::decode(&exchange.receive, lengths, &bytes, at)?;
+            for (part, words) in exchange.receive.iter().zip(words) {
+                self.setup[part.buf.0 as usize] = words.into();
+            }
+            return Ok(());
         }
-        let ranges = message::split(&exchange.receive, &checked.code().lengths, &bytes, at)?;
+        let ranges = message::split(&exchange.receive, lengths, &bytes, at)?;
         let bytes = Arc::new(bytes);
         for (part, range) in exchange.receive.iter().zip(ranges) {
-            self.frame.arrive(part.buf, Arrived { bytes: Arc::clone(&bytes), range });
+            self.setup.arrive(part.buf, Arrived { bytes: Arc::clone(&bytes), range });
         }
         Ok(())
     }
+}
 
-    fn take_message(&mut self, exchange: &Exchange, bytes: &[u8], at: Moment) -> Result<(), ProtocolError> {
-        let lengths = &self.code.code().lengths;
-        let words = message::decode_into(&exchange.receive, lengths, bytes, at, |len| self.frame.fresh(len))?;
-        for (part, words) in exchange.receive.iter().zip(words) {
-            self.frame[part.buf.0 as usize] = words;
-        }
-        Ok(())
+/// A party holds its own seeds only: the model owner's, then the data owner's.
+fn own_seeds(owner: SeedOwner, seeds: StageSeeds<'_>) -> (Option<StageSeeds<'_>>, Option<StageSeeds<'_>>) {
+    match owner {
+        SeedOwner::ModelOwner => (Some(seeds), None),
+        SeedOwner::DataOwner => (None, Some(seeds)),
     }
 }
 
 impl Online<'_> {
-    /// Lends memory for the next message; its content is dropped.
-    pub fn lend(&mut self, buffer: Vec<u8>) {
-        self.lent = buffer;
-    }
-
-    /// Local work of step `h`, counted from 0, and the message that ends it; empty if nothing is sent.
+    /// Local work of step `h`, counted from 0, during which the peer's message of the hop before it is taken from `peer`
+    /// and the message that ends the step is given to it. Both may be empty.
     ///
     /// # Errors
-    /// A step that is not next.
-    pub fn step(&mut self, h: usize) -> Result<Vec<u8>, ProtocolError> {
-        if self.sent || h != self.step || h >= self.party.hops() {
-            return Err(ProtocolError::OutOfOrder { called: "step", expected: "the step after the last message" });
+    /// A step that is not next, a malformed message, or a failing link.
+    pub fn step(&mut self, h: usize, peer: &mut dyn PeerStream) -> Result<(), ProtocolError> {
+        if h != self.step || h >= self.party.hops() {
+            return Err(ProtocolError::OutOfOrder { called: "step", expected: "the step after the last one" });
         }
-        let message = self.local()?;
-        self.sent = true;
-        Ok(message)
-    }
-
-    /// Bytes of the peer's message in the exchange that comes next.
-    pub fn incoming_bytes(&self) -> usize {
-        self.party.hop_bytes(self.step).1
-    }
-
-    /// Takes the peer's message of hop `h`; empty if nothing is received.
-    ///
-    /// # Errors
-    /// A hop that is not next, or a malformed message.
-    pub fn receive(&mut self, h: usize, bytes: &[u8]) -> Result<(), ProtocolError> {
-        if !self.sent || h != self.step {
-            return Err(ProtocolError::OutOfOrder { called: "receive", expected: "the step before it" });
-        }
-        let checked = Arc::clone(&self.party.code);
-        self.party.take_message(&checked.code().steps[h].exchange, bytes, Moment::Hop(h))?;
-        engine::release(&checked.schedule().sections[FIRST_STEP + h].exchange, &mut self.party.frame);
-        self.sent = false;
+        self.local(peer)?;
         self.step += 1;
         Ok(())
     }
 
-    /// Local work after the last hop, and the outputs; only the data owner has any.
+    /// Local work after the last hop, whose message is taken from `peer`, and the outputs; only the data owner has any.
     ///
     /// # Errors
-    /// A call before the last hop is done.
-    pub fn finish(mut self) -> Result<Vec<OutputWords>, ProtocolError> {
-        if self.sent || self.step != self.party.hops() {
+    /// A call before the last step, a malformed message, or a failing link.
+    pub fn finish(mut self, peer: &mut dyn PeerStream) -> Result<Vec<OutputWords>, ProtocolError> {
+        if self.step != self.party.hops() {
             return Err(ProtocolError::OutOfOrder { called: "finish", expected: "the remaining hops" });
         }
-        self.local()?;
+        self.local(peer)?;
         let outputs = self.party.code.code().outputs.iter().map(|o| OutputWords {
             output: o.output,
             bits: o.bits,
-            words: self.party.frame[o.buf.0 as usize].iter().map(|w| w & (u64::MAX >> (64 - o.bits))).collect(),
+            words: self.frame[o.buf.0 as usize].iter().map(|w| w & (u64::MAX >> (64 - o.bits))).collect(),
         });
         Ok(outputs.collect())
     }
 
-    fn local(&mut self) -> Result<Vec<u8>, ProtocolError> {
-        let lent = std::mem::take(&mut self.lent);
-        self.party.run(FIRST_STEP + self.step, Some(&self.seed), &self.inputs, Corrections::None, lent)
-    }
-}
-
-impl Drop for Online<'_> {
-    fn drop(&mut self) {
-        let checked = Arc::clone(&self.party.code);
-        self.party.frame.release_all_but(&checked.schedule().persistent);
+    fn local(&mut self, peer: &mut dyn PeerStream) -> Result<(), ProtocolError> {
+        let (list, party) = (FIRST_STEP + self.step, self.party);
+        party.run(list, &self.seed, &mut self.frame, &self.inputs, &mut Corrections::None, peer)
     }
 }
 

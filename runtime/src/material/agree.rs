@@ -7,7 +7,7 @@ use mpcc_program::code::Role;
 use super::MaterialFile;
 use crate::counter_store::CounterStore;
 use crate::error::SessionError;
-use crate::handshake::{Hello, SessionDigest, confirm_material};
+use crate::handshake::{Hello, SessionDigest, Wanted, confirm_material};
 use crate::session::{Agreement, Own, RoleProgram, SetupRule, served};
 use crate::transfer::kind;
 
@@ -16,11 +16,11 @@ pub(crate) fn agree(
     peer: &mut dyn Duplex,
     file: &MaterialFile,
     program: &RoleProgram,
-    own: &Own,
+    (own, at_once): (&Own, u64),
     store: &CounterStore,
 ) -> Result<Agreement, SessionError> {
     let role = program.code.code().role;
-    let (asked, other) = own.asked();
+    let (asked, other) = own.asked(at_once);
     let hello = Hello::new(role, program.identity)?.with_files();
     let sent = hello.send(peer);
     let theirs = hello.receive_matching(peer, other)?;
@@ -34,7 +34,7 @@ pub(crate) fn agree(
     let usage = store.usage(contents.batch)?;
     let theirs = confirm_material(peer, &session, contents.batch, file.commitment(), asked, &usage)?;
     peer.set_session(session.tag());
-    let inferences = served(peer, own, theirs.asked)?;
+    let Wanted { inferences, at_once } = served(peer, own, at_once, theirs.asked)?;
     let start = usage.next.max(theirs.usage.next);
     let left = contents.inferences.saturating_sub(start);
     if inferences > left {
@@ -44,7 +44,7 @@ pub(crate) fn agree(
         )));
     }
     let setup = SetupRule::Alike { at_peer: theirs.usage.received };
-    Ok(Agreement { batch: contents.batch, seed: file.seed(), inferences, start, setup })
+    Ok(Agreement { batch: contents.batch, seed: file.seed(), inferences, at_once, start, setup })
 }
 
 /// Compares what the session uses of the file with its index, and waits until the peer has done the same: neither

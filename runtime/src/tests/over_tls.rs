@@ -12,8 +12,8 @@ fn packed(words: usize) -> u64 {
 
 #[test]
 fn three_inferences_are_right_and_measured_bytes_are_those_of_the_shapes() {
-    for ahead in [false, true] {
-        let session = start(Setting { inputs: inputs(3), ahead, ..Setting::default() });
+    for (ahead, batch) in [(false, 1), (true, 1), (false, 2), (true, 2), (false, 3), (true, 16)] {
+        let session = start(Setting { inputs: inputs(3), ahead, batch, ..Setting::default() });
         let done = session.data_owner.join().unwrap().unwrap();
         let model_owner = session.model_owner.join().unwrap().unwrap();
         let dealer = session.dealer.join().unwrap().unwrap();
@@ -30,6 +30,7 @@ fn three_inferences_are_right_and_measured_bytes_are_those_of_the_shapes() {
         assert_eq!(dealer.inferences[2].offline_bytes, 2 * packed(T.n));
         let joint = Measurement::new(&done.report, Some(&model_owner), Some(&dealer));
         assert_eq!((joint.hops, joint.inferences, joint.setup_bytes), (2, 3, packed(T.k * T.n)));
+        assert_eq!((joint.batch, model_owner.batch), (batch.min(3), batch.min(3)));
         assert_eq!((joint.online_bytes.model_owner, joint.online_bytes.data_owner), (packed(T.n), packed(T.k)));
         assert!(joint.online_seconds > 0.0 && joint.offline_seconds > 0.0);
         assert!(joint.peak_rss_bytes.dealer.is_none_or(|bytes| bytes > 1 << 20));
@@ -41,6 +42,15 @@ fn three_inferences_are_right_and_measured_bytes_are_those_of_the_shapes() {
         assert_eq!(json["online_bytes"]["data_owner"], packed(T.k));
         assert_eq!(std::fs::read_dir(session.state.path()).unwrap().count(), 2);
     }
+}
+
+#[test]
+fn a_model_owner_refuses_more_at_a_time_than_it_serves() {
+    let session = start(Setting { inputs: inputs(3), batch: 3, most_at_a_time: 2, ..Setting::default() });
+    let refused = session.model_owner.join().unwrap().unwrap_err();
+    assert_eq!(refused.exit_code(), 3);
+    assert!(refused.to_string().contains("number of inferences at a time"), "{refused}");
+    assert!(session.data_owner.join().unwrap().is_err());
 }
 
 #[derive(Default)]

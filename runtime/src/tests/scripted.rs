@@ -9,8 +9,8 @@ use mpcc_protocols::Party;
 
 use super::{IDENTITY, T, inputs, program, tiny, weights};
 use crate::counter_store::{BatchId, CounterStore};
-use crate::handshake::{Hello, SessionDigest, confirm, ready, send_grant};
-use crate::session::{Own, agree, converse};
+use crate::handshake::{Hello, SessionDigest, Wanted, confirm, ready, send_grant};
+use crate::session::{Own, Session, agree, converse};
 use crate::transfer::{CorrectionReader, CorrectionWriter, exchange, kind};
 use crate::{NoProgress, RoleProgram, SessionError};
 
@@ -36,7 +36,7 @@ fn data_owner(
         hello.receive_matching(&mut peer, Role::DataOwner).unwrap();
         send_grant(&mut dealing, batch, &[1; 16]).unwrap();
         let session = SessionDigest::new(&IDENTITY, &hello.nonce, &second, &nonce.nonce, batch);
-        confirm(&mut peer, &session, batch, 0).unwrap();
+        confirm(&mut peer, &session, batch, Wanted::default()).unwrap();
         peer.set_session(session.tag());
         dealing.set_session(session.tag());
         dealer(&mut dealing);
@@ -47,8 +47,9 @@ fn data_owner(
     let store = CounterStore::open(state, &fingerprint(1), &fingerprint(2)).unwrap();
     let program = program(tiny::data_owner(T), IDENTITY);
     let own = Own::Inputs(inputs(1));
-    let result = agree(&mut to_model_owner, &mut to_dealer, &program, &own).and_then(|agreement| {
-        converse(&mut to_model_owner, &mut to_dealer, &program, own, agreement, &store, false, &NoProgress)
+    let result = agree(&mut to_model_owner, &mut to_dealer, &program, &own, 1).and_then(|agreement| {
+        let session = Session { program: &program, agreement, store: &store, ahead: false, progress: &NoProgress };
+        converse(&mut to_model_owner, &mut to_dealer, own, session)
     });
     drop((to_model_owner, to_dealer));
     let _ = scripts.join();
@@ -162,9 +163,9 @@ fn a_hello_of_another_version_or_shape_is_refused() {
         let ours = Hello::new(Role::DataOwner, IDENTITY).unwrap();
         ours.receive_matching(&mut a, Role::ModelOwner).unwrap_err()
     };
-    let newer = receive(b"mpcc\x02\x00and more".to_vec());
-    assert!(newer.to_string().contains("session protocol: ours is 1, theirs is 2"), "{newer}");
-    for bytes in [vec![], b"GET / HTTP/1.1".to_vec(), b"mpcc".to_vec(), b"mpcc\x01\x00short".to_vec()] {
+    let newer = receive(b"mpcc\x03\x00and more".to_vec());
+    assert!(newer.to_string().contains("session protocol: ours is 2, theirs is 3"), "{newer}");
+    for bytes in [vec![], b"GET / HTTP/1.1".to_vec(), b"mpcc".to_vec(), b"mpcc\x02\x00short".to_vec()] {
         assert_eq!(receive(bytes).exit_code(), 3);
     }
     let (mut a, mut b) = insecure_memory_pair("the data owner", "the model owner");

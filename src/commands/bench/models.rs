@@ -158,7 +158,7 @@ fn entry(
 ) -> Result<Entry> {
     let target = Target { network: network.clone(), machine: machine.clone() };
     let (artefact, program) = subject.plan(&target, arguments.alpha)?;
-    let predicted = Priced::new(&artefact.program, machine).predict(network, 1);
+    let predicted = Priced::new(&artefact.program, machine).predict(network, 1, 1);
     let Subject { weights, inputs, .. } = subject;
     let session = Session { program: &program, weights, inputs, network: &network.name, imitated: true };
     let say = |what: &str, took: &Measurement| {

@@ -168,7 +168,7 @@ fn layer(
     for target in targets {
         let artefact = experiment.plan(target, decided, arguments.alpha)?;
         let priced = Priced::new(&artefact.program, &target.machine);
-        let predicted = priced.predict(&target.network, 1);
+        let predicted = priced.predict(&target.network, 1, 1);
         let reveal = priced.rows(&target.network, By::Hop).last().map_or(0.0, |hop| hop.seconds);
         let online_seconds = predicted.online_seconds - reveal;
         let imitated = target.network.shape().is_some();

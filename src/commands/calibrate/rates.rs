@@ -9,6 +9,7 @@ use anyhow::Result;
 use mpcc_codegen::Jit;
 use mpcc_kernels::{dcf, matmul, pack, prg, rowfit, trig};
 use mpcc_program::code::{Access, Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
+use mpcc_program::words::Words;
 use mpcc_program::work::{self, PerUnit, Work};
 
 use crate::failure::Bug;
@@ -211,8 +212,10 @@ fn code(lengths: Vec<usize>, map: &Map) -> RoleCode {
 fn run_map(code: &RoleCode, map: &Map) -> Result<f64> {
     let jit = Jit::compile(code).map_err(|e| Bug(e.to_string()))?;
     let count = 4 * BUFFERS * WORDS / code.lengths.iter().sum::<usize>().max(WORDS);
-    let set = |salt| (0..code.lengths.len()).map(|b| words(code.words(Buf(b as u32)), salt)).collect();
-    let mut sets: Vec<Vec<Vec<u64>>> = (0..count as u64).map(set).collect();
+    let set = |salt| -> Vec<Words> {
+        (0..code.lengths.len()).map(|b| words(code.words(Buf(b as u32)), salt).into()).collect()
+    };
+    let mut sets: Vec<Vec<Words>> = (0..count as u64).map(set).collect();
     Ok(time(|i| jit.run(0, map, &code.lanes, &mut sets[i % count])))
 }
 

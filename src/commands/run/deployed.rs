@@ -22,6 +22,9 @@ use crate::terminal::Terminal;
 /// Seconds within which all roles must have connected, unless said otherwise.
 const TIMEOUT: u64 = 30;
 
+/// Inferences that share hops which a model owner accepts, unless said otherwise: each takes memory.
+const MOST_AT_A_TIME: u64 = 16;
+
 #[derive(Serialize)]
 struct Served {
     schema: &'static str,
@@ -60,7 +63,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret, Some(terminal))?;
     let examples = prepared.examples.clone();
     let priced = Priced::new(&prepared.artefact.program, &machine);
-    let predicted = priced.predict(&arguments.net, examples.len().max(1));
+    let predicted = priced.predict(&arguments.net, examples.len().max(1), arguments.batch.unwrap_or(1));
     terminal.remark(&format!("{}, {own}", role.called().trim_start_matches("the ")));
     terminal.remark(&format!("program {}", manifest.program));
     if let Some(address) = listening {
@@ -70,6 +73,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         timeout: Duration::from_secs(arguments.timeout.unwrap_or(TIMEOUT)),
         shape: None,
         ahead: true,
+        batch: arguments.batch.unwrap_or(if role == RoleName::ModelOwner { MOST_AT_A_TIME } else { 1 }),
         max_inferences: arguments.deployment.max_inferences,
     };
     let progress = Shown { bar: Bar::new(terminal, u64::from(predicted.hops) * examples.len() as u64, "running") };

@@ -40,7 +40,11 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     let graph = &model.artefact.graph;
     let examples = inputs::examples(&arguments.input, graph)?;
     let given = examples::load(&examples, graph, model.artefact.tokenizer.as_deref(), Some(terminal))?;
-    let predicted = Priced::new(&model.artefact.program, &machine).predict(&arguments.net, examples.len());
+    let predicted = Priced::new(&model.artefact.program, &machine).predict(
+        &arguments.net,
+        examples.len(),
+        arguments.batch.unwrap_or(1),
+    );
     let hops = u64::from(predicted.hops);
 
     let interrupted = children::interruptions()?;
@@ -116,6 +120,7 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
                 None => directory.path().join(format!("{name}-state")),
             },
             interpret: arguments.interpret,
+            batch: arguments.batch.unwrap_or(1),
             timeout_seconds: arguments.timeout.unwrap_or(TIMEOUT),
             shape: shape.map(|s| (s.round_trip.as_secs_f64(), s.bytes_per_second)),
             fingerprints: Default::default(),

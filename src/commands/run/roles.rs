@@ -128,8 +128,10 @@ pub(super) struct Settings {
     pub(super) timeout: Duration,
     /// The network to imitate.
     pub(super) shape: Option<NetworkShape>,
-    /// Whether material for the next inference is made during this one.
+    /// Whether material for the next batch is made during this one.
     pub(super) ahead: bool,
+    /// How many inferences share hops, at most at the model owner.
+    pub(super) batch: u64,
     /// The most inferences that the model owner serves.
     pub(super) max_inferences: Option<u64>,
 }
@@ -176,6 +178,7 @@ pub(super) fn session(
         patience: PATIENCE,
         state_directory,
         ahead: settings.ahead,
+        at_once: settings.batch,
     };
     match prepared.data {
         Data::Weights(weights) => {

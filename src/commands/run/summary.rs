@@ -178,7 +178,11 @@ impl Summary {
             seconds("setup time", p.setup_seconds, m.setup_seconds),
         ];
         rows.extend(memory.into_iter().flatten());
-        table(&["for one inference", "predicted", "measured"], &rows)
+        let title = match m.batch {
+            2.. => format!("for one of {} at a time", m.batch),
+            _ => "for one inference".to_owned(),
+        };
+        table(&[&title, "predicted", "measured"], &rows)
     }
 }
 

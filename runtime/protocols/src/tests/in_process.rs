@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::tiny::{self, Tiny};
 use crate::error::Moment;
 use crate::local_run::{InsecureInputs, LocalRun, RoleInProcess, Trio, run_insecurely_in_one_process as run_locally};
-use crate::{CheckedCode, Dealer, Party, ProtocolError, SessionSeed};
+use crate::{CheckedCode, Dealer, InMemory, Online, OutputWords, Party, ProtocolError, SessionSeed};
 use mpcc_program::interpret::Interpreter;
 
 const T: Tiny = Tiny { k: 5, n: 3, bits: 37 };
@@ -83,23 +83,51 @@ fn parties() -> (Party, Party, Dealer) {
     (p0, p1, dealer)
 }
 
+/// A step on the peer's message of the hop before it, which it takes whole; its own message comes back.
+fn step(online: &mut Online<'_>, h: usize, incoming: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+    let mut peer = InMemory { incoming, outgoing: Vec::new() };
+    online.step(h, &mut peer)?;
+    assert!(peer.incoming.is_empty(), "{} bytes were not taken", peer.incoming.len());
+    Ok(peer.outgoing)
+}
+
+fn finish(online: Online<'_>, incoming: &[u8]) -> Result<Vec<OutputWords>, ProtocolError> {
+    let mut peer = InMemory { incoming, outgoing: Vec::new() };
+    let outputs = online.finish(&mut peer)?;
+    assert!(peer.incoming.is_empty() && peer.outgoing.is_empty());
+    Ok(outputs)
+}
+
+/// Both parties' messages of every hop, and the outputs.
+fn exchange(mut o0: Online<'_>, mut o1: Online<'_>, hops: usize) -> Vec<OutputWords> {
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for h in 0..hops {
+        (a, b) = (step(&mut o0, h, &b).unwrap(), step(&mut o1, h, &a).unwrap());
+    }
+    assert!(finish(o0, &b).unwrap().is_empty());
+    finish(o1, &a).unwrap()
+}
+
 #[test]
 fn malformed_messages_are_refused_with_their_place() {
-    let (mut p0, _, _) = parties();
-    let material = p0.offline(0, &mut std::io::empty()).unwrap();
-    let mut online = p0.online(material, vec![]).unwrap();
-    assert!(online.step(0).unwrap().is_empty());
+    let (p0, _, _) = parties();
+    let online = |index| {
+        let material = p0.offline(index, &mut std::io::empty()).unwrap();
+        let mut online = p0.online(material, vec![]).unwrap();
+        assert!(step(&mut online, 0, &[]).unwrap().is_empty());
+        online
+    };
     let good = (T.k * 37_usize).div_ceil(8);
-    for bad in [0, good - 1, good + 1] {
-        let refused = online.receive(0, &vec![0; bad]).unwrap_err();
-        assert!(
-            matches!(refused, ProtocolError::MessageLength { at: Moment::Hop(0), expected, got } if expected == good && got == bad)
-        );
-        assert!(refused.to_string().contains("hop 1"));
+    for (index, bad) in [(0, 0), (1, good - 1)] {
+        assert!(matches!(step(&mut online(index), 1, &vec![0; bad]), Err(ProtocolError::Peer(_))));
     }
-    let refused = online.receive(0, &vec![0xff; good]).unwrap_err();
+    let refused = step(&mut online(2), 1, &vec![0xff; good]).unwrap_err();
     assert!(matches!(refused, ProtocolError::Padding { at: Moment::Hop(0) }));
-    online.receive(0, &vec![0; good]).unwrap();
+    assert!(refused.to_string().contains("hop 1"));
+    let (bytes, mut online) = (vec![0; good + 1], online(3));
+    let mut peer = InMemory { incoming: &bytes, outgoing: Vec::new() };
+    online.step(1, &mut peer).unwrap();
+    assert_eq!(peer.incoming.len(), 1, "no more is taken than the message has");
 }
 
 #[test]
@@ -114,7 +142,7 @@ fn setup_message_of_wrong_length_is_refused() {
 
 #[test]
 fn short_correction_stream_is_an_error() {
-    let (_, mut p1, mut dealer) = parties();
+    let (_, p1, mut dealer) = parties();
     let mut corrections = Vec::new();
     dealer.inference(0, &mut std::io::sink(), &mut corrections).unwrap();
     corrections.pop();
@@ -128,7 +156,7 @@ fn short_correction_stream_is_an_error() {
 
 #[test]
 fn indices_only_rise() {
-    let (mut p0, _, mut dealer) = parties();
+    let (p0, _, mut dealer) = parties();
     p0.offline(4, &mut std::io::empty()).map(drop).unwrap();
     for index in [4, 0, u64::MAX] {
         assert!(matches!(p0.offline(index, &mut std::io::empty()), Err(ProtocolError::MaterialUsed { .. })));
@@ -142,43 +170,60 @@ fn indices_only_rise() {
 
 #[test]
 fn material_of_another_party_is_refused() {
-    let (mut a, _, _) = parties();
-    let (mut b, _, _) = parties();
+    let (a, _, _) = parties();
+    let (b, _, _) = parties();
     let material = a.offline(0, &mut std::io::empty()).unwrap();
     assert!(matches!(b.online(material, vec![]), Err(ProtocolError::MaterialUsed { .. })));
 }
 
 #[test]
 fn steps_out_of_order_are_refused() {
-    let (mut p0, _, _) = parties();
+    let (p0, _, _) = parties();
     let material = p0.offline(0, &mut std::io::empty()).unwrap();
     let mut online = p0.online(material, vec![]).unwrap();
-    assert!(online.receive(0, &[]).is_err());
-    assert!(online.step(1).is_err());
-    online.step(0).unwrap();
-    assert!(online.step(0).is_err());
-    assert!(matches!(online.finish(), Err(ProtocolError::OutOfOrder { called: "finish", .. })));
+    assert!(step(&mut online, 1, &[]).is_err());
+    step(&mut online, 0, &[]).unwrap();
+    assert!(step(&mut online, 0, &[]).is_err());
+    assert!(matches!(finish(online, &[]), Err(ProtocolError::OutOfOrder { called: "finish", .. })));
 }
 
 #[test]
 fn an_abandoned_inference_leaves_the_session_usable() {
-    let (mut p0, mut p1, mut dealer) = parties();
+    let (p0, p1, mut dealer) = parties();
     let material = p0.offline(0, &mut std::io::empty()).unwrap();
-    p0.online(material, vec![]).unwrap().step(0).unwrap();
+    step(&mut p0.online(material, vec![]).unwrap(), 0, &[]).unwrap();
     let mut corrections = Vec::new();
     dealer.inference(1, &mut std::io::sink(), &mut corrections).unwrap();
     let x = numbers(T.k, 5);
     let m0 = p0.offline(1, &mut std::io::empty()).unwrap();
     let m1 = p1.offline(1, &mut corrections.as_slice()).unwrap();
-    let mut o0 = p0.online(m0, vec![]).unwrap();
-    let mut o1 = p1.online(m1, vec![x.clone()]).unwrap();
-    for h in 0..2 {
-        let (a, b) = (o0.step(h).unwrap(), o1.step(h).unwrap());
-        o0.receive(h, &b).unwrap();
-        o1.receive(h, &a).unwrap();
+    let outputs = exchange(p0.online(m0, vec![]).unwrap(), p1.online(m1, vec![x.clone()]).unwrap(), 2);
+    assert_eq!(outputs[0].signed(), tiny::plain(T, &x, &numbers(T.k * T.n, 3)));
+}
+
+/// Inferences share what the setup left and nothing else, so they may be online at the same time.
+#[test]
+fn interleaved_inferences_do_not_disturb_each_other() {
+    let (p0, p1, mut dealer) = parties();
+    let inputs = [numbers(T.k, 5), numbers(T.k, 6)];
+    let mut online = Vec::new();
+    for (index, x) in (0..).zip(&inputs) {
+        let mut corrections = Vec::new();
+        dealer.inference(index, &mut std::io::sink(), &mut corrections).unwrap();
+        let m0 = p0.offline(index, &mut std::io::empty()).unwrap();
+        let m1 = p1.offline(index, &mut corrections.as_slice()).unwrap();
+        let started = (p0.online(m0, vec![]).unwrap(), p1.online(m1, vec![x.clone()]).unwrap());
+        online.push((started.0, started.1, (Vec::new(), Vec::new())));
     }
-    assert!(o0.finish().unwrap().is_empty());
-    assert_eq!(o1.finish().unwrap()[0].signed(), tiny::plain(T, &x, &numbers(T.k * T.n, 3)));
+    for h in 0..p0.hops() {
+        for (o0, o1, (a, b)) in &mut online {
+            (*a, *b) = (step(o0, h, b).unwrap(), step(o1, h, a).unwrap());
+        }
+    }
+    for ((o0, o1, (a, b)), x) in online.into_iter().zip(&inputs) {
+        finish(o0, &b).unwrap();
+        assert_eq!(finish(o1, &a).unwrap()[0].signed(), tiny::plain(T, x, &numbers(T.k * T.n, 3)));
+    }
 }
 
 #[test]
@@ -189,7 +234,7 @@ fn own_data_of_the_wrong_length_is_refused() {
         let refused = Party::new(Arc::clone(&trio.model_owner.code), Arc::new(Interpreter), weights, seed());
         assert!(matches!(refused, Err(ProtocolError::OwnData { what: "weight", expected: 15, .. })));
     }
-    let (_, mut p1, mut dealer) = parties();
+    let (_, p1, mut dealer) = parties();
     let mut corrections = Vec::new();
     dealer.inference(0, &mut std::io::sink(), &mut corrections).unwrap();
     let material = p1.offline(0, &mut corrections.as_slice()).unwrap();
@@ -225,16 +270,8 @@ fn kept_memory_does_not_grow_with_the_number_of_inferences() {
         dealer.inference(index, &mut for_p0, &mut for_p1).unwrap();
         let m0 = p0.offline(index, &mut for_p0.as_slice()).unwrap();
         let m1 = p1.offline(index, &mut for_p1.as_slice()).unwrap();
-        let hops = p0.hops();
-        let mut o0 = p0.online(m0, vec![]).unwrap();
-        let mut o1 = p1.online(m1, vec![numbers(T.k, 1)]).unwrap();
-        for h in 0..hops {
-            let (a, b) = (o0.step(h).unwrap(), o1.step(h).unwrap());
-            o0.receive(h, &b).unwrap();
-            o1.receive(h, &a).unwrap();
-        }
-        drop(o0.finish().unwrap());
-        drop(o1.finish().unwrap());
+        let (o0, o1) = (p0.online(m0, vec![]).unwrap(), p1.online(m1, vec![numbers(T.k, 1)]).unwrap());
+        drop(exchange(o0, o1, p0.hops()));
         kept.push((p0.kept_bytes(), p1.kept_bytes()));
     }
     assert!(kept[0].0 > 0 && kept[0].1 > 0);

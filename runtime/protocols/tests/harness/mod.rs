@@ -11,6 +11,7 @@ use mpcc_program::interpret::Interpreter;
 use mpcc_program::program::{
     Gate, Input, Kind, Output, Program, Rounding, Value, ValueId, Weight, WeightId, WeightRounding,
 };
+use mpcc_program::words::with_own;
 
 /// Builds a program value by value.
 pub(crate) struct Builder {
@@ -230,7 +231,9 @@ impl Machine {
                         self.buffers[b.0 as usize] = share;
                     }
                 }
-                Instr::Map(map) => Interpreter.run(0, map, &self.code.lanes, &mut self.buffers),
+                Instr::Map(map) => {
+                    with_own(&mut self.buffers, |words| Interpreter.run(0, map, &self.code.lanes, words));
+                }
                 Instr::Zero { .. } => {}
                 Instr::Copy(c) => {
                     let src = std::mem::take(&mut self.buffers[c.src.0 as usize]);
