@@ -14,6 +14,7 @@ pub mod program;
 pub mod schedule;
 pub mod text;
 pub mod timing;
+pub mod urgent;
 pub mod verify;
 pub mod words;
 pub mod work;

@@ -156,6 +156,7 @@ impl Memory<'_> {
         let mut parts = exchange.send.as_slice();
         let mut message = 0;
         let mut instructions = Vec::with_capacity(instrs.len());
+        self.make(&section.prepare);
         for (instr, moment) in instrs.iter().zip(&section.moments) {
             let mut fresh = self.make(&moment.make);
             if let Instr::Receive { dst, bits } = instr

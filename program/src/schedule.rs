@@ -1,7 +1,7 @@
 //! When a role's buffers hold words: for every instruction, what is made before it and what is released after it.
 //!
 //! What is drawn from a seed or dealt can be made at any time, from its stream or from the bits that travelled. A small
-//! program makes it at once and keeps it. A large one makes it just before it is read and releases it where it is not
+//! program makes it at once and keeps it. A large one makes it before the step that reads it and releases it where it is not
 //! read again soon, so that nothing stands in memory as words between the offline phase and its use. The runtime
 //! executes this schedule, and the estimates of time and memory follow the same one.
 
@@ -58,6 +58,9 @@ pub struct Moment {
 pub struct Section {
     /// `MapExecutor` id of the first map in the list.
     pub first_map: usize,
+    /// Before the first instruction of a step, best while the message before it travels: buffers whose words are made
+    /// from their origin.
+    pub prepare: Vec<Buf>,
     /// One for each instruction.
     pub moments: Vec<Moment>,
     /// Around the exchange, which every list has, if only an empty one.
@@ -162,6 +165,7 @@ fn empty(lists: &[(&[Instr], &Exchange)]) -> Vec<Section> {
         first_map += maps;
         Section {
             first_map: first_map - maps,
+            prepare: Vec::new(),
             moments: vec![Moment::default(); instrs.len()],
             exchange: Moment::default(),
         }
@@ -224,12 +228,15 @@ fn write(uses: &mut Uses, at: At) {
     uses.last_written = at;
 }
 
-/// Makes a buffer where it is read, and keeps its words while it is read again in the same list or in the next step.
+/// Makes a buffer where it is read, in a step before all that reads, and keeps its words while it is read again in the same list or in the next step.
 fn make_late(buf: Buf, origin: Origin, uses: &Uses, serves: bool, sections: &mut [Section]) {
     let soon = |a: At, b: At| a.0 == b.0 || (a.0 > OFFLINE && b.0 == a.0 + 1);
     for run in uses.reads.chunk_by(|a, b| soon(*a, *b)) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        moment(sections, *first).make.push(buf);
+        match first.0 {
+            list if list > OFFLINE => sections[list].prepare.push(buf),
+            _ => moment(sections, *first).make.push(buf),
+        }
         moment(sections, *last).free.push(buf);
     }
     if serves || !matches!(origin, Origin::Arrived { .. }) {

@@ -6,7 +6,7 @@
 //! Inferences of a batch share hops and take turns within each. Where the three roles share cores, no phase ends before
 //! the cores have done the work of all.
 
-use crate::code::{Instr, Packed, Role, RoleCode};
+use crate::code::{Buf, Instr, Packed, Role, RoleCode};
 use crate::machine::{Link, Machine};
 use crate::memory::{self, Footprint, packed_bytes};
 use crate::program::Program;
@@ -69,6 +69,8 @@ struct Section {
     bytes: [u64; 2],
     /// What is taken of the peer's message after the instructions, and packed then.
     end: [Parts; 2],
+    /// Making words before the instructions, while the message before travels.
+    prepare: Work,
 }
 
 struct Item {
@@ -138,6 +140,7 @@ impl Workload {
         [0, 1].map(|p| {
             let mut sum = Work::default();
             for section in &self.parties[p].steps {
+                sum.add(&section.prepare);
                 section.items.iter().for_each(|item| sum.add(&item.work));
                 section.messages.iter().for_each(|work| sum.add(work));
             }
@@ -186,7 +189,7 @@ impl Timed {
                 [parts(code, &mut incoming, section.exchange.take), parts(code, &mut outgoing, section.exchange.pack)];
             let bytes = |parts: &[Packed]| -> u64 { parts.iter().map(|p| packed_bytes(code, p.buf, p.bits)).sum() };
             let mut messages = work::exchange(code, exchange);
-            made(code, &schedule, &section.exchange, &mut messages[0]);
+            made(code, &schedule, &section.exchange.make, &mut messages[0]);
             let bytes = [bytes(&exchange.send), bytes(&exchange.receive)];
             // A message is written into the memory of earlier ones.
             for ((message, bytes), largest) in messages.iter_mut().zip(bytes).zip(&mut largest) {
@@ -194,7 +197,9 @@ impl Timed {
                 *largest = bytes.max(*largest);
             }
             messages[1].fresh += fresh.exchange;
-            Section { items, messages, bytes, end }
+            let mut prepare = Work::default();
+            made(code, &schedule, &section.prepare, &mut prepare);
+            Section { items, messages, bytes, end, prepare }
         });
         let mut sections: Vec<Section> = sections.collect();
         let steps = sections.split_off(3);
@@ -218,13 +223,13 @@ fn work(code: &RoleCode, schedule: &Schedule, instr: &Instr, moment: &Moment) ->
     if matches!(instr, Instr::Draw { .. } | Instr::Receive { .. }) {
         (work.drawn, work.unpacked) = (0, 0);
     }
-    made(code, schedule, moment, &mut work);
+    made(code, schedule, &moment.make, &mut work);
     work
 }
 
 /// Adds the work of making words from their origin.
-fn made(code: &RoleCode, schedule: &Schedule, moment: &Moment, work: &mut Work) {
-    for buf in &moment.make {
+fn made(code: &RoleCode, schedule: &Schedule, buffers: &[Buf], work: &mut Work) {
+    for buf in buffers {
         let words = code.words(*buf) as u64;
         match schedule.origins[buf.0 as usize] {
             Some(Origin::Drawn { .. }) => work.drawn += words,
@@ -324,6 +329,7 @@ impl Clocks<'_> {
     fn step(&self, step: &mut Step, section: &Section, incoming: &Message, both: u64, first: bool) {
         let [packing, unpacking] = section.messages.map(|work| if first { work.fresh } else { 0 });
         let own = section.bytes[0].max(1);
+        let all = section.bytes[0] * u64::from(self.batch);
         let leave = |step: &mut Step| self.leave(step, both as f64 / own as f64);
         let take = |step: &mut Step, parts: Parts| {
             if parts.bytes > 0 {
@@ -337,12 +343,13 @@ impl Clocks<'_> {
                 let fresh = packing * parts.bytes / own;
                 step.clock += self.machine.seconds(&Work { packed: parts.words, fresh, ..Work::default() });
                 step.waiting += parts.bytes;
-                if step.waiting >= HOP_PIECE {
+                if step.waiting >= HOP_PIECE || step.bytes + step.waiting == all {
                     leave(step);
                 }
             }
         };
         for _ in 0..self.batch {
+            step.clock += self.machine.seconds(&section.prepare);
             for item in &section.items {
                 take(step, item.taken);
                 step.clock += self.item(item, first);
@@ -351,9 +358,6 @@ impl Clocks<'_> {
             take(step, section.end[0]);
             pack(step, section.end[1]);
             step.clock += self.machine.seconds(&Work { fresh: unpacking, ..Work::default() });
-        }
-        if step.waiting > 0 {
-            leave(step);
         }
     }
 

@@ -452,21 +452,25 @@ fn online(
     let members = materials.into_iter().zip(inputs).map(|(material, inputs)| party.online(material, inputs));
     let mut members = members.collect::<Result<Vec<_>, _>>().map_err(blame)?;
     let (hops, count) = (party.hops(), members.len());
-    let due = |hop: usize| hop.checked_sub(1).map_or(0, |before| count * party.hop_bytes(before).1);
+    let bytes = |hop: usize| if hop < hops { party.hop_bytes(hop) } else { (0, 0) };
+    let due = |hop: usize| hop.checked_sub(1).map_or(0, |before| count * bytes(before).1);
     let mut messages = Hops::new(peer);
     for hop in 0..hops {
-        messages.expect(due(hop));
+        messages.begin(due(hop), count * bytes(hop).0);
         for member in &mut members {
             member.step(hop, &mut messages).map_err(blame)?;
         }
-        messages.used_up()?;
-        messages.flush()?;
+        messages.end()?;
         progress.event(ProgressEvent::Hop { hop: hop + 1, of: hops, inference: first + 1, inferences });
+        // Several inferences would hold it at the same time, and overlap anyway.
+        if let [alone] = members.as_mut_slice() {
+            alone.prepare().map_err(blame)?;
+        }
     }
-    messages.expect(due(hops));
+    messages.begin(due(hops), 0);
     let outputs = members.into_iter().map(|member| member.finish(&mut messages).map_err(blame));
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
-    messages.used_up()?;
+    messages.end()?;
     Ok(outputs)
 }
 

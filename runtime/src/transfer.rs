@@ -8,7 +8,7 @@ use mpcc_protocols::PeerStream;
 /// The most of the setup's message that travels in one frame.
 const MESSAGE_PIECE: usize = 16 << 20;
 
-/// A hop's message leaves in frames of at least this size while it grows, the last one excepted: large enough that
+/// A hop's message leaves in frames of at least this size while it grows, but for the last one, which leaves at once: large enough that
 /// frames cost nothing, small enough that the line does not wait for them.
 const HOP_PIECE: usize = 256 << 10;
 
@@ -82,30 +82,23 @@ pub(crate) struct Hops<'a> {
     read: usize,
     /// Bytes of the peer's message that have not come.
     due: usize,
+    /// Bytes of this party's message that have not left.
+    leaving: usize,
 }
 
 impl<'a> Hops<'a> {
     pub(crate) fn new(link: &'a mut dyn Duplex) -> Self {
-        Hops { growing: link.buffer(), link, piece: Vec::new(), read: 0, due: 0 }
+        Hops { growing: link.buffer(), link, piece: Vec::new(), read: 0, due: 0, leaving: 0 }
     }
 
-    /// Begins to take a message of the peer of so many bytes.
-    pub(crate) fn expect(&mut self, bytes: usize) {
-        self.due = bytes;
+    /// Begins to take a message of the peer of `due` bytes and to send one of `leaving` bytes.
+    pub(crate) fn begin(&mut self, due: usize, leaving: usize) {
+        (self.due, self.leaving) = (due, leaving);
     }
 
-    /// Ends this party's message of a hop: what is left of it leaves.
-    pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
-        if self.growing.is_empty() {
-            return Ok(());
-        }
-        let next = self.link.buffer();
-        self.link.send(kind::HOP, std::mem::replace(&mut self.growing, next))
-    }
-
-    /// Ends the peer's message of a hop, of which everything was due.
-    pub(crate) fn used_up(&mut self) -> Result<(), LinkError> {
-        debug_assert_eq!(self.due, 0, "every part of a message is taken in the step after it");
+    /// Ends a step: the peer's message was due as a whole, and this party's has left.
+    pub(crate) fn end(&mut self) -> Result<(), LinkError> {
+        debug_assert_eq!((self.due, self.leaving), (0, 0), "a step takes and sends whole messages");
         used_up(self.link, &self.piece[self.read..], "a message")
     }
 }
@@ -134,10 +127,14 @@ impl PeerStream for Hops<'_> {
     }
 
     fn grown(&mut self) -> io::Result<()> {
-        if self.growing.len() < HOP_PIECE {
+        let grown = self.growing.len();
+        if grown == 0 || grown < self.leaving.min(HOP_PIECE) {
             return Ok(());
         }
-        self.flush().map_err(io::Error::other)
+        let next = self.link.buffer();
+        self.link.send(kind::HOP, std::mem::replace(&mut self.growing, next)).map_err(io::Error::other)?;
+        self.leaving -= grown;
+        Ok(())
     }
 }
 

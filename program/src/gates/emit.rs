@@ -5,6 +5,7 @@ use crate::code::{Buf, Exchange, Instr, Lane, Map, Packed, Role, RoleCode, SeedO
 use crate::defer::defer;
 use crate::program::{Gate, Program, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
+use crate::urgent::urgent_first;
 
 use super::expr::Expr;
 
@@ -112,6 +113,7 @@ impl<'p> Emit<'p> {
         if is_large(&code) {
             defer(&mut code);
         }
+        urgent_first(&mut code);
         code
     }
 

@@ -113,6 +113,7 @@ pub(crate) fn run(
         at: Moment::Hop(list.saturating_sub(FIRST_STEP + 1)),
     };
     let mut outgoing = Outgoing { parts: &exchange.send };
+    prepare(executable, list, frame, environment)?;
     let mut map_id = section.first_map;
     for (instr, moment) in instrs.iter().zip(&section.moments) {
         incoming.take(moment.take, code, frame, peer)?;
@@ -140,6 +141,19 @@ pub(crate) fn run(
         release(&section.exchange, frame);
     }
     Ok(())
+}
+
+/// Makes what list number `list` needs before its first instruction, unless it was made already.
+pub(crate) fn prepare(
+    executable: Executable<'_>,
+    list: usize,
+    frame: &mut Frame,
+    environment: &Environment<'_>,
+) -> Result<(), ProtocolError> {
+    let Some(section) = executable.schedule.sections.get(list) else { return Ok(()) };
+    section.prepare.iter().filter(|buf| executable.code.words(**buf) > 0).try_for_each(|buf| {
+        if frame[buf.0 as usize].is_empty() { make(executable, &[*buf], frame, environment) } else { Ok(()) }
+    })
 }
 
 /// What is still to come of the peer's message.

@@ -258,6 +258,15 @@ impl Party {
         engine::run(executable, list, frame, &mut environment, corrections, peer)
     }
 
+    fn prepare(&self, list: usize, inference: &StageSeed, frame: &mut Frame) -> Result<(), ProtocolError> {
+        let setup = self.seed.setup();
+        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &setup, inference: Some(inference) });
+        let environment = Environment { model_owner, data_owner, ..Environment::default() };
+        let executable =
+            Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
+        engine::prepare(executable, list, frame, &environment)
+    }
+
     /// Takes the peer's message of the setup: as words, or as bits that words are made from.
     fn take_setup(&mut self, bytes: Vec<u8>) -> Result<(), ProtocolError> {
         let checked = Arc::clone(&self.code);
@@ -317,6 +326,14 @@ impl Online<'_> {
             words: self.frame[o.buf.0 as usize].iter().map(|w| w & (u64::MAX >> (64 - o.bits))).collect(),
         });
         Ok(outputs.collect())
+    }
+
+    /// Makes what the next step needs from seeds and corrections, best while the peer's message travels.
+    ///
+    /// # Errors
+    /// Corrections that cannot be had again from where they are kept.
+    pub fn prepare(&mut self) -> Result<(), ProtocolError> {
+        self.party.prepare(FIRST_STEP + self.step, &self.seed, &mut self.frame)
     }
 
     fn local(&mut self, peer: &mut dyn PeerStream) -> Result<(), ProtocolError> {
