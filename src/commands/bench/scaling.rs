@@ -163,7 +163,8 @@ pub(super) fn run(arguments: &ScalingArguments, terminal: &Terminal) -> Result<(
             for network in &arguments.net {
                 let target = Target { network: network.clone(), machine: machine.clone() };
                 let (artefact, program) = subject.plan(&target, arguments.alpha).with_context(context)?;
-                let predicted = Priced::new(&artefact.program, &machine).predict(network, shape.batch);
+                let predicted =
+                    Priced::new(&artefact.program, &machine).predict(network, shape.batch, shape.batch as u64);
                 let inputs = vec![subject.inputs[0].clone(); shape.batch];
                 let session = Session {
                     program: &program,

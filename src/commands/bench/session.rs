@@ -39,7 +39,7 @@ pub(super) struct Session<'a> {
     pub(super) program: &'a Path,
     /// Its weights.
     pub(super) weights: &'a Path,
-    /// As `--input` takes them.
+    /// As `--input` takes them; they share hops.
     pub(super) inputs: &'a [OsString],
     /// By name.
     pub(super) network: &'a str,
@@ -55,6 +55,7 @@ impl Session<'_> {
         for input in self.inputs {
             command.arg("--input").arg(input);
         }
+        command.arg("--batch").arg(self.inputs.len().to_string());
         command.args(["--net", self.network, "--net-emulate", if self.imitated { "on" } else { "off" }]);
         let output = command.args(["--json", "--quiet"]).stdin(Stdio::null()).output();
         let output = output.context("cannot start a session")?;
