@@ -190,7 +190,8 @@ class Mpcc:
 
             def role(name, *options):
                 command = [self.binary, "run", self.place / f"{network}.mpca", "--role", name, "--json"]
-                command += ["--net", network, "--identity", self.identities[name]]
+                # Reading weights takes a while, which is no part of what is measured.
+                command += ["--net", network, "--identity", self.identities[name], "--timeout", "600"]
                 command += ["--state", f"{state}/{name}"] if name != "dealer" else []
                 return Program(name, command + [*options])
 
