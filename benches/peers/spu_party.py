@@ -42,6 +42,17 @@ def prepare(name, path):
         pickle.dump((shares, expected), f)
 
 
+def check(path, outputs):
+    """The largest distance between what both parties' shares give and the float network."""
+    with open(path, "rb") as f:
+        _, expected = pickle.load(f)
+    shares = []
+    for output in outputs:
+        with open(output, "rb") as f:
+            shares.append(pickle.load(f)[0])
+    print(float(np.abs(api.Io(2, config(False)).reconstruct(shares) - expected).max()))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model", choices=networks.NETWORKS)
@@ -52,9 +63,13 @@ def main():
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--profile", action="store_true", help="let SPU print rounds and bytes")
     parser.add_argument("--output", metavar="FILE")
+    parser.add_argument("--check", nargs=2, metavar="FILE", help="outputs of both parties")
     arguments = parser.parse_args()
     if arguments.prepare:
         prepare(arguments.model, arguments.prepare)
+        return
+    if arguments.check:
+        check(arguments.shares, arguments.check)
         return
 
     function, given, leaves = flat(arguments.model)

@@ -1,6 +1,9 @@
 //! What an encrypted link within one machine takes: the fixed part of a hop, bytes a second in one direction and in
 //! both, and how close a paced link stays to its network.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -94,6 +97,44 @@ fn rates(c: &mut Criterion) {
     }
 }
 
+/// The same through plain sockets, a thread for each direction at each end: what the system alone allows.
+fn sockets(c: &mut Criterion) {
+    let mut group = c.benchmark_group("plain TCP");
+    group.sample_size(10).measurement_time(Duration::from_secs(3));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    for bytes in SIZES {
+        let pair = || {
+            let near = TcpStream::connect(address).expect("a connection");
+            near.set_nodelay(true).expect("an option of the socket");
+            (near, listener.accept().expect("a connection").0)
+        };
+        // One connection for each direction, as a link has.
+        let ((there, far_in), (back, far_out)) = (pair(), pair());
+        let (go, wait) = mpsc::channel::<()>();
+        let far = thread::spawn(move || {
+            let run = |_: ()| both_ways(&far_out, &far_in, bytes);
+            wait.iter().for_each(run);
+        });
+        group.throughput(Throughput::Bytes(2 * bytes as u64));
+        group.bench_function(BenchmarkId::new("both ways", bytes), |b| {
+            b.iter(|| {
+                go.send(()).expect("the far end waits");
+                both_ways(&there, &back, bytes);
+            });
+        });
+        drop(go);
+        far.join().expect("the far end ends");
+    }
+}
+
+fn both_ways(mut outgoing: &TcpStream, mut incoming: &TcpStream, bytes: usize) {
+    thread::scope(|scope| {
+        scope.spawn(move || outgoing.write_all(&vec![1; bytes]).expect("the bytes leave"));
+        incoming.read_exact(&mut vec![0; bytes]).expect("the bytes arrive");
+    });
+}
+
 /// 4 MiB at 44 MB/s and half a round trip of 40 ms are 115.3 ms, in both directions at once as in one.
 fn paced(c: &mut Criterion) {
     let mut group = c.benchmark_group("wan");
@@ -109,5 +150,5 @@ fn paced(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, hops, rates, paced);
+criterion_group!(benches, hops, rates, sockets, paced);
 criterion_main!(benches);
