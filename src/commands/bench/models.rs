@@ -160,7 +160,7 @@ fn entry(
     let (artefact, program) = subject.plan(&target, arguments.alpha)?;
     let predicted = Priced::new(&artefact.program, machine).predict(network, 1, 1);
     let Subject { weights, inputs, .. } = subject;
-    let session = Session { program: &program, weights, inputs, network: &network.name, imitated: true };
+    let session = Session { program: &program, weights, inputs, batch: 1, network: &network.name, imitated: true };
     let say = |what: &str, took: &Measurement| {
         terminal.remark(&format!("{} on {what}: {} online", model.name, Seconds(took.online_seconds)));
     };

@@ -170,6 +170,7 @@ pub(super) fn run(arguments: &ScalingArguments, terminal: &Terminal) -> Result<(
                     program: &program,
                     weights: &subject.weights,
                     inputs: &inputs,
+                    batch: shape.batch,
                     network: &network.name,
                     imitated: true,
                 };

@@ -39,8 +39,10 @@ pub(super) struct Session<'a> {
     pub(super) program: &'a Path,
     /// Its weights.
     pub(super) weights: &'a Path,
-    /// As `--input` takes them; they share hops.
+    /// As `--input` takes them.
     pub(super) inputs: &'a [OsString],
+    /// How many inferences share hops.
+    pub(super) batch: usize,
     /// By name.
     pub(super) network: &'a str,
     /// Whether it is imitated.
@@ -55,7 +57,7 @@ impl Session<'_> {
         for input in self.inputs {
             command.arg("--input").arg(input);
         }
-        command.arg("--batch").arg(self.inputs.len().to_string());
+        command.arg("--batch").arg(self.batch.to_string());
         command.args(["--net", self.network, "--net-emulate", if self.imitated { "on" } else { "off" }]);
         let output = command.args(["--json", "--quiet"]).stdin(Stdio::null()).output();
         let output = output.context("cannot start a session")?;
@@ -81,7 +83,7 @@ pub(super) fn measure(
     write_npy(&given, input)?;
     weights::save(&bound, params)?;
     let inputs = [given.into_os_string()];
-    let session = Session { program: &program, weights: &bound, inputs: &inputs, network, imitated: true };
+    let session = Session { program: &program, weights: &bound, inputs: &inputs, batch: 1, network, imitated: true };
     let measured = session.run()?;
     if measured.hops != u64::from(artefact.program.hops) {
         return Err(Bug(format!("{} hops were measured", measured.hops)).into());
