@@ -9,8 +9,10 @@
 //! every machine deals the same row; parties work on integers alone.
 
 mod evaluate;
+mod fit;
 
 pub use evaluate::{Bucket, bucket, combine, eval_plain, eval_row, window_value};
+pub use fit::{Entry, fit_entry, fit_row};
 
 /// Degree of the fitted polynomials.
 pub const DEGREE: u32 = 3;
@@ -54,6 +56,7 @@ pub enum RowFunction {
 
 impl RowFunction {
     /// The function's value at v > 0.
+    #[inline(always)]
     pub fn value(self, v: f64) -> f64 {
         match self {
             RowFunction::Rsqrt { scale, eps } => 1.0 / (v * scale + eps).sqrt(),
@@ -180,87 +183,6 @@ impl RowTable {
         let lo = (LEAST << self.bucket_bits(self.windows - 1)).div_ceil(4);
         lo..(1 << self.ring_bits) - (1 << self.bucket_bits(0))
     }
-}
-
-/// One bucket of a dealt row: coefficients and, below the last window, the hand-over flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Coefficients of τ^0 .. τ^3 at scale 2^fraction, two's complement.
-    pub coefficients: [u64; NODES],
-    /// 1 if the next window decides; the coefficients are then zero.
-    pub low: u64,
-}
-
-/// The dealer's bucket `j` of window `w` for the mask `mask` (counted mod 2^k_w).
-///
-/// The bucket stands for v in [a, a + Δ), a = jΔ − mask mod 2^k_w, taken as negative if it would pass the
-/// window's end. Above the last window a bucket with a < 2.75Δ hands over. In the last, one that ends at or below
-/// lo = 2.25Δ holds the constant f(lo). Otherwise the coefficients are those of the cubic through f at the four
-/// Chebyshev nodes of the bucket's part from lo on, or of its upper half if that part is shorter, times 2^fraction
-/// and rounded to the nearest integer, halves to even. For 1/v these nodes make the largest relative error least.
-pub fn fit_entry(table: &RowTable, mask: u64, w: u32, j: usize) -> Entry {
-    let (bits, shift) = (table.window_bits(w), table.bucket_bits(w));
-    let period = 1u64 << bits;
-    let width = 1u64 << shift;
-    let start = ((j as u64) << shift).wrapping_sub(mask) & (period - 1);
-    let start = if start > period - width { start as i64 - period as i64 } else { start as i64 };
-    if w + 1 < table.windows && 4 * i128::from(start) < HAND_OVER * i128::from(width) {
-        return Entry { coefficients: [0; NODES], low: 1 };
-    }
-    let (start, width) = (start as f64, width as f64);
-    let least = LEAST as f64 / 4.0 * width;
-    // Where the fitted part begins, as a position in the bucket.
-    let from = ((least - start) / width).clamp(0.0, 0.5);
-    let nodes = NODE.map(|node| from + (1.0 - from) * node);
-    let values = nodes.map(|node| {
-        let v = if start + width <= least { least } else { start + width * node };
-        table.function.value(v)
-    });
-    let scale = (1u64 << table.fraction) as f64;
-    let coefficients = interpolate(values, nodes).map(|c| (c * scale).round_ties_even() as i64 as u64);
-    Entry { coefficients, low: 0 }
-}
-
-/// Monomial coefficients of the cubic through the `values` at the `nodes`, by divided differences.
-fn interpolate(mut values: [f64; NODES], nodes: [f64; NODES]) -> [f64; NODES] {
-    for j in 1..NODES {
-        for i in (j..NODES).rev() {
-            values[i] = (values[i] - values[i - 1]) / (nodes[i] - nodes[i - j]);
-        }
-    }
-    let mut poly = [0.0; NODES];
-    for i in (0..NODES).rev() {
-        for q in (1..NODES).rev() {
-            poly[q] = poly[q - 1] - nodes[i] * poly[q];
-        }
-        poly[0] = values[i] - nodes[i] * poly[0];
-    }
-    poly
-}
-
-/// Writes the dealer's whole row for `mask` into `out`: coefficients `[w][q][j]`, then flags `[w][j]` for all
-/// windows but the last. Words are integers in two's complement, to be reduced to the ring of the shares.
-///
-/// # Errors
-/// [`RowError::Parameter`] from [`RowTable::check`].
-///
-/// # Panics
-/// If `out` is not [`RowTable::words_per_row`] long.
-pub fn fit_row(table: &RowTable, mask: u64, out: &mut [u64]) -> Result<(), RowError> {
-    table.check()?;
-    assert_eq!(out.len(), table.words_per_row(), "a row of the table's shape");
-    for w in 0..table.windows {
-        for j in 0..table.entries() {
-            let entry = fit_entry(table, mask, w, j);
-            for (q, coefficient) in (0..).zip(entry.coefficients) {
-                out[table.coefficient_at(w, q, j)] = coefficient;
-            }
-            if w + 1 < table.windows {
-                out[table.flag_at(w, j)] = entry.low;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::level::{self, Level};
 
 fn random(stream: u64) -> impl FnMut() -> u64 {
     let prg = crate::Prg::new(&crate::Seed::from_bytes([11; 16]));
@@ -170,6 +171,34 @@ fn a_whole_row_holds_the_same_entries() {
             for _ in 0..200 {
                 let v = next() & ((1 << table.ring_bits) - 1);
                 assert_eq!(eval_row(&table, |at| row[at], v.wrapping_add(mask)), eval_plain(&table, v, mask));
+            }
+        }
+    }
+}
+
+/// A window fitted with vectors holds what each of its buckets has alone, bit for bit.
+#[test]
+fn rows_are_their_entries_at_every_level() {
+    let tables =
+        [rsqrt(36, 8, 1, 18), rsqrt(41, 6, 4, 20), recip(30, 7, 2, 22), recip(12, 5, 3, 20), sqrt(33, 9, 2, 16)];
+    for table in tables {
+        table.check().unwrap();
+        let mut next = random(12);
+        for _ in 0..5 {
+            let mask = next();
+            for level in Level::ALL.into_iter().filter(|&level| level <= level::hardware()) {
+                let mut row = vec![7; table.words_per_row()];
+                fit::fit_row_at(level, &table, mask, &mut row);
+                for w in 0..table.windows {
+                    for j in 0..table.entries() {
+                        let entry = fit_entry(&table, mask, w, j);
+                        let found: [u64; NODES] = std::array::from_fn(|q| row[table.coefficient_at(w, q as u32, j)]);
+                        assert_eq!(found, entry.coefficients, "{level:?}: {table:?} window {w} bucket {j}");
+                        if w + 1 < table.windows {
+                            assert_eq!(row[table.flag_at(w, j)], entry.low, "{level:?}: flag {j} of window {w}");
+                        }
+                    }
+                }
             }
         }
     }
