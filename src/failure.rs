@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mpcc_channel::{IdentityError, LinkError, ProfileError};
 use mpcc_grammar::Diagnostic;
 use mpcc_kernels::level::UnknownLevel;
+use mpcc_kernels::threads::NoNumber;
 use mpcc_runtime::SessionError;
 use serde::Serialize;
 use thiserror::Error;
@@ -76,6 +77,7 @@ pub(crate) fn status(error: &anyhow::Error) -> u8 {
             || cause.is::<ProfileError>()
             || cause.is::<IdentityError>()
             || cause.is::<UnknownLevel>()
+            || cause.is::<NoNumber>()
         {
             return USAGE;
         }

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     let terminal = Terminal::new(&arguments.global);
     let run = || {
         mpcc_kernels::level::allowed()?;
+        mpcc_kernels::threads::asked()?;
         commands::run(&arguments.command, &terminal)
     };
     let status = match panic::catch_unwind(run) {

@@ -3,7 +3,8 @@
 //! channels or programs. A word is a `u64` lane of the ring 2^k, k <= 64, and all ring arithmetic wraps. Rings
 //! of 65 to 128 bits take doubles: two words per element, low word first.
 //!
-//! Each vectorised routine has a portable twin that gives the same bits; [`level`] chooses between them.
+//! Each vectorised routine has a portable twin that gives the same bits; [`level`] chooses between them. Large products may
+//! use several threads; see [`threads`].
 
 pub mod dcf;
 pub mod level;
@@ -11,6 +12,7 @@ pub mod matmul;
 pub mod pack;
 pub mod prg;
 pub mod rowfit;
+pub mod threads;
 pub mod trig;
 
 pub use level::Level;

@@ -5,6 +5,7 @@
 //! same residues because wrapping addition is associative. Larger rings have doubles for entries; see [`matmul_double`].
 
 use crate::level::{self, Level};
+use crate::threads;
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -17,6 +18,7 @@ mod blocked;
 mod double;
 #[cfg(target_arch = "x86_64")]
 mod scratch;
+mod share;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use amx::unit::works as amx_works;
@@ -39,7 +41,12 @@ pub fn matmul(batch: usize, m: usize, k: usize, n: usize, a: &[u64], b: &[u64], 
 /// As [`matmul`], and if `bits` is not in 1..=64.
 #[expect(clippy::too_many_arguments, reason = "the shape of a batched product")]
 pub fn matmul_bits(bits: u32, batch: usize, m: usize, k: usize, n: usize, a: &[u64], b: &[u64], c: &mut [u64]) {
-    at_level(level::current(), bits, batch, Shape { m, k, n }, a, b, c);
+    let shape = Shape { m, k, n };
+    let level = level::current();
+    check(bits, batch, shape, a, b, c);
+    share::among(threads::most(), 1, batch, shape, a, b, c, |batch, shape, a, b, c| {
+        at_level(level, bits, batch, shape, a, b, c);
+    });
 }
 
 /// One product's extents.
@@ -50,12 +57,17 @@ struct Shape {
     n: usize,
 }
 
-fn at_level(level: Level, bits: u32, batch: usize, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
+fn check(bits: u32, batch: usize, shape: Shape, a: &[u64], b: &[u64], c: &[u64]) {
     let Shape { m, k, n } = shape;
     assert!((1..=64).contains(&bits), "a ring word has 1 to 64 bits, not {bits}");
     assert_eq!(a.len(), batch * m * k, "left operand of a {batch}x[{m}x{k}]·[{k}x{n}] product");
     assert_eq!(b.len(), batch * k * n, "right operand of a {batch}x[{m}x{k}]·[{k}x{n}] product");
     assert_eq!(c.len(), batch * m * n, "destination of a {batch}x[{m}x{k}]·[{k}x{n}] product");
+}
+
+fn at_level(level: Level, bits: u32, batch: usize, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64]) {
+    check(bits, batch, shape, a, b, c);
+    let Shape { m, k, n } = shape;
     if m == 0 || n == 0 {
         return;
     }

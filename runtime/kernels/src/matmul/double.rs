@@ -2,8 +2,9 @@
 //! first. The portable product needs three word multiplications per term; processors with 52-bit multiply-add
 //! instructions split doubles into two or three limbs instead.
 
-use super::Shape;
+use super::{Shape, share};
 use crate::level::{self, Level};
+use crate::threads;
 
 #[cfg(target_arch = "x86_64")]
 mod ifma;
@@ -33,15 +34,24 @@ pub fn matmul_double_bits(
     out: &mut [u64],
     bits: u32,
 ) {
-    at_level(level::current(), batch, Shape { m, k, n }, left, right, out, bits);
+    let (level, shape) = (level::current(), Shape { m, k, n });
+    check(bits, batch, shape, left, right, out);
+    share::among(threads::most(), 2, batch, shape, left, right, out, |batch, shape, a, b, c| {
+        at_level(level, batch, shape, a, b, c, bits);
+    });
 }
 
-fn at_level(level: Level, batch: usize, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64], bits: u32) {
+fn check(bits: u32, batch: usize, shape: Shape, a: &[u64], b: &[u64], c: &[u64]) {
     let Shape { m, k, n } = shape;
     assert!((65..=128).contains(&bits), "a double has 65 to 128 bits, not {bits}");
     assert_eq!(a.len(), 2 * batch * m * k, "left doubles of a {batch}x[{m}x{k}]·[{k}x{n}] product");
     assert_eq!(b.len(), 2 * batch * k * n, "right doubles of a {batch}x[{m}x{k}]·[{k}x{n}] product");
     assert_eq!(c.len(), 2 * batch * m * n, "destination doubles of a {batch}x[{m}x{k}]·[{k}x{n}] product");
+}
+
+fn at_level(level: Level, batch: usize, shape: Shape, a: &[u64], b: &[u64], c: &mut [u64], bits: u32) {
+    check(bits, batch, shape, a, b, c);
+    let Shape { m, k, n } = shape;
     if m == 0 || n == 0 {
         return;
     }

@@ -1,10 +1,9 @@
-//! Reusable per-thread memory for packed panels, aligned to a cache line.
+//! Reusable memory for packed panels, aligned to a cache line. Pieces belong to the process and not to threads, so that
+//! threads of one product find those of the product before.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
-thread_local! {
-    static SCRATCH: RefCell<[Vec<u64>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
-}
+static FREE: Mutex<Vec<[Vec<u64>; 2]>> = Mutex::new(Vec::new());
 
 const LINE: usize = 64;
 
@@ -21,5 +20,11 @@ fn aligned(buffer: &mut Vec<u64>, words: usize) -> &mut [u64] {
 /// Runs `body` with a left and a right buffer of the given numbers of words, whose content is whatever an
 /// earlier product left there.
 pub(super) fn with<R>(left: usize, right: usize, body: impl FnOnce(&mut [u64], &mut [u64]) -> R) -> R {
-    SCRATCH.with_borrow_mut(|[l, r]| body(aligned(l, left), aligned(r, right)))
+    // A panic elsewhere leaves the list whole.
+    let free = || FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut taken = free().pop().unwrap_or_default();
+    let [l, r] = &mut taken;
+    let result = body(aligned(l, left), aligned(r, right));
+    free().push(taken);
+    result
 }

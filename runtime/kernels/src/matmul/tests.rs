@@ -90,6 +90,37 @@ fn extreme_words_wrap() {
 }
 
 #[test]
+fn threads_change_nothing() {
+    for (batch, m, k, n) in
+        [(1, 301, 320, 333), (2, 201, 320, 333), (5, 70, 320, 300), (1, 40, 800, 1000), (9, 3, 1000, 1000)]
+    {
+        let shape = Shape { m, k, n };
+        let (a, b) = (words(1, 2 * batch * m * k), words(2, 2 * batch * k * n));
+        let start = words(3, 2 * batch * m * n);
+        let on_words = |threads| {
+            let mut c = start[..batch * m * n].to_vec();
+            let (a, b) = (&a[..batch * m * k], &b[..batch * k * n]);
+            share::among(threads, 1, batch, shape, a, b, &mut c, |batch, shape, a, b, c| {
+                at_level(level::hardware(), 64, batch, shape, a, b, c);
+            });
+            c
+        };
+        let on_doubles = |threads| {
+            let mut c = start.clone();
+            share::among(threads, 2, batch, shape, &a, &b, &mut c, |batch, shape, a, b, c| {
+                matmul_double_bits(batch, shape.m, shape.k, shape.n, a, b, c, 100);
+            });
+            c
+        };
+        let (words, doubles) = (on_words(1), on_doubles(1));
+        for threads in [2, 3, 4, 7] {
+            assert!(on_words(threads) == words, "{batch} x {shape:?} on {threads} threads");
+            assert!(on_doubles(threads) == doubles, "{batch} x {shape:?} of doubles on {threads} threads");
+        }
+    }
+}
+
+#[test]
 #[should_panic(expected = "right operand")]
 fn a_wrong_length_is_refused() {
     matmul(1, 2, 2, 2, &[0; 4], &[0; 3], &mut [0; 4]);
