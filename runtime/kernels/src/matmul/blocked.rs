@@ -27,9 +27,9 @@ impl Entry for u32 {
 }
 
 /// Bytes of a row of a left tile, and of a column of a right block.
-const INNER_BYTES: usize = 2048;
+const INNER_BYTES: usize = 1024;
 /// Bytes of a row of a right block.
-const COLUMNS_BYTES: usize = 2048;
+const COLUMNS_BYTES: usize = 4096;
 /// Rows of the right operand that are packed at a time, so that few pages are open at once.
 const PACKED_ROWS: usize = 16;
 
