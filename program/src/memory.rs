@@ -21,6 +21,9 @@ const PROCESS_BYTES: u64 = 12 << 20;
 /// What an instruction takes, with its text of machine code if it is a map.
 const INSTRUCTION_BYTES: u64 = 3 << 10;
 
+/// Bytes of corrections of one inference of a large program that a party keeps in memory; it stores the others elsewhere.
+pub const CORRECTIONS_IN_MEMORY: u64 = 1 << 30;
+
 /// Words used for the first time in a list of instructions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fresh {
@@ -109,6 +112,8 @@ struct Memory<'a> {
     has_bits: Vec<bool>,
     /// The setup's message from the peer, which stays as it is while words are made from it.
     setup_message: u64,
+    /// Bytes of corrections kept in memory so far.
+    corrections: u64,
     peak_bytes: u64,
 }
 
@@ -123,6 +128,7 @@ pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
         has_words: vec![false; count],
         has_bits: vec![false; count],
         setup_message: 0,
+        corrections: 0,
         peak_bytes: 0,
     };
     let lists = code.lists();
@@ -204,6 +210,10 @@ impl Memory<'_> {
     }
 
     fn arrive(&mut self, buf: Buf, bytes: u64) -> u64 {
+        if self.schedule.late && self.corrections + bytes > CORRECTIONS_IN_MEMORY {
+            return 0;
+        }
+        self.corrections += bytes;
         self.has_bits[buf.0 as usize] = true;
         self.bits.take(bytes as usize)
     }

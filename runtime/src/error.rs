@@ -102,6 +102,7 @@ impl SessionError {
             | ProtocolError::Padding { at: Moment::Correction } => misbehaved(dealer),
             ProtocolError::MessageLength { .. } | ProtocolError::Padding { .. } => misbehaved(peer),
             ProtocolError::MaterialUsed { .. } => SessionError::MaterialUsed(detail),
+            ProtocolError::Store(_) => SessionError::Misuse(detail),
             ProtocolError::Corrections(error) | ProtocolError::Peer(error) => link_error(error),
             ProtocolError::OutOfOrder { .. } | ProtocolError::WrongRole { .. } | ProtocolError::Kernel(_) => {
                 SessionError::Bug(detail)

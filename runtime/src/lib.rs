@@ -16,6 +16,7 @@ mod measure;
 pub mod model_owner;
 mod progress;
 mod session;
+mod store;
 #[cfg(test)]
 mod tests;
 mod transfer;

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use mpcc_channel::{Duplex, Identity, Link, LinkError, LinkOptions, Listener, Peer, Phase, connect};
 use mpcc_program::code::{MapExecutor, Role};
-use mpcc_protocols::{CheckedCode, Material, OutputWords, Party, ProtocolError, SessionSeed, message};
+use mpcc_program::memory::CORRECTIONS_IN_MEMORY;
+use mpcc_protocols::{BitStore, CheckedCode, Material, OutputWords, Party, ProtocolError, SessionSeed, message};
 
 use crate::counter_store::{BatchId, CounterStore};
 use crate::error::SessionError;
@@ -19,6 +20,7 @@ use crate::handshake::{self, Hello, ProgramIdentity, SessionDigest, Wanted};
 use crate::material::{self, MaterialFile, MaterialLink};
 use crate::measure::{InferenceMeasurement, RoleReport, peak_rss_bytes};
 use crate::progress::{Progress, ProgressEvent};
+use crate::store::UnnamedFile;
 use crate::transfer::{CorrectionReader, Hops, exchange, kind};
 
 /// What a role runs.
@@ -76,6 +78,9 @@ pub struct PartyConfig {
     pub state_directory: PathBuf,
     /// Makes the material of the next batch while one is online.
     pub ahead: bool,
+    /// Keeps all corrections of a large program in memory, instead of some in an encrypted file without a name in the
+    /// state directory.
+    pub in_memory: bool,
     /// How many inferences share hops: the data owner decides, the model owner allows so many at most.
     pub at_once: u64,
 }
@@ -119,8 +124,19 @@ pub(crate) fn run(
     own: Own,
     progress: &dyn Progress,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
-    let PartyConfig { identity, peer, peer_endpoint, peer_link, supply, patience, state_directory, ahead, at_once } =
-        config;
+    let PartyConfig {
+        identity,
+        peer,
+        peer_endpoint,
+        peer_link,
+        supply,
+        patience,
+        state_directory,
+        in_memory,
+        ahead,
+        at_once,
+    } = config;
+    let spill = (!in_memory).then(|| state_directory.clone());
     let meet = || match &peer_endpoint {
         Endpoint::Listen(listener) => listener.accept(&identity, &peer, &peer_link),
         Endpoint::Connect(address) => connect(address, &identity, &peer, &peer_link),
@@ -139,7 +155,7 @@ pub(crate) fn run(
             let agreement = agree(&mut peer, &mut dealer, program, &own, at_once)?;
             ready(&mut peer, &agreement);
             dealer.set_idle_timeout(patience);
-            let session = Session { program, agreement, store: &store, ahead, progress };
+            let session = Session { program, agreement, store: &store, spill: spill.clone(), ahead, progress };
             let done = converse(&mut peer, &mut dealer, own, session)?;
             finish(dealer)?;
             finish(peer)?;
@@ -154,7 +170,7 @@ pub(crate) fn run(
             ready(&mut peer, &agreement);
             material::check(&mut peer, &mut file, &agreement)?;
             let mut file = MaterialLink::new(file);
-            let session = Session { program, agreement, store: &store, ahead, progress };
+            let session = Session { program, agreement, store: &store, spill: spill.clone(), ahead, progress };
             let done = converse(&mut peer, &mut file, own, session)?;
             finish(peer)?;
             Ok(done)
@@ -276,6 +292,8 @@ pub(crate) struct Session<'a> {
     pub(crate) program: &'a RoleProgram,
     pub(crate) agreement: Agreement,
     pub(crate) store: &'a CounterStore,
+    /// Where a file for a large program's corrections is made.
+    pub(crate) spill: Option<PathBuf>,
     pub(crate) ahead: bool,
     pub(crate) progress: &'a dyn Progress,
 }
@@ -287,7 +305,7 @@ pub(crate) fn converse(
     own: Own,
     session: Session<'_>,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
-    let Session { program, agreement, store, ahead, progress } = session;
+    let Session { program, agreement, store, spill, ahead, progress } = session;
     let Agreement { batch, seed, inferences, at_once, start: first_index, setup } = agreement;
     let (weights, mut inputs) = match own {
         Own::Weights { weights, .. } => (weights, Vec::new().into_iter()),
@@ -297,6 +315,10 @@ pub(crate) fn converse(
     let role = program.code.code().role;
     let mut party = Party::new(Arc::clone(&program.code), Arc::clone(&program.executor), weights, seed)
         .map_err(|e| names.blame(e))?;
+    if let Some(directory) = spill {
+        let make_store = move || Ok(Box::new(UnnamedFile::new(&directory)?) as Box<dyn BitStore>);
+        party.keep_large_in(Box::new(make_store), CORRECTIONS_IN_MEMORY);
+    }
     let mut report = RoleReport {
         role: if role == Role::ModelOwner { "model-owner" } else { "data-owner" }.to_owned(),
         hops: party.hops() as u64,

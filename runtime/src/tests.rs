@@ -107,6 +107,7 @@ fn start(setting: Setting) -> Session {
         supply: Supply::Dealer { peer: peers[2].clone(), address: dealer_address.clone(), link: setting.link.clone() },
         patience: Duration::from_secs(20),
         state_directory,
+        in_memory: false,
         ahead: setting.ahead,
         at_once: [setting.most_at_a_time, setting.batch][own],
     };

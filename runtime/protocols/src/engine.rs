@@ -231,8 +231,12 @@ fn make(
             }
             Some(Origin::Arrived { bits }) => {
                 let missing = ProtocolError::OutOfOrder { called: "a correction", expected: "its arrival" };
-                let arrived = frame.arrived(*buf).ok_or(missing)?;
-                unpack_canonical(&arrived, bits, &mut words, Moment::Correction)?;
+                match frame.arrived(*buf).ok_or(missing)? {
+                    Arrived::Here { bytes, range } => {
+                        unpack_canonical(&bytes[range], bits, &mut words, Moment::Correction)?;
+                    }
+                    Arrived::Stored(at) => unpack_stored(frame, at, bits, &mut words)?,
+                }
             }
             None => return Err(ProtocolError::OutOfOrder { called: "a buffer", expected: "what it is made from" }),
         }
@@ -409,7 +413,7 @@ fn own_data<'a>(
     }
 }
 
-/// Takes a correction as the bits that arrive.
+/// Takes a correction as the bits that arrive, into memory or into the frame's store.
 fn keep(
     code: &RoleCode,
     dst: Buf,
@@ -421,11 +425,43 @@ fn keep(
         return Err(NO_STREAM);
     };
     let entries = code.lengths[dst.0 as usize];
-    let mut bytes = frame.fresh_bytes(pack::packed_len(entries, u32::from(bits)));
-    stream.read_exact(&mut bytes)?;
-    check_padding(&bytes, bits, entries, Moment::Correction)?;
-    let range = 0..bytes.len();
-    frame.arrive(dst, Arrived { bytes: Arc::new(bytes), range });
+    let size = |entries: usize| pack::packed_len(entries, u32::from(bits));
+    if frame.keeps_in_memory(size(entries)) {
+        let mut bytes = frame.fresh_bytes(size(entries));
+        stream.read_exact(&mut bytes)?;
+        check_padding(&bytes, bits, entries, Moment::Correction)?;
+        let range = 0..bytes.len();
+        frame.arrive(dst, Arrived::Here { bytes: Arc::new(bytes), range });
+        return Ok(());
+    }
+    let mut scratch = frame.scratch();
+    let mut first = None;
+    for begin in (0..entries).step_by(CHUNK_ENTRIES) {
+        let entries = CHUNK_ENTRIES.min(entries - begin);
+        scratch.resize(size(entries), 0);
+        stream.read_exact(&mut scratch)?;
+        check_padding(&scratch, bits, entries, Moment::Correction)?;
+        let at = frame.store().map(|store| store.append(&scratch)).transpose().map_err(ProtocolError::Store)?;
+        first = first.or(at);
+    }
+    frame.keep_scratch(scratch);
+    frame.arrive(dst, Arrived::Stored(first.unwrap_or(0)));
+    Ok(())
+}
+
+/// Words from bits in the frame's store.
+fn unpack_stored(frame: &mut Frame, at: u64, bits: u8, words: &mut [u64]) -> Result<(), ProtocolError> {
+    let lane = Lane::of(bits).words();
+    let mut scratch = frame.scratch();
+    let mut at = at;
+    for piece in words.chunks_mut(CHUNK_ENTRIES * lane) {
+        scratch.resize(pack::packed_len(piece.len() / lane, u32::from(bits)), 0);
+        let missing = ProtocolError::OutOfOrder { called: "a stored correction", expected: "a store" };
+        frame.store().ok_or(missing)?.read(at, &mut scratch).map_err(ProtocolError::Store)?;
+        unpack_canonical(&scratch, bits, piece, Moment::Correction)?;
+        at += scratch.len() as u64;
+    }
+    frame.keep_scratch(scratch);
     Ok(())
 }
 

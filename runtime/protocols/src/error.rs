@@ -63,6 +63,9 @@ pub enum ProtocolError {
     /// The link to the peer failed.
     #[error("the peer's message cannot be had or this party's not sent: {0}")]
     Peer(#[source] io::Error),
+    /// Corrections were not kept, or cannot be read again.
+    #[error("corrections could not be kept outside of memory: {0}; see that there is room, or keep them in memory")]
+    Store(#[source] io::Error),
     /// The correction stream failed.
     #[error("the stream of corrections failed: {0}")]
     Corrections(#[from] io::Error),

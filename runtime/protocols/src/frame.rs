@@ -11,24 +11,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mpcc_program::code::Buf;
 use mpcc_program::words::Words;
 
+use crate::stream::BitStore;
+
 /// Words of a page of memory, or fewer.
 const PAGE_WORDS: usize = 512;
 
-/// Bits of one buffer inside what arrived, with buffers before and after it.
+/// Bits of one buffer.
 #[derive(Clone)]
-pub(crate) struct Arrived {
-    /// What arrived.
-    pub(crate) bytes: Arc<Vec<u8>>,
-    /// Where in it.
-    pub(crate) range: Range<usize>,
-}
-
-impl Deref for Arrived {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[self.range.clone()]
-    }
+pub(crate) enum Arrived {
+    /// Inside what arrived, with buffers before and after it.
+    Here {
+        /// What arrived.
+        bytes: Arc<Vec<u8>>,
+        /// Where in it.
+        range: Range<usize>,
+    },
+    /// In the frame's store from this place on.
+    Stored(u64),
 }
 
 /// Memory of released buffers, by length.
@@ -54,7 +53,9 @@ impl Pool {
     }
 
     fn keep_bytes(&self, bits: Option<Arrived>) {
-        if let Some(bytes) = bits.and_then(|bits| Arc::into_inner(bits.bytes)) {
+        if let Some(Arrived::Here { bytes, .. }) = bits
+            && let Some(bytes) = Arc::into_inner(bytes)
+        {
             self.spare().bytes.entry(bytes.len()).or_default().push(bytes);
         }
     }
@@ -90,6 +91,9 @@ pub(crate) struct Frame {
     buffers: Vec<Words>,
     arrived: Vec<Option<Arrived>>,
     scratch: Vec<u8>,
+    store: Option<Box<dyn BitStore>>,
+    /// Bytes of corrections that may still be kept in memory beside a store.
+    room: u64,
     pool: Arc<Pool>,
 }
 
@@ -110,7 +114,14 @@ impl DerefMut for Frame {
 impl Frame {
     /// Empty buffers.
     pub(crate) fn new(count: usize, pool: Arc<Pool>) -> Self {
-        Self { buffers: vec![Words::default(); count], arrived: vec![None; count], scratch: Vec::new(), pool }
+        Self {
+            buffers: vec![Words::default(); count],
+            arrived: vec![None; count],
+            scratch: Vec::new(),
+            store: None,
+            in_memory: 0,
+            pool,
+        }
     }
 
     /// A frame of these buffers only, which it can share.
@@ -126,7 +137,7 @@ impl Frame {
     /// Another frame with the same buffers, all of which are shared.
     pub(crate) fn shared(&self) -> Frame {
         let (buffers, arrived) = (self.buffers.clone(), self.arrived.clone());
-        Frame { buffers, arrived, scratch: Vec::new(), pool: Arc::clone(&self.pool) }
+        Frame { buffers, arrived, scratch: Vec::new(), store: None, room: 0, pool: Arc::clone(&self.pool) }
     }
 
     /// Words of unspecified content: whoever asks writes all of them.
@@ -154,6 +165,23 @@ impl Frame {
         for buf in buffers {
             self.pool.keep(self.buffers[buf.0 as usize].take());
         }
+    }
+
+    /// Keeps bits that arrive from now on in a store, but for the first `in_memory` bytes.
+    pub(crate) fn set_store(&mut self, store: Box<dyn BitStore>, in_memory: u64) {
+        (self.store, self.room) = (Some(store), in_memory);
+    }
+
+    /// Whether the next bits are kept in memory, which is then counted: all without a store, the first ones with one.
+    pub(crate) fn keeps_in_memory(&mut self, bytes: usize) -> bool {
+        let left = self.room.checked_sub(bytes as u64);
+        self.room = left.unwrap_or(self.room);
+        self.store.is_none() || left.is_some()
+    }
+
+    /// Where bits are kept, if not in memory.
+    pub(crate) fn store(&self) -> Option<&dyn BitStore> {
+        self.store.as_deref()
     }
 
     /// Keeps the bits of a buffer until its words are made.

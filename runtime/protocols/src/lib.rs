@@ -23,5 +23,5 @@ pub use dealer::Dealer;
 pub use error::ProtocolError;
 pub use party::{Material, Online, OutputWords, Party};
 pub use seeds::SessionSeed;
-pub use stream::{InMemory, PeerStream};
+pub use stream::{BitStore, InMemory, MakeStore, PeerStream};
 pub use verify::{CheckedCode, CodeError, Place, Violation};

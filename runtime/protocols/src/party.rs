@@ -17,7 +17,7 @@ use crate::error::{Moment, ProtocolError};
 use crate::frame::{Arrived, Frame, Pool};
 use crate::message;
 use crate::seeds::{SessionSeed, StageSeed};
-use crate::stream::{InMemory, PeerStream};
+use crate::stream::{InMemory, MakeStore, PeerStream};
 use crate::verify::CheckedCode;
 
 /// One of the two parties in a session. After the setup several threads may use it, each for other inferences.
@@ -28,6 +28,8 @@ pub struct Party {
     seed: SessionSeed,
     weights: Vec<Vec<u64>>,
     takes_weights: bool,
+    /// Makes stores, and how many bytes of corrections stay in memory beside one.
+    make_store: Option<(Box<MakeStore>, u64)>,
     setup: Frame,
     pool: Arc<Pool>,
     phase: Phase,
@@ -114,12 +116,19 @@ impl Party {
             seed,
             weights,
             takes_weights,
+            make_store: None,
             setup,
             pool,
             phase: Phase::Fresh,
             next_index: AtomicU64::new(0),
             identity: Arc::new(()),
         })
+    }
+
+    /// Keeps the corrections of a large program, one that makes its words late, in stores outside of memory, but for the
+    /// first `in_memory` bytes of each inference.
+    pub fn keep_large_in(&mut self, make_store: Box<MakeStore>, in_memory: u64) {
+        self.make_store = Some((make_store, in_memory));
     }
 
     /// Number of hops of an inference.
@@ -188,6 +197,9 @@ impl Party {
         }
         let seed = self.claim(index)?;
         let mut frame = self.setup.shared();
+        if let Some((make_store, in_memory)) = self.make_store.as_ref().filter(|_| self.code.schedule().late) {
+            frame.set_store(make_store().map_err(ProtocolError::Store)?, *in_memory);
+        }
         let mut corrections = Corrections::Receive(corrections);
         self.run(OFFLINE, &seed, &mut frame, &[], &mut corrections, &mut InMemory::default())?;
         if self.code.schedule().late {
@@ -282,7 +294,7 @@ impl Party {
         let ranges = message::split(&exchange.receive, lengths, &bytes, at)?;
         let bytes = Arc::new(bytes);
         for (part, range) in exchange.receive.iter().zip(ranges) {
-            self.setup.arrive(part.buf, Arrived { bytes: Arc::clone(&bytes), range });
+            self.setup.arrive(part.buf, Arrived::Here { bytes: Arc::clone(&bytes), range });
         }
         Ok(())
     }

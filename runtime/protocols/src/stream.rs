@@ -21,6 +21,24 @@ pub trait PeerStream {
     fn grown(&mut self) -> io::Result<()>;
 }
 
+/// Keeps bits of one inference outside of memory until they are read.
+pub trait BitStore: Send + Sync {
+    /// Keeps bytes behind those kept before, and says where.
+    ///
+    /// # Errors
+    /// Those of the place where they are kept.
+    fn append(&self, bytes: &[u8]) -> io::Result<u64>;
+
+    /// Reads bytes that [`BitStore::append`] kept at that place.
+    ///
+    /// # Errors
+    /// Those of the place where they are kept.
+    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()>;
+}
+
+/// Makes an empty store for each inference of a large program.
+pub type MakeStore = dyn Fn() -> io::Result<Box<dyn BitStore>> + Send + Sync;
+
 /// Both messages in memory.
 #[derive(Default)]
 pub struct InMemory<'a> {

@@ -48,7 +48,8 @@ fn data_owner(
     let program = program(tiny::data_owner(T), IDENTITY);
     let own = Own::Inputs(inputs(1));
     let result = agree(&mut to_model_owner, &mut to_dealer, &program, &own, 1).and_then(|agreement| {
-        let session = Session { program: &program, agreement, store: &store, ahead: false, progress: &NoProgress };
+        let session =
+            Session { program: &program, agreement, store: &store, spill: None, ahead: false, progress: &NoProgress };
         converse(&mut to_model_owner, &mut to_dealer, own, session)
     });
     drop((to_model_owner, to_dealer));

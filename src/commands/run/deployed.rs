@@ -73,6 +73,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         timeout: Duration::from_secs(arguments.timeout.unwrap_or(TIMEOUT)),
         shape: None,
         ahead: true,
+        in_memory: arguments.in_memory,
         batch: arguments.batch.unwrap_or(if role == RoleName::ModelOwner { MOST_AT_A_TIME } else { 1 }),
         max_inferences: arguments.deployment.max_inferences,
     };

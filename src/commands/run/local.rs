@@ -121,6 +121,7 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
             },
             interpret: arguments.interpret,
             batch: arguments.batch.unwrap_or(1),
+            in_memory: arguments.in_memory,
             timeout_seconds: arguments.timeout.unwrap_or(TIMEOUT),
             shape: shape.map(|s| (s.round_trip.as_secs_f64(), s.bytes_per_second)),
             fingerprints: Default::default(),

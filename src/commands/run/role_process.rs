@@ -95,7 +95,8 @@ fn role(lines: &Receiver<String>) -> Result<()> {
         bytes_per_second,
     });
     let timeout = Duration::from_secs(job.timeout_seconds);
-    let settings = Settings { timeout, shape, ahead: false, batch: job.batch, max_inferences: None };
+    let settings =
+        Settings { timeout, shape, ahead: false, batch: job.batch, in_memory: job.in_memory, max_inferences: None };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };
     let done = roles::session(prepared, identity, meeting, &settings, progress)?;
     Event::Done { report: Box::new(done.report), outputs: done.outputs }.send();

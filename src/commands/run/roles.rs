@@ -130,6 +130,8 @@ pub(super) struct Settings {
     pub(super) shape: Option<NetworkShape>,
     /// Whether material for the next batch is made during this one.
     pub(super) ahead: bool,
+    /// Whether a large program's corrections all stay in memory.
+    pub(super) in_memory: bool,
     /// How many inferences share hops, at most at the model owner.
     pub(super) batch: u64,
     /// The most inferences that the model owner serves.
@@ -177,6 +179,7 @@ pub(super) fn session(
         supply,
         patience: PATIENCE,
         state_directory,
+        in_memory: settings.in_memory,
         ahead: settings.ahead,
         at_once: settings.batch,
     };

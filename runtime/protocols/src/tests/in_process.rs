@@ -1,11 +1,13 @@
 //! The tiny program through all three roles in one process, malformed messages, and misuse of the state machine.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::tiny::{self, Tiny};
 use crate::error::Moment;
 use crate::local_run::{InsecureInputs, LocalRun, RoleInProcess, Trio, run_insecurely_in_one_process as run_locally};
-use crate::{CheckedCode, Dealer, InMemory, Online, OutputWords, Party, ProtocolError, SessionSeed};
+use crate::{BitStore, CheckedCode, Dealer, InMemory, Online, OutputWords, Party, ProtocolError, SessionSeed};
 use mpcc_program::interpret::Interpreter;
 
 const T: Tiny = Tiny { k: 5, n: 3, bits: 37 };
@@ -223,6 +225,54 @@ fn interleaved_inferences_do_not_disturb_each_other() {
     for ((o0, o1, (a, b)), x) in online.into_iter().zip(&inputs) {
         finish(o0, &b).unwrap();
         assert_eq!(finish(o1, &a).unwrap()[0].signed(), tiny::plain(T, x, &numbers(T.k * T.n, 3)));
+    }
+}
+
+/// Bits of an inference in memory, counted.
+#[derive(Default)]
+struct Counted(Mutex<Vec<u8>>, Arc<AtomicU64>);
+
+impl BitStore for Counted {
+    fn append(&self, bytes: &[u8]) -> io::Result<u64> {
+        let mut kept = self.0.lock().unwrap();
+        kept.extend_from_slice(bytes);
+        self.1.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok((kept.len() - bytes.len()) as u64)
+    }
+
+    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        bytes.copy_from_slice(&self.0.lock().unwrap()[at as usize..][..bytes.len()]);
+        Ok(())
+    }
+}
+
+#[test]
+fn corrections_of_a_large_program_come_back_from_a_store() {
+    let late = |code| Arc::new(CheckedCode::late(code).unwrap());
+    let seed = |b: u8| SessionSeed::take(&mut [b; 16]);
+    let executor = || Arc::new(Interpreter);
+    let (_, _, mut dealer) = parties();
+    for (room, stored) in [(0, true), (1 << 20, false)] {
+        let mut p1 = Party::new(late(tiny::data_owner(T)), executor(), vec![], seed(2)).unwrap();
+        let count = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&count);
+        let make = move || Ok(Box::new(Counted(Mutex::default(), Arc::clone(&counter))) as Box<dyn BitStore>);
+        p1.keep_large_in(Box::new(make), room);
+        let weights = vec![numbers(T.k * T.n, 3)];
+        let mut p0 = Party::new(late(tiny::model_owner(T)), executor(), weights, seed(1)).unwrap();
+        p1.setup_message(&mut io::empty()).unwrap();
+        let message = p0.setup_message(&mut io::empty()).unwrap();
+        p0.setup_receive(vec![], &mut io::empty()).unwrap();
+        p1.setup_receive(message, &mut io::empty()).unwrap();
+        let index = u64::from(!stored);
+        let mut corrections = Vec::new();
+        dealer.inference(index, &mut io::sink(), &mut corrections).unwrap();
+        let m0 = p0.offline(index, &mut io::empty()).unwrap();
+        let m1 = p1.offline(index, &mut corrections.as_slice()).unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), if stored { corrections.len() as u64 } else { 0 });
+        let x = numbers(T.k, 5);
+        let outputs = exchange(p0.online(m0, vec![]).unwrap(), p1.online(m1, vec![x.clone()]).unwrap(), 2);
+        assert_eq!(outputs[0].signed(), tiny::plain(T, &x, &numbers(T.k * T.n, 3)));
     }
 }
 
