@@ -119,7 +119,7 @@ impl Frame {
             arrived: vec![None; count],
             scratch: Vec::new(),
             store: None,
-            in_memory: 0,
+            room: 0,
             pool,
         }
     }
