@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use mpcc_channel::Fingerprint;
+use mpcc_program::code::Role;
 
-use crate::counter_store::{BatchId, CounterError, CounterStore};
+use crate::counter_store::{BatchId, CounterError, CounterStore, Usage};
 
 const BATCH: BatchId = BatchId([5; 16]);
 
@@ -62,6 +63,38 @@ fn peers_have_records_of_their_own() {
     let directory = tempfile::tempdir().unwrap();
     open_for(&directory, 1).unwrap().begin(BATCH).unwrap();
     open_for(&directory, 2).unwrap().begin(BATCH).unwrap();
+}
+
+#[test]
+fn a_setup_is_repeated_with_the_same_messages_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || CounterStore::open_material(directory.path(), BATCH, Role::ModelOwner).unwrap();
+    assert_eq!(open().usage(BATCH).unwrap(), Usage::default());
+    open().begin_again(BATCH, &[1; 32]).unwrap();
+    open().begin_again(BATCH, &[1; 32]).unwrap();
+    assert!(used(open().begin_again(BATCH, &[2; 32])));
+    // What arrives is another message.
+    open().arrived_again(BATCH, &[2; 32]).unwrap();
+    assert!(used(open().arrived_again(BATCH, &[1; 32])));
+    open().claim(BATCH, 6, 4).unwrap();
+    let expected = Usage { next: 7, received: Some([2; 32]) };
+    assert_eq!(open().usage(BATCH).unwrap(), expected);
+    assert_eq!(CounterStore::look_up(directory.path(), BATCH, Role::ModelOwner).unwrap(), expected);
+    assert_eq!(CounterStore::look_up(directory.path(), BATCH, Role::DataOwner).unwrap(), Usage::default());
+    let other = BatchId([6; 16]);
+    assert_eq!(CounterStore::look_up(directory.path(), other, Role::ModelOwner).unwrap(), Usage::default());
+    assert!(used(open().claim(BATCH, 6, 9)));
+}
+
+#[test]
+fn a_damaged_hash_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || CounterStore::open_material(directory.path(), BATCH, Role::DataOwner).unwrap();
+    open().arrived_again(BATCH, &[0xab; 32]).unwrap();
+    let path = record(&directory);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("abab", "xyxy")).unwrap();
+    assert!(matches!(open().usage(BATCH), Err(CounterError::Malformed { .. })));
 }
 
 #[test]
