@@ -4,7 +4,9 @@
 //! key of the parties and no message of theirs.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mpcc_channel::{Duplex, Identity, LinkOptions, Listener, Peer, Phase};
@@ -92,6 +94,7 @@ pub(crate) fn serve(
     progress: &dyn Progress,
 ) -> Result<RoleReport, SessionError> {
     progress.event(ProgressEvent::Setup);
+    dealer.set_threads(thread::available_parallelism().map_or(1, NonZeroUsize::get));
     let mut report = RoleReport { role: "dealer".to_owned(), ..RoleReport::default() };
     let start = Instant::now();
     data_owner.set_phase(Phase::Setup);

@@ -3,30 +3,45 @@
 //!
 //! Its input is the program's code alone; it sees no weight, no input and no message of the parties.
 
+mod division;
+mod parallel;
+
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mpcc_kernels::pack::packed_len;
 use mpcc_program::code::{Instr, MapExecutor, Role};
 use mpcc_program::cost::PartyBytes;
 
-use crate::engine::{self, Corrections, Environment, Executable, StageSeeds};
+use crate::engine::{self, Corrections, Environment, Executable, OFFLINE, SETUP, SETUP_AFTER, StageSeeds};
 use crate::error::ProtocolError;
 use crate::frame::{Frame, Pool};
-use crate::seeds::SessionSeed;
+use crate::seeds::{SessionSeed, StageSeed};
 use crate::stream::InMemory;
 use crate::verify::CheckedCode;
+use division::{Division, Limits};
+use parallel::Work;
 
-/// The dealer in one session.
+/// The dealer in one session. Several inferences may be dealt at the same time.
 pub struct Dealer {
     code: Arc<CheckedCode>,
     executor: Arc<dyn MapExecutor>,
     model_owner: SessionSeed,
     data_owner: SessionSeed,
-    frame: Frame,
+    /// Before the setup is done its frame, then what it left.
+    setup: Frame,
     pool: Arc<Pool>,
+    division: Division,
+    threads: usize,
     set_up: bool,
-    next_index: u64,
+    next_index: AtomicU64,
+}
+
+/// The right to deal one inference.
+pub struct Deal<'d> {
+    dealer: &'d Dealer,
+    index: u64,
 }
 
 impl Dealer {
@@ -45,8 +60,23 @@ impl Dealer {
             return Err(ProtocolError::WrongRole { expected: Role::Dealer, got });
         }
         let pool = Arc::new(Pool::default());
-        let frame = Frame::new(code.code().lengths.len(), Arc::clone(&pool));
-        Ok(Dealer { code, executor, model_owner, data_owner, frame, pool, set_up: false, next_index: 0 })
+        let setup = Frame::new(code.code().lengths.len(), Arc::clone(&pool));
+        let division = Division::new(code.code(), code.schedule(), Limits::default());
+        let next_index = AtomicU64::new(0);
+        let (threads, set_up) = (1, false);
+        Ok(Dealer { code, executor, model_owner, data_owner, setup, pool, division, threads, set_up, next_index })
+    }
+
+    /// Lets every inference be dealt on so many threads; the bytes do not depend on it.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.threads = threads;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn divide(&mut self, long: usize) -> usize {
+        let limits = Limits { long, instructions: 1, bytes: 1 };
+        self.division = Division::new(self.code.code(), self.code.schedule(), limits);
+        self.division.segments.len()
     }
 
     /// Bytes of the data owner's corrections of the setup.
@@ -69,53 +99,88 @@ impl Dealer {
         if self.set_up {
             return Err(ProtocolError::OutOfOrder { called: "setup", expected: "an inference" });
         }
-        self.run(0, None, &mut io::sink(), out)?;
-        self.run(1, None, &mut io::sink(), out)?;
+        let seeds = Seeds::new(self, None);
+        let executable = executable(&self.code, &*self.executor);
+        for list in [SETUP, SETUP_AFTER] {
+            let mut corrections = Corrections::Deal { model_owner: &mut io::sink(), data_owner: out };
+            let (environment, peer) = (&mut seeds.environment(), &mut InMemory::default());
+            engine::run(executable, list, &mut self.setup, environment, &mut corrections, peer)?;
+        }
+        self.setup = self.setup.sharing(&self.code.schedule().persistent);
         self.pool.trim();
         self.set_up = true;
         Ok(())
     }
 
+    /// Begins inference `index`, whose corrections may then be written while others are.
+    ///
+    /// # Errors
+    /// An index not above all earlier ones, or a call before the setup.
+    pub fn begin(&self, index: u64) -> Result<Deal<'_>, ProtocolError> {
+        if !self.set_up {
+            return Err(ProtocolError::OutOfOrder { called: "inference", expected: "the setup" });
+        }
+        let used = ProtocolError::MaterialUsed { index };
+        let Some(next) = index.checked_add(1) else { return Err(used) };
+        match self.next_index.fetch_max(next, Ordering::AcqRel) {
+            before if before <= index => Ok(Deal { dealer: self, index }),
+            _ => Err(used),
+        }
+    }
+
     /// Writes the corrections of inference `index` for each party.
     ///
     /// # Errors
-    /// An index not above all earlier ones, a call before the setup, or a failing stream.
+    /// As [`Dealer::begin`], and a failing stream.
     pub fn inference(
-        &mut self,
+        &self,
         index: u64,
         model_owner: &mut dyn Write,
         data_owner: &mut dyn Write,
     ) -> Result<(), ProtocolError> {
-        if !self.set_up {
-            return Err(ProtocolError::OutOfOrder { called: "inference", expected: "the setup" });
+        self.begin(index)?.write(model_owner, data_owner)
+    }
+}
+
+impl Deal<'_> {
+    /// Writes the corrections for each party.
+    ///
+    /// # Errors
+    /// A failing stream.
+    pub fn write(self, model_owner: &mut dyn Write, data_owner: &mut dyn Write) -> Result<(), ProtocolError> {
+        let Deal { dealer, index } = self;
+        let seeds = Seeds::new(dealer, Some(index));
+        let executable = executable(&dealer.code, &*dealer.executor);
+        if dealer.threads > 1 && dealer.division.segments.len() > 1 {
+            let work = Work { executable, division: &dealer.division, setup: &dealer.setup, seeds: &seeds };
+            return parallel::run(&work, dealer.threads, model_owner, data_owner);
         }
-        let next = index.checked_add(1).filter(|_| index >= self.next_index);
-        self.next_index = next.ok_or(ProtocolError::MaterialUsed { index })?;
-        let done = self.run(2, Some(index), model_owner, data_owner);
-        if done.is_err() {
-            self.set_up = false;
-            self.frame = Frame::new(0, Arc::clone(&self.pool));
-        }
-        done
+        let mut corrections = Corrections::Deal { model_owner, data_owner };
+        let (mut frame, peer) = (dealer.setup.shared(), &mut InMemory::default());
+        engine::run(executable, OFFLINE, &mut frame, &mut seeds.environment(), &mut corrections, peer)
+    }
+}
+
+fn executable<'a>(code: &'a CheckedCode, executor: &'a dyn MapExecutor) -> Executable<'a> {
+    Executable { code: code.code(), schedule: code.schedule(), executor }
+}
+
+/// Both parties' seeds of the setup and of one inference.
+struct Seeds {
+    setup: [StageSeed; 2],
+    inference: Option<[StageSeed; 2]>,
+}
+
+impl Seeds {
+    fn new(dealer: &Dealer, index: Option<u64>) -> Self {
+        let owners = [&dealer.model_owner, &dealer.data_owner];
+        let inference = index.map(|index| owners.map(|seed| seed.inference(index)));
+        Seeds { setup: owners.map(SessionSeed::setup), inference }
     }
 
-    /// Runs a list of the code, of inference `index` or of the setup.
-    fn run(
-        &mut self,
-        list: usize,
-        index: Option<u64>,
-        model_owner: &mut dyn Write,
-        data_owner: &mut dyn Write,
-    ) -> Result<(), ProtocolError> {
-        let setup = [&self.model_owner, &self.data_owner].map(SessionSeed::setup);
-        let inference = index.map(|index| [&self.model_owner, &self.data_owner].map(|seed| seed.inference(index)));
-        let seeds =
-            |p: usize| Some(StageSeeds { setup: &setup[p], inference: inference.as_ref().map(|seeds| &seeds[p]) });
-        let mut environment = Environment { model_owner: seeds(0), data_owner: seeds(1), ..Environment::default() };
-        let executable =
-            Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
-        let mut corrections = Corrections::Deal { model_owner, data_owner };
-        engine::run(executable, list, &mut self.frame, &mut environment, &mut corrections, &mut InMemory::default())
+    fn environment(&self) -> Environment<'_> {
+        let seeds = |p: usize| StageSeeds { setup: &self.setup[p], inference: self.inference.as_ref().map(|i| &i[p]) };
+        Environment { model_owner: Some(seeds(0)), data_owner: Some(seeds(1)), ..Environment::default() }
     }
 }
 

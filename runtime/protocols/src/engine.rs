@@ -5,6 +5,7 @@
 //! where it is read.
 
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use mpcc_kernels::{dcf, matmul, pack, rowfit, trig};
@@ -103,7 +104,7 @@ pub(crate) fn run(
     corrections: &mut Corrections<'_>,
     peer: &mut dyn PeerStream,
 ) -> Result<(), ProtocolError> {
-    let Executable { code, schedule, executor } = executable;
+    let Executable { code, schedule, .. } = executable;
     let (Some((instrs, exchange)), Some(section)) = (code.list(list), schedule.sections.get(list)) else {
         return Ok(());
     };
@@ -117,20 +118,7 @@ pub(crate) fn run(
     let mut map_id = section.first_map;
     for (instr, moment) in instrs.iter().zip(&section.moments) {
         incoming.take(moment.take, code, frame, peer)?;
-        if !matches!(instr, Instr::Receive { .. }) {
-            make(executable, &moment.make, frame, environment)?;
-        }
-        match instr {
-            Instr::Map(map) => {
-                for (buf, _) in &map.stores {
-                    allocate(code, frame, *buf);
-                }
-                executor.run(map_id, map, &code.lanes, frame);
-                map_id += 1;
-            }
-            Instr::Receive { dst, bits } if moment.make.is_empty() => keep(code, *dst, *bits, frame, corrections)?,
-            _ => step(code, instr, frame, environment, corrections)?,
-        }
+        execute(executable, (instr, moment), &mut map_id, frame, environment, corrections)?;
         outgoing.pack(moment.pack, frame, peer)?;
         release(moment, frame);
     }
@@ -154,6 +142,54 @@ pub(crate) fn prepare(
     section.prepare.iter().filter(|buf| executable.code.words(**buf) > 0).try_for_each(|buf| {
         if frame[buf.0 as usize].is_empty() { make(executable, &[*buf], frame, environment) } else { Ok(()) }
     })
+}
+
+/// Runs instructions of a list that belong to no exchange; `map_id` is that of the first map among them.
+pub(crate) fn run_part(
+    executable: Executable<'_>,
+    list: usize,
+    part: Range<usize>,
+    mut map_id: usize,
+    frame: &mut Frame,
+    environment: &mut Environment<'_>,
+    corrections: &mut Corrections<'_>,
+) -> Result<(), ProtocolError> {
+    let Executable { code, schedule, .. } = executable;
+    let (Some((instrs, _)), Some(section)) = (code.list(list), schedule.sections.get(list)) else {
+        return Ok(());
+    };
+    for (instr, moment) in instrs.iter().zip(&section.moments).take(part.end).skip(part.start) {
+        execute(executable, (instr, moment), &mut map_id, frame, environment, corrections)?;
+        release(moment, frame);
+    }
+    Ok(())
+}
+
+/// One instruction, with what the schedule makes before it.
+fn execute(
+    executable: Executable<'_>,
+    (instr, moment): (&Instr, &Scheduled),
+    map_id: &mut usize,
+    frame: &mut Frame,
+    environment: &mut Environment<'_>,
+    corrections: &mut Corrections<'_>,
+) -> Result<(), ProtocolError> {
+    let Executable { code, executor, .. } = executable;
+    if !matches!(instr, Instr::Receive { .. }) {
+        make(executable, &moment.make, frame, environment)?;
+    }
+    match instr {
+        Instr::Map(map) => {
+            for (buf, _) in &map.stores {
+                allocate(code, frame, *buf);
+            }
+            executor.run(*map_id, map, &code.lanes, frame);
+            *map_id += 1;
+            Ok(())
+        }
+        Instr::Receive { dst, bits } if moment.make.is_empty() => keep(code, *dst, *bits, frame, corrections),
+        _ => step(code, instr, frame, environment, corrections),
+    }
 }
 
 /// What is still to come of the peer's message.

@@ -21,7 +21,7 @@ mod trio;
 use std::fmt;
 
 use mpcc_program::code::{Role, RoleCode};
-use mpcc_program::memory;
+use mpcc_program::memory::{self, Footprint};
 use mpcc_program::schedule::Schedule;
 use thiserror::Error;
 
@@ -96,6 +96,7 @@ pub struct CheckedCode {
     code: RoleCode,
     schedule: Schedule,
     reserve: Vec<(usize, usize)>,
+    peak_bytes: u64,
 }
 
 impl CheckedCode {
@@ -120,8 +121,8 @@ impl CheckedCode {
     }
 
     fn scheduled(code: RoleCode, schedule: Schedule) -> Self {
-        let reserve = memory::footprint(&code, &schedule).reserve;
-        CheckedCode { code, schedule, reserve }
+        let Footprint { reserve, peak_bytes, .. } = memory::footprint(&code, &schedule);
+        CheckedCode { code, schedule, reserve, peak_bytes }
     }
 
     /// The code.
@@ -132,6 +133,11 @@ impl CheckedCode {
     /// Buffers that the steps need beyond those of the offline phase: words, and how many.
     pub(crate) fn reserve(&self) -> &[(usize, usize)] {
         &self.reserve
+    }
+
+    /// The most memory that the role's process is predicted to hold, in bytes, with one inference at a time.
+    pub fn peak_bytes(&self) -> u64 {
+        self.peak_bytes
     }
 
     /// Its schedule.

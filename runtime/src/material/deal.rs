@@ -25,12 +25,15 @@ use crate::session::{RoleProgram, check_role};
 /// Of a disk that must not be filled to the last byte.
 const SPARE_BYTES: u64 = 1 << 20;
 
+/// Memory that inferences dealt at the same time may take together.
+const MEMORY_BYTES: u64 = 1 << 30;
+
 /// What is to be dealt.
 #[derive(Clone, Copy, Debug)]
 pub struct DealOptions {
     /// How many inferences.
     pub inferences: u64,
-    /// Threads that deal inferences at the same time.
+    /// Threads that deal, inferences at the same time or parts of one.
     pub jobs: usize,
     /// Whether files that are there are replaced.
     pub replace: bool,
@@ -69,8 +72,9 @@ pub fn deal(
     let secrets = seeds.map(Secret);
     seeds.zeroize();
     let [first, second] = &secrets;
-    let dealer = || dealer(program, first, second);
-    let deals = dealer()?;
+    let seed = |secret: &Secret| SessionSeed::take(&mut secret.0.clone());
+    let (code, executor) = (Arc::clone(&program.code), Arc::clone(&program.executor));
+    let deals = Dealer::new(code, executor, seed(first), seed(second)).map_err(blame)?;
     let bytes = deals.inference_bytes();
     let lengths = [
         Lengths { setup: 0, inference: bytes.model_owner },
@@ -85,7 +89,7 @@ pub fn deal(
     let files = layouts.map(|layout| Draft::new(directory, layout));
     let [model_owner, data_owner] = files;
     let drafts = [model_owner?, data_owner?];
-    fill(&drafts, deals, &dealer, options, progress)?;
+    fill(&drafts, deals, program.code.peak_bytes(), options, progress)?;
 
     let batch = Batch {
         program: program.identity,
@@ -108,60 +112,58 @@ pub fn deal(
     Ok(Dealt { batch: batch.id, model_owner: (first, for_model_owner), data_owner: (second, for_data_owner) })
 }
 
-fn dealer(program: &RoleProgram, first: &Secret, second: &Secret) -> Result<Dealer, SessionError> {
-    let seed = |secret: &Secret| SessionSeed::take(&mut secret.0.clone());
-    Dealer::new(Arc::clone(&program.code), Arc::clone(&program.executor), seed(first), seed(second)).map_err(blame)
-}
-
 /// Deals the setup and all inferences into the drafts.
 fn fill(
     drafts: &[Draft; 2],
-    mut first: Dealer,
-    another: &(dyn Fn() -> Result<Dealer, SessionError> + Sync),
+    mut dealer: Dealer,
+    peak_bytes: u64,
     options: &DealOptions,
     progress: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<(), SessionError> {
     let [model_owner, data_owner] = drafts;
     let mut setup = data_owner.section(Section::Setup)?;
-    first.setup(&mut setup).map_err(blame)?;
+    dealer.setup(&mut setup).map_err(blame)?;
     setup.finish()?;
-    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
-    let work = |mut dealer: Dealer| -> Result<(), SessionError> {
+    // As many inferences at a time as memory allows, and every one on the threads that are left.
+    let jobs = options.jobs.max(1);
+    let fitting = usize::try_from(MEMORY_BYTES / peak_bytes.max(1)).unwrap_or(usize::MAX);
+    let at_once = jobs.min(fitting.max(1)).min(usize::try_from(options.inferences).unwrap_or(usize::MAX)).max(1);
+    dealer.set_threads(jobs / at_once);
+    let (next, done) = (Mutex::new(0), AtomicU64::new(0));
+    let work = || -> Result<(), SessionError> {
         loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= options.inferences {
-                return Ok(());
-            }
-            let mut to_model_owner = model_owner.section(Section::Inference(index))?;
-            let mut to_data_owner = data_owner.section(Section::Inference(index))?;
-            let dealt = dealer.inference(index, &mut to_model_owner, &mut to_data_owner).map_err(blame);
-            let dealt = dealt.and_then(|()| to_model_owner.finish()).and_then(|()| to_data_owner.finish());
-            if dealt.is_err() || !progress(done.fetch_add(1, Ordering::Relaxed) + 1) {
+            let (index, begun) = {
+                let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+                if *next >= options.inferences {
+                    return Ok(());
+                }
+                *next += 1;
+                (*next - 1, dealer.begin(*next - 1).map_err(blame)?)
+            };
+            let one = || -> Result<(), SessionError> {
+                let mut to_model_owner = model_owner.section(Section::Inference(index))?;
+                let mut to_data_owner = data_owner.section(Section::Inference(index))?;
+                begun.write(&mut to_model_owner, &mut to_data_owner).map_err(blame)?;
+                to_model_owner.finish()?;
+                to_data_owner.finish()?;
+                if progress(done.fetch_add(1, Ordering::Relaxed) + 1) {
+                    Ok(())
+                } else {
+                    Err(MaterialError::Stopped.into())
+                }
+            };
+            one().inspect_err(|_| {
                 // Nobody begins another.
-                next.store(options.inferences, Ordering::Relaxed);
-                return dealt.and(Err(MaterialError::Stopped.into()));
-            }
+                *next.lock().unwrap_or_else(PoisonError::into_inner) = options.inferences;
+            })?;
         }
     };
-    let others = options.jobs.max(1).min(usize::try_from(options.inferences).unwrap_or(usize::MAX)) - 1;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..others)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut dealer = another()?;
-                    dealer.setup(&mut io::sink()).map_err(blame)?;
-                    work(dealer)
-                })
-            })
-            .collect();
-        let own = work(first);
+        let threads: Vec<_> = (1..at_once).map(|_| scope.spawn(work)).collect();
+        let own = work();
         threads.into_iter().fold(own, |so_far, thread| {
             let ended = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            // That dealing was stopped is the echo of another thread's failure, or the user's wish.
-            match so_far {
-                Ok(()) | Err(SessionError::Material(MaterialError::Stopped)) if ended.is_err() => ended,
-                other => other,
-            }
+            so_far.and(ended)
         })
     })
 }

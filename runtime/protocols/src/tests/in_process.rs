@@ -144,7 +144,7 @@ fn setup_message_of_wrong_length_is_refused() {
 
 #[test]
 fn short_correction_stream_is_an_error() {
-    let (_, p1, mut dealer) = parties();
+    let (_, p1, dealer) = parties();
     let mut corrections = Vec::new();
     dealer.inference(0, &mut std::io::sink(), &mut corrections).unwrap();
     corrections.pop();
@@ -158,7 +158,7 @@ fn short_correction_stream_is_an_error() {
 
 #[test]
 fn indices_only_rise() {
-    let (p0, _, mut dealer) = parties();
+    let (p0, _, dealer) = parties();
     p0.offline(4, &mut std::io::empty()).map(drop).unwrap();
     for index in [4, 0, u64::MAX] {
         assert!(matches!(p0.offline(index, &mut std::io::empty()), Err(ProtocolError::MaterialUsed { .. })));
@@ -191,7 +191,7 @@ fn steps_out_of_order_are_refused() {
 
 #[test]
 fn an_abandoned_inference_leaves_the_session_usable() {
-    let (p0, p1, mut dealer) = parties();
+    let (p0, p1, dealer) = parties();
     let material = p0.offline(0, &mut std::io::empty()).unwrap();
     step(&mut p0.online(material, vec![]).unwrap(), 0, &[]).unwrap();
     let mut corrections = Vec::new();
@@ -206,7 +206,7 @@ fn an_abandoned_inference_leaves_the_session_usable() {
 /// Inferences share what the setup left and nothing else, so they may be online at the same time.
 #[test]
 fn interleaved_inferences_do_not_disturb_each_other() {
-    let (p0, p1, mut dealer) = parties();
+    let (p0, p1, dealer) = parties();
     let inputs = [numbers(T.k, 5), numbers(T.k, 6)];
     let mut online = Vec::new();
     for (index, x) in (0..).zip(&inputs) {
@@ -284,7 +284,7 @@ fn own_data_of_the_wrong_length_is_refused() {
         let refused = Party::new(Arc::clone(&trio.model_owner.code), Arc::new(Interpreter), weights, seed());
         assert!(matches!(refused, Err(ProtocolError::OwnData { what: "weight", expected: 15, .. })));
     }
-    let (_, p1, mut dealer) = parties();
+    let (_, p1, dealer) = parties();
     let mut corrections = Vec::new();
     dealer.inference(0, &mut std::io::sink(), &mut corrections).unwrap();
     let material = p1.offline(0, &mut corrections.as_slice()).unwrap();

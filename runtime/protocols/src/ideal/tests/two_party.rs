@@ -8,8 +8,8 @@ use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
 
 use super::*;
-use crate::CheckedCode;
 use crate::local_run::{InsecureInputs, LocalRun, RoleInProcess, Trio, run_insecurely_in_one_process};
+use crate::{CheckedCode, Dealer, SessionSeed};
 use mpcc_program::program::{Term, View};
 use proptest::prelude::*;
 
@@ -81,6 +81,7 @@ fn run(b: &Build, late: bool) -> LocalRun {
         data_owner: role(&b.program, Role::DataOwner, late),
         dealer: role(&b.program, Role::Dealer, late),
     };
+    deals_alike_on_threads(&trio.dealer);
     let [model_owner_seed, data_owner_seed] = seeds(1);
     let inputs = [words(&b.inputs)];
     let given =
@@ -88,6 +89,31 @@ fn run(b: &Build, late: bool) -> LocalRun {
     match run_insecurely_in_one_process(&trio, given) {
         Ok(run) => run,
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// However the dealer's work is divided, on threads or not, the bytes are the same.
+fn deals_alike_on_threads(role: &RoleInProcess) {
+    let dealt = |divided: Option<usize>| {
+        let [first, second] = seeds(1).map(|mut bytes| SessionSeed::take(&mut bytes));
+        let mut dealer = Dealer::new(Arc::clone(&role.code), Arc::clone(&role.executor), first, second).unwrap();
+        if let Some(long) = divided {
+            dealer.set_threads(3);
+            let segments = dealer.divide(long);
+            let instructions = role.code.code().offline.len();
+            assert!(long > 3 || instructions < 100 || segments > instructions / 20, "{segments} of {instructions}");
+        }
+        dealer.setup(&mut std::io::sink()).unwrap();
+        let [mut model_owner, mut data_owner] = [Vec::new(), Vec::new()];
+        dealer.inference(3, &mut model_owner, &mut data_owner).unwrap();
+        (model_owner, data_owner)
+    };
+    let plain = dealt(None);
+    for long in [usize::MAX, 20, 3, 0] {
+        assert!(
+            dealt(Some(long)) == plain,
+            "other bytes where buffers that live for {long} instructions are handed on"
+        );
     }
 }
 
