@@ -76,24 +76,47 @@ fn high_mask(bits: u32) -> u64 {
     u64::MAX >> (128 - bits)
 }
 
-/// Row by row, the destination row as accumulator.
+/// Columns whose sums are kept in registers.
+const COLUMNS: usize = 4;
+/// Terms of a pass, so that the right rows it reads stay in the second-level cache.
+const INNER: usize = 64;
+
+/// A few columns of a row at a time.
 fn portable(shape: Shape, a: &[u64], b: &[u64], c: &mut [u64], bits: u32) {
     let Shape { k, n, .. } = shape;
     let mask = high_mask(bits);
-    for (row, out) in a.chunks_exact(2 * k).zip(c.chunks_exact_mut(2 * n)) {
-        out.fill(0);
-        let out = out.as_chunks_mut::<2>().0;
-        for (&[x0, x1], b) in row.as_chunks::<2>().0.iter().zip(b.chunks_exact(2 * n)) {
-            for (out, &[y0, y1]) in out.iter_mut().zip(b.as_chunks::<2>().0) {
-                let product = u128::from(x0) * u128::from(y0);
-                let cross = x0.wrapping_mul(y1).wrapping_add(x1.wrapping_mul(y0));
-                let (low, carry) = out[0].overflowing_add(product as u64);
-                let high = ((product >> 64) as u64).wrapping_add(cross).wrapping_add(u64::from(carry));
-                *out = [low, out[1].wrapping_add(high)];
+    let b = b.as_chunks::<2>().0;
+    for k0 in (0..k).step_by(INNER) {
+        let b = &b[k0 * n..];
+        for (row, out) in a.chunks_exact(2 * k).zip(c.chunks_exact_mut(2 * n)) {
+            let row = &row.as_chunks::<2>().0[k0..(k0 + INNER).min(k)];
+            let (whole, rest) = out.as_chunks_mut::<2>().0.as_chunks_mut::<COLUMNS>();
+            for (j, out) in whole.iter_mut().enumerate() {
+                sums(row, &b[j * COLUMNS..], n, k0 > 0, out);
+            }
+            let at = n - rest.len();
+            for (j, out) in rest.iter_mut().enumerate() {
+                sums(row, &b[at + j..], n, k0 > 0, std::array::from_mut(out));
             }
         }
-        out.iter_mut().for_each(|[_, high]| *high &= mask);
     }
+    c.as_chunks_mut::<2>().0.iter_mut().for_each(|[_, high]| *high &= mask);
+}
+
+/// Products of a row's doubles with those of N columns, whose rows are `stride` doubles apart, to or onto `out`.
+#[inline(always)]
+fn sums<const N: usize>(row: &[[u64; 2]], b: &[[u64; 2]], stride: usize, add: bool, out: &mut [[u64; 2]; N]) {
+    let mut sums = if add { *out } else { [[0; 2]; N] };
+    for (&[x0, x1], b) in row.iter().zip(b.chunks(stride)) {
+        for (sum, &[y0, y1]) in sums.iter_mut().zip(&b[..N]) {
+            let product = u128::from(x0) * u128::from(y0);
+            let cross = x0.wrapping_mul(y1).wrapping_add(x1.wrapping_mul(y0));
+            let (low, carry) = sum[0].overflowing_add(product as u64);
+            let high = ((product >> 64) as u64).wrapping_add(cross).wrapping_add(u64::from(carry));
+            *sum = [low, sum[1].wrapping_add(high)];
+        }
+    }
+    *out = sums;
 }
 
 #[cfg(test)]

@@ -15,7 +15,18 @@ const ROUNDS: usize = 10;
 pub(crate) struct Cipher {
     keys: [[u64; 2]; ROUNDS + 1],
     #[zeroize(skip)]
-    wide: bool,
+    width: Width,
+}
+
+/// Blocks to a vector.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Width {
+    /// AES-NI.
+    One,
+    /// VAES with AVX2.
+    Two,
+    /// VAES with AVX-512 F.
+    Four,
 }
 
 impl Cipher {
@@ -24,27 +35,34 @@ impl Cipher {
         if level.min(level::hardware()) < Level::Avx2 || !is_x86_feature_detected!("aes") {
             return None;
         }
-        let wide = level.min(level::hardware()) >= Level::Avx512 && is_x86_feature_detected!("vaes");
+        let width = match level.min(level::hardware()) {
+            _ if !is_x86_feature_detected!("vaes") => Width::One,
+            Level::Portable | Level::Avx2 => Width::Two,
+            Level::Avx512 | Level::Amx => Width::Four,
+        };
         // SAFETY: the processor has AES-NI.
-        Some(Cipher { keys: unsafe { expand(key) }, wide })
+        Some(Cipher { keys: unsafe { expand(key) }, width })
     }
 
     /// Words of consecutive blocks from `block` on, the halves of every block under `masks`; an odd length drops the last
     /// half.
     pub(super) fn blocks(&self, stream: u64, block: u64, masks: [u64; 2], out: &mut [u64]) {
-        // SAFETY (both): a `Cipher` exists only on processors with AES-NI, and `wide` only with AVX-512 F
-        // and VAES.
-        if self.wide {
-            unsafe { wide(&self.keys, stream, block, masks, out) }
-        } else {
-            unsafe { narrow(&self.keys, stream, block, masks, out) }
+        // SAFETY (all): a `Cipher` exists only on processors with AVX2 and AES-NI, two blocks to a vector only with VAES, and
+        // four only with AVX-512 F as well.
+        match self.width {
+            Width::One => unsafe { narrow(&self.keys, stream, block, masks, out) },
+            Width::Two => unsafe { middle(&self.keys, stream, block, masks, out) },
+            Width::Four => unsafe { wide(&self.keys, stream, block, masks, out) },
         }
     }
 
     /// Replaces every block b by AES(b) ⊕ b.
     pub(super) fn hash(&self, blocks: &mut [[u64; 2]]) {
         // SAFETY (both): as in `blocks`.
-        if self.wide { unsafe { hash_wide(&self.keys, blocks) } } else { unsafe { hash_narrow(&self.keys, blocks) } }
+        match self.width {
+            Width::Four => unsafe { hash_wide(&self.keys, blocks) },
+            Width::One | Width::Two => unsafe { hash_narrow(&self.keys, blocks) },
+        }
     }
 }
 
@@ -115,6 +133,36 @@ fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2
             out.copy_from_slice(&words(state)[..out.len()]);
         }
     }
+}
+
+/// Eight vectors of two blocks at a time, then single blocks.
+#[target_feature(enable = "avx2,aes,vaes")]
+fn middle(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
+    const WIDTH: usize = 8;
+    const VECTOR_WORDS: usize = 4;
+    let twice = |block| _mm256_broadcastsi128_si256(vector(block));
+    let (wide, wide_masks) = (keys.map(twice), twice(masks));
+    let (mut counter, step) = (_mm256_add_epi64(twice([stream, first]), _mm256_set_epi64x(1, 0, 0, 0)), twice([0, 2]));
+    let (whole, rest) = out.as_chunks_mut::<{ WIDTH * VECTOR_WORDS }>();
+    let block = first.wrapping_add((whole.len() * WIDTH * VECTOR_WORDS / 2) as u64);
+    for piece in whole {
+        let mut state: [__m256i; WIDTH] = std::array::from_fn(|_| {
+            let state = _mm256_xor_si256(counter, wide[0]);
+            counter = _mm256_add_epi64(counter, step);
+            state
+        });
+        for &key in &wide[1..ROUNDS] {
+            for state in &mut state {
+                *state = _mm256_aesenc_epi128(*state, key);
+            }
+        }
+        for (words, state) in piece.as_chunks_mut::<VECTOR_WORDS>().0.iter_mut().zip(state) {
+            let words_out = _mm256_and_si256(_mm256_aesenclast_epi128(state, wide[ROUNDS]), wide_masks);
+            // SAFETY: the words are those of a vector.
+            unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), words_out) };
+        }
+    }
+    narrow(keys, stream, block, masks, rest);
 }
 
 /// Eight vectors of four blocks at a time, and one or two vectors at the end.
