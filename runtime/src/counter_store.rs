@@ -8,6 +8,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use mpcc_channel::Fingerprint;
@@ -232,13 +233,24 @@ impl CounterStore {
     /// # Errors
     /// [`CounterError::Used`] unless both are above every index recorded for the batch, and the batch was begun.
     pub fn claim(&self, batch: BatchId, own: u64, peer: u64) -> Result<(), CounterError> {
+        self.advance(batch, own.min(peer), own, peer)
+    }
+
+    /// Records that both parties use all these indices together, durably, before the first online byte.
+    ///
+    /// # Errors
+    /// [`CounterError::Used`] unless the first is above every index recorded for the batch, and the batch was begun.
+    pub fn claim_all(&self, batch: BatchId, indices: RangeInclusive<u64>) -> Result<(), CounterError> {
+        self.advance(batch, *indices.start(), *indices.end(), *indices.end())
+    }
+
+    fn advance(&self, batch: BatchId, lowest: u64, own: u64, peer: u64) -> Result<(), CounterError> {
         self.locked(|record| {
             let name = batch.to_string();
             let Some(entry) = record.batches.iter_mut().find(|entry| entry.batch == name) else {
                 return Err(self.used(batch, "which is not on record,".to_owned()));
             };
             let highest = entry.own.max(entry.peer);
-            let lowest = own.min(peer);
             if highest.is_some_and(|used| lowest <= used) {
                 return Err(self.used(batch, format!("index {lowest}")));
             }

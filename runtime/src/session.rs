@@ -363,8 +363,7 @@ pub(crate) fn converse(
                 let what = format!("{peer} uses the correlations of index {theirs} where ours are of {index}");
                 return Err(SessionError::MaterialUsed(what));
             }
-            let last = index + size - 1;
-            store.claim(batch, last, last)?;
+            store.claim_all(batch, index..=index + size - 1)?;
             let offline_seconds = start.elapsed().as_secs_f64();
 
             let next = after(numbers.end);

@@ -52,6 +52,21 @@ fn a_higher_index_of_the_peer_counts_as_used() {
     store.claim(BATCH, 9, 9).unwrap();
 }
 
+/// Two sessions that share a batch of files cannot use an index both, however many each takes at a time.
+#[test]
+fn indices_claimed_together_are_all_above_what_was_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    store.begin(BATCH).unwrap();
+    store.claim_all(BATCH, 0..=3).unwrap();
+    for indices in [0..=7, 3..=7, 0..=3, 2..=2] {
+        assert!(used(store.claim_all(BATCH, indices)));
+    }
+    store.claim_all(BATCH, 4..=4).unwrap();
+    assert!(used(store.claim(BATCH, 4, 4)));
+    assert_eq!(store.usage(BATCH).unwrap().next, 5);
+}
+
 #[test]
 fn a_batch_that_was_not_begun_cannot_be_used() {
     let directory = tempfile::tempdir().unwrap();

@@ -251,7 +251,7 @@ fn corrections_of_a_large_program_come_back_from_a_store() {
     let late = |code| Arc::new(CheckedCode::late(code).unwrap());
     let seed = |b: u8| SessionSeed::take(&mut [b; 16]);
     let executor = || Arc::new(Interpreter);
-    let (_, _, mut dealer) = parties();
+    let (_, _, dealer) = parties();
     for (room, stored) in [(0, true), (1 << 20, false)] {
         let mut p1 = Party::new(late(tiny::data_owner(T)), executor(), vec![], seed(2)).unwrap();
         let count = Arc::new(AtomicU64::new(0));
