@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{COARSE, COARSE_BITS, Table, UNIT_RADIANS};
+use super::{COARSE_BITS, Table, UNIT_RADIANS};
 use crate::level::{self, Level};
 
 const LANES: usize = 8;
@@ -40,7 +40,8 @@ fn rotate(table: &Table, turn: __m512i, fraction: u32) -> (__m512i, __m512i) {
     const COARSE_SHIFT: u32 = 64 - COARSE_BITS;
     let centred = _mm512_add_epi64(turn, _mm512_set1_epi64(1 << (COARSE_SHIFT - 1)));
     let index = _mm512_srli_epi64::<COARSE_SHIFT>(centred);
-    let pair = entries(table, index);
+    // SAFETY: indices have COARSE_BITS bits, the length of the table; an entry is eight bytes.
+    let pair = unsafe { _mm512_i64gather_epi64::<8>(index, table.as_ptr().cast()) };
     let (cos, sin) = (pair, _mm512_srli_epi64::<32>(pair));
     let rest = _mm512_sub_epi64(
         _mm512_srli_epi64::<{ COARSE_BITS + 24 }>(_mm512_slli_epi64::<COARSE_BITS>(centred)),
@@ -62,21 +63,4 @@ fn rotate(table: &Table, turn: __m512i, fraction: u32) -> (__m512i, __m512i) {
         _mm512_srav_epi64(_mm512_add_epi64(cos_fine, half), shift),
         _mm512_srav_epi64(_mm512_add_epi64(sin_fine, half), shift),
     )
-}
-
-/// The table's entries at eight indices of COARSE_BITS bits, by loads of their own: faster than a gather instruction.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn entries(table: &Table, index: __m512i) -> __m512i {
-    let mut at = [0u64; LANES];
-    // SAFETY: the array holds a vector.
-    unsafe { _mm512_storeu_si512(at.as_mut_ptr().cast(), index) };
-    let two = |low: u64, high: u64| {
-        let entry = |at: u64| table[at as usize % COARSE].as_ptr().cast::<f64>();
-        // SAFETY: an entry has the eight bytes of a lane; the vector only carries them.
-        unsafe { _mm_castpd_si128(_mm_loadh_pd(_mm_load_sd(entry(low)), entry(high))) }
-    };
-    let four = |a, b, c, d| _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(two(a, b)), two(c, d));
-    let [a, b, c, d, e, f, g, h] = at;
-    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(four(a, b, c, d)), four(e, f, g, h))
 }
