@@ -324,7 +324,7 @@ def setting(arguments):
         done = subprocess.run(["git", "-C", str(HERE), *command], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else "unknown"
 
-    changed = git("status", "--porcelain", "--untracked-files=no")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude)benches/reports")
     packages = {}
     for line in (HERE / "requirements.txt").read_text().splitlines():
         name, _, version = line.partition("==")

@@ -65,14 +65,15 @@ impl Setting {
     }
 }
 
-/// The commit of the working directory, with a mark when files differ from it.
+/// The commit of the working directory, with a mark when files other than reports differ from it.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".to_owned() };
-    match git(&["status", "--porcelain", "--untracked-files=no"]) {
+    let changed = ["status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude)benches/reports"];
+    match git(&changed) {
         Some(changes) if !changes.is_empty() => format!("{commit} with changes"),
         _ => commit,
     }
