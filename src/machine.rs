@@ -1,11 +1,18 @@
 //! The machine that seconds are predicted for: built in, or measured by `mpcc calibrate`.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use mpcc_program::machine::Machine;
+
+/// Processor cores that this process may use.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
 
 /// Which rates to predict seconds with.
 #[derive(Args, Clone, Debug, Default)]

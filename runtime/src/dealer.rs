@@ -4,9 +4,7 @@
 //! key of the parties and no message of theirs.
 
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use mpcc_channel::{Duplex, Identity, LinkOptions, Listener, Peer, Phase};
@@ -38,6 +36,8 @@ pub struct DealerConfig {
     pub listener: Listener,
     /// Limits and shaping of the links.
     pub link: LinkOptions,
+    /// Threads that deal an inference.
+    pub threads: usize,
 }
 
 /// Serves one session, until both parties say that no further inference follows.
@@ -52,7 +52,8 @@ pub fn run(config: DealerConfig, program: &RoleProgram, progress: &dyn Progress)
         return Err(SessionError::Bug("the listener returned too few links".to_owned()));
     };
     progress.event(ProgressEvent::Connected);
-    let dealer = grant(&mut model_owner, &mut data_owner, program)?;
+    let mut dealer = grant(&mut model_owner, &mut data_owner, program)?;
+    dealer.set_threads(config.threads);
     model_owner.set_idle_timeout(PATIENCE);
     data_owner.set_idle_timeout(PATIENCE);
     let report = serve(&mut model_owner, &mut data_owner, dealer, progress)?;
@@ -94,7 +95,6 @@ pub(crate) fn serve(
     progress: &dyn Progress,
 ) -> Result<RoleReport, SessionError> {
     progress.event(ProgressEvent::Setup);
-    dealer.set_threads(thread::available_parallelism().map_or(1, NonZeroUsize::get));
     let mut report = RoleReport { role: "dealer".to_owned(), ..RoleReport::default() };
     let start = Instant::now();
     data_owner.set_phase(Phase::Setup);

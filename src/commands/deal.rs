@@ -4,7 +4,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -16,7 +15,7 @@ use serde::Serialize;
 
 use super::run::{RoleName, roles};
 use crate::failure::Interrupted;
-use crate::machine::MachineOptions;
+use crate::machine::{self, MachineOptions};
 use crate::model::{self, ModelOptions, Target};
 use crate::progress::Bar;
 use crate::ranges::RangeOptions;
@@ -48,7 +47,7 @@ pub(crate) struct DealArguments {
     /// Replace files that are there.
     #[arg(long)]
     force: bool,
-    /// Inferences dealt at the same time; without it, as many as there are cores.
+    /// Threads that deal, inferences at the same time or parts of one; without it, as many as there are cores.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Value ranges written by `mpcc simulate --calibrate`; without this option MODEL.ranges.json beside the model.
@@ -92,8 +91,7 @@ pub(crate) fn run(arguments: &DealArguments, terminal: &Terminal) -> Result<()> 
     let ranges = RangeOptions::of_file(arguments.ranges.clone());
     let model = model::read(&arguments.model, &arguments.options, &ranges, None, &target, terminal)?;
     let program = roles::program(&model.artefact, RoleName::Dealer, arguments.interpret)?;
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let jobs = arguments.jobs.map_or(cores, NonZeroUsize::get);
+    let jobs = arguments.jobs.map_or_else(machine::cores, NonZeroUsize::get);
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&stopped);
     ctrlc::set_handler(move || stop.store(true, Ordering::SeqCst)).context("cannot catch interruptions")?;

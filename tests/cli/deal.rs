@@ -54,7 +54,10 @@ fn files_serve_runs_until_they_are_used_up() {
     assert!(first["measured"]["peak_rss_bytes"]["dealer"].is_null(), "there was a dealer");
     assert_eq!((left(&place, "model-owner"), left(&place, "data-owner")), (2, 2));
     refused(&place, &["--input", "cat.png", "--input", "dog.png"], 5, &["2 of 3 inferences left", "mpcc deal"]);
-    let second = run(&place, &["cat.png", "dog.png"]);
+    // Inferences that share hops are claimed together.
+    let pair = ["cat.png", "--input", "dog.png", "--batch", "2"];
+    let second = place.json(&[&RUN[..], &pair].concat());
+    assert_eq!(second["measured"]["inferences"], 2);
     assert_eq!(second["outputs"][0]["label"], live["outputs"][0]["label"]);
     refused(&place, &[], 5, &["0 of 3 inferences left", "mpcc deal"]);
     assert_eq!(left(&place, "data-owner"), 0);

@@ -14,6 +14,7 @@ use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments};
 use crate::estimate::Priced;
 use crate::failure::Usage;
+use crate::machine;
 use crate::model::{self, Target};
 use crate::progress::Bar;
 use crate::report::Bytes;
@@ -75,6 +76,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         ahead: true,
         in_memory: arguments.in_memory,
         batch: arguments.batch.unwrap_or(if role == RoleName::ModelOwner { MOST_AT_A_TIME } else { 1 }),
+        threads: machine::cores(),
         max_inferences: arguments.deployment.max_inferences,
     };
     let progress = Shown { bar: Bar::new(terminal, u64::from(predicted.hops) * examples.len() as u64, "running") };

@@ -17,6 +17,7 @@ use super::RoleName;
 use super::messages::{Event, Go, Job, ToParent};
 use super::roles::{self, Meeting, Settings, Supplier};
 use crate::failure::{self, Bug, Said};
+use crate::machine;
 use crate::model;
 
 /// The status with which a process ends whose parent is gone.
@@ -95,8 +96,16 @@ fn role(lines: &Receiver<String>) -> Result<()> {
         bytes_per_second,
     });
     let timeout = Duration::from_secs(job.timeout_seconds);
-    let settings =
-        Settings { timeout, shape, ahead: false, batch: job.batch, in_memory: job.in_memory, max_inferences: None };
+    let settings = Settings {
+        timeout,
+        shape,
+        ahead: false,
+        batch: job.batch,
+        in_memory: job.in_memory,
+        // The parties work at the same time, here on the same cores.
+        threads: (machine::cores() - 1).max(1),
+        max_inferences: None,
+    };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };
     let done = roles::session(prepared, identity, meeting, &settings, progress)?;
     Event::Done { report: Box::new(done.report), outputs: done.outputs }.send();

@@ -134,6 +134,8 @@ pub(super) struct Settings {
     pub(super) in_memory: bool,
     /// How many inferences share hops, at most at the model owner.
     pub(super) batch: u64,
+    /// Threads that the dealer deals an inference on.
+    pub(super) threads: usize,
     /// The most inferences that the model owner serves.
     pub(super) max_inferences: Option<u64>,
 }
@@ -158,7 +160,7 @@ pub(super) fn session(
     let program = &prepared.program;
     let (peer, peer_endpoint, supplier, state_directory) = match meeting {
         Meeting::Dealer { model_owner, data_owner, listener } => {
-            let config = DealerConfig { identity, model_owner, data_owner, listener, link };
+            let config = DealerConfig { identity, model_owner, data_owner, listener, link, threads: settings.threads };
             let report = dealer::run(config, program, progress)?;
             return Ok(Outcome { report, outputs: Vec::new() });
         }
