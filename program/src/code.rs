@@ -135,6 +135,29 @@ pub enum MapOp {
     Parity(V),
 }
 
+impl MapOp {
+    /// The operation on other values.
+    #[must_use]
+    pub fn with(&self, of: impl Fn(V) -> V) -> MapOp {
+        match *self {
+            MapOp::Load(..) | MapOp::Const(_) | MapOp::RowIndex => *self,
+            MapOp::LoadAt(buf, a) => MapOp::LoadAt(buf, of(a)),
+            MapOp::Add(a, b) => MapOp::Add(of(a), of(b)),
+            MapOp::Sub(a, b) => MapOp::Sub(of(a), of(b)),
+            MapOp::Mul(a, b) => MapOp::Mul(of(a), of(b)),
+            MapOp::And(a, b) => MapOp::And(of(a), of(b)),
+            MapOp::Or(a, b) => MapOp::Or(of(a), of(b)),
+            MapOp::Xor(a, b) => MapOp::Xor(of(a), of(b)),
+            MapOp::Shl(a, by) => MapOp::Shl(of(a), by),
+            MapOp::Shr(a, by) => MapOp::Shr(of(a), by),
+            MapOp::Sar(a, by) => MapOp::Sar(of(a), by),
+            MapOp::ShlBy(a, b) => MapOp::ShlBy(of(a), of(b)),
+            MapOp::ShrBy(a, b) => MapOp::ShrBy(of(a), of(b)),
+            MapOp::Parity(a) => MapOp::Parity(of(a)),
+        }
+    }
+}
+
 /// Position of an earlier operation in the same `Map`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct V(pub u32);
@@ -517,6 +540,35 @@ impl Instr {
                     _ => None,
                 })
                 .collect(),
+        }
+    }
+}
+
+impl Instr {
+    /// Replaces the buffers read.
+    pub fn read_instead(&mut self, of: impl Fn(Buf) -> Buf) {
+        let change = |buf: &mut Buf| *buf = of(*buf);
+        match self {
+            Instr::Load { .. } | Instr::Draw { .. } | Instr::Receive { .. } | Instr::Zero { .. } => {}
+            Instr::Deal { src, .. }
+            | Instr::Broadcast { src, .. }
+            | Instr::SumRows { src, .. }
+            | Instr::Harmonics { src, .. }
+            | Instr::RowFit { src, .. } => change(src),
+            Instr::Copy(c) => change(&mut c.src),
+            Instr::MatMul { left, right, .. } => [left, right].into_iter().for_each(change),
+            Instr::ComparisonKeys { threshold, payload, roots, .. } => {
+                change(threshold);
+                payload.iter_mut().chain(roots).for_each(change);
+            }
+            Instr::ComparisonShares { points, root, seeds, controls, values, .. } => {
+                [points, root, seeds, controls, values].into_iter().for_each(change);
+            }
+            Instr::Map(m) => m.ops.iter_mut().for_each(|op| {
+                if let MapOp::Load(b, _) | MapOp::LoadAt(b, _) = op {
+                    change(b);
+                }
+            }),
         }
     }
 }

@@ -20,6 +20,7 @@ mod sharing;
 use emit::Emit;
 
 use crate::code::{Role, RoleCode};
+use crate::fuse::fuse;
 use crate::program::{Gate, Program, ValueId};
 
 pub use comparison::digits;
@@ -31,6 +32,13 @@ pub fn mask_width(program: &Program, weight: crate::program::WeightId) -> u8 {
 
 /// The code of one role. The program must have passed [`crate::verify::verify`].
 pub fn lower(program: &Program, role: Role) -> RoleCode {
+    let mut code = lower_unfused(program, role);
+    fuse(&mut code);
+    code
+}
+
+/// As [`lower`], with one map or more for each gate.
+pub fn lower_unfused(program: &Program, role: Role) -> RoleCode {
     let mut e = Emit::new(program, role);
     for index in 0..program.values.len() {
         let id = ValueId(u32::try_from(index).expect("fewer than 2^32 values"));

@@ -6,6 +6,8 @@
 pub mod code;
 pub mod cost;
 pub mod defer;
+pub mod forms;
+pub mod fuse;
 pub mod gates;
 pub mod interpret;
 pub mod machine;

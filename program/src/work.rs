@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Access, Buf, Copy, Exchange, Instr, Lane, Map, MapOp, RoleCode};
-use crate::interpret::operands;
+use crate::code::{Buf, Copy, Exchange, Instr, Lane, Map, MapOp, RoleCode};
+use crate::forms;
 
 macro_rules! units {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -88,8 +88,12 @@ units! {
 /// How much of each unit.
 pub type Work = PerUnit<u64>;
 
-/// As the code generator decides: pairs of words unless too many operations have no vector form.
-const VECTOR_OPERATIONS_PER_WORD_OPERATION: u64 = 6;
+impl Work {
+    /// Bytes that maps load and store.
+    pub fn map_bytes(&self) -> u64 {
+        8 * (self.map_word + self.map_lookup)
+    }
+}
 
 /// Largest ring of which products take half words.
 pub(crate) const HALF_WORD_BITS: u8 = 32;
@@ -152,49 +156,27 @@ pub fn exchange(code: &RoleCode, exchange: &Exchange) -> [Work; 2] {
 fn map_work(code: &RoleCode, map: &Map, work: &mut Work) {
     let words = |buf: Buf| code.lanes[buf.0 as usize].words() as u64;
     let (rows, positions) = (map.rows as u64, (map.rows * map.cols) as u64);
-    // Whether a value differs along a row, along a column.
-    let mut varies: Vec<(bool, bool)> = Vec::with_capacity(map.ops.len());
-    let (mut vector, mut scalar, mut operations) = (0u64, 0u64, 0u64);
-    for op in &map.ops {
-        let own = match *op {
-            MapOp::Load(_, Access::Full) => (true, true),
-            MapOp::Load(_, Access::Row) | MapOp::RowIndex => (map.cols == 1, true),
-            MapOp::Load(_, Access::Col) => (true, map.rows == 1),
-            MapOp::Const(_) => (false, false),
-            _ => operands(op).map(|v| varies[v.0 as usize]).fold((false, false), |a, b| (a.0 || b.0, a.1 || b.1)),
-        };
-        varies.push(own);
-        let times = if own.0 {
-            positions
-        } else if own.1 {
-            rows
-        } else {
-            0
+    let in_order = forms::in_order(map, &code.lengths);
+    let mut operations = 0u64;
+    for ((op, along), in_order) in map.ops.iter().zip(forms::varies(map)).zip(in_order) {
+        let times = match along {
+            (true, _) => positions,
+            (false, true) => rows,
+            (false, false) => 0,
         };
         match op {
             MapOp::Load(buf, _) => work.map_word += times * words(*buf),
-            MapOp::LoadAt(buf, _) => {
-                work.map_lookup += times * words(*buf);
-                scalar += u64::from(own.0);
-            }
+            MapOp::LoadAt(buf, _) if in_order.is_some() => work.map_word += times * words(*buf),
+            MapOp::LoadAt(buf, _) => work.map_lookup += times * words(*buf),
             MapOp::RowIndex | MapOp::Const(_) => {}
-            MapOp::ShlBy(..) | MapOp::ShrBy(..) | MapOp::Parity(_) => {
-                operations += times;
-                scalar += u64::from(own.0);
-            }
-            _ => {
-                operations += times;
-                vector += u64::from(own.0);
-            }
+            _ => operations += times,
         }
     }
     work.map_word += positions * map.stores.iter().map(|(buf, _)| words(*buf)).sum::<u64>();
-    if map.lane == Lane::Double {
-        work.map_double = operations;
-    } else if scalar * VECTOR_OPERATIONS_PER_WORD_OPERATION <= vector {
-        work.map_vector = operations;
-    } else {
-        work.map_scalar = operations;
+    match map.lane {
+        Lane::Double => work.map_double = operations,
+        Lane::Word if forms::is_vector(map, &code.lengths) => work.map_vector = operations,
+        Lane::Word => work.map_scalar = operations,
     }
 }
 

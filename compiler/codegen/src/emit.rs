@@ -21,7 +21,8 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use mpcc_program::code::{Access, Lane, MapOp, V};
+use mpcc_program::code::{Access, MapOp, V};
+use mpcc_program::forms::{has_vector_form, worth_vectors};
 use mpcc_program::interpret::operands;
 
 use crate::kernel::Kernel;
@@ -33,9 +34,6 @@ use segments::{BLOCK, Segment, Segments};
 const WORD: i64 = 8;
 /// Bytes of a slot as passed to a kernel: the buffer's address, then the index of its last entry.
 pub(crate) const SLOT: usize = 16;
-
-/// Operations with a vector form that a kernel must have for each without one, to be worth vectors.
-const VECTOR_OPERATIONS_PER_WORD_OPERATION: usize = 6;
 
 /// Consecutive positions computed by one copy of the operations.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,22 +69,6 @@ fn varying(kernel: &Kernel) -> Vec<bool> {
         varying.push(varies);
     }
     varying
-}
-
-/// Whether an operation on each word of a vector is one operation.
-fn has_vector_form(op: &MapOp) -> bool {
-    !matches!(op, MapOp::LoadAt(..) | MapOp::ShlBy(..) | MapOp::ShrBy(..) | MapOp::Parity(_))
-}
-
-/// Whether pairs of columns are cheaper as vectors, which hold words only. An operation without a vector form takes
-/// both words of its operands out of their vectors and puts two results into one, which costs more than one vector
-/// operation saves.
-fn worth_vectors(kernel: &Kernel, varying: &[bool]) -> bool {
-    let count = |form: bool| {
-        let counted = |op: &MapOp| !matches!(op, MapOp::Load(..) | MapOp::RowIndex) && has_vector_form(op) == form;
-        kernel.ops.iter().zip(varying).filter(|&(op, &varies)| varies && counted(op)).count()
-    };
-    kernel.lane == Lane::Word && count(false) * VECTOR_OPERATIONS_PER_WORD_OPERATION <= count(true)
 }
 
 struct Emitter<'a> {
@@ -138,7 +120,8 @@ impl<'a> Emitter<'a> {
         }
         let row_bytes = builder.ins().imul_imm_u(cols, WORD);
         let varying = varying(kernel);
-        let vectors = worth_vectors(kernel, &varying);
+        let ops = kernel.ops.iter().zip(&varying).filter(|(_, varies)| **varies);
+        let vectors = worth_vectors(kernel.lane, ops.map(|(op, _)| op));
         let segments = match vectors && kernel.flat {
             true => Segments::of(kernel, &varying),
             false => Segments::whole(kernel, &varying),

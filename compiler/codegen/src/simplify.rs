@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use mpcc_program::code::{Access, Buf, Lane, Map, MapOp, V};
+use mpcc_program::forms::in_order;
 use mpcc_program::interpret::operands;
 
 /// An operation, or a load from a part of a buffer.
@@ -32,9 +33,11 @@ impl Op {
 pub(crate) fn simplified(map: &Map, lengths: &[usize]) -> (Vec<Op>, Vec<(Buf, V)>) {
     let mut body = Body { lane: map.lane, ops: Vec::new(), bits: Vec::new(), known: HashMap::new() };
     let mut values = Vec::with_capacity(map.ops.len());
-    for op in &map.ops {
-        let op = renamed(op, |v| values[v.0 as usize]);
-        values.push(body.value(op, map.rows, lengths));
+    for (op, in_order) in map.ops.iter().zip(in_order(map, lengths)) {
+        values.push(match (*op, in_order) {
+            (MapOp::LoadAt(buf, _), Some(first)) => body.push(Op::LoadFrom(buf, first, Access::Row)),
+            _ => body.value(op.with(|v| values[v.0 as usize])),
+        });
     }
     let stores = map.stores.iter().map(|&(buf, v)| (buf, values[v.0 as usize])).collect();
     alive(body.ops, stores)
@@ -54,32 +57,12 @@ fn alive(ops: Vec<Op>, mut stores: Vec<(Buf, V)>) -> (Vec<Op>, Vec<(Buf, V)>) {
     for (i, op) in ops.into_iter().enumerate().filter(|(i, _)| used[*i]) {
         place[i] = V(u32::try_from(kept.len()).expect("no more operations than before"));
         kept.push(match op {
-            Op::Map(op) => Op::Map(renamed(&op, |v| place[v.0 as usize])),
+            Op::Map(op) => Op::Map(op.with(|v| place[v.0 as usize])),
             load @ Op::LoadFrom(..) => load,
         });
     }
     stores.iter_mut().for_each(|(_, v)| *v = place[v.0 as usize]);
     (kept, stores)
-}
-
-/// The operation on other values.
-fn renamed(op: &MapOp, of: impl Fn(V) -> V) -> MapOp {
-    match *op {
-        MapOp::Load(..) | MapOp::Const(_) | MapOp::RowIndex => *op,
-        MapOp::LoadAt(buf, a) => MapOp::LoadAt(buf, of(a)),
-        MapOp::Add(a, b) => MapOp::Add(of(a), of(b)),
-        MapOp::Sub(a, b) => MapOp::Sub(of(a), of(b)),
-        MapOp::Mul(a, b) => MapOp::Mul(of(a), of(b)),
-        MapOp::And(a, b) => MapOp::And(of(a), of(b)),
-        MapOp::Or(a, b) => MapOp::Or(of(a), of(b)),
-        MapOp::Xor(a, b) => MapOp::Xor(of(a), of(b)),
-        MapOp::Shl(a, by) => MapOp::Shl(of(a), by),
-        MapOp::Shr(a, by) => MapOp::Shr(of(a), by),
-        MapOp::Sar(a, by) => MapOp::Sar(of(a), by),
-        MapOp::ShlBy(a, b) => MapOp::ShlBy(of(a), of(b)),
-        MapOp::ShrBy(a, b) => MapOp::ShrBy(of(a), of(b)),
-        MapOp::Parity(a) => MapOp::Parity(of(a)),
-    }
 }
 
 /// What stands in place of an operation.
@@ -100,15 +83,9 @@ struct Body {
 
 impl Body {
     /// The value of an operation, which may be an earlier one.
-    fn value(&mut self, op: MapOp, rows: usize, lengths: &[usize]) -> V {
+    fn value(&mut self, op: MapOp) -> V {
         match self.shorter(op) {
             Shorter::Value(v) => v,
-            Shorter::Op(MapOp::LoadAt(buf, index)) => match self.row_plus(index) {
-                Some(first) if within(first, rows, lengths[buf.0 as usize]) => {
-                    self.push(Op::LoadFrom(buf, first as usize, Access::Row))
-                }
-                _ => self.push(Op::Map(MapOp::LoadAt(buf, index))),
-            },
             Shorter::Op(op) => self.push(Op::Map(op)),
         }
     }
@@ -191,27 +168,6 @@ impl Body {
             _ => None,
         }
     }
-
-    /// The low word of a value that is the row plus this constant.
-    fn row_plus(&self, v: V) -> Option<u64> {
-        match self.ops[v.0 as usize] {
-            Op::Map(MapOp::RowIndex) => Some(0),
-            Op::Map(MapOp::Add(a, b)) => {
-                let (rest, constant) = match (self.constant(a), self.constant(b)) {
-                    (_, Some(c)) => (a, c),
-                    (Some(c), None) => (b, c),
-                    (None, None) => return None,
-                };
-                Some(self.row_plus(rest)?.wrapping_add(constant))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Whether all rows from `first` on lie within a buffer.
-fn within(first: u64, rows: usize, length: usize) -> bool {
-    usize::try_from(first).ok().and_then(|first| first.checked_add(rows)).is_some_and(|end| end <= length)
 }
 
 #[cfg(test)]
