@@ -182,7 +182,10 @@ fn work(program: &Program, id: ValueId) -> Work {
             work.map_lookup = n * digits.len() as u64;
             work.map_scalar = 8 * n * digits.len() as u64;
         }
-        Gate::OpenSign { signs, .. } => work.map_vector = n << (2 * signs.len() + 2),
+        Gate::OpenSign { signs, .. } => {
+            let signs = n * signs.len() as u64;
+            (work.map_scalar, work.map_lookup) = (8 * signs, signs);
+        }
         Gate::Select { .. } => (work.map_word, work.map_vector) = (8 * n, 16 * n),
         Gate::ReluShared { source: s, .. } | Gate::StepShared { source: s, .. } => {
             work.share_level = 2 * n * (u64::from(source(s).ring) + 1)
@@ -195,8 +198,8 @@ fn work(program: &Program, id: ValueId) -> Work {
         Gate::TrigSeries { cosines, sines, .. } => {
             let harmonics = n * frequencies(cosines, sines) as u64;
             let terms = [cosines.len().saturating_sub(1), sines.len()].map(|terms| n * terms as u64);
-            (work.harmonic, work.map_lookup) = (harmonics, 4 * harmonics);
-            work.map_scalar = 4 * harmonics + 4 * (terms[0] + terms[1]);
+            (work.harmonic, work.map_word) = (harmonics, 4 * harmonics);
+            work.map_vector = 4 * harmonics + 4 * (terms[0] + terms[1]);
         }
         _ => {}
     }

@@ -15,6 +15,8 @@ use crate::interpret::operands;
 const MOST_OPERATIONS: usize = 128;
 /// Buffers that a fused map loads entry by entry, at most.
 const MOST_LOADS: usize = 24;
+/// Operations on vectors that may become operations on words to save a store and a load.
+const GIVEN_UP: usize = 8;
 /// Instructions between two maps that only load the same, at most: what is loaded stays in memory meanwhile.
 const NEAR: usize = 24;
 
@@ -245,7 +247,12 @@ fn fused(first: &Map, second: &Map, buffers: Buffers<'_>) -> Option<Map> {
     let mut known: HashMap<MapOp, V> = first.ops.iter().copied().zip((0..).map(V)).collect();
     let stored: HashMap<Buf, V> = first.stores.iter().copied().collect();
     let lane = first.lane;
-    let worth = is_vector(&first, buffers.lengths) == is_vector(&second, buffers.lengths);
+    let form = |map: &Map| is_vector(map, buffers.lengths);
+    let given_up = match (form(&first), form(&second)) {
+        (true, false) => operations(&first),
+        (false, true) => operations(&second),
+        _ => 0,
+    };
     let mut out = Map { rows, cols, ..first };
     let mut push = |op: MapOp| {
         *known.entry(op).or_insert_with(|| {
@@ -274,9 +281,14 @@ fn fused(first: &Map, second: &Map, buffers: Buffers<'_>) -> Option<Map> {
     }
     out.stores.extend(second.stores.iter().map(|(buf, v)| (*buf, values[v.0 as usize])));
     let loads = out.ops.iter().filter(|op| matches!(op, MapOp::Load(_, Access::Full) | MapOp::LoadAt(..))).count();
+    let worth = given_up <= GIVEN_UP || form(&out);
+    (worth && loads <= MOST_LOADS && operations(&out) <= MOST_OPERATIONS).then_some(out)
+}
+
+/// Operations that compute something.
+fn operations(map: &Map) -> usize {
     let source = |op: &MapOp| matches!(op, MapOp::Load(..) | MapOp::Const(_) | MapOp::RowIndex);
-    let operations = out.ops.iter().filter(|op| !source(op)).count();
-    (worth && loads <= MOST_LOADS && operations <= MOST_OPERATIONS).then_some(out)
+    map.ops.iter().filter(|op| !source(op)).count()
 }
 
 #[cfg(test)]

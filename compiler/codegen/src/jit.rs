@@ -8,14 +8,13 @@ use std::mem;
 use std::sync::{Mutex, PoisonError};
 
 use cranelift_codegen::Context;
-use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, ModuleError, default_libcall_names};
 use mpcc_program::code::{Lane, Map, MapExecutor, RoleCode};
 use mpcc_program::words::Words;
 
 use crate::kernel::{Bound, Launch, plan};
-use crate::{CodegenError, emit, host};
+use crate::{CodegenError, Extensions, emit, host};
 
 /// What a kernel sees of a buffer.
 #[repr(C)]
@@ -53,11 +52,15 @@ impl Jit {
     /// # Errors
     /// A map that does not fit its buffers, a host without a code generator, or a refusal of Cranelift.
     pub fn compile(code: &RoleCode) -> Result<Self, CodegenError> {
-        Self::compile_for(host()?, code)
+        Self::compile_with(Extensions::All, code)
     }
 
-    /// Compiles for an instruction set that this processor has.
-    fn compile_for(isa: OwnedTargetIsa, code: &RoleCode) -> Result<Self, CodegenError> {
+    /// As [`Jit::compile`], with a part of this processor's extensions.
+    ///
+    /// # Errors
+    /// As [`Jit::compile`].
+    pub fn compile_with(extensions: Extensions, code: &RoleCode) -> Result<Self, CodegenError> {
+        let isa = host(extensions)?;
         let plan = plan(code)?;
         let config = isa.frontend_config();
         let module = JITModule::new(JITBuilder::with_isa(isa, default_libcall_names()));
@@ -152,7 +155,7 @@ mod tests {
 
     /// Processors with fewer extensions get other instructions for the same vectors.
     #[test]
-    fn the_baseline_instruction_set_gives_the_same_words() {
+    fn fewer_extensions_give_the_same_words() {
         let (a, b) = (V(0), V(1));
         let ops = vec![
             MapOp::Load(Buf(0), Access::Full),
@@ -181,18 +184,20 @@ mod tests {
             steps: vec![],
             outputs: vec![],
         };
-        let builder = cranelift_native::builder_with_options(false).unwrap();
-        let isa = builder.finish(crate::flags().unwrap()).unwrap();
-        let jit = Jit::compile_for(isa, &code).unwrap();
-
         let word = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let buffer = |j: u32| (0..code.words(Buf(j))).map(|i| word(i + 20 * j as usize)).collect();
-        let mut compiled: Vec<Vec<u64>> = (0..16).map(buffer).collect();
-        let mut interpreted = compiled.clone();
+        let buffers: Vec<Vec<u64>> = (0..16).map(buffer).collect();
+        let mut interpreted = buffers.clone();
         for (id, map) in maps.iter().enumerate() {
-            with_own(&mut compiled, |words| jit.run(id, map, &code.lanes, words));
             with_own(&mut interpreted, |words| Interpreter.run(id, map, &code.lanes, words));
         }
-        assert_eq!(compiled, interpreted);
+        for extensions in [Extensions::None, Extensions::Avx2, Extensions::All] {
+            let jit = Jit::compile_with(extensions, &code).unwrap();
+            let mut compiled = buffers.clone();
+            for (id, map) in maps.iter().enumerate() {
+                with_own(&mut compiled, |words| jit.run(id, map, &code.lanes, words));
+            }
+            assert_eq!(compiled, interpreted, "{extensions:?}");
+        }
     }
 }

@@ -59,14 +59,38 @@ pub enum CodegenError {
     },
 }
 
-/// The instruction set of this machine with all its extensions.
-fn host() -> Result<OwnedTargetIsa, CodegenError> {
+/// How far the extensions of this machine are used. All give the same words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extensions {
+    /// What every processor of the architecture has.
+    None,
+    /// No vectors beyond those of AVX2.
+    Avx2,
+    /// All that there are.
+    #[default]
+    All,
+}
+
+/// Extensions that come with AVX-512.
+#[cfg(target_arch = "x86_64")]
+const AVX512: [&str; 5] = ["has_avx512f", "has_avx512dq", "has_avx512vl", "has_avx512vbmi", "has_avx512bitalg"];
+#[cfg(not(target_arch = "x86_64"))]
+const AVX512: [&str; 0] = [];
+
+/// The instruction set of this machine with these of its extensions.
+fn host(extensions: Extensions) -> Result<OwnedTargetIsa, CodegenError> {
     let refused = |reason: String| CodegenError::Host { reason };
     // The vectors and 128-bit integers used have code generators without further conditions on these two only.
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         return Err(refused("only x86-64 and AArch64 are supported".to_owned()));
     }
-    let builder = cranelift_native::builder().map_err(|reason| refused(reason.to_owned()))?;
+    let builder = cranelift_native::builder_with_options(extensions != Extensions::None);
+    let mut builder = builder.map_err(|reason| refused(reason.to_owned()))?;
+    if extensions <= Extensions::Avx2 {
+        for name in AVX512 {
+            builder.set(name, "false").map_err(|e| refused(e.to_string()))?;
+        }
+    }
     let flags = flags().map_err(|e| refused(e.to_string()))?;
     builder.finish(flags).map_err(|e| refused(e.to_string()))
 }

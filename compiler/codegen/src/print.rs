@@ -8,7 +8,7 @@ use cranelift_codegen::isa::CallConv;
 use mpcc_program::code::RoleCode;
 
 use crate::kernel::{Plan, plan};
-use crate::{CodegenError, emit, host};
+use crate::{CodegenError, Extensions, emit, host};
 
 /// The Cranelift functions of all distinct maps, before optimisation. The text depends on the code only,
 /// not on the processor.
@@ -16,7 +16,7 @@ use crate::{CodegenError, emit, host};
 /// # Errors
 /// As [`crate::Jit::compile`].
 pub fn clif(code: &RoleCode) -> Result<String, CodegenError> {
-    let config = host()?.frontend_config();
+    let config = host(Extensions::All)?.frontend_config();
     let plan = plan(code)?;
     let mut text = String::new();
     for (index, kernel) in (0..).zip(&plan.kernels) {
@@ -27,12 +27,13 @@ pub fn clif(code: &RoleCode) -> Result<String, CodegenError> {
     Ok(text)
 }
 
-/// The machine code of all distinct maps for this processor, in Cranelift's assembly notation.
+/// The machine code of all distinct maps for this processor with these of its extensions, in Cranelift's assembly
+/// notation.
 ///
 /// # Errors
 /// As [`crate::Jit::compile`].
-pub fn assembly(code: &RoleCode) -> Result<String, CodegenError> {
-    let isa = host()?;
+pub fn assembly(extensions: Extensions, code: &RoleCode) -> Result<String, CodegenError> {
+    let isa = host(extensions)?;
     let config = isa.frontend_config();
     let plan = plan(code)?;
     let mut text = String::new();

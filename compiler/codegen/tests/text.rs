@@ -5,7 +5,7 @@ mod common;
 use std::path::PathBuf;
 
 use common::{mixed_code, role_code};
-use mpcc_codegen::{assembly, clif};
+use mpcc_codegen::{Extensions, assembly, clif};
 use mpcc_program::code::{Access, Buf, Lane, Map, MapOp, RoleCode, V};
 
 fn golden(name: &str, code: &RoleCode) {
@@ -101,7 +101,7 @@ fn no_operation_on_doubles_branches() {
         let last = V(u32::try_from(loads.len() + ops.len() - 1).unwrap());
         let ops = [&loads, ops].concat();
         let map = Map { lane: Lane::Double, rows: 1, cols: 7, ops, stores: vec![(Buf(2), last)] };
-        let text = assembly(&mixed_code(vec![7; 3], vec![Lane::Double; 3], vec![map])).unwrap();
+        let text = assembly(Extensions::All, &mixed_code(vec![7; 3], vec![Lane::Double; 3], vec![map])).unwrap();
         let branches = |line: &&str| ["j", "call"].iter().any(|start| line.trim_start().starts_with(start));
         text.lines().filter(branches).count()
     };
@@ -128,7 +128,7 @@ fn no_operation_on_doubles_branches() {
 
 #[test]
 fn assembly_names_each_kernel_and_its_maps() {
-    let text = assembly(&affine()).unwrap();
+    let text = assembly(Extensions::All, &affine()).unwrap();
     assert!(text.contains("; kernel 0: maps 0, 2\n"), "{text}");
     assert!(text.contains("; kernel 1: map 1\n"), "{text}");
     assert_eq!(text.matches("ret").count(), 2, "{text}");

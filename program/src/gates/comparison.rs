@@ -2,7 +2,7 @@
 //!
 //! The dealer deals XOR shares of one-hot(digit of r); at the public digit of x^ a look-up gives shares of
 //! lt (x^ digit below r's) and eq. Each predicate bit is opened under a one-time pad of its own, and the sign is a
-//! polynomial in opened bits whose mask monomials are dealt.
+//! polynomial in opened bits whose mask monomials are dealt; what multiplies each of them is looked up.
 
 use smallvec::SmallVec;
 
@@ -191,6 +191,37 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
     Lowered::Bits(Bits { opened: Some(opened), mask, monomials })
 }
 
+/// What multiplies each mask monomial in a sign's polynomial, for every opened word: the number 1 at position 0, the
+/// masks behind it, then the products of masks. A session's maps look it up at the opened words, which are public.
+fn coefficients(e: &mut Emit<'_>, layout: Layout) -> Buf {
+    if let Some(table) = e.sign_tables[layout.digits] {
+        return table;
+    }
+    let (bits, sets) = (layout.bits(), layout.monomials());
+    let table = e.setup_map(1 << bits, |x| {
+        let o = x.row_index();
+        let mut products = vec![vec![layout.a()]];
+        products.extend(layout.borrow());
+        let mut out = x.int(0);
+        for factors in products {
+            let all = factors.iter().fold(0u32, |s, f| s | 1 << f);
+            for set in subsets(&factors) {
+                let position = match set.count_ones() {
+                    0 => 0,
+                    1 => 1 + set.trailing_zeros() as u8,
+                    _ => 1 + bits + sets.binary_search(&set).expect("listed") as u8,
+                };
+                let public = product(x, o, all & !set);
+                let public = x.shl(public, position);
+                out = x.xor(out, public);
+            }
+        }
+        out
+    });
+    e.sign_tables[layout.digits] = Some(table);
+    table
+}
+
 /// Opens (⊕ signs ⊕ negate) ⊕ ε.
 pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate: bool) -> Lowered {
     let len = e.len(id);
@@ -198,13 +229,12 @@ pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate
     let Some(party) = e.party() else {
         return Lowered::Bits(Bits { opened: None, mask, monomials: [None; 2] });
     };
-    let operands: Vec<(Buf, Buf, Option<Buf>, Layout)> = signs
+    let operands: Vec<(Bits, Layout, Buf)> = signs
         .iter()
         .map(|s| {
-            let b = e.bits(*s);
             let Gate::SignDigits { digits, .. } = &e.value(*s).gate else { unreachable!("verified") };
             let layout = Layout { digits: digits.len() };
-            (b.opened.expect("opened"), b.mask[party].expect("own"), b.monomials[party], layout)
+            (e.bits(*s), layout, coefficients(e, layout))
         })
         .collect();
     let own = mask[party].expect("own mask");
@@ -214,32 +244,22 @@ pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate
             let one = x.int(1);
             bit = x.xor(bit, one);
         }
-        for (opened, mask, monomials, layout) in &operands {
-            let (o, m) = (x.full(*opened), x.full(*mask));
-            let mono = monomials.map(|b| x.full(b));
-            let sets = layout.monomials();
-            let mut products = vec![vec![layout.a()]];
-            products.extend(layout.borrow());
-            for factors in products {
-                let all = factors.iter().fold(0u32, |s, f| s | 1 << f);
-                for set in subsets(&factors) {
-                    if set == 0 && party != 0 {
-                        continue;
-                    }
-                    let public = product(x, o, all & !set);
-                    let secret = match (set.count_ones(), mono) {
-                        (0, _) => x.int(1),
-                        (1, _) => x.bit(m, set.trailing_zeros() as u8),
-                        (_, Some(mono)) => {
-                            let position = sets.binary_search(&set).expect("listed");
-                            x.bit(mono, position as u8)
-                        }
-                        (_, None) => unreachable!("products of masks come with monomials"),
-                    };
-                    let term = x.and(public, secret);
-                    bit = x.xor(bit, term);
-                }
+        for (bits, layout, table) in &operands {
+            let (o, m) = (x.full(bits.opened.expect("opened")), x.full(bits.mask[party].expect("own")));
+            let mut secret = x.shl(m, 1);
+            if let Some(monomials) = bits.monomials[party] {
+                let monomials = x.full(monomials);
+                let above = x.shl(monomials, 1 + layout.bits());
+                secret = x.or(secret, above);
             }
+            if party == 0 {
+                let one = x.int(1);
+                secret = x.or(secret, one);
+            }
+            let public = x.at(*table, o);
+            let terms = x.and(public, secret);
+            let sign = x.parity(terms);
+            bit = x.xor(bit, sign);
         }
         bit
     });

@@ -13,6 +13,9 @@ use super::expr::Expr;
 const SETUP: i32 = -2;
 const OFFLINE: i32 = -1;
 
+/// Digits of a comparison, at most.
+const MOST_DIGITS: usize = 5;
+
 /// What a value became for the role.
 #[derive(Clone)]
 pub(super) enum Lowered {
@@ -70,6 +73,8 @@ pub(super) struct Emit<'p> {
     steps: Vec<Step>,
     weights: Vec<Option<Buf>>,
     masked_weights: Vec<Option<Buf>>,
+    /// By digits of a comparison, the coefficients of its polynomial at every opened word.
+    pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
     outputs: Vec<OutputBuffer>,
 }
 
@@ -93,6 +98,7 @@ impl<'p> Emit<'p> {
             steps,
             weights: vec![None; count],
             masked_weights: vec![None; count],
+            sign_tables: [None; MOST_DIGITS + 1],
             outputs: vec![],
         };
         e.load_weights();
@@ -294,6 +300,16 @@ impl<'p> Emit<'p> {
 
     pub(super) fn push(&mut self, instr: Instr) {
         self.place(instr, OFFLINE);
+    }
+
+    /// A column of words that a party computes once per session, from the row alone.
+    pub(super) fn setup_map(&mut self, rows: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
+        let mut x = Expr::new(Lane::Word);
+        let result = body(&mut x);
+        let dst = self.buffer(Lane::Word, rows, SETUP);
+        let map = Map { lane: Lane::Word, rows, cols: 1, ops: x.ops, stores: vec![(dst, result)] };
+        self.setup.local.push(Instr::Map(map));
+        dst
     }
 
     /// A map with several results, in the lane they are computed in.
