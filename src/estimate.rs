@@ -40,6 +40,9 @@ pub(crate) struct Row {
     pub(crate) offline_bytes: PartyBytes,
     /// Online.
     pub(crate) seconds: f64,
+    /// Of a hop, what elementwise work loads and stores before it, by party; after the last hop too for the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) map_bytes: Option<PartyBytes>,
 }
 
 /// A program with what its estimates need, counted once.
@@ -78,7 +81,21 @@ impl<'a> Priced<'a> {
     /// The cost of one inference on a network, divided.
     pub(crate) fn rows(&self, network: &NetworkProfile, by: By) -> Vec<Row> {
         let hops = self.estimate(network).first.hops;
-        rows(self.program, self.machine, link(network), &hops, by)
+        let mut rows = rows(self.program, self.machine, link(network), &hops, by);
+        if by == By::Hop {
+            let steps = self.workload.map_bytes();
+            for row in &mut rows {
+                let hop: usize = row.path.split(' ').next().and_then(|hop| hop.parse().ok()).unwrap_or(0);
+                let last = hop == usize::from(self.program.hops);
+                let mut bytes = PartyBytes::default();
+                let of_row = hop.saturating_sub(1)..if last { hop + 1 } else { hop };
+                for [model_owner, data_owner] in &steps[of_row] {
+                    bytes.add(PartyBytes { model_owner: *model_owner, data_owner: *data_owner });
+                }
+                row.map_bytes = Some(bytes);
+            }
+        }
+        rows
     }
 }
 

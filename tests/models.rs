@@ -7,6 +7,8 @@ mod accuracy;
 mod compositions;
 #[path = "models/examples.rs"]
 mod examples;
+#[path = "models/fusing.rs"]
+mod fusing;
 #[path = "models/library.rs"]
 mod library;
 #[path = "models/pipeline.rs"]

@@ -148,6 +148,13 @@ impl Workload {
         })
     }
 
+    /// Bytes that the maps of each party load and store, by step: the hops, and what follows the last.
+    pub fn map_bytes(&self) -> Vec<[u64; 2]> {
+        let of = |section: &Section| section.items.iter().map(|item| item.work.map_bytes()).sum();
+        let [model_owner, data_owner] = &self.parties;
+        model_owner.steps.iter().zip(&data_owner.steps).map(|(m, d)| [of(m), of(d)]).collect()
+    }
+
     /// Bytes that each party sends from the input to the output.
     pub fn online_bytes(&self) -> [u64; 2] {
         [0, 1].map(|p| self.parties[p].steps.iter().map(|s| s.bytes[0]).sum())

@@ -12,6 +12,7 @@ use mpcc_program::code::{Access, Buf, Instr, Lane, Map, MapExecutor, MapOp, Role
 use mpcc_program::words::Words;
 use mpcc_program::work::{self, PerUnit, Work};
 
+use crate::commands::run::roles::extensions;
 use crate::failure::Bug;
 use crate::progress::Bar;
 
@@ -25,8 +26,9 @@ const BUDGET: Duration = Duration::from_millis(120);
 const WORDS: usize = 65 * 512;
 const BUFFERS: usize = 96;
 
-/// Pairs of entries that the map with computed positions adds up.
+/// Pairs of entries that the map with computed positions adds up, and entries of a table in which each is found.
 const LOOKUPS: usize = 14;
+const TABLE: usize = 2048;
 
 /// Measures all rates. Another core works in memory meanwhile, as the other party does.
 pub(super) fn measure(bar: &Bar) -> Result<PerUnit<f64>> {
@@ -147,13 +149,13 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
         }
         ops
     };
-    // A sum of products of entries at computed positions, as a cosine series is evaluated.
-    let mut lookups = vec![full(0), MapOp::RowIndex];
+    // A sum of products of entries at computed positions, in a table for each.
+    let mut lookups = vec![full(0), MapOp::Const(TABLE as u64 - 1), MapOp::And(V(0), V(1))];
     let mut sum = V(0);
     for i in 0..LOOKUPS as u64 {
         let next = lookups.len() as u32;
-        lookups.push(MapOp::Const(i * WORDS as u64));
-        lookups.push(MapOp::Add(V(1), V(next)));
+        lookups.push(MapOp::Const(i * TABLE as u64));
+        lookups.push(MapOp::Add(V(2), V(next)));
         lookups.push(MapOp::LoadAt(Buf(3), V(next + 1)));
         lookups.push(MapOp::LoadAt(Buf(4), V(next + 1)));
         lookups.push(MapOp::Mul(V(next + 2), V(0)));
@@ -173,7 +175,7 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
     let mut counted = Vec::new();
     let mut nanoseconds = Vec::new();
     for map in &list {
-        let code = code(vec![WORDS, WORDS, WORDS, WORDS * LOOKUPS, WORDS * LOOKUPS], map);
+        let code = code(vec![WORDS, WORDS, WORDS, TABLE * LOOKUPS, TABLE * LOOKUPS], map);
         counted.push(work::instruction(&code, &code.offline[0]));
         nanoseconds.push(run_map(&code, map)?);
     }
@@ -210,7 +212,7 @@ fn code(lengths: Vec<usize>, map: &Map) -> RoleCode {
 }
 
 fn run_map(code: &RoleCode, map: &Map) -> Result<f64> {
-    let jit = Jit::compile(code).map_err(|e| Bug(e.to_string()))?;
+    let jit = Jit::compile_with(extensions(), code).map_err(|e| Bug(e.to_string()))?;
     let count = 4 * BUFFERS * WORDS / code.lengths.iter().sum::<usize>().max(WORDS);
     let set = |salt| -> Vec<Words> {
         (0..code.lengths.len()).map(|b| words(code.words(Buf(b as u32)), salt).into()).collect()

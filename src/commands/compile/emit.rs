@@ -11,6 +11,7 @@ use mpcc_program::code::{Role, RoleCode};
 use mpcc_program::gates;
 use mpcc_program::text as program_text;
 
+use crate::commands::run::roles::extensions;
 use crate::failure::{Bug, Usage};
 use crate::model::Source;
 
@@ -119,7 +120,7 @@ pub(super) fn text(emit: &Emit, source: &Source, artefact: Option<&Artefact>) ->
             Ok(codes(*wanted)?.iter().map(|(_, code)| program_text::role_code(code)).collect::<Vec<_>>().join("\n"))
         }
         Stage::Clif => per_role(&|code| Ok(mpcc_codegen::clif(code)?)),
-        Stage::Asm => per_role(&|code| Ok(mpcc_codegen::assembly(code)?)),
+        Stage::Asm => per_role(&|code| Ok(mpcc_codegen::assembly(extensions(), code)?)),
     }
 }
 

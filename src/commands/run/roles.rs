@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mpcc_channel::{Identity, LinkOptions, Listener, NetworkShape, Peer};
-use mpcc_codegen::{CodegenError, Jit};
+use mpcc_codegen::{CodegenError, Extensions, Jit};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_import::inputs::{self, Example};
 use mpcc_import::weights;
+use mpcc_kernels::level::{self, Level};
 use mpcc_program::code::{MapExecutor, RoleCode};
 use mpcc_program::gates;
 use mpcc_program::interpret::Interpreter;
@@ -89,10 +90,19 @@ fn executor(code: &RoleCode, interpret: bool) -> Result<Arc<dyn MapExecutor>> {
     if interpret {
         return Ok(Arc::new(Interpreter));
     }
-    match Jit::compile(code) {
+    match Jit::compile_with(extensions(), code) {
         Ok(jit) => Ok(Arc::new(jit)),
         Err(CodegenError::Host { .. } | CodegenError::Executable { .. }) => Ok(Arc::new(Interpreter)),
         Err(error) => Err(Bug(error.to_string()).into()),
+    }
+}
+
+/// What compiled code may use of this processor, as the kernels do.
+pub(crate) fn extensions() -> Extensions {
+    match level::current() {
+        Level::Portable => Extensions::None,
+        Level::Avx2 => Extensions::Avx2,
+        Level::Avx512 | Level::Amx => Extensions::All,
     }
 }
 
