@@ -5,6 +5,7 @@ use crate::code::{MapExecutor, OutputBuffer, Packed, Role, Step, maps};
 use crate::gates::lower;
 use crate::interpret::{Interpreter, check_map};
 use crate::sample;
+use crate::words::with_own;
 use crate::work;
 
 /// A map over 12 positions with one store.
@@ -90,7 +91,7 @@ fn run(code: &RoleCode) -> Vec<Vec<u64>> {
         match instr {
             Instr::Map(map) => {
                 check_map(map, &code.lengths, &code.lanes).expect("a fused map fits its buffers");
-                Interpreter.run(0, map, &code.lanes, &mut buffers);
+                with_own(&mut buffers, |words| Interpreter.run(0, map, &code.lanes, words));
             }
             Instr::SumRows { dst, src, .. } => buffers[dst.0 as usize] = buffers[src.0 as usize].clone(),
             _ => unreachable!("the list has no other instruction"),
