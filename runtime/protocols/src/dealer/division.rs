@@ -36,12 +36,19 @@ pub(super) struct Segment {
     pub(super) instrs: Range<usize>,
     /// `MapExecutor` id of the first map among them.
     pub(super) first_map: usize,
-    /// Bytes of corrections for both parties together.
-    pub(super) bytes: usize,
+    /// Bytes of corrections for the model owner and for the data owner.
+    pub(super) bytes: [usize; 2],
     /// Buffers that earlier segments hand on, with the segment.
     pub(super) needs: Vec<(Buf, usize)>,
     /// Buffers that are handed on.
     pub(super) gives: Vec<Buf>,
+}
+
+impl Segment {
+    /// Bytes of corrections for both parties.
+    pub(super) fn total(&self) -> usize {
+        self.bytes.iter().sum()
+    }
 }
 
 /// The offline list in segments, in order.
@@ -76,10 +83,11 @@ impl Division {
         let (mut alive, mut maps) = (0, section.first_map);
         for (at, instr) in list.iter().enumerate() {
             maps += usize::from(matches!(instr, Instr::Map(_)));
-            open.bytes += dealt_bytes(code, instr);
+            let dealt = dealt_bytes(code, instr);
+            open.bytes = [open.bytes[0] + dealt[0], open.bytes[1] + dealt[1]];
             open.instrs.end = at + 1;
             alive += change[at + 1];
-            let large = open.instrs.len() >= limits.instructions || open.bytes >= limits.bytes;
+            let large = open.instrs.len() >= limits.instructions || open.bytes[1] >= limits.bytes;
             if at + 1 == list.len() || (alive == 0 && large) {
                 let next = Segment { instrs: at + 1..at + 1, first_map: maps, ..Segment::default() };
                 segments.push(std::mem::replace(&mut open, next));
@@ -133,11 +141,12 @@ fn hand_on(list: &[Instr], lives: &HashMap<Buf, Life>, segments: &mut [Segment])
     }
 }
 
-/// Bytes that an instruction deals to both parties together.
-fn dealt_bytes(code: &RoleCode, instr: &Instr) -> usize {
+/// Bytes that an instruction deals to the model owner and to the data owner.
+fn dealt_bytes(code: &RoleCode, instr: &Instr) -> [usize; 2] {
+    let packed = |src: Buf, bits: u8| packed_len(code.lengths[src.0 as usize], u32::from(bits));
     match instr {
-        Instr::Deal { src, bits } => packed_len(code.lengths[src.0 as usize], u32::from(*bits)),
-        Instr::Broadcast { src, bits } => 2 * packed_len(code.lengths[src.0 as usize], u32::from(*bits)),
-        _ => 0,
+        Instr::Deal { src, bits } => [0, packed(*src, *bits)],
+        Instr::Broadcast { src, bits } => [packed(*src, *bits); 2],
+        _ => [0, 0],
     }
 }

@@ -15,7 +15,7 @@ use crate::error::ProtocolError;
 use crate::frame::Frame;
 
 /// Bytes that may be dealt before it is their turn to be written.
-const WAITING_BYTES: usize = 128 << 20;
+const WAITING_BYTES: usize = 64 << 20;
 
 /// An inference to be dealt.
 pub(super) struct Work<'a> {
@@ -111,7 +111,7 @@ impl Shared<'_> {
         }
         let mut state = self.state();
         state.written = at + 1;
-        state.waiting -= self.work.division.segments[at].bytes;
+        state.waiting -= self.work.division.segments[at].total();
         state.spare.extend(dealt);
         self.changed.notify_all();
         Ok(())
@@ -146,10 +146,10 @@ impl Worker<'_> {
             let at = state.next;
             let segment = self.0.work.division.segments.get(at).filter(|_| !state.stopped)?;
             let ready = segment.needs.iter().all(|(_, maker)| state.done[*maker]);
-            let room = at == state.written || state.waiting + segment.bytes <= WAITING_BYTES;
+            let room = at == state.written || state.waiting + segment.total() <= WAITING_BYTES;
             if ready && room {
                 state.next += 1;
-                state.waiting += segment.bytes;
+                state.waiting += segment.total();
                 for (buf, _) in &segment.needs {
                     if let Some(words) = state.words.get(buf) {
                         frame[buf.0 as usize] = words.clone();
@@ -164,10 +164,12 @@ impl Worker<'_> {
 
     fn deal(&self, at: usize, mut dealt: Dealt, frame: &mut Frame) -> Result<(), ProtocolError> {
         let Work { executable, division, seeds, .. } = self.0.work;
-        let Segment { instrs, first_map, needs, gives, .. } = &division.segments[at];
+        let Segment { instrs, first_map, bytes, needs, gives } = &division.segments[at];
         let [model_owner, data_owner] = &mut dealt;
-        model_owner.clear();
-        data_owner.clear();
+        for (memory, due) in [&mut *model_owner, &mut *data_owner].into_iter().zip(bytes) {
+            memory.clear();
+            memory.reserve_exact(*due);
+        }
         let mut corrections = Corrections::Deal { model_owner, data_owner };
         let environment = &mut seeds.environment();
         engine::run_part(*executable, OFFLINE, instrs.clone(), *first_map, frame, environment, &mut corrections)?;
