@@ -1,7 +1,8 @@
 //! Protocols at the shapes of the paper's CIFAR network: dealing, expanding and computing of all three roles of one
-//! gate, in this process and one after another, without a link.
+//! gate, in this process and one after another, without a link; and the dealer alone.
 
 use std::hint::black_box;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,8 +16,8 @@ use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
 use mpcc::program::code::Role;
 use mpcc::program::gates::lower;
-use mpcc::protocols::CheckedCode;
 use mpcc::protocols::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
+use mpcc::protocols::{CheckedCode, Dealer, SessionSeed};
 
 /// A gate, or a few in a row, on shared values.
 struct Protocol {
@@ -135,5 +136,27 @@ fn protocols(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, protocols);
+/// The dealer alone, on one thread: bytes of corrections for both parties.
+fn dealing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("dealer");
+    group.sample_size(10);
+    for protocol in &PROTOCOLS {
+        let dealer = protocol.build().0.dealer;
+        let [first, second] = [1, 2].map(|seed| SessionSeed::take(&mut [seed; 16]));
+        let mut dealer = Dealer::new(dealer.code, dealer.executor, first, second).expect("the dealer's code");
+        dealer.setup(&mut io::sink()).expect("a stream that takes everything");
+        let bytes = dealer.inference_bytes();
+        group.throughput(Throughput::Bytes(bytes.model_owner + bytes.data_owner));
+        let mut index = 0;
+        group.bench_function(protocol.name, |b| {
+            b.iter(|| {
+                dealer.inference(index, &mut io::sink(), &mut io::sink()).expect("a stream that takes everything");
+                index += 1;
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, protocols, dealing);
 criterion_main!(benches);
