@@ -22,7 +22,7 @@ const PROCESS_BYTES: u64 = 12 << 20;
 const INSTRUCTION_BYTES: u64 = 3 << 10;
 
 /// Bytes of corrections of one inference of a large program that a party keeps in memory; it stores the others elsewhere.
-pub const CORRECTIONS_IN_MEMORY: u64 = 1 << 30;
+pub const CORRECTIONS_IN_MEMORY: u64 = 256 << 20;
 
 /// Words used for the first time in a list of instructions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -75,7 +75,7 @@ pub(crate) struct RunArguments {
     /// At the model owner, the most it accepts at a time, 16 unless said.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     batch: Option<u64>,
-    /// Keep all material of a large model in memory, instead of what exceeds 1 GiB in an encrypted file without a name.
+    /// Keep all material of a large model in memory, instead of what exceeds 256 MiB in an encrypted file without a name.
     #[arg(long)]
     in_memory: bool,
     /// Interpret local code instead of compiling it; the results are the same.
