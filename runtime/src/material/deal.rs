@@ -247,9 +247,10 @@ impl SectionWriter<'_> {
             return Ok(());
         }
         self.left = self.left.checked_sub(self.piece.len() as u64).ok_or_else(|| io::Error::other("a section grew"))?;
+        let hash = blake3::hash(&self.piece);
         let mut index = self.draft.index.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = index.get_mut(self.entry..self.entry + HASH).ok_or_else(|| io::Error::other("the index is full"))?;
-        slot.copy_from_slice(blake3::hash(&self.piece).as_bytes());
+        slot.copy_from_slice(hash.as_bytes());
         drop(index);
         self.entry += HASH;
         self.file.write_all(&self.piece)?;
