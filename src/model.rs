@@ -80,12 +80,25 @@ enum ReluProtocol {
 
 /// What softmax subtracts from a row, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum SoftmaxShift {
+pub(crate) enum SoftmaxShift {
     /// A public number where the row maxima are declared to allow it, else the maximum.
     #[default]
     Auto,
+    /// Also where that was only observed.
     Static,
+    /// Always the maximum.
     Maximum,
+}
+
+impl SoftmaxShift {
+    /// As planning takes it.
+    pub(crate) fn decided(self) -> Option<Softmax> {
+        match self {
+            SoftmaxShift::Auto => None,
+            SoftmaxShift::Static => Some(Softmax::Static),
+            SoftmaxShift::Maximum => Some(Softmax::Maximum),
+        }
+    }
 }
 
 impl ModelOptions {
@@ -99,17 +112,12 @@ impl ModelOptions {
     }
 
     fn decided(&self) -> Decided {
-        let softmax = match self.softmax {
-            SoftmaxShift::Auto => None,
-            SoftmaxShift::Static => Some(Softmax::Static),
-            SoftmaxShift::Maximum => Some(Softmax::Maximum),
-        };
         let comparison = match self.relu {
             ReluProtocol::Auto => None,
             ReluProtocol::DigitTables => Some(Comparison::DigitTables),
             ReluProtocol::FunctionSharing => Some(Comparison::FunctionSharing),
         };
-        Decided { comparison, softmax, ..Decided::default() }
+        Decided { comparison, softmax: self.softmax.decided(), ..Decided::default() }
     }
 
     /// As lowering takes them.

@@ -169,7 +169,7 @@ class Mpcc:
         self.arguments, self.place = arguments, place / model
         self.binary, self.timeout = arguments.mpcc, arguments.timeout
         command = [self.binary, "bench", "models", "--model", model, "--net", "loopback,wan", "--repeat", "0"]
-        command += ["--alpha", str(arguments.alpha), "--keep", place, "--json"]
+        command += ["--alpha", str(arguments.alpha), "--softmax", arguments.softmax, "--keep", place, "--json"]
         made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         self.programs = {entry["network"]: entry["program"] for entry in made["entries"] if entry["model"] == model}
         self.identities, self.prints = {}, {}
@@ -341,6 +341,7 @@ def setting(arguments):
         "spu": packages["spu"],
         "jax": packages["jax"],
         "alpha": arguments.alpha,
+        "softmax": arguments.softmax,
     }
 
 
@@ -356,7 +357,7 @@ words and its usual 18 fraction bits between two parties, and its first party ma
 decrypt everything, and nothing is counted for it. mpcc has a dealer that sees neither party's data, a process of its own on
 the same cores; what it makes and sends before the input is known is "offline", and masked weights, once for a pair of
 parties, are "setup". Both run the same architecture on random weights; mpcc's BERT-base also looks its tokens up in
-secret, which SPU is spared. Protocols of mpcc are chosen with alpha = {s['alpha']}. MB are those that a party sends online (of the party that sends
+secret, which SPU is spared. Protocols of mpcc are chosen with alpha = {s['alpha']} and softmax = {s['softmax']}. MB are those that a party sends online (of the party that sends
 more), exchanges are hops of mpcc and send actions of SPU.
 
 `wan` is {MEGABYTES_PER_SECOND} MB/s in each direction and a round trip of {ROUND_TRIP_MS} ms, by the same proxies for both systems
@@ -409,6 +410,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--spu-repeat", type=int, help="runs of SPU, if it is to have fewer")
     parser.add_argument("--alpha", type=float, default=1.0, help="as of `mpcc compile`")
+    parser.add_argument("--softmax", choices=["auto", "static", "maximum"], default="auto", help="as of `mpcc compile`")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one run")
     parser.add_argument("--output", type=pathlib.Path, required=True, help="a report, with .json beside .md")
     parser.add_argument("--mpcc", type=pathlib.Path, required=True)

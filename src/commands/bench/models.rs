@@ -20,7 +20,7 @@ use crate::estimate::Priced;
 use crate::failure::{Bug, Usage};
 use crate::files;
 use crate::machine::MachineOptions;
-use crate::model::{self, Target};
+use crate::model::{self, SoftmaxShift, Target};
 use crate::report::{Bytes, Predicted, Seconds, table};
 use crate::terminal::Terminal;
 
@@ -49,6 +49,9 @@ pub(crate) struct ModelsArguments {
     /// What a second before the input is known counts, beside one after, when protocols are chosen.
     #[arg(long, value_name = "A", value_parser = model::alpha, default_value_t = 1.0)]
     alpha: f64,
+    /// What a softmax subtracts from a row, as `mpcc compile` takes it.
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    softmax: SoftmaxShift,
     /// Also write a report in Markdown.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -157,7 +160,7 @@ fn entry(
     terminal: &Terminal,
 ) -> Result<Entry> {
     let target = Target { network: network.clone(), machine: machine.clone() };
-    let (artefact, program) = subject.plan(&target, arguments.alpha)?;
+    let (artefact, program) = subject.plan(&target, arguments.alpha, arguments.softmax)?;
     let predicted = Priced::new(&artefact.program, machine).predict(network, 1, 1);
     let Subject { weights, inputs, .. } = subject;
     let session = Session { program: &program, weights, inputs, batch: 1, network: &network.name, imitated: true };

@@ -20,7 +20,7 @@ use crate::estimate::Priced;
 use crate::failure::Usage;
 use crate::files;
 use crate::machine::MachineOptions;
-use crate::model::{self, Target};
+use crate::model::{self, SoftmaxShift, Target};
 use crate::report::{Bytes, Predicted, Seconds, table};
 use crate::terminal::Terminal;
 
@@ -162,7 +162,8 @@ pub(super) fn run(arguments: &ScalingArguments, terminal: &Terminal) -> Result<(
             let subject = subject.with_context(context)?;
             for network in &arguments.net {
                 let target = Target { network: network.clone(), machine: machine.clone() };
-                let (artefact, program) = subject.plan(&target, arguments.alpha).with_context(context)?;
+                let (artefact, program) =
+                    subject.plan(&target, arguments.alpha, SoftmaxShift::Auto).with_context(context)?;
                 let predicted =
                     Priced::new(&artefact.program, &machine).predict(network, shape.batch, shape.batch as u64);
                 let inputs = vec![subject.inputs[0].clone(); shape.batch];

@@ -18,7 +18,7 @@ use mpcc_import::weights;
 use super::normal::Normal;
 use super::session::write_npy;
 use crate::estimate;
-use crate::model::Target;
+use crate::model::{SoftmaxShift, Target};
 
 /// Inputs besides the measured one on which ranges are observed.
 const CALIBRATION: u64 = 2;
@@ -69,11 +69,12 @@ impl Subject {
     }
 
     /// Plans it for a target, and writes the artefact beside its other files.
-    pub(super) fn plan(&self, target: &Target, alpha: f64) -> Result<(Artefact, PathBuf)> {
+    pub(super) fn plan(&self, target: &Target, alpha: f64, softmax: SoftmaxShift) -> Result<(Artefact, PathBuf)> {
         let objective = Objective { machine: &target.machine, link: estimate::link(&target.network), alpha };
         let purpose = (target.network.name.as_str(), &objective);
         let graph = &self.rewritten.graph;
-        let artefact = compile::assemble_for(&self.source, graph, &self.ranges, purpose, Decided::default())
+        let decided = Decided { softmax: softmax.decided(), ..Decided::default() };
+        let artefact = compile::assemble_for(&self.source, graph, &self.ranges, purpose, decided)
             .map_err(|errors| anyhow!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
         let file = self.directory.join(format!("{}.mpca", file_name(&target.network.name)));
         fs::write(&file, artefact.to_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
