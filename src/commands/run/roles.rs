@@ -31,6 +31,9 @@ use crate::failure::Bug;
 use crate::outputs::Revealed;
 use crate::terminal::Terminal;
 
+/// Bytes of corrections that wait at either end of a link to the dealer: enough for the line, no more than memory is worth.
+const DEALT_QUEUE_BYTES: u64 = 8 << 20;
+
 /// How long a role that is alive may compute in silence.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -167,17 +170,19 @@ pub(super) fn session(
     progress: &dyn Progress,
 ) -> Result<Outcome> {
     let link = LinkOptions { setup_timeout: settings.timeout, shape: settings.shape, ..LinkOptions::default() };
+    let dealt = LinkOptions { queue_bytes: DEALT_QUEUE_BYTES, ..link.clone() };
     let program = &prepared.program;
     let (peer, peer_endpoint, supplier, state_directory) = match meeting {
         Meeting::Dealer { model_owner, data_owner, listener } => {
-            let config = DealerConfig { identity, model_owner, data_owner, listener, link, threads: settings.threads };
+            let config =
+                DealerConfig { identity, model_owner, data_owner, listener, link: dealt, threads: settings.threads };
             let report = dealer::run(config, program, progress)?;
             return Ok(Outcome { report, outputs: Vec::new() });
         }
         Meeting::Party { peer, peer_endpoint, supplier, state } => (peer, peer_endpoint, supplier, state),
     };
     let supply = match supplier {
-        Supplier::Dealer { peer, address } => Supply::Dealer { peer, address, link: link.clone() },
+        Supplier::Dealer { peer, address } => Supply::Dealer { peer, address, link: dealt },
         Supplier::File(path) => {
             let role = program.code.code().role;
             Supply::File(MaterialFile::open_for(&path, role, &program.identity).map_err(SessionError::from)?)
