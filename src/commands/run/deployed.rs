@@ -14,7 +14,6 @@ use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments};
 use crate::estimate::Priced;
 use crate::failure::Usage;
-use crate::machine;
 use crate::model::{self, Target};
 use crate::progress::Bar;
 use crate::report::Bytes;
@@ -76,7 +75,8 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         ahead: true,
         in_memory: arguments.in_memory,
         batch: arguments.batch.unwrap_or(if role == RoleName::ModelOwner { MOST_AT_A_TIME } else { 1 }),
-        threads: machine::cores(),
+        // More within one inference cost more memory than they save time.
+        threads: 1,
         max_inferences: arguments.deployment.max_inferences,
     };
     let progress = Shown { bar: Bar::new(terminal, u64::from(predicted.hops) * examples.len() as u64, "running") };

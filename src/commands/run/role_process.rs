@@ -17,7 +17,6 @@ use super::RoleName;
 use super::messages::{Event, Go, Job, ToParent};
 use super::roles::{self, Meeting, Settings, Supplier};
 use crate::failure::{self, Bug, Said};
-use crate::machine;
 use crate::model;
 
 /// The status with which a process ends whose parent is gone.
@@ -103,7 +102,7 @@ fn role(lines: &Receiver<String>) -> Result<()> {
         batch: job.batch,
         in_memory: job.in_memory,
         // The parties work at the same time, here on the same cores.
-        threads: (machine::cores() - 1).max(1),
+        threads: 1,
         max_inferences: None,
     };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };
