@@ -2,7 +2,7 @@
 //!
 //! [`verify`] checks a role's code and gives the [`CheckedCode`] that everything else takes. A [`Party`] and a
 //! [`Dealer`] are state machines over bytes: they hand out messages and take messages in, and neither blocks
-//! on a peer, spawns a thread nor reads a clock. [`local_run`] couples all three in one process for tests.
+//! on a peer, leaves a thread running nor reads a clock. [`local_run`] couples all three in one process for tests.
 //! [`ideal`] is what a run must amount to: the same program on plain integers with the same coins.
 
 pub mod dealer;
