@@ -1,0 +1,1 @@
+//! Mini-batches of an epoch, prepared ahead.
