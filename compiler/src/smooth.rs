@@ -52,8 +52,8 @@ pub enum Parity {
     Neither,
 }
 
-/// Coefficients of SecFormer's series for the error function (its GeLU protocol).
-const SECFORMER: [f64; 7] = [1.25772, -0.0299154, 0.382155, -0.0519123, 0.196033, -0.0624557, 0.118029];
+/// Coefficients β_1 … β_7 of SecFormer's series for the error function (its GeLU protocol).
+pub const SECFORMER: [f64; 7] = [1.25772, -0.0299154, 0.382155, -0.0519123, 0.196033, -0.0624557, 0.118029];
 
 impl Smooth {
     /// The function.

@@ -1,0 +1,109 @@
+//! Trained numbers by their names in the weights file.
+//!
+//! A parameter is one tensor of the file, whole: load-time reshapes of the source belong to the network, so that what is
+//! trained is what is published.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use mpcc_compiler::evaluate::Tensor as Array;
+use mpcc_compiler::graph::Graph;
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::files::{self, FileError};
+
+/// One tensor of the weights file.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Its name there.
+    pub name: String,
+    /// Its extents there.
+    pub shape: Vec<usize>,
+    /// Its entries, row-major, on a device.
+    pub value: Tensor<1>,
+}
+
+/// All tensors that a graph declares, each once, in order of declaration.
+#[derive(Clone, Debug)]
+pub struct Parameters(pub Vec<Parameter>);
+
+/// The tensors that a graph declares: names and extents in the weights file, each once, in order of declaration.
+pub fn declared(graph: &Graph) -> Vec<(String, Vec<usize>)> {
+    let mut all: Vec<(String, Vec<usize>)> = Vec::new();
+    for param in &graph.params {
+        if !all.iter().any(|(name, _)| *name == param.name) {
+            all.push((param.name.clone(), param.file_shape.to_vec()));
+        }
+    }
+    all
+}
+
+impl Parameters {
+    /// Puts the tensors that `graph` declares on a device.
+    ///
+    /// # Errors
+    /// The name of the first that `arrays` lacks or has with other extents.
+    pub fn new(graph: &Graph, arrays: &BTreeMap<String, Array>, device: &Device) -> Result<Self, String> {
+        let put = |(name, shape): (String, Vec<usize>)| {
+            let array = arrays.get(&name).filter(|array| array.shape.as_slice() == shape);
+            let entries: Vec<f32> = array.ok_or_else(|| name.clone())?.data.iter().map(|v| *v as f32).collect();
+            Ok(Parameter { value: Tensor::from_data(entries.as_slice(), device), name, shape })
+        };
+        declared(graph).into_iter().map(put).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The parameter of a name.
+    pub fn get(&self, name: &str) -> Option<&Parameter> {
+        self.0.iter().find(|parameter| parameter.name == name)
+    }
+
+    /// How many numbers they hold.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum()
+    }
+
+    /// The same numbers outside any device, as the float evaluator and the weights file take them.
+    pub fn arrays(&self) -> BTreeMap<String, Array> {
+        let array = |parameter: &Parameter| {
+            let data = entries(&parameter.value).into_iter().map(f64::from).collect();
+            (parameter.name.clone(), Array::new(&parameter.shape, data))
+        };
+        self.0.iter().map(array).collect()
+    }
+
+    /// Writes them to a safetensors file, whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = self
+            .0
+            .iter()
+            .map(|parameter| (parameter.name.clone(), parameter.shape.clone(), entries(&parameter.value)))
+            .collect();
+        save(path, &tensors, None)
+    }
+}
+
+/// The entries of a tensor.
+pub(crate) fn entries(tensor: &Tensor<1>) -> Vec<f32> {
+    tensor.to_data().convert::<f32>().try_to_vec().expect("converted to f32 just now")
+}
+
+/// Writes named tensors and a note to a safetensors file, whole or not at all.
+pub(crate) fn save(
+    path: &Path,
+    tensors: &[(String, Vec<usize>, Vec<f32>)],
+    note: Option<(&str, String)>,
+) -> Result<(), FileError> {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, _, data)| data.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("the entries fill the shape");
+        (name.as_str(), view)
+    });
+    let note = note.map(|(key, text)| std::iter::once((key.to_owned(), text)).collect());
+    let file = safetensors::serialize(views, note).expect("names and extents are sound");
+    files::write(path, &file)
+}
