@@ -32,6 +32,9 @@ fn words(source: &Source, error: &PlanError) -> (&'static str, &'static str, Str
             "how large this can be is neither proved nor observed",
             format!("observe it with `{calibrate}`, or declare it with `assume range(…) in [low, high];`"),
         ),
+        PlanError::Searched { plan } => {
+            ("E0210", "", format!("run `mpcc search {}`, or give a plan with `--plan {plan}=FILE.json`", source.name))
+        }
         PlanError::StaleRanges => ("E0802", "", format!("observe the ranges again with `{calibrate}`")),
         PlanError::TooWide { .. } => (
             "E0803",

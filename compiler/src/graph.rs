@@ -263,6 +263,24 @@ pub struct Param {
     pub shape: Shape,
 }
 
+/// Entries of one layer of a plan that are still to be searched: the graph mixes their candidates.
+///
+/// With candidates f₁ … fₖ an entry computes Σ cᵢ fᵢ(x). The parameter holds c₁ … cₖ₋₁, and cₖ is what is missing to 1. A
+/// search starts from c₁ = 1. Plans that follow this one are mixed by the same parameter and are not listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Searched {
+    /// The plan, as `--plan` names it.
+    pub plan: String,
+    /// Its layer.
+    pub layer: usize,
+    /// Heads or rows, ascending; `[0]` of a plan per layer.
+    pub positions: Vec<usize>,
+    /// Names of the candidates, the costliest first.
+    pub candidates: Vec<String>,
+    /// The coefficients: `[positions]` for two candidates, `[candidates - 1, positions]` for more.
+    pub param: ParamId,
+}
+
 /// A model input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input {
@@ -350,6 +368,10 @@ pub struct Graph {
     pub numeric: Numeric,
     /// The head, layer or row choices in force, for reports: plan name to a readable form.
     pub plans: Vec<(String, String)>,
+    /// What is still to be searched. Such a graph can be evaluated and trained, and nothing else: it is never planned, so
+    /// never encoded.
+    #[serde(skip)]
+    pub searched: Vec<Searched>,
 }
 
 impl Graph {

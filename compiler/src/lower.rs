@@ -11,6 +11,7 @@ mod calls;
 mod choose;
 mod constants;
 mod expressions;
+mod following;
 mod indexing;
 mod items;
 mod model;
@@ -18,6 +19,7 @@ mod names;
 mod plans;
 mod report;
 mod statements;
+mod supernet;
 mod tokenizer;
 mod types;
 mod value;
@@ -67,6 +69,10 @@ pub struct LowerOptions {
     pub plans: BTreeMap<String, PlanValue>,
     /// Constant, or model parameter of another type, to its value.
     pub sets: BTreeMap<String, SetValue>,
+    /// Mixes the candidates of entries `search[f, g]`, for a search (see [`Searched`]); otherwise such entries are an error.
+    ///
+    /// [`Searched`]: crate::graph::Searched
+    pub supernet: bool,
 }
 
 /// Lowers the module's model.
@@ -128,6 +134,8 @@ struct Lowerer<'a> {
     frames: Vec<Frame<'a>>,
     /// Where each weight tensor is bound.
     bound: HashMap<String, Vec<weights::Bound>>,
+    /// Coefficients of searched entries that were applied already.
+    coefficients: Vec<NodeId>,
     /// Weights whose load-time reshape changed their declared shape, with that shape.
     reshaped: HashMap<NodeId, Shape>,
     /// The `weights` declaration, once met.
@@ -152,6 +160,7 @@ impl<'a> Lowerer<'a> {
             globals: HashMap::new(),
             frames: Vec::new(),
             bound: HashMap::new(),
+            coefficients: Vec::new(),
             reshaped: HashMap::new(),
             weights: None,
             tokenizer: None,

@@ -71,6 +71,12 @@ pub enum PlanError {
         /// Greatest argument.
         high: f64,
     },
+    /// The graph mixes candidates of entries that are still to be searched.
+    #[error("plan `{plan}` is still to be searched: run `mpcc search`, or give a plan with --plan")]
+    Searched {
+        /// The plan.
+        plan: String,
+    },
     /// An operation on secret values has no protocol yet.
     #[error("`{path}`: no protocol for {what} on secret values")]
     Unsupported {
@@ -97,7 +103,7 @@ impl PlanError {
     /// The node concerned.
     pub fn node(&self) -> Option<NodeId> {
         match self {
-            PlanError::StaleRanges | PlanError::Invalid { .. } => None,
+            PlanError::StaleRanges | PlanError::Searched { .. } | PlanError::Invalid { .. } => None,
             PlanError::NoRange { node, .. }
             | PlanError::TooWide { node, .. }
             | PlanError::RowDomain { node, .. }
@@ -276,6 +282,9 @@ pub fn plan(graph: &Graph, ranges: &Ranges) -> Result<Plan, Vec<PlanError>> {
 /// # Errors
 /// Every violation, not only the first.
 pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Plan, Vec<PlanError>> {
+    if let Some(searched) = graph.searched.first() {
+        return Err(vec![PlanError::Searched { plan: searched.plan.clone() }]);
+    }
     if ranges.graph != crate::ranges::digest(graph) {
         return Err(vec![PlanError::StaleRanges]);
     }

@@ -59,6 +59,11 @@ fn declarations(out: &mut String, graph: &Graph) {
         }
         let _ = writeln!(out, " : {:?}", param.shape.as_slice());
     }
+    for searched in &graph.searched {
+        let (candidates, positions) = (searched.candidates.join(", "), positions(&searched.positions));
+        let (plan, layer, param) = (&searched.plan, searched.layer, searched.param.0);
+        let _ = writeln!(out, "searched {plan} {layer} [{positions}] among {candidates} by param {param}");
+    }
     for pattern in &graph.ignore {
         let _ = writeln!(out, "ignore {pattern:?}");
     }

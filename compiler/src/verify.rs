@@ -8,6 +8,7 @@
 //! 4. No value is empty or has more than 2^32 entries.
 //! 5. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis.
 //! 6. A tokenizer fills inputs that exist, each once: vectors of one length, of integers and of bits.
+//! 7. What is searched has two or more candidates and a parameter with one coefficient fewer for each position.
 //!
 //! A violation is a bug of the compiler, never of the model.
 
@@ -103,6 +104,15 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
     }
     if let Some(Err(message)) = graph.tokenizer.as_ref().map(|tokenizer| fillable(graph, tokenizer)) {
         violations.push(Violation { node: None, path: "tokenizer".to_owned(), message });
+    }
+    for searched in &graph.searched {
+        let (rest, positions) = (searched.candidates.len().wrapping_sub(1), searched.positions.len());
+        let wanted = if rest == 1 { vec![positions] } else { vec![rest, positions] };
+        let param = graph.params.get(searched.param.0 as usize);
+        if rest == 0 || positions == 0 || param.is_none_or(|param| param.shape.as_slice() != wanted) {
+            let message = format!("layer {} has no coefficients {wanted:?}", searched.layer);
+            violations.push(Violation { node: None, path: searched.plan.clone(), message });
+        }
     }
     if violations.is_empty() { Ok(Verified(graph)) } else { Err(violations) }
 }

@@ -20,6 +20,8 @@ mod library;
 mod meaning;
 #[path = "lower/options.rs"]
 mod options;
+#[path = "lower/supernet.rs"]
+mod supernet;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)

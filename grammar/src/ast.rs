@@ -202,8 +202,10 @@ pub struct PlanDef {
     pub kind: Spanned<PlanKind>,
     /// Its extents.
     pub dims: Vec<Expr>,
-    /// Its entries.
+    /// Its entries; or, in a plan that follows another, a list with an entry `f: g` for each function of that one.
     pub entries: Expr,
+    /// The plan that it follows.
+    pub follows: Option<Name>,
 }
 
 /// A reusable part of a model with weights of its own.
@@ -414,6 +416,8 @@ pub enum ExprKind {
     },
     /// `[a, 0..2: b, 3: c]`
     List(Vec<ListElem>),
+    /// `search[f, g]`
+    Search(Vec<Expr>),
     /// `(x)`
     Paren(Box<Expr>),
 }

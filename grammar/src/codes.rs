@@ -121,6 +121,20 @@ Entries of a plan cover every index exactly once; here two of them claim the sam
 second number: `0..2` and `2..4` do not overlap."),
     code("E0209", "a plan names an index that does not exist", "\
 An entry reaches past the extent of the plan, or its range is empty. Indices start at 0."),
+    code("E0210", "a plan is still to be searched", "\
+Entries `search[f, g]` say between which functions a search chooses. `mpcc search MODEL.mpv` trains the network with all of
+them and writes plans; with one of these, `--plan NAME=FILE.json`, the model can be priced, compiled and run."),
+    code("E0211", "`search` cannot stand here, or has too few candidates", "\
+`search[f, g]` is an entry of a plan and names two or more different functions, the one that costs most first. Such an
+entry is applied by `choose`; it cannot be called."),
+    code("E0212", "a plan does not fit the plan that it follows", "\
+A plan can follow another, entry by entry:
+
+    plan ACT: per_row<7, 65> = [[search[gelu, identity]; 65]; 7];
+    plan POST: per_row<7, 65> = [gelu: identity, identity: relu] following ACT;
+
+Both have the same kind and extents, the followed one is defined above, and the list says once for each of its functions what
+stands in its place. Entries that are searched share their coefficients."),
 
     // E03: names
     code("E0301", "a name is not defined", "\

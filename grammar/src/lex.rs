@@ -77,6 +77,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "int",
     "real",
     "bool",
+    "search",
     "u8",
     "i32",
     "bit",

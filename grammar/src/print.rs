@@ -77,7 +77,12 @@ fn print_item(out: &mut Lines, item: &ItemKind) {
             };
             let dims = joined(&plan.dims, expr);
             out.line(format!("plan {} {kind}<{dims}>", plan.name.node));
-            out.inside(|out| out.line(expr(&plan.entries)));
+            out.inside(|out| {
+                out.line(expr(&plan.entries));
+                if let Some(followed) = &plan.follows {
+                    out.line(format!("following {}", followed.node));
+                }
+            });
         }
         ItemKind::Block(block) => {
             out.line(format!("block {}", block.name.node));
@@ -303,6 +308,7 @@ fn expr(e: &Expr) -> String {
                 }
             })
         ),
+        ExprKind::Search(candidates) => format!("(search [{}])", joined(candidates, expr)),
         ExprKind::Paren(inner) => format!("(paren {})", expr(inner)),
     }
 }

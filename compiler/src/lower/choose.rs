@@ -1,13 +1,15 @@
 //! `choose(row, x)`: one function per head, row or layer.
 //!
-//! Heads (or rows) of one kind are gathered, so each function runs once on all of its heads.
+//! Heads (or rows) of one kind are gathered, so each function runs once on all of its heads; those that are searched
+//! among the same functions are one kind.
 
 use mpcc_grammar::ast::{PlanKind, Span};
 
 use super::Lowerer;
 use super::report::error;
+use super::supernet::Place;
 use super::types::shape_text;
-use super::value::{Argument, Function, Table, Tensor, Value};
+use super::value::{Argument, Entry, Function, Table, Tensor, Value, grouped};
 use crate::graph::{NodeId, Op};
 
 impl<'a> Lowerer<'a> {
@@ -32,24 +34,27 @@ impl<'a> Lowerer<'a> {
             other => return self.mismatch("one layer of a plan", other, row_span).unwrap_or(Value::Poison),
         };
         let Some(tensor) = self.want_tensor(x, x_span) else { return Value::Poison };
-        let functions = &table.rows[layer];
+        let entries = &table.rows[layer];
         if table.kind == PlanKind::PerLayer {
-            return self.apply(functions[0], tensor, x_span, span);
+            let place = Place { layer, positions: &[0], axis: None };
+            return self.chosen(&entries[0], &place, tensor, x_span, span);
         }
         let Some(axis) = self.plan_axis(&table, tensor, x_span) else { return Value::Poison };
-        let groups = grouped(functions);
-        if let [(function, _)] = groups.as_slice() {
-            return self.apply(*function, tensor, x_span, span);
-        }
+        let groups = grouped(entries);
         let axis = tensor.lead + axis;
+        if let [(entry, positions)] = groups.as_slice() {
+            let place = Place { layer, positions, axis: Some(axis) };
+            return self.chosen(entry, &place, tensor, x_span, span);
+        }
         let mut parts = Vec::with_capacity(groups.len());
-        for (function, index) in &groups {
+        for (entry, index) in &groups {
             let mut shape = self.shape(tensor.node);
             shape[axis] = index.len();
             let element = self.ty(tensor.node).element;
             let gather = Op::Gather { x: tensor.node, axis, index: index.clone() };
             let node = self.node(gather, element, shape, span);
-            match self.apply(*function, Tensor { node, lead: tensor.lead }, x_span, span) {
+            let place = Place { layer, positions: index, axis: Some(axis) };
+            match self.chosen(entry, &place, Tensor { node, lead: tensor.lead }, x_span, span) {
                 Value::Tensor(part) => parts.push(part),
                 other => return other,
             }
@@ -74,7 +79,16 @@ impl<'a> Lowerer<'a> {
         fits
     }
 
-    fn apply(&mut self, function: Function<'a>, tensor: Tensor, x_span: Span, span: Span) -> Value<'a> {
+    fn chosen(&mut self, entry: &Entry<'a>, place: &Place<'_>, tensor: Tensor, x_span: Span, span: Span) -> Value<'a> {
+        match entry {
+            Entry::Fixed(function) => self.apply(*function, tensor, x_span, span),
+            Entry::Searched(candidates) if self.options.supernet => self.mixed(candidates, place, tensor, x_span, span),
+            // Refused already; any candidate lets the rest be checked.
+            Entry::Searched(candidates) => self.apply(candidates.functions[0], tensor, x_span, span),
+        }
+    }
+
+    pub(super) fn apply(&mut self, function: Function<'a>, tensor: Tensor, x_span: Span, span: Span) -> Value<'a> {
         let argument = Argument { name: None, value: Value::Tensor(tensor), span: x_span };
         self.call_function(function, vec![argument], span)
     }
@@ -84,19 +98,19 @@ impl<'a> Lowerer<'a> {
         &mut self,
         table: &Table<'a>,
         parts: &[Tensor],
-        groups: &[(Function<'a>, Vec<usize>)],
+        groups: &[(Entry<'a>, Vec<usize>)],
         axis: usize,
         span: Span,
     ) -> Value<'a> {
         let mut shape = self.shape(parts[0].node);
-        for (part, (function, index)) in parts.iter().zip(groups) {
+        for (part, (entry, index)) in parts.iter().zip(groups) {
             let mut wanted = shape.clone();
             let along = wanted.get_mut(axis).map(|extent| *extent = index.len()).is_some();
             if !along || self.shape(part.node) != wanted || part.lead != parts[0].lead {
-                let (found, first) = (shape_text(&self.seen(*part)), groups[0].0.name());
+                let (found, first) = (shape_text(&self.seen(*part)), groups[0].0.text());
                 let message = format!("the functions of plan `{}` give different shapes", table.name);
                 let text =
-                    format!("`{}` gives {found} for its {} of them, unlike `{first}`", function.name(), index.len());
+                    format!("`{}` gives {found} for its {} of them, unlike `{first}`", entry.text(), index.len());
                 return self.fail(error("E0206", message).at(span, text));
             }
         }
@@ -114,16 +128,4 @@ impl<'a> Lowerer<'a> {
         }
         Value::Tensor(Tensor { node, lead: parts[0].lead })
     }
-}
-
-/// Positions by function, in order of first appearance.
-fn grouped<'a>(functions: &[Function<'a>]) -> Vec<(Function<'a>, Vec<usize>)> {
-    let mut groups: Vec<(Function<'a>, Vec<usize>)> = Vec::new();
-    for (at, function) in functions.iter().enumerate() {
-        match groups.iter_mut().find(|(other, _)| other.name() == function.name()) {
-            Some((_, index)) => index.push(at),
-            None => groups.push((*function, vec![at])),
-        }
-    }
-    groups
 }

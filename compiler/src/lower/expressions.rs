@@ -64,6 +64,11 @@ impl<'a> Lowerer<'a> {
                 let Some(count) = self.whole_up_to(count, limit) else { return Value::Poison };
                 Value::List(vec![(entry, value.span); count])
             }
+            ExprKind::Search(_) => self.fail(
+                error("E0211", "`search` cannot stand here")
+                    .at(span, "only an entry of a plan is searched")
+                    .help("write `plan NAME: per_layer<2> = [search[f, g]; 2];` and apply it with `choose`"),
+            ),
             ExprKind::List(elems) => {
                 let mut list = Vec::new();
                 for elem in elems {

@@ -30,7 +30,7 @@ impl<'a> Lowerer<'a> {
                         match (layer, column) {
                             (Some(layer), Some(column)) => {
                                 self.record_plan(&table);
-                                Value::Function(table.rows[layer][column])
+                                self.single(&table, layer, column, span)
                             }
                             _ => Value::Poison,
                         }

@@ -64,7 +64,7 @@ impl<'a> Lowerer<'a> {
         let value = self.expr(default);
         let value = self.coerced(&param.ty.kind, value, default.span);
         if let (Value::Plan(table), Some(replacement)) = (&value, self.options.plans.get(name)) {
-            return self.replaced_plan(&table.clone(), replacement, span);
+            return self.replaced_plan(&table.clone(), name, replacement, span);
         }
         if self.options.plans.contains_key(name) && !value.is_poison() && !self.plans.contains_key(name.as_str()) {
             return self.fail(error("E0203", format!("`{name}` is not a plan")).at(span, value.describe()));

@@ -39,6 +39,9 @@ pub(super) fn resolve(module: &Module, report: &mut Report) {
             ItemKind::Plan(def) => {
                 def.dims.iter().for_each(|dim| names.expr(dim));
                 names.expr(&def.entries);
+                if let Some(followed) = &def.follows {
+                    names.read(&followed.node, followed.span);
+                }
             }
             ItemKind::Block(def) => names.block(def),
             ItemKind::Model(def) => {
@@ -314,6 +317,7 @@ impl<'m> Names<'m, '_> {
                 self.expr(value);
                 self.expr(count);
             }
+            ExprKind::Search(candidates) => candidates.iter().for_each(|candidate| self.expr(candidate)),
             ExprKind::List(elems) => {
                 for elem in elems {
                     match elem {

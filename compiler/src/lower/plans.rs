@@ -5,7 +5,8 @@ use std::rc::Rc;
 use mpcc_grammar::ast::{Expr, ExprKind, ListElem, PlanDef, PlanKind, Span};
 
 use super::report::error;
-use super::value::{Function, Table, Value};
+use super::supernet::renamed;
+use super::value::{Entry, Function, Table, Value};
 use super::{Lowerer, PlanValue};
 use crate::library;
 
@@ -62,16 +63,19 @@ impl<'a> Lowerer<'a> {
             }
         }
         let columns = extents.get(1).copied();
-        let rows = self.fill(def, &def.entries, &layers(extents[0]), &mut |this, layer, expr| match columns {
-            None => this.entry(def, expr).map(|function| vec![function]),
-            Some(extent) => {
-                let axis = Axis { unit: unit(def.kind.node), extent, place: format!(" of layer {layer}") };
-                this.fill(def, expr, &axis, &mut |this, _, expr| this.entry(def, expr))
-            }
-        });
+        let rows = match &def.follows {
+            Some(followed) => self.following(def, followed, &extents),
+            None => self.fill(def, &def.entries, &layers(extents[0]), &mut |this, layer, expr| match columns {
+                None => this.entry(def, expr).map(|entry| vec![entry]),
+                Some(extent) => {
+                    let axis = Axis { unit: unit(def.kind.node), extent, place: format!(" of layer {layer}") };
+                    this.fill(def, expr, &axis, &mut |this, _, expr| this.entry(def, expr))
+                }
+            }),
+        };
         let table = rows.map(|rows| Rc::new(Table { name: def.name.node.clone(), kind: def.kind.node, rows }));
         match (table, self.options.plans.get(&def.name.node)) {
-            (Some(table), Some(replacement)) => self.replaced_plan(&table, replacement, def.name.span),
+            (Some(table), Some(replacement)) => self.replaced_plan(&table, &def.name.node, replacement, def.name.span),
             (Some(table), None) => Value::Plan(table),
             (None, _) => Value::Poison,
         }
@@ -203,7 +207,16 @@ impl<'a> Lowerer<'a> {
         format!("{}<{}>", word(def.kind.node), dims.join(", "))
     }
 
-    fn entry(&mut self, def: &'a PlanDef, expr: &'a Expr) -> Option<Function<'a>> {
+    fn entry(&mut self, def: &'a PlanDef, expr: &'a Expr) -> Option<Entry<'a>> {
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.entry(def, inner),
+            ExprKind::Search(candidates) => self.candidates(def, candidates, expr.span),
+            _ => self.entry_function(def, expr).map(Entry::Fixed),
+        }
+    }
+
+    /// A function that can be an entry of a plan.
+    pub(super) fn entry_function(&mut self, def: &'a PlanDef, expr: &'a Expr) -> Option<Function<'a>> {
         let function = match self.expr(expr) {
             Value::Function(function) => function,
             Value::Poison => return None,
@@ -242,8 +255,24 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// A plan given by the caller in place of `table`.
-    pub(super) fn replaced_plan(&mut self, table: &Rc<Table<'a>>, value: &PlanValue, span: Span) -> Value<'a> {
+    /// A plan given by the caller in place of `table`. What is to be searched in it goes by the name that the caller gave.
+    pub(super) fn replaced_plan(
+        &mut self,
+        table: &Rc<Table<'a>>,
+        called: &str,
+        value: &PlanValue,
+        span: Span,
+    ) -> Value<'a> {
+        let replaced = self.replacement(table, value, span);
+        match &replaced {
+            Value::Plan(table) if table.rows.iter().flatten().any(|entry| matches!(entry, Entry::Searched(_))) => {
+                Value::Plan(Rc::new(renamed(table, called)))
+            }
+            _ => replaced,
+        }
+    }
+
+    fn replacement(&mut self, table: &Rc<Table<'a>>, value: &PlanValue, span: Span) -> Value<'a> {
         match value {
             PlanValue::Name(name) if *name == table.name => Value::Plan(table.clone()),
             PlanValue::Name(name) => match (self.globals.get(name), self.plans.get(name.as_str()).copied()) {
@@ -272,12 +301,14 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn given_rows(&self, table: &Table<'a>, layers: &[PlanValue]) -> Result<Vec<Vec<Function<'a>>>, String> {
+    fn given_rows(&self, table: &Table<'a>, layers: &[PlanValue]) -> Result<Vec<Vec<Entry<'a>>>, String> {
         if layers.len() != table.rows.len() {
             return Err(format!("it has {} layers instead of {}", layers.len(), table.rows.len()));
         }
         let function = |value: &PlanValue, layer: usize| match value {
-            PlanValue::Name(name) => self.given_function(name).map_err(|why| format!("layer {layer}: {why}")),
+            PlanValue::Name(name) => {
+                self.given_function(name).map(Entry::Fixed).map_err(|why| format!("layer {layer}: {why}"))
+            }
             PlanValue::List(_) => Err(format!("layer {layer} holds a list where the name of a function is needed")),
         };
         let row = |(layer, value): (usize, &PlanValue)| match (table.kind, value) {
@@ -317,6 +348,7 @@ impl<'a> Lowerer<'a> {
 
     /// Notes for reports that a plan is in force.
     pub(super) fn record_plan(&mut self, table: &Table<'a>) {
+        self.refuse_unsearched(table);
         if !self.graph.plans.iter().any(|(name, _)| *name == table.name) {
             self.graph.plans.push((table.name.clone(), text(table)));
         }
@@ -330,7 +362,7 @@ fn layers(extent: usize) -> Axis {
 /// A table as the language writes it, runs shortened.
 fn text(table: &Table<'_>) -> String {
     let layers = table.rows.len();
-    let names = |row: &[Function<'_>]| row.iter().map(|function| function.name().to_owned()).collect::<Vec<_>>();
+    let names = |row: &[Entry<'_>]| row.iter().map(Entry::text).collect::<Vec<_>>();
     match table.kind {
         PlanKind::PerLayer => {
             let column: Vec<String> = table.rows.iter().flat_map(|row| names(row)).collect();

@@ -62,7 +62,61 @@ pub(super) struct Table<'a> {
     pub(super) name: String,
     pub(super) kind: PlanKind,
     /// One per layer; one column for `per_layer`.
-    pub(super) rows: Vec<Vec<Function<'a>>>,
+    pub(super) rows: Vec<Vec<Entry<'a>>>,
+}
+
+/// One entry of a plan.
+#[derive(Clone)]
+pub(super) enum Entry<'a> {
+    Fixed(Function<'a>),
+    Searched(Rc<Candidates<'a>>),
+}
+
+/// `search[f, g]`, or what a plan puts in its place that follows the one with this entry.
+#[derive(Clone)]
+pub(super) struct Candidates<'a> {
+    /// The plan whose coefficients weigh the functions.
+    pub(super) plan: String,
+    /// Names of that plan's candidates.
+    pub(super) names: Vec<String>,
+    /// What is mixed.
+    pub(super) functions: Vec<Function<'a>>,
+    /// Where the entry is written.
+    pub(super) span: Span,
+}
+
+impl Entry<'_> {
+    /// As the language writes it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Entry::Fixed(function) => function.name().to_owned(),
+            Entry::Searched(candidates) => {
+                let names: Vec<&str> = candidates.functions.iter().map(Function::name).collect();
+                format!("search[{}]", names.join(", "))
+            }
+        }
+    }
+
+    /// Whether both are applied at once.
+    fn joins(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Entry::Fixed(a), Entry::Fixed(b)) => a.name() == b.name(),
+            (Entry::Searched(a), Entry::Searched(b)) => a.plan == b.plan && a.names == b.names,
+            _ => false,
+        }
+    }
+}
+
+/// Positions by entry, in order of first appearance.
+pub(super) fn grouped<'a>(entries: &[Entry<'a>]) -> Vec<(Entry<'a>, Vec<usize>)> {
+    let mut groups: Vec<(Entry<'a>, Vec<usize>)> = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        match groups.iter_mut().find(|(other, _)| other.joins(entry)) {
+            Some((_, index)) => index.push(at),
+            None => groups.push((entry.clone(), vec![at])),
+        }
+    }
+    groups
 }
 
 /// A block with its arguments but without a place for its weights.

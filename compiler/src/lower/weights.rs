@@ -96,6 +96,15 @@ impl<'a> Lowerer<'a> {
         Some(Value::Tensor(Tensor { node, lead: 0 }))
     }
 
+    /// A parameter of the search's, of this shape in the file as well.
+    pub(super) fn coefficient(&mut self, name: String, shape: &Shape, span: Span) -> Option<ParamId> {
+        self.check_unbound(&name, shape, None, span)?;
+        self.bound.entry(name.clone()).or_default().push(Bound { span, file_shape: shape.clone(), part: None });
+        let id = ParamId(u32::try_from(self.graph.params.len()).ok()?);
+        self.graph.params.push(Param { name, file_shape: shape.clone(), ops: Vec::new(), shape: shape.clone() });
+        Some(id)
+    }
+
     /// Reports a tensor that is bound already, unless both take disjoint parts of it.
     fn check_unbound(
         &mut self,

@@ -29,6 +29,7 @@ fn with(plans: &[(&str, PlanValue)], sets: &[(&str, SetValue)]) -> Result<Graph,
     let options = LowerOptions {
         plans: plans.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         sets: sets.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        ..LowerOptions::default()
     };
     let module = parse(SOURCE).expect("the source parses");
     let texts = |errors: Vec<mpcc_grammar::Diagnostic>| errors.iter().map(ToString::to_string).collect();

@@ -31,6 +31,7 @@ impl Module {
                     by.span(&mut def.kind.span);
                     by.exprs(&mut def.dims);
                     by.expr(&mut def.entries);
+                    def.follows.iter_mut().for_each(|name| by.name(name));
                 }
                 ItemKind::Block(def) => {
                     by.name(&mut def.name);
@@ -188,6 +189,7 @@ impl Shift {
                 self.expr(value);
                 self.expr(count);
             }
+            ExprKind::Search(candidates) => self.exprs(candidates),
             ExprKind::List(elems) => {
                 for elem in elems {
                     match elem {
@@ -217,7 +219,7 @@ mod tests {
     fn shifting_equals_parsing_further_down() {
         for source in [
             include_str!("../../tests/goldens/parse/mpcvit_cifar10.mpv"),
-            "mpv 1;\nplan P: per_layer<2> = [0: relu, 1..2: gelu];\nmodel M() {\n  output x: reveal client Tensor<1> = f(y: -[1, 2][.., 0..1]) labels [\"a\"];\n}\n",
+            "mpv 1;\nplan P: per_layer<2> = [0: relu, 1..2: search[gelu, relu]];\nplan Q: per_layer<2> = [relu: relu, gelu: relu] following P;\nmodel M() {\n  output x: reveal client Tensor<1> = f(y: -[1, 2][.., 0..1]) labels [\"a\"];\n}\n",
         ] {
             let mut shifted = parse(source).expect("the source parses");
             shifted.shift(7);

@@ -378,7 +378,7 @@ fn is_keyword(token: Token<'_>) -> bool {
 fn ends_operand(earlier: Option<Token<'_>>, token: Token<'_>) -> bool {
     match token.kind {
         Kind::Word if token.text == "labels" => !earlier.is_some_and(|t| ends_operand(None, t)),
-        Kind::Word => !is_keyword(token) || token.is("forward"),
+        Kind::Word => !is_keyword(token) || token.is("forward") || token.is("search"),
         Kind::Number | Kind::Str => true,
         Kind::Punct => matches!(token.text, ")" | "]" | ANGLES),
         _ => false,

@@ -218,6 +218,7 @@ fn plan_def(mut parts: Children<'_>, diags: &mut Diags) -> PlanDef {
         kind,
         dims: Children::of(parts.child()).map(|dim| expr::arith(dim, diags)).collect(),
         entries: expr::expr(parts.child(), diags),
+        follows: parts.next().map(|pair| name(&Children::of(pair).child())),
     }
 }
 

@@ -204,6 +204,9 @@ fn hint(stop: &Stop<'_>) -> Option<&'static str> {
     if stop.wants(&[Rule::equals]) && found.is("(") {
         return Some("a call is part of an expression: `let y = f(x);`");
     }
+    if stop.before.is_some_and(|before| before.is("search")) {
+        return Some("an entry that is to be searched is written `search[f, g]`");
+    }
     if stop.wants(OPERATOR) && found.is("=") {
         return Some("`=` gives a value in `let` and assignments; `==` compares");
     }
@@ -253,7 +256,7 @@ fn human(rule: Rule) -> Option<String> {
         rule if OPERAND.contains(&rule) => "an expression",
         rule if OPERATOR.contains(&rule) => return None,
         Rule::neg | Rule::call | Rule::index | Rule::at_path | Rule::load_op => return None,
-        Rule::kw_at | Rule::doc | Rule::inner_doc => return None,
+        Rule::kw_at | Rule::following | Rule::kw_following | Rule::doc | Rule::inner_doc => return None,
         Rule::all => "`..`",
         Rule::item
         | Rule::const_item
@@ -294,6 +297,7 @@ fn human(rule: Rule) -> Option<String> {
         Rule::fields | Rule::body => "`{`",
         Rule::list => "`[`",
         Rule::elem_end => "`..`",
+        Rule::search => "`search`",
         Rule::count | Rule::repeat_semi | Rule::semi => "`;`",
         Rule::labels => "`labels`",
         rule => return fixed_text(rule).map(|text| format!("`{text}`")),

@@ -46,6 +46,8 @@ pub(super) fn fixed_text(rule: Rule) -> Option<&'static str> {
         Rule::kw_bit => "bit",
         Rule::kw_f32 => "f32",
         Rule::kw_at => "at",
+        Rule::kw_search => "search",
+        Rule::kw_following => "following",
         Rule::kw_per_head => "per_head",
         Rule::kw_per_layer => "per_layer",
         Rule::kw_per_row => "per_row",

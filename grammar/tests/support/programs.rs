@@ -121,6 +121,10 @@ impl Writer<'_> {
                 self.listed(1, 3, Self::arith, 1);
                 self.words(&[">", "="]);
                 self.expr(3);
+                if self.pick(3) == 1 {
+                    self.word("following");
+                    self.name();
+                }
                 self.word(";");
             }
             5 => {
@@ -373,7 +377,7 @@ impl Writer<'_> {
 
     fn atom(&mut self, depth: u8) {
         let simple = ["x", "12", "0.5", "1e-5", "\"text\"", "a_rather_long_name_of_a_value"];
-        let options = if depth == 0 { 6 } else { 9 };
+        let options = if depth == 0 { 6 } else { 10 };
         match self.pick(options) {
             6 => {
                 self.word("(");
@@ -406,6 +410,11 @@ impl Writer<'_> {
                 self.expr(depth - 1);
                 self.word(";");
                 self.expr(depth - 1);
+                self.word("]");
+            }
+            9 => {
+                self.words(&["search", "["]);
+                self.listed(0, 4, Self::expr_at, depth - 1);
                 self.word("]");
             }
             nth => self.word(simple[usize::from(nth)]),

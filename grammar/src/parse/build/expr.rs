@@ -166,6 +166,11 @@ fn atom(pair: P<'_>, diags: &mut Diags) -> Tall {
             let inside = tall(Children::of(inner).child(), diags);
             grow(ExprKind::Paren(Box::new(inside.expr)), span, inside.height, diags)
         }
+        Rule::search => {
+            let mut height = 0;
+            let candidates = Children::of(inner).map(|pair| child(pair, &mut height, diags)).collect();
+            grow(ExprKind::Search(candidates), span, height, diags)
+        }
         _ => list(inner, span, diags),
     }
 }
