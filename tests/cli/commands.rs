@@ -22,6 +22,28 @@ fn check_finds_all_mistakes_at_once() {
 }
 
 #[test]
+fn a_plan_to_be_searched_is_checked_and_nothing_else() {
+    let place = Place::new();
+    let plan = "plan ACT: per_row<1, 2> = [[search[gelu, relu], relu]];\n\nmodel";
+    let model = MODEL.replace("model", plan).replace("relu(patch", "choose(ACT[0], patch");
+    place.write("open.mpv", &model);
+    place.good(&["fmt", "open.mpv"]);
+    let found = place.json(&["check", "open.mpv"]);
+    assert_eq!(found["ok"], true, "{found}");
+    let searched = &found["searched"][0];
+    assert_eq!((&searched["plan"], &searched["entries"]), (&"ACT".into(), &1.into()), "{found}");
+    for arguments in [&["compile", "open.mpv"][..], &["cost", "open.mpv"]] {
+        place.bad(arguments, 1, &["E0210", "ACT", "mpcc search", "--plan"]);
+    }
+    place.write("act.json", r#"[["relu", "relu"]]"#);
+    let decided = ["open.mpv", "--plan", "ACT=act.json"];
+    let calibrate = ["--weights", "w.safetensors", "--calibrate", "cat.png", "--calibrate", "dog.png"];
+    place.good(&[&["simulate"], &decided[..], &calibrate].concat());
+    place.good(&[&["compile"], &decided[..], &["-o", "act.mpca"]].concat());
+    assert!(place.json(&["check", "open.mpv", "--plan", "ACT=act.json"]).get("searched").is_none());
+}
+
+#[test]
 fn fmt_changes_only_what_is_laid_out_otherwise() {
     let place = Place::new();
     place.good(&["fmt", "model.mpv"]);

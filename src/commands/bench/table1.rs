@@ -120,6 +120,7 @@ fn entry(arguments: &Table1Arguments, compared: &Compared, variance: f64, paper_
     let options = LowerOptions {
         plans: [("attn".to_owned(), plan)].into(),
         sets: [("ROWS".to_owned(), SetValue::Int(arguments.rows.into()))].into(),
+        ..LowerOptions::default()
     };
     let shape = [arguments.rows as usize, LENGTH];
     let scores = |index: u64| Normal::new(arguments.seed.wrapping_mul(64) + index).tensor(&shape, variance.sqrt());

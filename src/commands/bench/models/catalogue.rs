@@ -38,6 +38,7 @@ impl Model {
         LowerOptions {
             plans: self.plan.map(plan).into_iter().collect(),
             sets: self.functions.iter().map(set).collect::<BTreeMap<_, _>>(),
+            ..LowerOptions::default()
         }
     }
 }
