@@ -15,5 +15,6 @@ pub mod loss;
 pub mod network;
 pub mod optimise;
 pub mod parameters;
+pub mod random;
 pub mod search;
 pub mod train;
