@@ -154,9 +154,12 @@ fn size_of(shape: [usize; 3]) -> Result<usize, DataError> {
 /// A data set before its images are read.
 struct Listing {
     classes: Vec<String>,
-    train: Vec<(PathBuf, usize)>,
-    test: Option<Vec<(PathBuf, usize)>>,
+    train: Vec<Labelled>,
+    test: Option<Vec<Labelled>>,
 }
+
+/// A file and its class.
+type Labelled = (PathBuf, usize);
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DataError, Listing};
+use super::{DataError, Labelled, Listing};
 
 /// The images of `dir/train` with `dir/test` or `dir/val`, or else of `dir` itself.
 pub(super) fn list(dir: &Path) -> Result<Listing, DataError> {
@@ -18,7 +18,7 @@ pub(super) fn list(dir: &Path) -> Result<Listing, DataError> {
 }
 
 /// Names and images of the classes in a directory.
-fn classes(dir: &Path) -> Result<(Vec<String>, Vec<(PathBuf, usize)>), DataError> {
+fn classes(dir: &Path) -> Result<(Vec<String>, Vec<Labelled>), DataError> {
     let directories = directories(dir)?;
     if directories.is_empty() {
         return Err(DataError::Layout { path: dir.into(), reason: "there is no directory of a class".into() });
@@ -31,7 +31,7 @@ fn classes(dir: &Path) -> Result<(Vec<String>, Vec<(PathBuf, usize)>), DataError
 }
 
 /// Images of a directory whose classes must be among `classes`.
-fn of_known_classes(dir: &Path, classes: &[String]) -> Result<Vec<(PathBuf, usize)>, DataError> {
+fn of_known_classes(dir: &Path, classes: &[String]) -> Result<Vec<Labelled>, DataError> {
     let mut images = Vec::new();
     for (path, name) in directories(dir)? {
         let Some(class) = classes.iter().position(|class| *class == name) else {

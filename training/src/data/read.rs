@@ -7,7 +7,7 @@ use std::sync::{Mutex, mpsc};
 use mpcc_compiler::graph::{Element, Input, Type, Visibility};
 use mpcc_import::inputs;
 
-use super::{DataError, Dataset, Images, Listing};
+use super::{DataError, Dataset, Images, Labelled, Listing};
 
 /// Images that a thread takes at once.
 const TAKEN: usize = 64;
@@ -21,7 +21,7 @@ pub(super) fn read(
     let Listing { classes, train, test } = listing;
     let total = train.len() + test.as_ref().map_or(0, Vec::len);
     let mut done = 0;
-    let mut images = |files: Vec<(PathBuf, usize)>| {
+    let mut images = |files: Vec<Labelled>| {
         let (paths, labels): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let bytes = decode(&paths, shape, &mut || {
             done += 1;
