@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    bench, calibrate, check, compile, cost, deal, explain, fmt, inspect, keygen, new, run, simulate, weights,
+    bench, calibrate, check, compile, cost, deal, distill, explain, fmt, inspect, keygen, new, run, simulate, train, weights,
 };
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Simulate(simulate::SimulateArguments),
     Run(Box<run::RunArguments>),
     Deal(Box<deal::DealArguments>),
+    Train(Box<train::TrainArguments>),
+    Distill(Box<distill::DistillArguments>),
     New(new::NewArguments),
     Weights(weights::WeightsArguments),
     Explain(explain::ExplainArguments),

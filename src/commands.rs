@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod cost;
 pub(crate) mod deal;
+pub(crate) mod distill;
 pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod inspect;
@@ -13,6 +14,7 @@ pub(crate) mod keygen;
 pub(crate) mod new;
 pub(crate) mod run;
 pub(crate) mod simulate;
+pub(crate) mod train;
 pub(crate) mod weights;
 
 use anyhow::Result;
@@ -33,6 +35,8 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Simulate(arguments) => simulate::run(arguments, terminal),
         Command::Run(arguments) => run::run(arguments, terminal),
         Command::Deal(arguments) => deal::run(arguments, terminal),
+        Command::Train(arguments) => train::run(arguments, terminal),
+        Command::Distill(arguments) => distill::run(arguments, terminal),
         Command::RoleProcess { .. } => run::role_process::run(),
         Command::New(arguments) => new::run(arguments, terminal),
         Command::Weights(arguments) => weights::run(arguments, terminal),

@@ -18,6 +18,7 @@ mod progress;
 mod ranges;
 mod report;
 mod terminal;
+mod training;
 
 use std::panic;
 use std::process::ExitCode;

@@ -120,6 +120,25 @@ impl ModelOptions {
         Decided { comparison, softmax: self.softmax.decided(), ..Decided::default() }
     }
 
+    /// Nothing but plans, as `--plan` takes them.
+    pub(crate) fn of_plans(plans: Vec<String>) -> Self {
+        Self { plans, ..Self::default() }
+    }
+
+    /// The plans that are given as lists, as one JSON object that `--plan` takes; `None` if there are none.
+    pub(crate) fn plans_as_json(&self) -> Result<Option<serde_json::Value>> {
+        fn json(value: &PlanValue) -> serde_json::Value {
+            match value {
+                PlanValue::Name(name) => name.as_str().into(),
+                PlanValue::List(entries) => entries.iter().map(json).collect(),
+            }
+        }
+        let given = self.lower_options()?.plans;
+        let lists = given.iter().filter(|(_, value)| matches!(value, PlanValue::List(_)));
+        let plans: serde_json::Map<_, _> = lists.map(|(name, value)| (name.clone(), json(value))).collect();
+        Ok((!plans.is_empty()).then_some(plans.into()))
+    }
+
     /// As lowering takes them.
     pub(crate) fn lower_options(&self) -> Result<LowerOptions> {
         let mut options = LowerOptions::default();

@@ -30,6 +30,17 @@ impl Bar {
         self.0.set_position(done);
     }
 
+    /// How many steps of how many are done.
+    pub(crate) fn state(&self, done: u64, all: u64) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+    }
+
+    /// A line above the bar, or a remark where there is none.
+    pub(crate) fn print(&self, terminal: &Terminal, line: &str) {
+        if terminal.progress() { self.0.println(line) } else { terminal.remark(line) }
+    }
+
     /// One more step is done.
     pub(crate) fn advance(&self) {
         self.0.inc(1);

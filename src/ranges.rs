@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use mpcc_compiler::calibrate::calibrate;
+use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::ranges::{Ranges, digest};
 use mpcc_import::{inputs, weights};
 
@@ -99,12 +100,23 @@ fn read(path: &Path, source: &Source) -> Result<Ranges> {
 /// Observes ranges on example inputs.
 pub(crate) fn observe(source: &Source, weights: &Path, given: &[OsString], terminal: &Terminal) -> Result<Ranges> {
     let graph = &source.rewritten.graph;
-    let params = weights::load(weights, graph)?.params;
     let tokenizer = examples::tokenizer(source)?;
     let examples = inputs::examples(given, graph)?;
     let examples = examples::load(&examples, graph, tokenizer.as_deref(), Some(terminal))?;
+    observe_values(source, weights, &examples, terminal)
+}
+
+/// Observes ranges on values for all inputs of each example.
+pub(crate) fn observe_values(
+    source: &Source,
+    weights: &Path,
+    examples: &[Vec<Tensor>],
+    terminal: &Terminal,
+) -> Result<Ranges> {
+    let graph = &source.rewritten.graph;
+    let params = weights::load(weights, graph)?.params;
     let bar = Bar::new(terminal, examples.len() as u64, "calibrating");
-    let ranges = calibrate(graph, &params, &examples, |done| bar.set(done as u64))?;
+    let ranges = calibrate(graph, &params, examples, |done| bar.set(done as u64))?;
     bar.finish();
     Ok(ranges)
 }

@@ -1,5 +1,9 @@
 //! Examples in batches, as a network takes them.
 
+mod images;
+
+pub use images::{ImageExamples, in_order};
+
 /// A mini-batch outside any device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {

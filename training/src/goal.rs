@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use mpcc_compiler::graph::NodeId;
+use thiserror::Error;
 
 use crate::loss;
 use crate::network::{Network, Noise};
@@ -120,7 +121,59 @@ struct Compared {
     masked: bool,
 }
 
+/// Why a network cannot learn from another.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TeacherError {
+    /// They score other numbers of classes.
+    #[error("the teacher scores {teacher} classes, the student {student}")]
+    Classes {
+        /// Of the teacher.
+        teacher: usize,
+        /// Of the student.
+        student: usize,
+    },
+    /// They read different inputs.
+    #[error("teacher and student have different inputs")]
+    Inputs,
+    /// What is to be compared is not there on both sides, or differs in extents.
+    #[error("teacher and student differ in {what}: leave it out with a weight of 0")]
+    Compared {
+        /// What.
+        what: &'static str,
+    },
+}
+
 impl Teacher<'_> {
+    /// Checks that `student` can learn from it.
+    ///
+    /// # Errors
+    /// If inputs, classes, or what is compared differ.
+    pub fn check(&self, student: &Network) -> Result<(), TeacherError> {
+        let types = |network: &Network| network.graph().inputs.iter().map(|i| i.ty.clone()).collect::<Vec<_>>();
+        if types(self.network) != types(student) {
+            return Err(TeacherError::Inputs);
+        }
+        let (teacher, classes) = (self.network.classes(), student.classes());
+        if teacher != classes {
+            return Err(TeacherError::Classes { teacher, student: classes });
+        }
+        let last = |network: &Network| network.features().into_iter().collect::<Vec<_>>();
+        let shapes = |network: &Network, nodes: Vec<NodeId>| -> Vec<_> {
+            nodes.into_iter().map(|id| network.graph().node(id).ty.shape.clone()).collect()
+        };
+        let same = |find: &dyn Fn(&Network) -> Vec<NodeId>| {
+            let (ours, theirs) = (find(student), find(self.network));
+            !ours.is_empty() && shapes(student, ours) == shapes(self.network, theirs)
+        };
+        if self.features > 0.0 && !same(&last) {
+            return Err(TeacherError::Compared { what: "the tokens behind the last layer norm" });
+        }
+        if self.layers > 0.0 && !(same(&Network::attention_scores) && same(&Network::normalised)) {
+            return Err(TeacherError::Compared { what: "the attention scores or the tokens of some layer" });
+        }
+        Ok(())
+    }
+
     fn compared(&self, student: &Network) -> Vec<Compared> {
         let mut pairs = Vec::new();
         let mut add = |student: Vec<NodeId>, teacher: Vec<NodeId>, weight: f64, masked: bool| {

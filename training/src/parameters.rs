@@ -4,12 +4,14 @@
 //! trained is what is published.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use mpcc_compiler::evaluate::Tensor as Array;
 use mpcc_compiler::graph::Graph;
+use mpcc_import::tensors::{Tensors, TensorsError};
 use safetensors::tensor::{Dtype, TensorView};
+use thiserror::Error;
 
 use crate::files::{self, FileError};
 
@@ -22,6 +24,48 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Its entries, row-major, on a device.
     pub value: Tensor<1>,
+}
+
+/// Why weights cannot be started from.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Tensors(#[from] TensorsError),
+    /// It lacks tensors that the model declares, or has them with other extents.
+    #[error("{} has no tensor {} of the extents that the model declares", .path.display(), .names.join(", "))]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Their names.
+        names: Vec<String>,
+    },
+}
+
+/// The tensors that a graph declares from a safetensors file or a checkpoint of `torch.save`; what else the file holds
+/// is left. Tensors that `free` allows to be absent keep their values of `fresh`.
+///
+/// # Errors
+/// If the file cannot be read, or lacks a tensor.
+pub fn start_from(
+    path: &Path,
+    graph: &Graph,
+    mut fresh: BTreeMap<String, Array>,
+    free: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Array>, StartError> {
+    let mut file = Tensors::open(path)?;
+    let mut names = Vec::new();
+    for (name, shape) in declared(graph) {
+        let there = file.listing().get(&name).is_some_and(|listed| listed.shape == shape);
+        match file.values(&name)?.filter(|_| there) {
+            Some(values) => {
+                fresh.insert(name, Array::new(&shape, values));
+            }
+            None if free(&name) => {}
+            None => names.push(name),
+        }
+    }
+    if names.is_empty() { Ok(fresh) } else { Err(StartError::Missing { path: path.into(), names }) }
 }
 
 /// All tensors that a graph declares, each once, in order of declaration.
