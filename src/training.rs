@@ -29,7 +29,6 @@ pub(crate) use options::TrainingOptions;
 pub(crate) use outcome::Finish;
 
 /// A network, its data and its recipe, ready to be trained.
-#[derive(Debug)]
 pub(crate) struct Prepared {
     /// The network.
     pub(crate) network: Network,

@@ -148,16 +148,16 @@ impl TrainingOptions {
         match self.augment {
             AugmentRecipe::None => Augment::none(),
             AugmentRecipe::CropFlip => Augment::crop_flip(),
-            AugmentRecipe::Cifar => Augment::cifar(),
-            AugmentRecipe::TinyImagenet => Augment::tiny_imagenet(),
-            AugmentRecipe::Auto if height.max(width) <= 48 => Augment::cifar(),
-            AugmentRecipe::Auto => Augment::tiny_imagenet(),
+            AugmentRecipe::Cifar => Augment::crop_flip(),
+            AugmentRecipe::TinyImagenet => Augment::crop_flip(),
+            AugmentRecipe::Auto if height.max(width) <= 48 => Augment::crop_flip(),
+            AugmentRecipe::Auto => Augment::crop_flip(),
         }
     }
 
     /// Mixing of the images of a batch.
     pub(crate) fn mix(&self) -> Mix {
-        Mix { mixup: self.mixup, cutmix: self.cutmix, until: self.mix_until, ..Mix::cifar() }
+        Mix { mixup: self.mixup, cutmix: self.cutmix, until: self.mix_until, ..Mix::both() }
     }
 
     /// Threads that compute.

@@ -7,7 +7,6 @@ use crate::batches::{self, BatchOptions};
 use crate::data::Images;
 
 /// Images that a network is trained on and evaluated with.
-#[derive(Debug)]
 pub struct ImageExamples {
     /// All of them.
     pub images: Arc<Images>,
