@@ -157,7 +157,7 @@ impl TrainingOptions {
 
     /// Mixing of the images of a batch.
     pub(crate) fn mix(&self) -> Mix {
-        Mix { mixup: self.mixup, cutmix: self.cutmix, until: self.mix_until, ..Mix::both() }
+        Mix { mixup: self.mixup, cutmix: self.cutmix, until: self.mix_until, ..Mix::cifar() }
     }
 
     /// Threads that compute.

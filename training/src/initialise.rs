@@ -16,6 +16,8 @@ use crate::parameters::declared;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Start {
     Constant(f64),
+    /// 1 so often, then 0.
+    Ones(usize),
     /// A normal distribution of this deviation, cut at two of them.
     Normal(f64),
 }
@@ -31,6 +33,7 @@ pub fn initialise(graph: &Graph, seed: u64) -> BTreeMap<String, Array> {
         let count = shape.iter().product();
         let data = match starts[name.as_str()] {
             Start::Constant(value) => vec![value; count],
+            Start::Ones(ones) => (0..count).map(|at| if at < ones { 1.0 } else { 0.0 }).collect(),
             Start::Normal(deviation) => (0..count).map(|_| deviation * normal(&mut random)).collect(),
         };
         all.insert(name, Array::new(&shape, data));
@@ -40,6 +43,9 @@ pub fn initialise(graph: &Graph, seed: u64) -> BTreeMap<String, Array> {
 
 /// How the `at`-th parameter starts, from the first op that uses it for more than its entries.
 fn start(graph: &Graph, at: usize) -> Start {
+    if let Some(searched) = graph.searched.iter().find(|searched| searched.param.0 as usize == at) {
+        return Start::Ones(searched.positions.len());
+    }
     let param = graph.nodes.iter().position(|node| node.op == Op::Param(ParamId(at as u32)));
     let Some(mut id) = param.map(|node| NodeId(node as u32)) else { return Start::Constant(0.0) };
     loop {
