@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    bench, calibrate, check, compile, cost, deal, distill, explain, fmt, inspect, keygen, new, run, simulate, train, weights,
+    bench, calibrate, check, compile, cost, deal, distill, explain, fmt, inspect, keygen, new, run, simulate, train,
+    weights,
 };
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.

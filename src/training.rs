@@ -164,7 +164,9 @@ fn image_shape(graph: &Graph) -> Result<[usize; 3]> {
             [c, h, w] => Ok([*c, *h, *w]),
             other => bail!("the input `{}` is no image: it has extents {other:?}", input.name),
         },
-        _ => bail!("this model is not one of images: training takes models with one input of bytes, `Tensor<u8, 3, H, W>`"),
+        _ => bail!(
+            "this model is not one of images: training takes models with one input of bytes, `Tensor<u8, 3, H, W>`"
+        ),
     }
 }
 

@@ -148,10 +148,10 @@ impl TrainingOptions {
         match self.augment {
             AugmentRecipe::None => Augment::none(),
             AugmentRecipe::CropFlip => Augment::crop_flip(),
-            AugmentRecipe::Cifar => Augment::crop_flip(),
-            AugmentRecipe::TinyImagenet => Augment::crop_flip(),
-            AugmentRecipe::Auto if height.max(width) <= 48 => Augment::crop_flip(),
-            AugmentRecipe::Auto => Augment::crop_flip(),
+            AugmentRecipe::Cifar => Augment::cifar(),
+            AugmentRecipe::TinyImagenet => Augment::tiny_imagenet(),
+            AugmentRecipe::Auto if height.max(width) <= 48 => Augment::cifar(),
+            AugmentRecipe::Auto => Augment::tiny_imagenet(),
         }
     }
 

@@ -133,7 +133,10 @@ impl Outcome<'_> {
             line("held out", format!("{:.2} % of {of} images, after epoch {}", 100.0 * accuracy, epoch + 1));
         }
         if let Some(test) = self.test {
-            line("test", format!("{:.2} % of {} images, which nothing was chosen by", 100.0 * test.accuracy, test.images));
+            line(
+                "test",
+                format!("{:.2} % of {} images, which nothing was chosen by", 100.0 * test.accuracy, test.images),
+            );
         }
         text
     }

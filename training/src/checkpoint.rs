@@ -65,7 +65,9 @@ pub enum CheckpointError {
         reason: String,
     },
     /// It belongs to another run.
-    #[error("{path} is of a run with other options: repeat those, choose another directory, or remove it to begin anew")]
+    #[error(
+        "{path} is of a run with other options: repeat those, choose another directory, or remove it to begin anew"
+    )]
     Other {
         /// The file.
         path: String,
@@ -114,7 +116,8 @@ pub fn read(
     let malformed = |reason: &str| CheckpointError::Malformed { path: name(), reason: reason.to_owned() };
     let bytes = files::read(path)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| malformed(&error.to_string()))?;
-    let note = header.metadata().as_ref().and_then(|notes| notes.get(NOTE)).ok_or_else(|| malformed("it has no note"))?;
+    let note =
+        header.metadata().as_ref().and_then(|notes| notes.get(NOTE)).ok_or_else(|| malformed("it has no note"))?;
     let (position, steps): (Position, Vec<usize>) =
         serde_json::from_str(note).map_err(|error| malformed(&error.to_string()))?;
     if position.recipe != recipe {

@@ -49,7 +49,8 @@ fn start(graph: &Graph, at: usize) -> Start {
     let param = graph.nodes.iter().position(|node| node.op == Op::Param(ParamId(at as u32)));
     let Some(mut id) = param.map(|node| NodeId(node as u32)) else { return Start::Constant(0.0) };
     loop {
-        let user = graph.nodes.iter().enumerate().skip(id.0 as usize + 1).find(|(_, node)| node.op.operands().contains(&id));
+        let user =
+            graph.nodes.iter().enumerate().skip(id.0 as usize + 1).find(|(_, node)| node.op.operands().contains(&id));
         let Some((next, node)) = user else { return Start::Constant(0.0) };
         let file_shape = &graph.params[at].file_shape;
         return match &node.op {

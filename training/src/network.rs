@@ -32,7 +32,9 @@ pub enum NetworkError {
         axes: usize,
     },
     /// There is no output of real numbers, one for each class.
-    #[error("the model has no output of scores: its first output must be one real number for each class, or their argmax")]
+    #[error(
+        "the model has no output of scores: its first output must be one real number for each class, or their argmax"
+    )]
     Scores,
 }
 

@@ -306,8 +306,11 @@ impl Job<'_> {
             }
         }
         let zeros = |parameter: &Parameter| parameter.value.clone().zeros_like();
-        step.gradients =
-            sums.into_iter().zip(&parameters.0).map(|(sum, parameter)| sum.unwrap_or_else(|| zeros(parameter))).collect();
+        step.gradients = sums
+            .into_iter()
+            .zip(&parameters.0)
+            .map(|(sum, parameter)| sum.unwrap_or_else(|| zeros(parameter)))
+            .collect();
         step
     }
 }
@@ -401,9 +404,14 @@ fn on_threads<T: Send>(threads: usize, count: usize, work: impl Fn(usize) -> T +
     }
     let work = &work;
     let mut parts: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let one = |first: usize| scope.spawn(move || (first..count).step_by(threads).map(|at| (at, work(at))).collect::<Vec<_>>());
+        let one = |first: usize| {
+            scope.spawn(move || (first..count).step_by(threads).map(|at| (at, work(at))).collect::<Vec<_>>())
+        };
         let handles: Vec<_> = (0..threads).map(one).collect();
-        handles.into_iter().flat_map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        handles
+            .into_iter()
+            .flat_map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     parts.sort_by_key(|(at, _)| *at);
     parts.into_iter().map(|(_, part)| part).collect()

@@ -1,6 +1,5 @@
 //! Values and gradients of every op beside the float evaluator: values, and differences of values.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
@@ -183,14 +182,62 @@ fn values_and_gradients_of_every_op_agree_with_the_float_evaluator() {
     }
 }
 
-/// Every op has a case, or is known to have no gradient.
+/// How many ops there are.
+const OPS: usize = 34;
+
+/// A new op does not compile here until it has a number, and then needs a case.
+fn number(op: &Op) -> usize {
+    match op {
+        Op::Input(_) => 0,
+        Op::Param(_) => 1,
+        Op::Const(_) => 2,
+        Op::Add(..) => 3,
+        Op::Sub(..) => 4,
+        Op::Mul(..) => 5,
+        Op::Scale(..) => 6,
+        Op::Offset(..) => 7,
+        Op::MatMul(..) => 8,
+        Op::Linear { .. } => 9,
+        Op::Transpose(_) => 10,
+        Op::SplitHeads { .. } => 11,
+        Op::MergeHeads(_) => 12,
+        Op::Slice { .. } => 13,
+        Op::Gather { .. } => 14,
+        Op::Concat { .. } => 15,
+        Op::Reshape(_) => 16,
+        Op::SumRow(_) => 17,
+        Op::MeanRow(_) => 18,
+        Op::Relu(_) => 19,
+        Op::Smooth(..) => 20,
+        Op::Recip(_) => 21,
+        Op::Sqrt(_) => 22,
+        Op::Rsqrt(_) => 23,
+        Op::Step(_) => 24,
+        Op::MaxRow(_) => 25,
+        Op::OneHot { .. } => 26,
+        Op::LayerNorm { .. } => 27,
+        Op::Centre(_) => 28,
+        Op::InvStd { .. } => 29,
+        Op::CentreWeight(_) => 30,
+        Op::Patches { .. } => 31,
+        Op::Normalize { .. } => 32,
+        Op::Argmax(_) => 33,
+    }
+}
+
 #[test]
 fn no_op_is_forgotten() {
-    let flat = [Op::Step(X), Op::Argmax(X), Op::OneHot { x: X, extent: 2 }, Op::Input(0), Op::Param(ParamId(0)), Op::Const(vec![])];
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let name = |op: &Op| format!("{op:?}").split(['(', ' ', '{']).next().expect("a name").to_owned();
-    cases().iter().map(|case| name(&case.op)).chain(flat.iter().map(name)).for_each(|n| *seen.entry(n).or_default() += 1);
-    assert_eq!(seen.len(), 32, "{seen:?}");
+    let leaves_and_steps = [
+        Op::Step(X),
+        Op::Argmax(X),
+        Op::OneHot { x: X, extent: 2 },
+        Op::Input(0),
+        Op::Param(ParamId(0)),
+        Op::Const(vec![]),
+    ];
+    let mut seen = [false; OPS];
+    cases().iter().map(|case| number(&case.op)).chain(leaves_and_steps.iter().map(number)).for_each(|n| seen[n] = true);
+    assert_eq!(seen, [true; OPS]);
 }
 
 /// Ops without a gradient compute the evaluator's values, on a batch.
@@ -226,8 +273,11 @@ fn ops_without_gradient_have_the_evaluators_values() {
 fn load_time_reshapes_take_the_entries_that_the_importer_takes() {
     let device = Device::flex();
     let numbers: Vec<f32> = (0..24).map(|v| v as f32).collect();
-    let parameter =
-        Parameter { name: "p0".to_owned(), shape: vec![1, 2, 3, 4], value: Tensor::from_data(numbers.as_slice(), &device) };
+    let parameter = Parameter {
+        name: "p0".to_owned(),
+        shape: vec![1, 2, 3, 4],
+        value: Tensor::from_data(numbers.as_slice(), &device),
+    };
     let mut graph = Graph::default();
     graph.inputs.push(Input { name: "in".to_owned(), ty: ty(&[1], Visibility::SecretClient) });
     let shape = Shape::from_slice(&[2, 2, 3]);

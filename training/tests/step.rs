@@ -71,7 +71,14 @@ fn first_values(names: &[(String, Vec<usize>)]) -> BTreeMap<String, Array> {
 /// The order in which the script counts parameters.
 fn in_order(mut names: Vec<(String, Vec<usize>)>) -> Vec<(String, Vec<usize>)> {
     names.sort_by_key(|(name, _)| {
-        let head = ["tokenizer.", "classifier.class", "classifier.pos", "classifier.blocks", "classifier.norm", "classifier.fc"];
+        let head = [
+            "tokenizer.",
+            "classifier.class",
+            "classifier.pos",
+            "classifier.blocks",
+            "classifier.norm",
+            "classifier.fc",
+        ];
         let place = head.iter().position(|start| name.starts_with(start)).expect("a known name");
         let block: usize = name.split('.').nth(2).and_then(|part| part.parse().ok()).unwrap_or(0);
         let inner = ["pre_norm", "qkv", "proj", "norm1", "linear1", "linear2"];
@@ -121,7 +128,14 @@ fn a_step_of_the_mpcvit_cifar_network_is_pytorchs() {
     let batch = Batch { size: EXAMPLES, inputs: vec![pixels.collect()], targets, labels: vec![0; EXAMPLES] };
 
     let recipe = Recipe {
-        schedule: Schedule { rate: fixture.rate, least_rate: 0.0, warm_up_rate: 0.0, epochs: 1, warm_up: 0, cool_down: 0 },
+        schedule: Schedule {
+            rate: fixture.rate,
+            least_rate: 0.0,
+            warm_up_rate: 0.0,
+            epochs: 1,
+            warm_up: 0,
+            cool_down: 0,
+        },
         weight_decay: fixture.weight_decay,
         clip: None,
         noise: NoiseOptions::default(),
@@ -131,8 +145,7 @@ fn a_step_of_the_mpcvit_cifar_network_is_pytorchs() {
     };
     let goal = Goal::labels();
     let none = NoExamples;
-    let job =
-        Job { network: &network, examples: &none, goal: &goal, recipe: &recipe, threads: 1, device: &device };
+    let job = Job { network: &network, examples: &none, goal: &goal, recipe: &recipe, threads: 1, device: &device };
     let input = Tensor::<1>::from_data(batch.inputs[0].as_slice(), &device).reshape([EXAMPLES, 3, 32, 32]);
     let scores = network.forward(&parameters, &[input], &[network.scores()], None, &device).values.remove(0);
     let scores = floats(&scores.reshape([EXAMPLES * CLASSES]));
@@ -150,7 +163,12 @@ fn a_step_of_the_mpcvit_cifar_network_is_pytorchs() {
     let mut optimiser = AdamWs::new(parameters.0.len(), fixture.weight_decay);
     optimiser.step(&mut parameters, step.gradients, fixture.rate);
     for parameter in &parameters.0 {
-        compare(&format!("{} after the step", parameter.name), &parameter.value, &fixture.parameters[&parameter.name].after, 1.0);
+        compare(
+            &format!("{} after the step", parameter.name),
+            &parameter.value,
+            &fixture.parameters[&parameter.name].after,
+            1.0,
+        );
     }
 }
 

@@ -62,7 +62,9 @@ impl Sites {
                     let layer = node.path.split('/').next().unwrap_or_default();
                     branches.extend(branch.map(|branch| (branch, layer)));
                 }
-                Op::MatMul(map, _) if options.attention_dropout > 0.0 && once(map) && !scores_of(graph, map).is_empty() => {
+                Op::MatMul(map, _)
+                    if options.attention_dropout > 0.0 && once(map) && !scores_of(graph, map).is_empty() =>
+                {
                     sites.insert(map, Site::Entries(options.attention_dropout));
                 }
                 _ => {}

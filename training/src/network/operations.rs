@@ -156,9 +156,12 @@ pub(super) fn apply(
             let x = take(*x);
             let [examples, channels, height, width] = x.dims();
             let (down, right) = (height / size, width / size);
-            x.reshape([examples, channels, down, *size, right, *size])
-                .permute([0, 2, 4, 1, 3, 5])
-                .reshape([examples, 1, down * right, channels * size * size])
+            x.reshape([examples, channels, down, *size, right, *size]).permute([0, 2, 4, 1, 3, 5]).reshape([
+                examples,
+                1,
+                down * right,
+                channels * size * size,
+            ])
         }
         Op::Normalize { x, mean, std } => {
             let axis = aligned(0, graph.node(*x));
