@@ -139,6 +139,18 @@ impl ModelOptions {
         Ok((!plans.is_empty()).then_some(plans.into()))
     }
 
+    /// The same with every plan of a file, which names the plans that it replaces.
+    pub(crate) fn with_plans_of(&self, path: &Path) -> Result<Self> {
+        let name = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read the plan {name}"))?;
+        let plans: BTreeMap<String, PlanValue> = serde_json::from_str(&text)
+            .with_context(|| format!("{name} does not name the plans that it replaces, as {{\"PLAN\": […]}} would"))?;
+        let mut options = self.clone();
+        let Some(file) = path.to_str() else { bail!("{name} has a name that is not UTF-8") };
+        options.plans.extend(plans.keys().map(|plan| format!("{plan}={file}")));
+        Ok(options)
+    }
+
     /// As lowering takes them.
     pub(crate) fn lower_options(&self) -> Result<LowerOptions> {
         let mut options = LowerOptions::default();

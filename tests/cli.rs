@@ -16,6 +16,8 @@ mod machines;
 mod networks;
 #[path = "cli/new.rs"]
 mod new;
+#[path = "cli/pareto.rs"]
+mod pareto;
 #[path = "cli/sessions.rs"]
 mod sessions;
 #[path = "cli/support.rs"]

@@ -3,6 +3,7 @@
 mod experiment;
 mod models;
 mod normal;
+mod pareto;
 mod scaling;
 mod session;
 mod setting;
@@ -23,6 +24,7 @@ use crate::terminal::Terminal;
 Examples:
   mpcc bench models --model cifar-half --net loopback,wan --repeat 5
   mpcc bench scaling --repeat 5 --output scaling
+  mpcc bench pareto model.mpv --points runs --data cifar10/test -o report
   mpcc bench table1
   mpcc bench table2 --tokens 65 --measure wan
   mpcc bench table2 --function softmax --json")]
@@ -34,6 +36,7 @@ pub(crate) struct BenchArguments {
 #[derive(Debug, Subcommand)]
 enum Table {
     Models(models::ModelsArguments),
+    Pareto(pareto::ParetoArguments),
     Scaling(scaling::ScalingArguments),
     Table1(table1::Table1Arguments),
     Table2(table2::Table2Arguments),
@@ -42,6 +45,7 @@ enum Table {
 pub(crate) fn run(arguments: &BenchArguments, terminal: &Terminal) -> Result<()> {
     match &arguments.table {
         Table::Models(arguments) => models::run(arguments, terminal),
+        Table::Pareto(arguments) => pareto::run(arguments, terminal),
         Table::Scaling(arguments) => scaling::run(arguments, terminal),
         Table::Table1(arguments) => table1::run(arguments, terminal),
         Table::Table2(arguments) => table2::run(arguments, terminal),

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use mpcc_compiler::artefact::Artefact;
@@ -14,6 +14,8 @@ use mpcc_runtime::Measurement;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Bug;
+use crate::outputs::Revealed;
+use crate::terminal::Terminal;
 
 /// What a session took.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -30,6 +32,12 @@ pub(super) struct Measured {
 #[derive(Deserialize)]
 struct Report {
     measured: Measurement,
+    inferences: Vec<Inference>,
+}
+
+#[derive(Deserialize)]
+struct Inference {
+    outputs: Vec<Revealed>,
 }
 
 /// The files and the network of a session.
@@ -52,6 +60,16 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Runs all three roles as processes on this machine.
     pub(super) fn run(&self) -> Result<Measurement> {
+        Ok(self.report(false)?.measured)
+    }
+
+    /// The same, with progress where that is shown, and the outputs of each inference.
+    pub(super) fn outputs(&self, terminal: &Terminal) -> Result<(Measurement, Vec<Vec<Revealed>>)> {
+        let report = self.report(terminal.progress())?;
+        Ok((report.measured, report.inferences.into_iter().map(|inference| inference.outputs).collect()))
+    }
+
+    fn report(&self, progress: bool) -> Result<Report> {
         let mut command = Command::new(env::current_exe().context("cannot find this program")?);
         command.arg("run").arg(self.program).arg("--weights").arg(self.weights);
         for input in self.inputs {
@@ -59,13 +77,18 @@ impl Session<'_> {
         }
         command.arg("--batch").arg(self.batch.to_string());
         command.args(["--net", self.network, "--net-emulate", if self.imitated { "on" } else { "off" }]);
-        let output = command.args(["--json", "--quiet"]).stdin(Stdio::null()).output();
+        command.arg("--json").stdin(Stdio::null()).stdout(Stdio::piped());
+        if progress {
+            command.stderr(Stdio::inherit());
+        } else {
+            command.arg("--quiet").stderr(Stdio::piped());
+        }
+        let output = command.spawn().and_then(Child::wait_with_output);
         let output = output.context("cannot start a session")?;
         if !output.status.success() {
             bail!("a session failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        let report: Report = serde_json::from_slice(&output.stdout)?;
-        Ok(report.measured)
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 }
 

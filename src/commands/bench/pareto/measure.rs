@@ -1,0 +1,264 @@
+//! One variant measured: the float network in the clear, private sessions on the same inputs, and latency by network.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result};
+use mpcc_channel::NetworkProfile;
+use mpcc_compiler::evaluate::Evaluator;
+use mpcc_compiler::graph::Graph;
+use mpcc_import::inputs::Reader;
+use mpcc_import::weights;
+use mpcc_program::machine::Machine;
+use mpcc_program::program::Output;
+
+use super::super::models::medians;
+use super::super::session::Session;
+use super::images::{Images, Labelled};
+use super::plans::Plan;
+use super::points::{Origin, Place};
+use super::report::{Counted, OnNetwork, Point, Private};
+use crate::encoded;
+use crate::estimate::Priced;
+use crate::failure::Bug;
+use crate::machine::cores;
+use crate::model::{self, Model, ModelOptions, Target};
+use crate::outputs::{Revealed, largest_difference};
+use crate::progress::Bar;
+use crate::ranges::{self, RangeOptions};
+use crate::report::{Predicted, Seconds};
+use crate::terminal::Terminal;
+
+/// What is to be measured of every variant.
+pub(super) struct Wanted<'a> {
+    pub(super) networks: &'a [NetworkProfile],
+    pub(super) machine: &'a Machine,
+    /// Sessions of one inference for each latency.
+    pub(super) repeat: usize,
+    /// Whether inputs are run with every network's program.
+    pub(super) every_program: bool,
+    /// For artefacts.
+    pub(super) directory: &'a Path,
+}
+
+/// A variant whose files are fine, planned for every network.
+pub(super) struct Ready {
+    place: Place,
+    weights: PathBuf,
+    origin: Origin,
+    plans: Vec<Plan>,
+    /// With the artefact for the first network.
+    model: Model,
+    programs: Vec<Program>,
+}
+
+/// A program for a network.
+struct Program {
+    network: NetworkProfile,
+    /// Its artefact.
+    file: PathBuf,
+    /// Its hash.
+    hash: String,
+    predicted: Predicted,
+}
+
+impl Ready {
+    /// Reads and plans the variant that is the `index`th.
+    pub(super) fn new(
+        path: &Path,
+        options: &ModelOptions,
+        place: Place,
+        index: usize,
+        wanted: &Wanted<'_>,
+        terminal: &Terminal,
+    ) -> Result<Self> {
+        let origin = place.origin()?;
+        let options = match place.plan() {
+            Some(plan) => options.with_plans_of(&plan)?,
+            None => options.clone(),
+        };
+        let source = model::read_source(path, &options, terminal)?;
+        let found = ranges::find(&source, &RangeOptions::of_file(Some(place.ranges())), None, terminal)?;
+        let file = place.weights();
+        weights::load(&file, &source.rewritten.graph)?;
+        let mut first = None;
+        let mut programs = Vec::with_capacity(wanted.networks.len());
+        for network in wanted.networks {
+            let target = Target { network: network.clone(), machine: wanted.machine.clone() };
+            let artefact = source.assemble(&found, &target)?;
+            let program = wanted.directory.join(format!("{index}-{}.mpca", programs.len()));
+            fs::write(&program, artefact.to_bytes()).context("cannot write to the temporary directory")?;
+            let predicted = Priced::new(&artefact.program, wanted.machine).predict(network, 1, 1);
+            let hash = artefact.manifest.program.clone();
+            programs.push(Program { network: network.clone(), file: program, hash, predicted });
+            first.get_or_insert(artefact);
+        }
+        let artefact = first.ok_or_else(|| Bug("there is no network".to_owned()))?;
+        let plans = artefact.manifest.plans.iter().map(|(name, written)| Plan::read(name, written));
+        let plans = plans.collect::<Result<_, _>>()?;
+        Ok(Self { place, weights: file, origin, plans, model: Model { artefact, source: Some(source) }, programs })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.place.name
+    }
+
+    pub(super) fn graph(&self) -> &Graph {
+        &self.model.artefact.graph
+    }
+
+    pub(super) fn outputs(&self) -> &[Output] {
+        &self.model.artefact.program.outputs
+    }
+
+    /// The trust model that its sessions have.
+    pub(super) fn trust(&self) -> &str {
+        &self.model.artefact.manifest.trust
+    }
+
+    /// Runs everything that is wanted of it.
+    pub(super) fn measure(&self, images: &Images, wanted: &Wanted<'_>, terminal: &Terminal) -> Result<Point> {
+        let say = |text: String| terminal.remark(&format!("{}: {text}", self.name()));
+        let float = self.float(&images.all, terminal)?;
+        let correct = |outputs: &[Vec<Revealed>]| right(outputs, &images.all);
+        let float_all = Counted { inputs: float.len(), correct: correct(&float) };
+        say(format!("the float network gets {} of {} right", float_all.correct, float_all.inputs));
+        let same = &float[..images.private];
+        let float_same = Counted { inputs: same.len(), correct: correct(same) };
+        let mut networks: Vec<OnNetwork> = Vec::with_capacity(self.programs.len());
+        for program in &self.programs {
+            let known = networks.iter().find(|other| other.program == program.hash).and_then(|other| other.private);
+            let private = match known {
+                Some(private) => Some(private),
+                None if images.private > 0 && (wanted.every_program || networks.is_empty()) => {
+                    let private = self.private(program, images, same, terminal)?;
+                    say(format!(
+                        "privately {} of {} right, {} labels as the float network's",
+                        private.correct, private.inputs, private.agreeing
+                    ));
+                    Some(private)
+                }
+                None => None,
+            };
+            networks.push(self.latency(program, images, private, wanted, terminal)?);
+        }
+        Ok(Point {
+            name: self.place.name.clone(),
+            variant: self.place.variant.clone(),
+            directory: self.place.directory.display().to_string(),
+            origin: self.origin.clone(),
+            plans: self.plans.clone(),
+            float: float_all,
+            float_on_private_inputs: float_same,
+            networks,
+        })
+    }
+
+    /// Outputs of the float network, on all cores.
+    fn float(&self, inputs: &[Labelled], terminal: &Terminal) -> Result<Vec<Vec<Revealed>>> {
+        let artefact = &self.model.artefact;
+        let params = weights::load(&self.weights, &artefact.graph)?.params;
+        let evaluator = Evaluator::new(self.model.float_graph(), &params)?;
+        let bar = Bar::new(terminal, inputs.len() as u64, "float network");
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<Vec<(usize, Vec<Revealed>)>> {
+            let reader = Reader::new(&artefact.graph, artefact.tokenizer.as_deref())?;
+            let mut done = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(input) = inputs.get(index) else { return Ok(done) };
+                let given = reader.load(&input.example)?;
+                let outputs = encoded::float_outputs(&self.model, &evaluator, &given.inputs);
+                done.push((index, outputs.with_context(|| input.example.to_string())?));
+                bar.advance();
+            }
+        };
+        let parts: Vec<_> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..cores().min(inputs.len()).max(1)).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().map(|worker| worker.join().map_err(|_| Bug("a thread panicked".to_owned()))).collect()
+        });
+        bar.finish();
+        let mut all = Vec::with_capacity(inputs.len());
+        for part in parts {
+            all.extend(part??);
+        }
+        all.sort_by_key(|(index, _)| *index);
+        Ok(all.into_iter().map(|(_, outputs)| outputs).collect())
+    }
+
+    /// All private inputs in one session, on links that are not shaped.
+    fn private(
+        &self,
+        program: &Program,
+        images: &Images,
+        float: &[Vec<Revealed>],
+        terminal: &Terminal,
+    ) -> Result<Private> {
+        let inputs = [images.directory.clone().into_os_string()];
+        let session = self.session(program, &inputs, false);
+        let (took, outputs) = session.outputs(terminal)?;
+        if outputs.len() != images.private {
+            return Err(Bug(format!("{} inferences were run instead of {}", outputs.len(), images.private)).into());
+        }
+        let pairs = || outputs.iter().zip(float);
+        let error = |(one, other): (&Vec<Revealed>, &Vec<Revealed>)| {
+            one.iter().zip(other).map(|(a, b)| largest_difference(&a.values, &b.values)).fold(0.0, f64::max)
+        };
+        Ok(Private {
+            inputs: outputs.len(),
+            correct: right(&outputs, &images.all),
+            agreeing: pairs().filter(|(one, other)| label(one) == label(other)).count(),
+            largest_error: pairs().map(error).fold(0.0, f64::max),
+            online_seconds: took.online_seconds,
+            offline_seconds: took.offline_seconds,
+        })
+    }
+
+    fn latency(
+        &self,
+        program: &Program,
+        images: &Images,
+        private: Option<Private>,
+        wanted: &Wanted<'_>,
+        terminal: &Terminal,
+    ) -> Result<OnNetwork> {
+        let inputs = [images.one.clone().into_os_string()];
+        let session = self.session(program, &inputs, true);
+        let mut sessions = Vec::with_capacity(wanted.repeat);
+        for _ in 0..wanted.repeat {
+            let took = session.run()?;
+            let online = Seconds(took.online_seconds);
+            terminal.remark(&format!("{} on {}: {online} online", self.name(), program.network.name));
+            sessions.push(took);
+        }
+        let measured = medians(&sessions)?;
+        let hops = program.predicted.hops;
+        if let Some(measured) = measured.as_ref().filter(|measured| measured.hops != u64::from(hops)) {
+            return Err(Bug(format!("{} hops were measured where {hops} are planned", measured.hops)).into());
+        }
+        Ok(OnNetwork {
+            network: program.network.name.clone(),
+            program: program.hash.clone(),
+            predicted: program.predicted.clone(),
+            measured,
+            private,
+        })
+    }
+
+    fn session<'a>(&'a self, program: &'a Program, inputs: &'a [OsString], imitated: bool) -> Session<'a> {
+        let network = &program.network.name;
+        Session { program: &program.file, weights: &self.weights, inputs, batch: 1, network, imitated }
+    }
+}
+
+/// How many outputs have the right label.
+fn right(outputs: &[Vec<Revealed>], inputs: &[Labelled]) -> usize {
+    outputs.iter().zip(inputs).filter(|(outputs, input)| label(outputs) == Some(&input.label)).count()
+}
+
+fn label(outputs: &[Revealed]) -> Option<&str> {
+    outputs.iter().find_map(|output| output.label.as_deref())
+}
