@@ -281,6 +281,38 @@ pub struct Searched {
     pub param: ParamId,
 }
 
+impl Searched {
+    /// The coefficients that a search starts from, row-major: the first candidate alone.
+    pub fn start(&self) -> Vec<f64> {
+        let rest = self.candidates.len().saturating_sub(1);
+        (0..rest * self.positions.len()).map(|at| if at < self.positions.len() { 1.0 } else { 0.0 }).collect()
+    }
+}
+
+/// What an entry of a plan stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granularity {
+    /// A head of a layer.
+    Head,
+    /// A row of a layer, for all heads.
+    Row,
+    /// A layer.
+    Layer,
+}
+
+/// A plan that is to be searched, as the source has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPlan {
+    /// The plan, as `--plan` names it.
+    pub plan: String,
+    /// What its entries stand for.
+    pub granularity: Granularity,
+    /// Candidates by layer and position, the costliest first; a single one where the source decides. One position a layer
+    /// in a plan per layer.
+    pub entries: Vec<Vec<Vec<String>>>,
+}
+
 /// A model input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input {
@@ -372,6 +404,9 @@ pub struct Graph {
     /// never encoded.
     #[serde(skip)]
     pub searched: Vec<Searched>,
+    /// The plans that those entries are of.
+    #[serde(skip)]
+    pub open: Vec<OpenPlan>,
 }
 
 impl Graph {

@@ -30,16 +30,16 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use mpcc_grammar::Diagnostic;
 use mpcc_grammar::ast::{BlockDef, FnDef, ModelDef, Module, PartyWord, PlanDef, Span};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::graph::{Element, Graph, Node, NodeId, Op, Shape, Type, Visibility};
+use crate::graph::{Element, Graph, Node, NodeId, Op, OpenPlan, Shape, Type, Visibility};
 pub use builtins::{BuiltinFunction, builtin_functions};
 pub use plans::list as plan_entries;
 use report::{Draft, Report, error};
 use value::{Binding, Tensor, Value};
 
 /// A plan given from outside the source.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PlanValue {
     /// At the top: the name of a plan of the source. Inside a list: the name of a function.
@@ -89,6 +89,7 @@ pub fn lower(module: &Module, options: &LowerOptions) -> Result<(Graph, Vec<Diag
     if let Some(model) = lowerer.model {
         lowerer.model(model);
     }
+    lowerer.record_open();
     let (graph, report) = (lowerer.graph, lowerer.report);
     report.finish().map(|warnings| (graph, warnings))
 }
@@ -136,6 +137,8 @@ struct Lowerer<'a> {
     bound: HashMap<String, Vec<weights::Bound>>,
     /// Coefficients of searched entries that were applied already.
     coefficients: Vec<NodeId>,
+    /// Plans with searched entries of their own, in force or not.
+    open: Vec<OpenPlan>,
     /// Weights whose load-time reshape changed their declared shape, with that shape.
     reshaped: HashMap<NodeId, Shape>,
     /// The `weights` declaration, once met.
@@ -161,6 +164,7 @@ impl<'a> Lowerer<'a> {
             frames: Vec::new(),
             bound: HashMap::new(),
             coefficients: Vec::new(),
+            open: Vec::new(),
             reshaped: HashMap::new(),
             weights: None,
             tokenizer: None,

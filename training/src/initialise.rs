@@ -31,6 +31,11 @@ pub fn initialise(graph: &Graph, seed: u64) -> BTreeMap<String, Array> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(at as u64);
         let count = shape.iter().product();
+        let searched = graph.searched.iter().find(|searched| graph.params[searched.param.0 as usize].name == name);
+        if let Some(searched) = searched {
+            all.insert(name, Array::new(&shape, searched.start()));
+            continue;
+        }
         let data = match starts[name.as_str()] {
             Start::Constant(value) => vec![value; count],
             Start::Ones(ones) => (0..count).map(|at| if at < ones { 1.0 } else { 0.0 }).collect(),

@@ -18,6 +18,8 @@ pub enum Purpose {
     Augment,
     /// Mixing of one batch; the position is the batch.
     Mix,
+    /// A plan by chance; the position is what its name hashes to.
+    Plan,
 }
 
 /// A stream of draws.
@@ -35,6 +37,7 @@ impl Draws {
             Purpose::Order => 1,
             Purpose::Augment => 2,
             Purpose::Mix => 3,
+            Purpose::Plan => 4,
         };
         let mut stream = ChaCha8Rng::from_seed(key);
         stream.set_stream(position as u64);

@@ -76,7 +76,10 @@ impl<'a> Lowerer<'a> {
         let table = rows.map(|rows| Rc::new(Table { name: def.name.node.clone(), kind: def.kind.node, rows }));
         match (table, self.options.plans.get(&def.name.node)) {
             (Some(table), Some(replacement)) => self.replaced_plan(&table, &def.name.node, replacement, def.name.span),
-            (Some(table), None) => Value::Plan(table),
+            (Some(table), None) => {
+                self.note_open(&table);
+                Value::Plan(table)
+            }
             (None, _) => Value::Poison,
         }
     }
@@ -266,7 +269,9 @@ impl<'a> Lowerer<'a> {
         let replaced = self.replacement(table, value, span);
         match &replaced {
             Value::Plan(table) if table.rows.iter().flatten().any(|entry| matches!(entry, Entry::Searched(_))) => {
-                Value::Plan(Rc::new(renamed(table, called)))
+                let table = renamed(table, called);
+                self.note_open(&table);
+                Value::Plan(Rc::new(table))
             }
             _ => replaced,
         }

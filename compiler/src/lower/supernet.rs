@@ -4,13 +4,13 @@
 
 use std::rc::Rc;
 
-use mpcc_grammar::ast::{Expr, PlanDef, Span};
+use mpcc_grammar::ast::{Expr, PlanDef, PlanKind, Span};
 
 use super::Lowerer;
 use super::report::error;
 use super::types::shape_text;
 use super::value::{Candidates, Entry, Function, Table, Tensor, Value};
-use crate::graph::{Element, NodeId, Op, Searched, Shape, Type, Visibility};
+use crate::graph::{Element, Granularity, NodeId, Op, OpenPlan, Searched, Shape, Type, Visibility};
 
 /// Which entries of a plan are applied.
 pub(super) struct Place<'p> {
@@ -42,6 +42,30 @@ impl<'a> Lowerer<'a> {
         }
         let names = functions.iter().map(|function| function.name().to_owned()).collect();
         Some(Entry::Searched(Rc::new(Candidates { plan: def.name.node.clone(), names, functions, span })))
+    }
+
+    /// Keeps what a plan leaves to a search; a plan that follows another leaves nothing of its own.
+    pub(super) fn note_open(&mut self, table: &Table<'a>) {
+        let own = |entry: &Entry<'a>| matches!(entry, Entry::Searched(of) if of.plan == table.name);
+        if !table.rows.iter().flatten().any(own) || self.open.iter().any(|open| open.plan == table.name) {
+            return;
+        }
+        let names = |entry: &Entry<'a>| match entry {
+            Entry::Fixed(function) => vec![function.name().to_owned()],
+            Entry::Searched(candidates) => candidates.names.clone(),
+        };
+        let entries = table.rows.iter().map(|row| row.iter().map(names).collect()).collect();
+        self.open.push(OpenPlan { plan: table.name.clone(), granularity: granularity(table.kind), entries });
+    }
+
+    /// Hands out the open plans that something applied, in the order of their first coefficients.
+    pub(super) fn record_open(&mut self) {
+        for searched in &self.graph.searched {
+            let of = |open: &OpenPlan| open.plan == searched.plan;
+            if !self.graph.open.iter().any(of) {
+                self.graph.open.extend(self.open.iter().find(|open| of(open)).cloned());
+            }
+        }
     }
 
     /// Reports entries that are still to be searched, unless they are to be mixed.
@@ -187,6 +211,14 @@ impl<'a> Lowerer<'a> {
         let node = self.push(Op::Param(param), ty, span);
         self.coefficients.push(node);
         Some(node)
+    }
+}
+
+fn granularity(kind: PlanKind) -> Granularity {
+    match kind {
+        PlanKind::PerHead => Granularity::Head,
+        PlanKind::PerRow => Granularity::Row,
+        PlanKind::PerLayer => Granularity::Layer,
     }
 }
 

@@ -99,6 +99,11 @@ fn the_supernet_is_as_written_in_the_golden() {
     agrees(&folder("supernet").join("small.mpv"), "graph", &text::graph(&graph)).unwrap_or_else(|why| panic!("{why}"));
     let groups: Vec<(&str, usize, usize)> =
         graph.searched.iter().map(|s| (s.plan.as_str(), s.layer, s.positions.len())).collect();
+    let open: Vec<&str> = graph.open.iter().map(|open| open.plan.as_str()).collect();
+    assert_eq!(open, ["ATTN", "MASS", "ACT", "LAST"]);
+    assert_eq!(graph.open[0].entries[1][1..3], [vec!["relu_softmax", "scaling"], vec!["softmax"]]);
+    assert_eq!(graph.open[3].entries[0][0].len(), 3);
+    assert_eq!(graph.searched[3].start(), [1.0, 0.0]);
     let expected = [
         ("ATTN", 0, 4),
         ("MASS", 0, 5),
@@ -171,6 +176,7 @@ fn a_searched_plan_in_place_of_another_goes_by_the_name_of_that() {
     for name in ["ATTN", "attn"] {
         let searched = &with(name).searched[0];
         assert_eq!((searched.plan.as_str(), searched.candidates[0].as_str()), (name, "softmax"));
+        assert_eq!(with(name).open[0].plan, name);
     }
 }
 
