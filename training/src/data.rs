@@ -1,4 +1,4 @@
-//! Labelled images from directories and binary files.
+//! Labelled images from directories and binary files, and labelled texts.
 //!
 //! A data set is read whole, checked, and kept as bytes. Images are read exactly as a party reads its input for
 //! inference, so training and inference see the same pixels; nothing is scaled.
@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod hold_out;
 mod read;
+pub mod text;
 mod tiny;
 
 use std::collections::BTreeSet;
