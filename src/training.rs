@@ -10,11 +10,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::graph::{Element, Graph};
 use mpcc_training::batches::BatchOptions;
 use mpcc_training::data::{self, Dataset, Images};
-use mpcc_training::examples::{ImageExamples, in_order};
+use mpcc_training::examples::{Examples, ImageExamples};
 use mpcc_training::goal::Goal;
 use mpcc_training::initialise::initialise;
 use mpcc_training::network::Network;
@@ -32,10 +31,8 @@ pub(crate) use outcome::Finish;
 pub(crate) struct Prepared {
     /// The network.
     pub(crate) network: Network,
-    /// What it is trained on.
-    pub(crate) examples: ImageExamples,
-    /// Images that nothing is chosen by.
-    pub(crate) test: Option<Arc<Images>>,
+    /// What it is trained on and tested with.
+    pub(crate) examples: Box<dyn Examples>,
     /// How.
     pub(crate) recipe: Recipe,
     /// What it starts from.
@@ -104,9 +101,9 @@ pub(crate) fn prepare(
         images.len(),
     );
     let recipe = options.recipe(rest);
-    let examples = ImageExamples { images, trained: Arc::new(trained), held_out, options: batch };
-    let threads = options.threads();
-    Ok(Prepared { network, examples, test: dataset.test.map(Arc::new), recipe, parameters, device, threads })
+    let test = dataset.test.map(Arc::new);
+    let examples = Box::new(ImageExamples { images, trained: Arc::new(trained), held_out, test, options: batch });
+    Ok(Prepared { network, examples, recipe, parameters, device, threads: options.threads() })
 }
 
 /// A share of `of` left out, evenly over the classes.
@@ -122,7 +119,7 @@ impl Prepared {
         fs::create_dir_all(folder).with_context(|| format!("cannot make the directory {}", folder.display()))?;
         let job = Job {
             network: &self.network,
-            examples: &self.examples,
+            examples: self.examples.as_ref(),
             goal,
             recipe: &self.recipe,
             threads: self.threads,
@@ -139,22 +136,9 @@ impl Prepared {
 
     /// Share of the test split that weights name rightly.
     pub(crate) fn test_accuracy(&self, parameters: &Parameters) -> Option<(f64, usize)> {
-        let test = self.test.as_ref()?;
-        let all: Vec<usize> = (0..test.len()).collect();
-        let mut batches = in_order(test, &all, self.network.classes(), 1);
+        let mut batches = self.examples.tested();
         let share = accuracy(&self.network, parameters, &mut batches, self.threads, &self.device)?;
-        Some((share, test.len()))
-    }
-
-    /// Training images as the float evaluator takes them, `count` of them evenly over the data set.
-    pub(crate) fn images_for_ranges(&self, count: usize) -> Vec<Vec<Tensor>> {
-        let (images, indices) = (&self.examples.images, &self.examples.trained);
-        let count = count.min(indices.len());
-        let image = |at: usize| {
-            let pixels = images.image(indices[at * indices.len() / count]).iter().map(|v| f64::from(*v));
-            vec![Tensor::new(&images.shape, pixels.collect())]
-        };
-        (0..count).map(image).collect()
+        Some((share, self.examples.counts().tested))
     }
 }
 

@@ -82,7 +82,7 @@ impl Finish<'_> {
         let folder = &self.options.output;
         let place = Place::of(folder);
         if self.options.ranges_from > 0 {
-            let images = prepared.images_for_ranges(self.options.ranges_from);
+            let images = prepared.examples.plain(self.options.ranges_from);
             let found = ranges::observe_values(self.source, &place.weights, &images, terminal)?;
             let mut text = serde_json::to_string(&found)?;
             text.push('\n');
@@ -98,7 +98,7 @@ impl Finish<'_> {
         let kept = Parameters::new(graph, &kept, &prepared.device)
             .map_err(|name| anyhow::anyhow!("the weights just written lack {name}"))?;
         let test = prepared.test_accuracy(&kept).map(|(accuracy, images)| Test { accuracy, images });
-        let position = &trained.position;
+        let (position, counts) = (&trained.position, prepared.examples.counts());
         let outcome = Outcome {
             schema: "mpcc.training/1",
             command: self.command,
@@ -106,8 +106,8 @@ impl Finish<'_> {
             seed: self.options.seed,
             epochs: position.history.len(),
             parameters: kept.count(),
-            training_images: prepared.examples.trained.len(),
-            held_out_images: prepared.examples.held_out.len(),
+            training_images: counts.trained,
+            held_out_images: counts.held_out,
             from: self.options.from.as_ref().map(|path| path.display().to_string()),
             teacher: self.teacher.clone(),
             plans: &graph.plans,

@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 
 use mpcc_compiler::evaluate::Tensor as Array;
 use mpcc_compiler::graph::{Graph, NodeId, Op, ParamId};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::parameters::declared;
+use crate::random::{Draws, Purpose};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Start {
@@ -28,8 +27,7 @@ pub fn initialise(graph: &Graph, seed: u64) -> BTreeMap<String, Array> {
         graph.params.iter().enumerate().map(|(at, param)| (param.name.as_str(), start(graph, at))).collect();
     let mut all = BTreeMap::new();
     for (at, (name, shape)) in declared(graph).into_iter().enumerate() {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(at as u64);
+        let mut draws = Draws::new(seed, Purpose::FirstValues, 0, at);
         let count = shape.iter().product();
         let searched = graph.searched.iter().find(|searched| graph.params[searched.param.0 as usize].name == name);
         if let Some(searched) = searched {
@@ -39,7 +37,7 @@ pub fn initialise(graph: &Graph, seed: u64) -> BTreeMap<String, Array> {
         let data = match starts[name.as_str()] {
             Start::Constant(value) => vec![value; count],
             Start::Ones(ones) => (0..count).map(|at| if at < ones { 1.0 } else { 0.0 }).collect(),
-            Start::Normal(deviation) => (0..count).map(|_| deviation * normal(&mut random)).collect(),
+            Start::Normal(deviation) => (0..count).map(|_| deviation * cut_normal(&mut draws)).collect(),
         };
         all.insert(name, Array::new(&shape, data));
     }
@@ -77,12 +75,10 @@ fn start(graph: &Graph, at: usize) -> Start {
     }
 }
 
-/// A normal deviate within two deviations, by Box and Muller's method.
-fn normal(random: &mut ChaCha8Rng) -> f64 {
-    let mut uniform = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+/// A normal deviate within two deviations.
+fn cut_normal(draws: &mut Draws) -> f64 {
     loop {
-        let (radius, angle) = ((-2.0 * (1.0 - uniform()).ln()).sqrt(), std::f64::consts::TAU * uniform());
-        let deviate = radius * angle.cos();
+        let deviate = draws.normal();
         if deviate.abs() <= 2.0 {
             return deviate;
         }

@@ -20,6 +20,10 @@ pub enum Purpose {
     Mix,
     /// A plan by chance; the position is what its name hashes to.
     Plan,
+    /// First values of a parameter; the position is its number.
+    FirstValues,
+    /// What a network drops; the epoch is the number of the step, the position that of the piece of its batch.
+    Drop,
 }
 
 /// A stream of draws.
@@ -38,10 +42,17 @@ impl Draws {
             Purpose::Augment => 2,
             Purpose::Mix => 3,
             Purpose::Plan => 4,
+            Purpose::FirstValues => 5,
+            Purpose::Drop => 6,
         };
         let mut stream = ChaCha8Rng::from_seed(key);
         stream.set_stream(position as u64);
         Self(stream)
+    }
+
+    /// Uniform among all 32-bit numbers.
+    pub fn word(&mut self) -> u32 {
+        self.0.next_u32()
     }
 
     /// Uniform in [0, 1), a multiple of 2^-53.

@@ -198,7 +198,7 @@ impl Job<'_> {
         while position.epoch < self.recipe.schedule.total() {
             let mut entered = Instant::now();
             for batch in self.examples.epoch(position.epoch, position.batch) {
-                let number = (position.epoch * batches + position.batch) as u64;
+                let number = position.epoch * batches + position.batch;
                 let step = self.gradients(&parameters, &batch, &sites, number);
                 if !step.loss.is_finite() {
                     let (epoch, batch) = (position.epoch, position.batch);
@@ -272,14 +272,14 @@ impl Job<'_> {
     }
 
     /// Loss, gradients and right answers of a batch.
-    pub fn gradients(&self, parameters: &Parameters, batch: &Batch, sites: &Sites, number: u64) -> Step {
+    pub fn gradients(&self, parameters: &Parameters, batch: &Batch, sites: &Sites, number: usize) -> Step {
         let pieces = pieces(batch);
         let parts = on_threads(self.threads, pieces.len(), |at| {
             let piece = &pieces[at];
             let share = piece.len() as f64 / batch.size as f64;
             let device = self.device.clone().autodiff();
             let leaves = leaves(parameters);
-            let noise = Noise::new(sites, self.recipe.seed, (number << 16) + at as u64, &device);
+            let noise = Noise::new(sites, self.recipe.seed, number, at, &device);
             let taken = on_device(self.network, batch, piece, &device);
             let (loss, scores) = self.goal.loss(self.network, &leaves, taken, &noise, &device);
             let mut loss = loss.mul_scalar(share);

@@ -89,7 +89,7 @@ fn examples() -> ImageExamples {
         threads: 1,
         drop_last: true,
     };
-    ImageExamples { images, trained: Arc::new(trained), held_out, options }
+    ImageExamples { images, trained: Arc::new(trained), held_out, test: None, options }
 }
 
 fn recipe(epochs: usize) -> Recipe {

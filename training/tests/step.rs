@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use mpcc_compiler::compile::rewrite;
 use mpcc_compiler::evaluate::Tensor as Array;
 use mpcc_compiler::lower::{LowerOptions, PlanValue};
-use mpcc_training::examples::Batch;
+use mpcc_training::examples::{Batch, ListedExamples};
 use mpcc_training::goal::Goal;
 use mpcc_training::network::{Network, NoiseOptions, Sites};
 use mpcc_training::optimise::{AdamWs, Schedule};
@@ -144,7 +144,7 @@ fn a_step_of_the_mpcvit_cifar_network_is_pytorchs() {
         rest: String::new(),
     };
     let goal = Goal::labels();
-    let none = NoExamples;
+    let none = ListedExamples::default();
     let job = Job { network: &network, examples: &none, goal: &goal, recipe: &recipe, threads: 1, device: &device };
     let input = Tensor::<1>::from_data(batch.inputs[0].as_slice(), &device).reshape([EXAMPLES, 3, 32, 32]);
     let scores = network.forward(&parameters, &[input], &[network.scores()], None, &device).values.remove(0);
@@ -169,19 +169,5 @@ fn a_step_of_the_mpcvit_cifar_network_is_pytorchs() {
             &fixture.parameters[&parameter.name].after,
             1.0,
         );
-    }
-}
-
-struct NoExamples;
-
-impl mpcc_training::examples::Examples for NoExamples {
-    fn batches(&self) -> usize {
-        0
-    }
-    fn epoch(&self, _: usize, _: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        Box::new(std::iter::empty())
-    }
-    fn held_out(&self) -> Box<dyn Iterator<Item = Batch> + '_> {
-        Box::new(std::iter::empty())
     }
 }

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 
 use burn::tensor::{Device, Tensor};
 use mpcc_compiler::graph::{Graph, NodeId, Op};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde::{Deserialize, Serialize};
+
+use crate::random::{Draws, Purpose};
 
 /// Probabilities, from 0 up to, not including, 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct Sites(HashMap<NodeId, Site>);
 #[derive(Debug)]
 pub struct Noise<'s> {
     sites: &'s Sites,
-    random: RefCell<ChaCha8Rng>,
+    draws: RefCell<Draws>,
     device: Device,
 }
 
@@ -95,11 +95,10 @@ impl Sites {
 }
 
 impl<'s> Noise<'s> {
-    /// The noise of a pass that nothing else is numbered as.
-    pub fn new(sites: &'s Sites, seed: u64, number: u64, device: &Device) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(number);
-        Self { sites, random: RefCell::new(random), device: device.clone() }
+    /// The noise of a piece of a step's batch.
+    pub fn new(sites: &'s Sites, seed: u64, step: usize, piece: usize, device: &Device) -> Self {
+        let draws = RefCell::new(Draws::new(seed, Purpose::Drop, step, piece));
+        Self { sites, draws, device: device.clone() }
     }
 
     /// The value with its noise, if it takes any.
@@ -120,11 +119,10 @@ impl<'s> Noise<'s> {
 
     /// 0 with probability `rate`, else what keeps the mean.
     fn kept(&self, rate: f64, dims: [usize; 4]) -> Tensor<4> {
-        let mut bytes = vec![0; 4 * dims.iter().product::<usize>()];
-        self.random.borrow_mut().fill_bytes(&mut bytes);
-        let (limit, kept) = ((rate * 4_294_967_296.0) as u32, (1.0 / (1.0 - rate)) as f32);
-        let draw = |b: &[u8]| u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-        let kept: Vec<f32> = bytes.chunks_exact(4).map(|b| if draw(b) < limit { 0.0 } else { kept }).collect();
+        let mut draws = self.draws.borrow_mut();
+        let (limit, scale) = ((rate * 4_294_967_296.0) as u32, (1.0 / (1.0 - rate)) as f32);
+        let draw = |_| if draws.word() < limit { 0.0 } else { scale };
+        let kept: Vec<f32> = (0..dims.iter().product()).map(draw).collect();
         Tensor::<1>::from_data(kept.as_slice(), &self.device).reshape(dims)
     }
 }
