@@ -84,7 +84,7 @@ fn examples() -> ImageExamples {
         seed: 3,
         classes: CLASSES,
         augment: Augment::crop_flip(),
-        mix: Mix::cifar(),
+        mix: Mix { until: Some(2), ..Mix::cifar() },
         smoothing: 0.1,
         threads: 1,
         drop_last: true,
@@ -94,7 +94,7 @@ fn examples() -> ImageExamples {
 
 fn recipe(epochs: usize) -> Recipe {
     Recipe {
-        schedule: Schedule { rate: 5e-3, least_rate: 1e-4, warm_up_rate: 1e-4, epochs, warm_up: 1, cool_down: 1 },
+        schedule: Schedule { rate: 1e-2, least_rate: 1e-4, warm_up_rate: 1e-4, epochs, warm_up: 1, cool_down: 1 },
         weight_decay: 0.05,
         clip: Some(1.0),
         noise: NoiseOptions { drop_path: 0.2, attention_dropout: 0.1 },
@@ -111,7 +111,7 @@ fn network(source: &str) -> Network {
 
 /// Trains in `folder`, stopping after each of `stops` steps in turn; the bits of the weights, and the accuracy at the end.
 fn weights(folder: &Path, threads: usize, stops: &[usize]) -> (Vec<u8>, f64) {
-    let (network, examples, recipe, device) = (network(SOURCE), examples(), recipe(3), Device::flex());
+    let (network, examples, recipe, device) = (network(SOURCE), examples(), recipe(9), Device::flex());
     let goal = Goal::labels();
     let job = Job { network: &network, examples: &examples, goal: &goal, recipe: &recipe, threads, device: &device };
     let start = Parameters::new(network.graph(), &initialise(network.graph(), 5), &device).expect("all parameters");
@@ -125,7 +125,7 @@ fn weights(folder: &Path, threads: usize, stops: &[usize]) -> (Vec<u8>, f64) {
         assert!(matches!(stopped, Err(TrainError::Stopped)), "{stopped:?}");
     }
     let trained = job.train(start, &place, &mut |_| Verdict::GoOn).expect("trained");
-    assert_eq!(trained.position.history.len(), 4);
+    assert_eq!(trained.position.history.len(), 10);
     let last = trained.position.history.last().and_then(|epoch| epoch.held_out).expect("held-out images");
     let state = std::fs::read(&place.weights).expect("weights");
     let all: Vec<u8> = trained
@@ -153,7 +153,7 @@ fn a_checkpoint_of_another_run_is_refused() {
     let folder = tempfile::tempdir().expect("a directory");
     weights(folder.path(), 1, &[]);
     let (network, examples, device, goal) = (network(SOURCE), examples(), Device::flex(), Goal::labels());
-    let other = Recipe { weight_decay: 0.04, ..recipe(3) };
+    let other = Recipe { weight_decay: 0.04, ..recipe(9) };
     let job = Job { network: &network, examples: &examples, goal: &goal, recipe: &other, threads: 1, device: &device };
     let start = Parameters::new(network.graph(), &initialise(network.graph(), 5), &device).expect("all parameters");
     let refused = job.train(start, &Place::of(folder.path()), &mut |_| Verdict::GoOn).expect_err("other options");
