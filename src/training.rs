@@ -1,27 +1,25 @@
 //! What `train`, `search` and `distill` share: their options, the data set, the run with its progress, and its files.
 
+mod data;
 mod options;
 mod outcome;
 mod watch;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
-use mpcc_compiler::graph::{Element, Graph};
-use mpcc_training::batches::BatchOptions;
-use mpcc_training::data::{self, Dataset, Images};
-use mpcc_training::examples::{Examples, ImageExamples};
+use mpcc_compiler::graph::Graph;
+use mpcc_training::examples::Examples;
 use mpcc_training::goal::Goal;
 use mpcc_training::initialise::initialise;
 use mpcc_training::network::Network;
 use mpcc_training::parameters::{Parameters, start_from};
 use mpcc_training::train::{Job, Place, Recipe, TrainError, Trained, accuracy};
 
-use crate::failure::{Interrupted, Usage};
-use crate::progress::Bar;
+use crate::failure::Interrupted;
 use crate::terminal::Terminal;
 
 pub(crate) use options::TrainingOptions;
@@ -43,10 +41,11 @@ pub(crate) struct Prepared {
 }
 
 /// Reads the data set and prepares `graph` to be trained on it. Parameters that `free` names may be absent in the weights
-/// that the run starts from. `rest` is what the result depends on besides.
+/// that the run starts from. `tokenizer` is the one that the graph declares, and `rest` what the result depends on besides.
 pub(crate) fn prepare(
     graph: &Graph,
     options: &TrainingOptions,
+    tokenizer: Option<&[u8]>,
     free: impl Fn(&str) -> bool,
     rest: &str,
     terminal: &Terminal,
@@ -54,36 +53,9 @@ pub(crate) fn prepare(
     let graph = Arc::new(graph.clone());
     let network = Network::new(Arc::clone(&graph))?;
     let device = options.device()?;
-    let shape = image_shape(&graph)?;
-    let mut dataset = read(&options.data, shape, terminal)?;
-    let labels = graph.outputs.first().map(|output| output.labels.clone()).unwrap_or_default();
-    if !labels.is_empty() {
-        dataset.order_classes(&labels)?;
-    }
-    let (found, classes) = (dataset.train.classes.len(), network.classes());
-    if found != classes {
-        bail!("{} has {found} classes, the model scores {classes}", options.data.display());
-    }
-    let images = Arc::new(dataset.train);
-    let (mut trained, held_out) = if options.held_out > 0.0 {
-        data::hold_out(&images, options.held_out, options.seed)
-    } else {
-        ((0..images.len()).collect(), Vec::new())
-    };
-    if let Some(limit) = options.limit.filter(|limit| *limit < trained.len()) {
-        let share = 1.0 - limit as f64 / trained.len() as f64;
-        let part = subset(&images, &trained, share, options.seed);
-        trained = part;
-    }
-    let batch = BatchOptions {
-        size: options.batch,
-        seed: options.seed,
-        classes,
-        augment: options.augment(shape),
-        mix: options.mix(),
-        smoothing: options.smoothing,
-        threads: 1,
-        drop_last: true,
+    let examples: Box<dyn Examples> = match graph.tokenizer {
+        Some(_) => Box::new(data::texts(&graph, network.classes(), options, tokenizer)?),
+        None => Box::new(data::images(&graph, network.classes(), options, terminal)?),
     };
     let start = initialise(&graph, options.seed);
     let start = match &options.from {
@@ -94,23 +66,14 @@ pub(crate) fn prepare(
         .map_err(|name| anyhow::anyhow!("the parameter {name} has no first values"))?;
     let began = blake3::hash(&serde_json::to_vec(&start.iter().map(|(n, t)| (n, &t.data)).collect::<Vec<_>>())?);
     let rest = format!(
-        "{rest}; graph {}; start {}; {} of {} images; {batch:?}",
+        "{rest}; graph {}; start {}; data {} in batches of {}",
         mpcc_compiler::ranges::digest(&graph),
         began.to_hex(),
-        trained.len(),
-        images.len(),
+        examples.described(),
+        options.batch,
     );
     let recipe = options.recipe(rest);
-    let test = dataset.test.map(Arc::new);
-    let examples = Box::new(ImageExamples { images, trained: Arc::new(trained), held_out, test, options: batch });
     Ok(Prepared { network, examples, recipe, parameters, device, threads: options.threads() })
-}
-
-/// A share of `of` left out, evenly over the classes.
-fn subset(images: &Images, of: &[usize], share: f64, seed: u64) -> Vec<usize> {
-    let (kept, _) = data::hold_out(images, share, seed ^ 0x5eed);
-    let wanted: std::collections::BTreeSet<usize> = of.iter().copied().collect();
-    kept.into_iter().filter(|index| wanted.contains(index)).collect()
 }
 
 impl Prepared {
@@ -140,26 +103,4 @@ impl Prepared {
         let share = accuracy(&self.network, parameters, &mut batches, self.threads, &self.device)?;
         Some((share, self.examples.counts().tested))
     }
-}
-
-fn image_shape(graph: &Graph) -> Result<[usize; 3]> {
-    match graph.inputs.as_slice() {
-        [input] if input.ty.element == Element::U8 => match input.ty.shape.as_slice() {
-            [c, h, w] => Ok([*c, *h, *w]),
-            other => bail!("the input `{}` is no image: it has extents {other:?}", input.name),
-        },
-        _ => bail!(
-            "this model is not one of images: training takes models with one input of bytes, `Tensor<u8, 3, H, W>`"
-        ),
-    }
-}
-
-fn read(dir: &PathBuf, shape: [usize; 3], terminal: &Terminal) -> Result<Dataset> {
-    let bar = Bar::new(terminal, 1, "reading images");
-    let dataset = data::open(dir, shape, &mut |done, all| bar.state(done as u64, all as u64));
-    bar.finish();
-    dataset.map_err(|error| match error {
-        data::DataError::NotADirectory { .. } => Usage(error.to_string()).into(),
-        error => error.into(),
-    })
 }

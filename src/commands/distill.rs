@@ -10,6 +10,7 @@ use mpcc_training::network::Network;
 use mpcc_training::parameters::{Parameters, start_from};
 use std::sync::Arc;
 
+use crate::examples;
 use crate::failure::Usage;
 use crate::model::{self, ModelOptions};
 use crate::terminal::Terminal;
@@ -97,7 +98,9 @@ pub(crate) fn run(arguments: &DistillArguments, terminal: &Terminal) -> Result<(
     let options = &arguments.training;
     let digest = blake3::hash(&std::fs::read(&arguments.teacher_weights)?).to_hex();
     let rest = format!("distilled {chi} {beta} {gamma} {} {layers} from {digest}", arguments.temperature);
-    let prepared = training::prepare(&source.rewritten.lowered, options, |_| false, &rest, terminal)?;
+    let tokenizer = examples::tokenizer(&source)?;
+    let prepared =
+        training::prepare(&source.rewritten.lowered, options, tokenizer.as_deref(), |_| false, &rest, terminal)?;
     teacher.check(&prepared.network)?;
     let goal = Goal { labels: gamma, teacher: Some(teacher), penalty: None };
     let trained = prepared.run(&goal, &options.output, terminal)?;

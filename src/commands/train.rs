@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use mpcc_training::goal::Goal;
 
+use crate::examples;
 use crate::model::{self, ModelOptions};
 use crate::terminal::Terminal;
 use crate::training::{self, Finish, TrainingOptions};
@@ -37,7 +38,9 @@ pub(crate) struct TrainArguments {
 pub(crate) fn run(arguments: &TrainArguments, terminal: &Terminal) -> Result<()> {
     let source = model::read_source(&arguments.model, &arguments.options, terminal)?;
     let options = &arguments.training;
-    let prepared = training::prepare(&source.rewritten.lowered, options, |_| false, "labels", terminal)?;
+    let tokenizer = examples::tokenizer(&source)?;
+    let prepared =
+        training::prepare(&source.rewritten.lowered, options, tokenizer.as_deref(), |_| false, "labels", terminal)?;
     let trained = prepared.run(&Goal::labels(), &options.output, terminal)?;
     let finish = Finish { command: "train", teacher: None, source: &source, plans: &arguments.options, options };
     finish.write(&prepared, &trained, terminal)

@@ -14,7 +14,8 @@ use mpcc_training::train::Recipe;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TrainingOptions {
     /// Labelled images: `train/CLASS/FILE` with `test/CLASS/FILE` or `val/…`, or `CLASS/FILE`; CIFAR-10 or CIFAR-100 as
-    /// binary files; Tiny-ImageNet as it is distributed.
+    /// binary files; Tiny-ImageNet as it is distributed. For a model of text, `train.tsv`, `dev.tsv` and `test.tsv` with
+    /// lines of LABEL, tab, TEXT, or `.jsonl` files.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// Where the run writes: weights, state, ranges and report. A run that was stopped goes on when the command is

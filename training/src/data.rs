@@ -76,6 +76,11 @@ impl Images {
         self.labels[i]
     }
 
+    /// The class of every image.
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
     /// Numbers the classes as `names` does, such as the labels of a model's output.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub trait Examples: Sync {
     fn tested(&self) -> Batches<'_>;
     /// How many examples are trained on, held out and tested.
     fn counts(&self) -> Counts;
+    /// What batches depend on, to be compared before a run goes on.
+    fn described(&self) -> String;
     /// At most `count` of the examples that are trained on, evenly over them, as the float evaluator takes them.
     fn plain(&self, count: usize) -> Vec<Vec<Tensor>>;
 }

@@ -83,7 +83,7 @@ impl Goal<'_> {
             let plain = device.clone().inner();
             let inputs: Vec<Tensor<4>> = piece.inputs.into_iter().map(Tensor::inner).collect();
             let taught = teacher.network.forward(teacher.parameters, &inputs, &wanted, None, &plain).values;
-            let mut taught = taught.into_iter().map(|value| Tensor::from_inner(value));
+            let mut taught = taught.into_iter().map(Tensor::from_inner);
             if let Some(from) = taught.next().filter(|_| teacher.logits > 0.0) {
                 let from = from.reshape([examples, classes]);
                 total = total + loss::logits(scores.clone(), from, teacher.temperature).mul_scalar(teacher.logits);

@@ -78,7 +78,7 @@ fn images(count: usize) -> Images {
 
 fn examples() -> ImageExamples {
     let images = Arc::new(images(220));
-    let (trained, held_out) = hold_out(&images, 0.25, 3);
+    let (trained, held_out) = hold_out(images.labels(), 0.25, 3);
     let options = BatchOptions {
         size: BATCH,
         seed: 3,

@@ -237,16 +237,16 @@ fn classes_take_the_order_of_a_model() {
 fn a_share_of_every_class_is_held_out() {
     let labels: Vec<usize> = (0..60).map(|i| if i < 40 { i % 2 } else { 2 }).chain([3]).collect();
     let images = images(labels, &["a", "b", "c", "d"]);
-    let (kept, held) = hold_out(&images, 0.1, 1);
+    let (kept, held) = hold_out(images.labels(), 0.1, 1);
     let per_class = |class| held.iter().filter(|i| images.label(**i) == class).count();
     assert_eq!([per_class(0), per_class(1), per_class(2), per_class(3)], [2, 2, 2, 0]);
     let mut all = [kept.clone(), held.clone()].concat();
     all.sort_unstable();
     assert_eq!(all, (0..61).collect::<Vec<_>>());
     assert!(kept.is_sorted() && held.is_sorted());
-    assert_eq!(hold_out(&images, 0.1, 1), (kept, held.clone()));
-    assert_ne!(hold_out(&images, 0.1, 2).1, held);
-    assert_eq!(hold_out(&images, 0.001, 1).1.len(), 3);
-    assert_eq!(hold_out(&images, 1.0, 1).0.len(), 4);
-    assert!(hold_out(&images, 0.0, 1).1.is_empty());
+    assert_eq!(hold_out(images.labels(), 0.1, 1), (kept, held.clone()));
+    assert_ne!(hold_out(images.labels(), 0.1, 2).1, held);
+    assert_eq!(hold_out(images.labels(), 0.001, 1).1.len(), 3);
+    assert_eq!(hold_out(images.labels(), 1.0, 1).0.len(), 4);
+    assert!(hold_out(images.labels(), 0.0, 1).1.is_empty());
 }

@@ -57,6 +57,10 @@ impl Examples for ImageExamples {
         Counts { trained: self.trained.len(), held_out: self.held_out.len(), tested }
     }
 
+    fn described(&self) -> String {
+        format!("{:?} of {} images, {:?}", self.counts(), self.images.len(), self.options)
+    }
+
     fn plain(&self, count: usize) -> Vec<Vec<Tensor>> {
         let image = |at| {
             let pixels = self.images.image(at).iter().map(|v| f64::from(*v));

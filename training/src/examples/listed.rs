@@ -66,6 +66,10 @@ impl Examples for ListedExamples {
         Counts { trained: self.trained.len(), held_out: self.held_out.len(), tested: self.tested.len() }
     }
 
+    fn described(&self) -> String {
+        format!("{:?} of {} examples, smoothing {}, seed {}", self.counts(), self.list.len(), self.smoothing, self.seed)
+    }
+
     fn plain(&self, count: usize) -> Vec<Vec<Tensor>> {
         evenly(&self.trained, count).map(|at| self.list[at].0.clone()).collect()
     }
