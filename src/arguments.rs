@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    bench, calibrate, check, compile, cost, deal, distill, explain, fmt, inspect, keygen, new, run, simulate, train,
-    weights,
+    bench, calibrate, check, compile, cost, deal, distill, explain, fmt, inspect, keygen, new, run, search, simulate,
+    train, weights,
 };
 
 /// Private inference: a compiler and runtime for transformers that compute on secret shares.
@@ -69,6 +69,7 @@ pub(crate) enum Command {
     Run(Box<run::RunArguments>),
     Deal(Box<deal::DealArguments>),
     Train(Box<train::TrainArguments>),
+    Search(Box<search::SearchArguments>),
     Distill(Box<distill::DistillArguments>),
     New(new::NewArguments),
     Weights(weights::WeightsArguments),

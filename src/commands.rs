@@ -13,6 +13,7 @@ pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod new;
 pub(crate) mod run;
+pub(crate) mod search;
 pub(crate) mod simulate;
 pub(crate) mod train;
 pub(crate) mod weights;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Run(arguments) => run::run(arguments, terminal),
         Command::Deal(arguments) => deal::run(arguments, terminal),
         Command::Train(arguments) => train::run(arguments, terminal),
+        Command::Search(arguments) => search::run(arguments, terminal),
         Command::Distill(arguments) => distill::run(arguments, terminal),
         Command::RoleProcess { .. } => run::role_process::run(),
         Command::New(arguments) => new::run(arguments, terminal),

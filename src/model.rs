@@ -111,6 +111,11 @@ impl ModelOptions {
             && self.alpha.is_none()
     }
 
+    /// What a second before the input is known counts.
+    pub(crate) fn counted_offline(&self) -> f64 {
+        self.alpha.unwrap_or(1.0)
+    }
+
     fn decided(&self) -> Decided {
         let comparison = match self.relu {
             ReluProtocol::Auto => None,
@@ -230,23 +235,33 @@ pub(crate) struct Source {
 
 /// Reads, checks and rewrites a model file; warnings are shown.
 pub(crate) fn read_source(path: &Path, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
-    let text = files::read_source(path)?;
+    read_as(path, &options.lower_options()?, options, terminal)
+}
+
+/// The same of a model whose plans are to be searched: its graphs mix the candidates of open entries, and cannot be planned.
+pub(crate) fn read_supernet(path: &Path, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
+    let lower = LowerOptions { supernet: true, ..options.lower_options()? };
+    read_as(path, &lower, options, terminal)
+}
+
+fn read_as(path: &Path, lower: &LowerOptions, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
+    let source = from_text(path, files::read_source(path)?, lower, options)?;
+    let warnings = &source.rewritten.warnings;
+    if !warnings.is_empty() {
+        terminal.remark(&mpcc_grammar::render(warnings, &source.text, &source.name, terminal.error_colour()));
+    }
+    Ok(source)
+}
+
+/// Checks and rewrites the text of a model file; `lower` stands for the plans and values of `options`.
+pub(crate) fn from_text(path: &Path, text: String, lower: &LowerOptions, options: &ModelOptions) -> Result<Source> {
     let name = files::source_name(path);
-    let rewritten = match compile::rewrite(&text, &options.lower_options()?) {
+    let rewritten = match compile::rewrite(&text, lower) {
         Ok(rewritten) => rewritten,
         Err(diagnostics) => return Err(SourceErrors { file: name, source_text: text, diagnostics }.into()),
     };
-    if !rewritten.warnings.is_empty() {
-        terminal.remark(&mpcc_grammar::render(&rewritten.warnings, &text, &name, terminal.error_colour()));
-    }
-    Ok(Source {
-        path: path.to_owned(),
-        name,
-        text,
-        rewritten,
-        decided: options.decided(),
-        alpha: options.alpha.unwrap_or(1.0),
-    })
+    let (decided, alpha) = (options.decided(), options.counted_offline());
+    Ok(Source { path: path.to_owned(), name, text, rewritten, decided, alpha })
 }
 
 impl Source {

@@ -23,7 +23,7 @@ use crate::failure::Interrupted;
 use crate::terminal::Terminal;
 
 pub(crate) use options::TrainingOptions;
-pub(crate) use outcome::Finish;
+pub(crate) use outcome::{Finish, Outcome};
 
 /// A network, its data and its recipe, ready to be trained.
 pub(crate) struct Prepared {

@@ -18,6 +18,8 @@ mod networks;
 mod new;
 #[path = "cli/pareto.rs"]
 mod pareto;
+#[path = "cli/search.rs"]
+mod search;
 #[path = "cli/sessions.rs"]
 mod sessions;
 #[path = "cli/support.rs"]

@@ -53,7 +53,42 @@ pub(crate) struct Test {
     pub(crate) images: usize,
 }
 
-impl Outcome<'_> {
+impl<'o> Outcome<'o> {
+    /// What a finished run says of itself.
+    pub(crate) fn of(
+        command: &'static str,
+        teacher: Option<String>,
+        options: &TrainingOptions,
+        prepared: &'o Prepared,
+        trained: &'o Trained,
+    ) -> Result<Self> {
+        let place = Place::of(&options.output);
+        let graph = prepared.network.graph();
+        let kept = start_from(&place.weights, graph, BTreeMap::new(), |_| false)?;
+        let kept = Parameters::new(graph, &kept, &prepared.device)
+            .map_err(|name| anyhow::anyhow!("the weights just written lack {name}"))?;
+        let test = prepared.test_accuracy(&kept).map(|(accuracy, images)| Test { accuracy, images });
+        let (position, counts) = (&trained.position, prepared.examples.counts());
+        Ok(Outcome {
+            schema: "mpcc.training/1",
+            command,
+            model: &graph.name,
+            seed: options.seed,
+            epochs: position.history.len(),
+            parameters: kept.count(),
+            training_images: counts.trained,
+            held_out_images: counts.held_out,
+            from: options.from.as_ref().map(|path| path.display().to_string()),
+            teacher,
+            plans: &graph.plans,
+            recipe: &prepared.recipe,
+            history: &position.history,
+            best: position.best,
+            test,
+            seconds: position.history.iter().map(|epoch| epoch.seconds).sum(),
+        })
+    }
+
     /// Writes it as JSON.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
@@ -93,30 +128,7 @@ impl Finish<'_> {
             text.push('\n');
             files::write(&folder.join("plan.json"), text.as_bytes())?;
         }
-        let graph = prepared.network.graph();
-        let kept = start_from(&place.weights, graph, BTreeMap::new(), |_| false)?;
-        let kept = Parameters::new(graph, &kept, &prepared.device)
-            .map_err(|name| anyhow::anyhow!("the weights just written lack {name}"))?;
-        let test = prepared.test_accuracy(&kept).map(|(accuracy, images)| Test { accuracy, images });
-        let (position, counts) = (&trained.position, prepared.examples.counts());
-        let outcome = Outcome {
-            schema: "mpcc.training/1",
-            command: self.command,
-            model: &graph.name,
-            seed: self.options.seed,
-            epochs: position.history.len(),
-            parameters: kept.count(),
-            training_images: counts.trained,
-            held_out_images: counts.held_out,
-            from: self.options.from.as_ref().map(|path| path.display().to_string()),
-            teacher: self.teacher.clone(),
-            plans: &graph.plans,
-            recipe: &prepared.recipe,
-            history: &position.history,
-            best: position.best,
-            test,
-            seconds: position.history.iter().map(|epoch| epoch.seconds).sum(),
-        };
+        let outcome = Outcome::of(self.command, self.teacher.clone(), self.options, prepared, trained)?;
         outcome.write(&folder.join("training.json"))?;
         terminal.result(&outcome, || outcome.text(&place.weights))?;
         Ok(())

@@ -29,11 +29,6 @@ pub fn initialise(graph: &Graph, seed: u64) -> BTreeMap<String, Array> {
     for (at, (name, shape)) in declared(graph).into_iter().enumerate() {
         let mut draws = Draws::new(seed, Purpose::FirstValues, 0, at);
         let count = shape.iter().product();
-        let searched = graph.searched.iter().find(|searched| graph.params[searched.param.0 as usize].name == name);
-        if let Some(searched) = searched {
-            all.insert(name, Array::new(&shape, searched.start()));
-            continue;
-        }
         let data = match starts[name.as_str()] {
             Start::Constant(value) => vec![value; count],
             Start::Ones(ones) => (0..count).map(|at| if at < ones { 1.0 } else { 0.0 }).collect(),

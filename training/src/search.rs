@@ -3,6 +3,7 @@
 //! A search leaves a coefficient α for every open entry of a plan: how much of the first, costliest candidate is left
 //! (MPCViT, Zeng et al. 2023, section 4). Entries with the largest α keep it; the others take the best of the rest. Plans are
 //! ranked each on its own, so that heads and tokens can be searched together. What a plan costs is told by the caller.
+//! Coefficients are vectors, so weight decay spares them; in the published code it shrinks them all alike.
 
 mod budget;
 mod penalty;
@@ -20,8 +21,8 @@ use mpcc_compiler::lower::PlanValue;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use budget::{Budget, BudgetError, Fitted, fit};
-pub use penalty::{PenaltyError, unweighted, weighted};
+pub use budget::{Budget, BudgetError, Fitted, TooLittle, fit};
+pub use penalty::{NothingCosts, PenaltyError, unweighted, weighted};
 pub use random::random;
 pub use report::{Decided, SCHEMA, SearchReport, Seconds, Way, Weighing, decide, rankings};
 pub use select::{above, every_layer, kept, ranking, share, top, uniform};

@@ -29,21 +29,24 @@ pub struct Fitted {
 }
 
 /// Why no plan fits.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum BudgetError<E> {
     /// A plan has no price.
-    #[error(transparent)]
     Price(E),
     /// Even the cheapest plan costs more.
-    #[error(
-        "{seconds:.3} s are not enough: with the cheapest candidate everywhere the network takes {cheapest:.3} s by prediction"
-    )]
-    TooLittle {
-        /// The budget.
-        seconds: f64,
-        /// What the cheapest plan takes.
-        cheapest: f64,
-    },
+    TooLittle(TooLittle),
+}
+
+/// A budget that even the cheapest plan exceeds.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[error(
+    "{seconds:.3} s are not enough: with the last candidate everywhere an inference takes {cheapest:.3} s by prediction"
+)]
+pub struct TooLittle {
+    /// The budget.
+    pub seconds: f64,
+    /// What the cheapest plan takes.
+    pub cheapest: f64,
 }
 
 /// The plans with the most entries that keep their first candidate within a budget of predicted seconds.
@@ -83,7 +86,8 @@ pub fn fit<E>(
     };
     let mut fits = (0, at(0)?);
     if fits.1.0 > budget.seconds {
-        return Err(BudgetError::TooLittle { seconds: budget.seconds, cheapest: fits.1.0 });
+        let (seconds, cheapest) = (budget.seconds, fits.1.0);
+        return Err(BudgetError::TooLittle(TooLittle { seconds, cheapest }));
     }
     let mut exceeds = (order.len() + 1, None);
     while exceeds.0 - fits.0 > 1 {

@@ -9,17 +9,20 @@ use thiserror::Error;
 use super::{Found, Plans, extremes};
 
 /// Why coefficients have no weights.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum PenaltyError<E> {
     /// A plan has no price.
-    #[error(transparent)]
     Price(E),
     /// The last candidates are not cheaper.
-    #[error(
-        "no candidate costs more than the last of its list: write the costliest first, price on another network, or search unweighted"
-    )]
-    NothingCosts,
+    NothingCosts(NothingCosts),
 }
+
+/// No candidate costs more than the last of its list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "no candidate costs more than the last of its list: write the costliest first, price on another network, or search unweighted"
+)]
+pub struct NothingCosts;
 
 /// The weights of the paper: 1 for every coefficient, by name of the parameter.
 pub fn unweighted(graph: &Graph) -> Vec<(String, Vec<f64>)> {
@@ -53,7 +56,7 @@ pub fn weighted<E>(
     let count: usize = weights.iter().map(|(_, weights)| weights.len()).sum();
     let mean = weights.iter().flat_map(|(_, weights)| weights).sum::<f64>() / count.max(1) as f64;
     if mean.is_nan() || mean <= 0.0 {
-        return Err(PenaltyError::NothingCosts);
+        return Err(PenaltyError::NothingCosts(NothingCosts));
     }
     weights.iter_mut().flat_map(|(_, weights)| weights).for_each(|weight| *weight /= mean);
     Ok(weights)

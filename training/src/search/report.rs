@@ -26,7 +26,7 @@ pub enum Way {
     /// As many of the best ranked as a number of seconds allows.
     Budget {
         /// Predicted seconds at most.
-        seconds: f64,
+        limit: f64,
     },
     /// The same share of every layer, the best ranked of it.
     EveryLayer {
@@ -131,8 +131,8 @@ pub fn decide(found: &[Found], way: Way, shares: &BTreeMap<String, f64>) -> Opti
 
 impl Decided {
     /// The plans of a budget.
-    pub fn of_budget(seconds: f64, fitted: Fitted) -> Self {
-        let way = Way::Budget { seconds };
+    pub fn of_budget(limit: f64, fitted: Fitted) -> Self {
+        let way = Way::Budget { limit };
         Self { way, file: way.file(), kept: fitted.kept, seconds: None, plans: fitted.plans }
     }
 }
@@ -160,7 +160,7 @@ impl Way {
         match self {
             Way::Share { mu } => format!("mu-{mu}.json"),
             Way::Threshold { mu } => format!("threshold-{mu}.json"),
-            Way::Budget { seconds } => format!("budget-{seconds}s.json"),
+            Way::Budget { limit } => format!("budget-{limit}s.json"),
             Way::EveryLayer { mu } => format!("layers-{mu}.json"),
             Way::Uniform { mu } => format!("uniform-{mu}.json"),
             Way::Random { mu, seed } => format!("random-{mu}-{seed}.json"),

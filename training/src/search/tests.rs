@@ -129,7 +129,7 @@ fn a_budget_is_filled_as_far_as_it_goes() {
     }
     let mut price = |plans: &Plans| Ok::<_, Infallible>(seconds(plans));
     let error = fit(&found, &Budget { seconds: 0.5, given: Kept::new() }, &mut price).unwrap_err();
-    assert_eq!(error, BudgetError::TooLittle { seconds: 0.5, cheapest: 1.0 });
+    assert_eq!(error, BudgetError::TooLittle(TooLittle { seconds: 0.5, cheapest: 1.0 }));
     let mut broken = |_: &Plans| Err("no ranges".to_owned());
     assert!(matches!(fit(&found, &Budget::default(), &mut broken), Err(BudgetError::Price(why)) if why == "no ranges"));
 }
@@ -222,7 +222,7 @@ fn penalties_follow_predicted_seconds_with_a_mean_of_1() {
     assert_eq!(weights[2].1, [scale, scale, scale, 0.0, 0.0, 0.0]);
     assert!(unweighted(&graph).iter().zip(&weights).all(|((a, one), (b, w))| a == b && *one == vec![1.0; w.len()]));
     let free = weighted(&graph, &found, &mut |_: &Plans| Ok::<_, Infallible>(1.0));
-    assert_eq!(free, Err(PenaltyError::NothingCosts));
+    assert_eq!(free, Err(PenaltyError::NothingCosts(NothingCosts)));
 }
 
 #[test]
@@ -236,12 +236,17 @@ fn a_report_is_read_back_as_written() {
         Way::Random { mu: 0.5, seed: 3 },
     ];
     let shares = BTreeMap::from([("ACT".to_owned(), 0.25)]);
-    let decided: Vec<Decided> = ways.iter().filter_map(|way| decide(&found, *way, &shares)).collect();
-    let kept = |at: usize| (decided[at].kept["ATTN"], decided[at].kept["ACT"]);
-    assert_eq!((0..5).map(kept).collect::<Vec<_>>(), [(2, 1), (2, 2), (2, 2), (2, 2), (2, 1)]);
+    let mut decided: Vec<Decided> = ways.iter().filter_map(|way| decide(&found, *way, &shares)).collect();
+    let kept = decided.iter().map(|made| (made.kept["ATTN"], made.kept["ACT"]));
+    assert_eq!(kept.collect::<Vec<_>>(), [(2, 1), (2, 2), (2, 2), (2, 2), (2, 1)]);
     assert_eq!(json(&decided[0].plans["ATTN"]), r#"[["scale","rs"],["scale","rs"]]"#);
     assert_eq!(decided[4].file, "random-0.5-3.json");
-    assert_eq!(decide(&found, Way::Budget { seconds: 1.0 }, &shares), None);
+    assert_eq!(decide(&found, Way::Budget { limit: 1.0 }, &shares), None);
+    let mut price = |plans: &Plans| Ok::<_, Infallible>(seconds(plans));
+    let fitted = fit(&found, &Budget { seconds: 3.0, given: Kept::new() }, &mut price).unwrap();
+    let predicted = Some(Seconds { online: fitted.seconds, offline: 0.0, counted: fitted.seconds });
+    decided.push(Decided { seconds: predicted, ..Decided::of_budget(3.0, fitted) });
+    assert_eq!((decided[5].file.as_str(), decided[5].kept["ATTN"], decided[5].kept["ACT"]), ("budget-3s.json", 3, 2));
     let report = SearchReport {
         schema: SCHEMA.to_owned(),
         model: "Tiny".to_owned(),
