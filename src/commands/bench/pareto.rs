@@ -2,6 +2,7 @@
 //! people.
 
 mod csv;
+mod float;
 mod front;
 mod html;
 mod images;
@@ -11,7 +12,7 @@ mod points;
 mod report;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -115,10 +116,6 @@ pub(super) fn run(arguments: &ParetoArguments, terminal: &Terminal) -> Result<()
         &made.path().join("inputs"),
     )?;
     fs::create_dir_all(&arguments.output).with_context(|| format!("cannot make {}", arguments.output.display()))?;
-    let mut points = Vec::with_capacity(ready.len());
-    for one in &ready {
-        points.push(one.measure(&images, &wanted, terminal).with_context(|| one.name().to_owned())?);
-    }
     let about = report::About {
         model,
         file,
@@ -127,12 +124,19 @@ pub(super) fn run(arguments: &ParetoArguments, terminal: &Terminal) -> Result<()
         sessions: arguments.repeat,
         setting: Setting::read(),
     };
-    let report = Report::new(about, &images, points);
-    let mut json = serde_json::to_string_pretty(&report)?;
-    json.push('\n');
-    let write = |name: &str, text: &str| files::write(&arguments.output.join(name), text.as_bytes());
-    write("pareto.csv", &csv::table(&report))?;
-    write("pareto.json", &json)?;
-    write("pareto.html", &html::page(&report))?;
+    let mut report = Report::new(about, images.labels);
+    for one in &ready {
+        report.add(one.measure(&images, &wanted, terminal).with_context(|| one.name().to_owned())?);
+        // What took minutes is kept if a later variant fails.
+        write(&report, &arguments.output)?;
+    }
     Ok(terminal.result(&report, || report.text(&arguments.output))?)
+}
+
+fn write(report: &Report, directory: &Path) -> Result<()> {
+    let mut json = serde_json::to_string_pretty(report)?;
+    json.push('\n');
+    files::write(&directory.join("pareto.csv"), csv::table(report).as_bytes())?;
+    files::write(&directory.join("pareto.json"), json.as_bytes())?;
+    files::write(&directory.join("pareto.html"), html::page(report).as_bytes())
 }

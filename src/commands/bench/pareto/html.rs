@@ -24,9 +24,7 @@ pub(super) fn page(report: &Report) -> String {
     out += &format!("<h1>{title}</h1>\n<p>{}</p>\n", introduction(report));
     section(&mut out, "Accuracy over online time", &plot::figures(report));
     section(&mut out, "Accuracy", &tables::accuracy(report));
-    if report.variants.iter().any(|v| v.points.len() > 1) {
-        section(&mut out, "Seeds together", &tables::variants(report));
-    }
+    section(&mut out, "Variants", &tables::variants(report));
     section(&mut out, "Cost of one inference", &tables::costs(report));
     let plans = grid::plans(report);
     if !plans.is_empty() {

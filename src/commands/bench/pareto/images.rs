@@ -9,7 +9,7 @@ use mpcc_import::inputs::{self, Example};
 
 use super::measure::Ready;
 use crate::failure::Usage;
-use crate::outputs::expected_label;
+use crate::outputs::{Revealed, expected_label};
 
 /// Inputs with their labels.
 pub(super) struct Images {
@@ -78,6 +78,16 @@ impl Images {
         let one = one.context("there is no input")?;
         Ok(Self { all, private, directory: copies.to_owned(), one, labels: names })
     }
+}
+
+/// How many outputs have the right label.
+pub(super) fn right(outputs: &[Vec<Revealed>], inputs: &[Labelled]) -> usize {
+    outputs.iter().zip(inputs).filter(|(outputs, input)| label(outputs) == Some(&input.label)).count()
+}
+
+/// The label that outputs name.
+pub(super) fn label(outputs: &[Revealed]) -> Option<&str> {
+    outputs.iter().find_map(|output| output.label.as_deref())
 }
 
 /// One of each label in turn, as long as there are any.

@@ -3,31 +3,25 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use anyhow::{Context, Result};
 use mpcc_channel::NetworkProfile;
-use mpcc_compiler::evaluate::Evaluator;
 use mpcc_compiler::graph::Graph;
-use mpcc_import::inputs::Reader;
 use mpcc_import::weights;
 use mpcc_program::machine::Machine;
 use mpcc_program::program::Output;
 
 use super::super::models::medians;
 use super::super::session::Session;
-use super::images::{Images, Labelled};
+use super::float;
+use super::images::{Images, label, right};
 use super::plans::Plan;
 use super::points::{Origin, Place};
 use super::report::{Counted, OnNetwork, Point, Private};
-use crate::encoded;
 use crate::estimate::Priced;
 use crate::failure::Bug;
-use crate::machine::cores;
 use crate::model::{self, Model, ModelOptions, Target};
 use crate::outputs::{Revealed, largest_difference};
-use crate::progress::Bar;
 use crate::ranges::{self, RangeOptions};
 use crate::report::{Predicted, Seconds};
 use crate::terminal::Terminal;
@@ -122,19 +116,19 @@ impl Ready {
     /// Runs everything that is wanted of it.
     pub(super) fn measure(&self, images: &Images, wanted: &Wanted<'_>, terminal: &Terminal) -> Result<Point> {
         let say = |text: String| terminal.remark(&format!("{}: {text}", self.name()));
-        let float = self.float(&images.all, terminal)?;
-        let correct = |outputs: &[Vec<Revealed>]| right(outputs, &images.all);
-        let float_all = Counted { inputs: float.len(), correct: correct(&float) };
+        let (first, others) = images.all.split_at(images.private);
+        let same = float::outputs(&self.model, &self.weights, first, terminal)?;
+        let float_same = Counted { inputs: same.len(), correct: right(&same, first) };
+        let of_others = float::right(&self.model, &self.weights, others, terminal)?;
+        let float_all = Counted { inputs: images.all.len(), correct: float_same.correct + of_others };
         say(format!("the float network gets {} of {} right", float_all.correct, float_all.inputs));
-        let same = &float[..images.private];
-        let float_same = Counted { inputs: same.len(), correct: correct(same) };
         let mut networks: Vec<OnNetwork> = Vec::with_capacity(self.programs.len());
         for program in &self.programs {
             let known = networks.iter().find(|other| other.program == program.hash).and_then(|other| other.private);
             let private = match known {
                 Some(private) => Some(private),
                 None if images.private > 0 && (wanted.every_program || networks.is_empty()) => {
-                    let private = self.private(program, images, same, terminal)?;
+                    let private = self.private(program, images, &same, terminal)?;
                     say(format!(
                         "privately {} of {} right, {} labels as the float network's",
                         private.correct, private.inputs, private.agreeing
@@ -155,38 +149,6 @@ impl Ready {
             float_on_private_inputs: float_same,
             networks,
         })
-    }
-
-    /// Outputs of the float network, on all cores.
-    fn float(&self, inputs: &[Labelled], terminal: &Terminal) -> Result<Vec<Vec<Revealed>>> {
-        let artefact = &self.model.artefact;
-        let params = weights::load(&self.weights, &artefact.graph)?.params;
-        let evaluator = Evaluator::new(self.model.float_graph(), &params)?;
-        let bar = Bar::new(terminal, inputs.len() as u64, "float network");
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<Vec<(usize, Vec<Revealed>)>> {
-            let reader = Reader::new(&artefact.graph, artefact.tokenizer.as_deref())?;
-            let mut done = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(input) = inputs.get(index) else { return Ok(done) };
-                let given = reader.load(&input.example)?;
-                let outputs = encoded::float_outputs(&self.model, &evaluator, &given.inputs);
-                done.push((index, outputs.with_context(|| input.example.to_string())?));
-                bar.advance();
-            }
-        };
-        let parts: Vec<_> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..cores().min(inputs.len()).max(1)).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().map(|worker| worker.join().map_err(|_| Bug("a thread panicked".to_owned()))).collect()
-        });
-        bar.finish();
-        let mut all = Vec::with_capacity(inputs.len());
-        for part in parts {
-            all.extend(part??);
-        }
-        all.sort_by_key(|(index, _)| *index);
-        Ok(all.into_iter().map(|(_, outputs)| outputs).collect())
     }
 
     /// All private inputs in one session, on links that are not shaped.
@@ -252,13 +214,4 @@ impl Ready {
         let network = &program.network.name;
         Session { program: &program.file, weights: &self.weights, inputs, batch: 1, network, imitated }
     }
-}
-
-/// How many outputs have the right label.
-fn right(outputs: &[Vec<Revealed>], inputs: &[Labelled]) -> usize {
-    outputs.iter().zip(inputs).filter(|(outputs, input)| label(outputs) == Some(&input.label)).count()
-}
-
-fn label(outputs: &[Revealed]) -> Option<&str> {
-    outputs.iter().find_map(|output| output.label.as_deref())
 }

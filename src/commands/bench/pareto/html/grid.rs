@@ -3,7 +3,8 @@
 
 use super::super::plans::{Kind, Plan};
 use super::super::report::{Point, Report};
-use super::markup::{escape, percent};
+use super::markup::escape;
+use super::tables::training;
 
 /// Pixels across the entries of a layer, and left of them.
 const WIDTH: f64 = 288.0;
@@ -38,12 +39,20 @@ pub(super) fn plans(report: &Report) -> String {
     let names: Vec<&str> =
         distinct.iter().flat_map(|(plans, _)| plans.iter()).flat_map(|p| p.counts()).map(|(f, _)| f).collect();
     let functions = functions(names);
+    let stripped = |wanted: bool| distinct.iter().flat_map(|(plans, _)| plans.iter()).any(|p| strips(p) == wanted);
+    let (marks, strips) = (stripped(false), stripped(true));
     let mut out = String::from("<ul class=\"legend\">\n");
     for function in &functions {
-        let mark = mark(function, (8.0, 0.0), 16.0);
-        let strip = strip(function, functions.len(), (28.0, 0.5), 16.0);
+        let mark = if marks { mark(function, (4.0, 0.0), 16.0) } else { String::new() };
+        let strip = if strips {
+            strip(function, functions.len(), (if marks { 24.0 } else { 4.0 }, 0.5), 16.0)
+        } else {
+            String::new()
+        };
         out += &format!(
-            "<li><svg class=\"key\" viewBox=\"0 0 44 16\" aria-hidden=\"true\">{mark}{strip}</svg> {}</li>\n",
+            "<li><svg class=\"key{}\" viewBox=\"0 0 {} 16\" aria-hidden=\"true\">{mark}{strip}</svg> {}</li>\n",
+            if marks && strips { "" } else { " narrow" },
+            if marks && strips { 44 } else { 24 },
             escape(function.name)
         );
     }
@@ -51,6 +60,10 @@ pub(super) fn plans(report: &Report) -> String {
     for (index, (plans, points)) in distinct.iter().enumerate() {
         let of: Vec<&str> = points.iter().map(|p| p.name.as_str()).collect();
         out += &format!("<div class=\"plan\">\n<h3>{}</h3>\n", escape(&of.join(", ")));
+        for point in points {
+            let name = if points.len() > 1 { format!("{}: ", point.name) } else { String::new() };
+            out += &format!("<p class=\"made\">{}{}</p>\n", escape(&name), escape(&training(&point.origin)));
+        }
         for (part, plan) in plans.iter().enumerate() {
             out += &figure(plan, &functions, &format!("plan-{index}-{part}"));
         }
@@ -75,10 +88,20 @@ fn functions(mut names: Vec<&str>) -> Vec<Function<'_>> {
     functions
 }
 
-fn figure(plan: &Plan, functions: &[Function<'_>], id: &str) -> String {
+/// How many entries a layer has at most, and how wide each is drawn.
+fn columns(plan: &Plan) -> (usize, f64) {
     let columns = plan.layers.iter().map(Vec::len).max().unwrap_or(0).max(1);
-    let cell = (WIDTH / columns as f64).min(LARGEST);
-    let strips = cell < LETTERED || plan.kind == Kind::Rows;
+    (columns, (WIDTH / columns as f64).min(LARGEST))
+}
+
+/// Whether layers are strips.
+fn strips(plan: &Plan) -> bool {
+    columns(plan).1 < LETTERED || plan.kind == Kind::Rows
+}
+
+fn figure(plan: &Plan, functions: &[Function<'_>], id: &str) -> String {
+    let (columns, cell) = columns(plan);
+    let strips = strips(plan);
     let height = if strips { STRIP + 3.0 } else { cell };
     let top = if plan.kind == Kind::Layers { 4.0 } else { TOP };
     let mut marks = String::new();
@@ -128,8 +151,9 @@ fn axes(kind: Kind) -> &'static str {
 fn counted(plan: &Plan) -> String {
     let counts = plan.counts();
     let all: usize = counts.iter().map(|(_, count)| count).sum();
-    let one =
-        |(name, count): &(&str, usize)| format!("{name} {count} ({})", percent(*count as f64 / all.max(1) as f64));
+    let one = |(name, count): &(&str, usize)| {
+        format!("{name} {count} ({:.0}\u{a0}%)", 100.0 * *count as f64 / all.max(1) as f64)
+    };
     format!("{} of {all} {}s", counts.iter().map(one).collect::<Vec<_>>().join(", "), plan.kind.unit())
 }
 
@@ -217,7 +241,7 @@ mod tests {
             (drawn.matches("class=\"f0 filled\"").count(), drawn.matches("class=\"f1 hollow\"").count()),
             (1, 3)
         );
-        assert!(drawn.contains("ATTN: rs 1 (25.0\u{a0}%), scale 3 (75.0\u{a0}%) of 4 heads"), "{drawn}");
+        assert!(drawn.contains("ATTN: rs 1 (25\u{a0}%), scale 3 (75\u{a0}%) of 4 heads"), "{drawn}");
         assert!(drawn.contains("Layer 0: [rs, scale]. Layer 1: [scale; 2]."), "{drawn}");
         let rows = Plan::read("ROWS", "per_row<1, 65> = [[0..33: rs, 33..65: scale]]").expect("a plan");
         let drawn = figure(&rows, &names, "p");

@@ -20,6 +20,9 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// The longest head of a row that is kept in one line.
+const SHORT: usize = 24;
+
 /// A column of a table.
 pub(super) struct Column {
     pub(super) head: String,
@@ -54,6 +57,9 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<String>]) -> 
         for (index, (cell, column)) in row.iter().zip(columns).enumerate() {
             let text = escape(cell);
             out += &match index {
+                0 if cell.chars().count() <= SHORT => {
+                    format!("<th role=\"rowheader\" scope=\"row\" class=\"short\">{text}</th>")
+                }
                 0 => format!("<th role=\"rowheader\" scope=\"row\">{text}</th>"),
                 _ => format!(
                     "<td role=\"cell\"{} data-head=\"{}\">{}</td>",

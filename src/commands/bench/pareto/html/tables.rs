@@ -1,7 +1,7 @@
 //! Accuracies, seeds and costs as tables.
 
 use super::super::points::Origin;
-use super::super::report::{Counted, Point, Private, Report, Spread};
+use super::super::report::{Counted, Point, Private, Report, Spread, VariantOnNetwork};
 use super::markup::{Column, bytes, percent, seconds, table};
 
 /// Each trained network: what it gets right in float and privately, and how it was made.
@@ -80,13 +80,14 @@ fn counted(counted: Counted) -> String {
     format!("{} ±\u{a0}{:.1}", percent(p), 100.0 * half)
 }
 
-fn training(origin: &Origin) -> String {
+/// How weights came about, in words.
+pub(super) fn training(origin: &Origin) -> String {
     if !origin.recorded {
         return "not recorded".to_owned();
     }
     let mut parts = Vec::new();
-    parts.extend(origin.epochs.map(|n| format!("{n} epoch{}", if n == 1 { "" } else { "s" })));
-    parts.extend(origin.training_images.map(|n| format!("{n} inputs")));
+    let of = origin.training_images.map_or(String::new(), |n| format!(" of {n} inputs"));
+    parts.extend(origin.epochs.map(|n| format!("{n} epoch{}{of}", if n == 1 { "" } else { "s" })));
     parts.extend(origin.seed.map(|seed| format!("seed {seed}")));
     parts.push(
         origin.teacher.as_ref().map_or("not distilled".to_owned(), |teacher| format!("distilled from {teacher}")),
@@ -104,6 +105,7 @@ pub(super) fn variants(report: &Report) -> String {
         columns.push(Column::figures("private"));
     }
     columns.extend(networks.iter().map(|network| Column::figures(&format!("online, {network}"))));
+    columns.push(Column::text("unbeaten on"));
     let mut rows = Vec::new();
     for variant in &report.variants {
         let mut row =
@@ -113,18 +115,30 @@ pub(super) fn variants(report: &Report) -> String {
             row.push(first.map(|s| spread(s, percent)).unwrap_or_default());
         }
         row.extend(variant.networks.iter().map(|on| spread(on.online_seconds, seconds)));
+        let on_front = |on: &&VariantOnNetwork| if private > 0 { on.on_private_front } else { on.on_float_front };
+        row.push(variant.networks.iter().filter(on_front).map(|on| on.network.as_str()).collect::<Vec<_>>().join(", "));
         rows.push(row);
     }
-    table("Mean (least – most) over the seeds of each variant", &columns, &rows)
+    let caption = match report.variants.iter().any(|v| v.points.len() > 1) {
+        true => "Mean (least – most) over the seeds of each variant",
+        false => "Each variant has one seed",
+    };
+    table(caption, &columns, &rows)
+        + "<p class=\"note\">Unbeaten: no other variant is as fast and as accurate, and better in one of them, by the means.</p>\n"
 }
 
+/// The mean, and both ends if they differ; they go without their unit where it is the mean's.
 fn spread(spread: Spread, shown: fn(f64) -> String) -> String {
-    let Spread { mean, least, most } = spread;
+    let [mean, least, most] = [spread.mean, spread.least, spread.most].map(shown);
     if least == most {
-        shown(mean)
-    } else {
-        format!("{} ({}\u{a0}–\u{a0}{})", shown(mean), shown(least), shown(most))
+        return mean;
     }
+    let unit = mean.find('\u{a0}').map_or("", |at| &mean[at..]);
+    let (least, most) = match (least.strip_suffix(unit), most.strip_suffix(unit)) {
+        (Some(least), Some(most)) => (least, most),
+        _ => (least.as_str(), most.as_str()),
+    };
+    format!("{mean} ({least}\u{a0}–\u{a0}{most})")
 }
 
 /// Hops, bytes and seconds by network.
@@ -191,10 +205,24 @@ mod tests {
     }
 
     #[test]
+    fn ends_share_the_unit_of_the_mean_where_it_is_theirs() {
+        let shown = |mean, least, most| spread(Spread { mean, least, most }, seconds);
+        assert_eq!(shown(0.05, 0.04, 0.06), "50.0\u{a0}ms (40.0\u{a0}–\u{a0}60.0)");
+        assert_eq!(shown(1.0, 0.5, 1.5), "1.00\u{a0}s (500.0\u{a0}ms\u{a0}–\u{a0}1.50\u{a0}s)");
+        assert_eq!(shown(2.0, 2.0, 2.0), "2.00\u{a0}s");
+    }
+
+    #[test]
     fn training_is_told_as_far_as_it_is_known() {
         assert_eq!(training(&Origin::default()), "not recorded");
-        let origin =
-            Origin { seed: Some(3), epochs: Some(1), teacher: Some("t".into()), recorded: true, ..Origin::default() };
-        assert_eq!(training(&origin), "1 epoch, seed 3, distilled from t");
+        let origin = Origin {
+            seed: Some(3),
+            epochs: Some(1),
+            training_images: Some(50),
+            teacher: Some("t".into()),
+            recorded: true,
+            ..Origin::default()
+        };
+        assert_eq!(training(&origin), "1 epoch of 50 inputs, seed 3, distilled from t");
     }
 }
