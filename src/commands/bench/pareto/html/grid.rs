@@ -36,27 +36,15 @@ pub(super) fn plans(report: &Report) -> String {
     if distinct.is_empty() {
         return String::new();
     }
-    let names: Vec<&str> =
-        distinct.iter().flat_map(|(plans, _)| plans.iter()).flat_map(|p| p.counts()).map(|(f, _)| f).collect();
-    let functions = functions(names);
-    let stripped = |wanted: bool| distinct.iter().flat_map(|(plans, _)| plans.iter()).any(|p| strips(p) == wanted);
-    let (marks, strips) = (stripped(false), stripped(true));
-    let mut out = String::from("<ul class=\"legend\">\n");
-    for function in &functions {
-        let mark = if marks { mark(function, (4.0, 0.0), 16.0) } else { String::new() };
-        let strip = if strips {
-            strip(function, functions.len(), (if marks { 24.0 } else { 4.0 }, 0.5), 16.0)
-        } else {
-            String::new()
-        };
-        out += &format!(
-            "<li><svg class=\"key{}\" viewBox=\"0 0 {} 16\" aria-hidden=\"true\">{mark}{strip}</svg> {}</li>\n",
-            if marks && strips { "" } else { " narrow" },
-            if marks && strips { 44 } else { 24 },
-            escape(function.name)
-        );
+    let mut legends: Vec<(&Plan, Vec<Function<'_>>)> = Vec::new();
+    for plan in distinct.iter().flat_map(|(plans, _)| plans.iter()) {
+        if !legends.iter().any(|(other, _)| other.name == plan.name) {
+            let of_name = distinct.iter().flat_map(|(plans, _)| plans.iter()).filter(|other| other.name == plan.name);
+            legends.push((plan, functions(of_name.flat_map(Plan::counts).map(|(name, _)| name).collect())));
+        }
     }
-    out += "</ul>\n<div class=\"plans\">\n";
+    let mut out: String = legends.iter().map(|(plan, functions)| legend(plan, functions)).collect();
+    out += "<div class=\"plans\">\n";
     for (index, (plans, points)) in distinct.iter().enumerate() {
         let of: Vec<&str> = points.iter().map(|p| p.name.as_str()).collect();
         out += &format!("<div class=\"plan\">\n<h3>{}</h3>\n", escape(&of.join(", ")));
@@ -65,11 +53,28 @@ pub(super) fn plans(report: &Report) -> String {
             out += &format!("<p class=\"made\">{}{}</p>\n", escape(&name), escape(&training(&point.origin)));
         }
         for (part, plan) in plans.iter().enumerate() {
-            out += &figure(plan, &functions, &format!("plan-{index}-{part}"));
+            let functions = legends.iter().find(|(other, _)| other.name == plan.name).map(|(_, functions)| functions);
+            out += &figure(plan, functions.map(Vec::as_slice).unwrap_or_default(), &format!("plan-{index}-{part}"));
         }
         out += "</div>\n";
     }
     out + "</div>\n"
+}
+
+/// What stands for each function of the plans of a name.
+fn legend(plan: &Plan, functions: &[Function<'_>]) -> String {
+    let mut out = format!("<ul class=\"legend\">\n<li>{}:</li>\n", escape(&plan.name));
+    for function in functions {
+        let key = match strips(plan) {
+            true => strip(function, functions.len(), (4.0, 0.5), 16.0),
+            false => mark(function, (4.0, 0.0), 16.0),
+        };
+        out += &format!(
+            "<li><svg class=\"key narrow\" viewBox=\"0 0 24 16\" aria-hidden=\"true\">{key}</svg> {}</li>\n",
+            escape(function.name)
+        );
+    }
+    out + "</ul>\n"
 }
 
 /// Each name once, in order, with a letter that no other has.

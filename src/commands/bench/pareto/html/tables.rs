@@ -138,7 +138,8 @@ fn spread(spread: Spread, shown: fn(f64) -> String) -> String {
         (Some(least), Some(most)) => (least, most),
         _ => (least.as_str(), most.as_str()),
     };
-    format!("{mean} ({least}\u{a0}–\u{a0}{most})")
+    // A joiner keeps the line from ending behind the dash.
+    format!("{mean} ({least}\u{a0}–\u{2060}\u{a0}{most})")
 }
 
 /// Hops, bytes and seconds by network.
@@ -207,8 +208,8 @@ mod tests {
     #[test]
     fn ends_share_the_unit_of_the_mean_where_it_is_theirs() {
         let shown = |mean, least, most| spread(Spread { mean, least, most }, seconds);
-        assert_eq!(shown(0.05, 0.04, 0.06), "50.0\u{a0}ms (40.0\u{a0}–\u{a0}60.0)");
-        assert_eq!(shown(1.0, 0.5, 1.5), "1.00\u{a0}s (500.0\u{a0}ms\u{a0}–\u{a0}1.50\u{a0}s)");
+        assert_eq!(shown(0.05, 0.04, 0.06), "50.0\u{a0}ms (40.0\u{a0}–\u{2060}\u{a0}60.0)");
+        assert_eq!(shown(1.0, 0.5, 1.5), "1.00\u{a0}s (500.0\u{a0}ms\u{a0}–\u{2060}\u{a0}1.50\u{a0}s)");
         assert_eq!(shown(2.0, 2.0, 2.0), "2.00\u{a0}s");
     }
 
