@@ -28,3 +28,5 @@ mod support;
 mod text;
 #[path = "../compiler/import/tests/import/torch.rs"]
 mod torch;
+#[path = "cli/training.rs"]
+mod training;
