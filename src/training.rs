@@ -79,6 +79,9 @@ pub(crate) fn prepare(
 impl Prepared {
     /// Trains, with progress, and returns what came of it; state and weights are in `folder`.
     pub(crate) fn run(&self, goal: &Goal<'_>, folder: &Path, terminal: &Terminal) -> Result<Trained> {
+        if self.examples.batches() == 0 {
+            return Err(TrainError::NoBatch.into());
+        }
         fs::create_dir_all(folder).with_context(|| format!("cannot make the directory {}", folder.display()))?;
         let job = Job {
             network: &self.network,

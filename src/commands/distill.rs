@@ -1,6 +1,7 @@
 //! `mpcc distill`: a model's weights from labelled images and a trained teacher.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
@@ -8,7 +9,6 @@ use mpcc_training::goal::{Goal, Teacher};
 use mpcc_training::initialise::initialise;
 use mpcc_training::network::Network;
 use mpcc_training::parameters::{Parameters, start_from};
-use std::sync::Arc;
 
 use crate::examples;
 use crate::failure::Usage;

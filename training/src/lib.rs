@@ -17,4 +17,5 @@ pub mod optimise;
 pub mod parameters;
 pub mod random;
 pub mod search;
+mod step;
 pub mod train;

@@ -50,6 +50,7 @@ fn cases() -> Vec<Case> {
         case("merge_heads", Op::MergeHeads(X), &[&[2, 3, 2]], &[3, 4]),
         case("slice", Op::Slice { x: X, axis: 1, start: 1, end: 3 }, &[&[2, 4]], &[2, 2]),
         case("gather", Op::Gather { x: X, axis: 0, index: vec![2, 0, 2] }, &[&[3, 2]], &[3, 2]),
+        case("gather_far", Op::Gather { x: X, axis: 0, index: vec![5, 3, 1, 4, 2] }, &[&[6, 2]], &[5, 2]),
         case("gather_run", Op::Gather { x: X, axis: 0, index: vec![1, 2] }, &[&[3, 2]], &[2, 2]),
         case("concat", Op::Concat { parts: vec![X, Y], axis: 0 }, &[&[1, 3], &[2, 3]], &[3, 3]),
         case("reshape", Op::Reshape(X), &[&[2, 6]], &[3, 2, 2]),

@@ -11,6 +11,9 @@ use crate::parameters::Parameter;
 
 type Batch = Tensor<4>;
 
+/// Runs of neighbours up to which a gather is made of slices.
+const MOST_RUNS: usize = 4;
+
 /// Operands as [`apply`] takes them: the product of one-hot rows and a matrix looks up rows of the matrix, so it takes what
 /// the one-hot rows are made of.
 pub(super) fn operands(graph: &Graph, node: &Node) -> SmallVec<[NodeId; 4]> {
@@ -200,10 +203,18 @@ fn rows_of(table: &Batch, positions: &Batch, [a, b, c]: [usize; 3]) -> Batch {
     table.clone().reshape([rows, width]).select(0, index).reshape([examples, a, b, c])
 }
 
-/// Entries `index` along `axis`; neighbours are taken together.
+/// Entries `index` along `axis`. Few runs of neighbours are cut out and joined, since gradients of slices are copies.
 fn gathered(x: Batch, axis: usize, index: &[usize], device: &Device) -> Batch {
-    if index.windows(2).all(|pair| pair[1] == pair[0] + 1) && !index.is_empty() {
-        return x.narrow(axis, index[0], index.len());
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for at in index {
+        match runs.last_mut() {
+            Some((from, count)) if *from + *count == *at => *count += 1,
+            _ => runs.push((*at, 1)),
+        }
+    }
+    if runs.len() <= MOST_RUNS {
+        let parts = runs.into_iter().map(|(from, count)| x.clone().narrow(axis, from, count)).collect();
+        return Tensor::cat(parts, axis);
     }
     let index: Vec<i32> = index.iter().map(|at| i32::try_from(*at).expect("an extent of a tensor")).collect();
     x.select(axis, Tensor::<1, Int>::from_data(index.as_slice(), device))
