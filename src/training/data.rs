@@ -55,7 +55,16 @@ pub(super) fn texts(
     tokenizer: Option<&[u8]>,
 ) -> Result<ListedExamples> {
     let dataset = text::open(&options.data)?;
-    check_classes(dataset.train.classes.len(), classes, options)?;
+    let found = &dataset.train.classes;
+    check_classes(found.len(), classes, options)?;
+    let names = graph.outputs.first().map(|output| output.labels.as_slice()).unwrap_or_default();
+    let place = |class: &String| match names.is_empty() {
+        true => found.iter().position(|other| other == class),
+        false => names.iter().position(|name| name == class),
+    };
+    let Some(places) = found.iter().map(place).collect::<Option<Vec<usize>>>() else {
+        bail!("{} has the classes {}, the model {}", options.data.display(), found.join(", "), names.join(", "));
+    };
     let reader = Reader::new(graph, tokenizer)?;
     let mut list = Vec::new();
     let mut read = |texts: &Texts| -> Result<Vec<usize>> {
@@ -65,7 +74,7 @@ pub(super) fn texts(
                 Some(second) => format!("{}\t{second}", text.text),
                 None => text.text.clone(),
             };
-            list.push((reader.load(&Example::Text { number: row + 1, text: whole })?.inputs, text.label));
+            list.push((reader.load(&Example::Text { number: row + 1, text: whole })?.inputs, places[text.label]));
         }
         Ok((first..list.len()).collect())
     };
@@ -74,7 +83,7 @@ pub(super) fn texts(
     let (trained, held_out) = match &dataset.dev {
         Some(dev) => (all, read(dev)?),
         None => {
-            let labels: Vec<usize> = dataset.train.rows.iter().map(|row| row.label).collect();
+            let labels: Vec<usize> = dataset.train.rows.iter().map(|row| places[row.label]).collect();
             splits(&labels, options)
         }
     };

@@ -137,6 +137,43 @@ fn training_that_was_killed_goes_on_to_the_same_weights() {
     assert!(weights("whole") == weights("killed"), "bit for bit");
 }
 
+/// Reviews of a film, good and bad, and a student with Quad and 2Quad that first learns each layer from a teacher.
+#[test]
+fn a_model_of_text_learns_layer_by_layer() {
+    let place = Place::new();
+    place.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nfine\na\nfilm\ndull\n!\n");
+    let teacher = include_str!("bert.mpv");
+    place.write("teacher.mpv", teacher);
+    place.write("student.mpv", &teacher.replace("softmax_masked", "two_quad_masked").replace("gelu(", "quad("));
+    fs::create_dir(place.path("texts")).expect("a directory");
+    let words = |n: usize| ["a film !", "film", "a", "! a film"][n % 4];
+    let line = |n: usize| match n % 2 {
+        0 => format!("good\t{} fine {}\n", words(n / 2), words(n / 8)),
+        _ => format!("bad\t{} dull {}\n", words(n / 2), words(n / 8)),
+    };
+    place.write("texts/train.tsv", &(0..64).map(line).collect::<String>());
+    place.write("texts/test.tsv", "label\ttext\ngood\tfine film\nbad\tdull\ngood\ta fine a film\nbad\tfilm dull !\n");
+    let recipe = ["--data", "texts", "--batch", "16", "--rate", "1e-2", "--drop-path", "0", "--attention-dropout", "0"];
+    let of =
+        |arguments: &[&str]| place.json(&[arguments, &recipe, &["--ranges-from", "40", "--epochs", "12"]].concat());
+    let taught = of(&["train", "teacher.mpv", "-o", "teacher"]);
+    assert_eq!(taught["test"]["accuracy"], 1.0, "{taught}");
+    let from =
+        ["distill", "student.mpv", "--teacher", "teacher.mpv", "--teacher-weights", "teacher/weights.safetensors"];
+    let start = ["--from", "teacher/weights.safetensors", "--recipe", "layers", "-o", "layers"];
+    let first = of(&[&from[..], &start].concat());
+    let losses: Vec<f64> =
+        first["history"].as_array().expect("epochs").iter().map(|e| e["loss"].as_f64().expect("a number")).collect();
+    assert!(losses[11] < 0.5 * losses[0], "{losses:?}");
+    let then = ["--from", "layers/weights.safetensors", "--gamma", "0", "--beta", "0", "-o", "student"];
+    let student = of(&[&from[..], &then].concat());
+    assert_eq!(student["test"]["accuracy"], 1.0, "{student}");
+    let run =
+        ["run", "student.mpv", "--weights", "student/weights.safetensors", "--ranges", "student/model.ranges.json"];
+    let run = place.json(&[&run[..], &["--input", "a fine film", "--compare-float"]].concat());
+    assert_eq!(run["outputs"][0]["label"], "good", "{run}");
+}
+
 #[test]
 fn bad_data_and_options_are_refused_before_training() {
     let place = place();

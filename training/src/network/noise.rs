@@ -143,17 +143,27 @@ fn reaches(graph: &Graph, from: NodeId, to: NodeId) -> bool {
     reached[to.0 as usize]
 }
 
-/// Products of two values that change with the input, from which a map of such a product is made: the scores of attention.
+/// Products of two values that change with the input, from which a map of such a product is made, after a factor that scales
+/// all of them: the scores of attention.
 pub(super) fn attention_scores(graph: &Graph) -> Vec<NodeId> {
     let mut found: Vec<NodeId> = Vec::new();
     for node in &graph.nodes {
         if let Op::MatMul(map, _) = node.op {
-            found.extend(scores_of(graph, map));
+            found.extend(scores_of(graph, map).into_iter().map(|product| scaled(graph, product)));
         }
     }
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// `product` times a number, where that is all it is used for.
+fn scaled(graph: &Graph, product: NodeId) -> NodeId {
+    let mut users = graph.nodes.iter().enumerate().filter(|(_, node)| node.op.operands().contains(&product));
+    match (users.next(), users.next()) {
+        (Some((at, node)), None) if matches!(node.op, Op::Scale(..)) => NodeId(at as u32),
+        _ => product,
+    }
 }
 
 /// The products of two values that change with the input from which `map` is made by row-wise and entry-wise steps alone.
