@@ -98,7 +98,7 @@ fn a_searched_and_distilled_student_answers_privately_as_in_the_clear() {
         "-o",
         "student",
     ];
-    let student = trained(&place, &distill, "12");
+    let student = trained(&place, &distill, "30");
     assert!(student["test"]["accuracy"].as_f64().expect("a test split") > 0.8, "{student}");
     assert_eq!(student["teacher"], "teacher/weights.safetensors");
 
@@ -155,7 +155,7 @@ fn a_model_of_text_learns_layer_by_layer() {
     place.write("texts/test.tsv", "label\ttext\ngood\tfine film\nbad\tdull\ngood\ta fine a film\nbad\tfilm dull !\n");
     let recipe = ["--data", "texts", "--batch", "16", "--rate", "1e-2", "--drop-path", "0", "--attention-dropout", "0"];
     let of =
-        |arguments: &[&str]| place.json(&[arguments, &recipe, &["--ranges-from", "40", "--epochs", "12"]].concat());
+        |arguments: &[&str]| place.json(&[arguments, &recipe, &["--ranges-from", "40", "--epochs", "60"]].concat());
     let taught = of(&["train", "teacher.mpv", "-o", "teacher"]);
     assert_eq!(taught["test"]["accuracy"], 1.0, "{taught}");
     let from =
@@ -164,7 +164,7 @@ fn a_model_of_text_learns_layer_by_layer() {
     let first = of(&[&from[..], &start].concat());
     let losses: Vec<f64> =
         first["history"].as_array().expect("epochs").iter().map(|e| e["loss"].as_f64().expect("a number")).collect();
-    assert!(losses[11] < 0.5 * losses[0], "{losses:?}");
+    assert!(losses[59] < 0.5 * losses[0], "{losses:?}");
     let then = ["--from", "layers/weights.safetensors", "--gamma", "0", "--beta", "0", "-o", "student"];
     let student = of(&[&from[..], &then].concat());
     assert_eq!(student["test"]["accuracy"], 1.0, "{student}");
@@ -183,6 +183,6 @@ fn bad_data_and_options_are_refused_before_training() {
     place.bad(&[&train[..], &["--data", "images", "--device", "cuda"]].concat(), 1, &["--features cuda"]);
     place.bad(&[&train[..], &["--data", "images", "--batch", "1000"]].concat(), 1, &["lower the batch size"]);
     fs::rename(place.path("images/train/red"), place.path("images/train/rosa")).expect("renamed");
-    place.bad(&[&train[..], &["--data", "images"]].concat(), 1, &["rosa"]);
+    place.bad(&[&train[..], &["--data", "images"]].concat(), 1, &["class `red`"]);
     assert!(!place.path("run/weights.safetensors").exists());
 }

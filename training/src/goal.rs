@@ -1,7 +1,9 @@
 //! What a network is trained for: a weighted sum of losses on a batch.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{Device, Tensor};
-use mpcc_compiler::graph::NodeId;
+use mpcc_compiler::graph::{NodeId, Op, ParamId};
 use thiserror::Error;
 
 use crate::loss;
@@ -97,6 +99,29 @@ impl Goal<'_> {
             }
         }
         (total, scores)
+    }
+
+    /// Names of the parameters that are meant to be trained: all, or, where neither labels nor the teacher's scores count, those
+    /// that what is compared is made of.
+    pub(crate) fn trained<'n>(&self, network: &'n Network) -> BTreeSet<&'n str> {
+        let graph = network.graph();
+        let scored = self.labels > 0.0 || self.teacher.as_ref().is_some_and(|teacher| teacher.logits > 0.0);
+        let mut reached = vec![scored; graph.nodes.len()];
+        let compared = self.teacher.as_ref().map(|teacher| teacher.compared(network));
+        compared.iter().flatten().for_each(|pair| reached[pair.student.0 as usize] = true);
+        let mut names = BTreeSet::new();
+        for (at, node) in graph.nodes.iter().enumerate().rev().filter(|(_, node)| !matches!(node.op, Op::Input(_))) {
+            if reached[at] {
+                node.op.operands().iter().for_each(|id| reached[id.0 as usize] = true);
+                if let Op::Param(ParamId(param)) = node.op {
+                    names.insert(graph.params[param as usize].name.as_str());
+                }
+            }
+        }
+        if scored {
+            names.extend(graph.params.iter().map(|param| param.name.as_str()));
+        }
+        names
     }
 
     /// The penalty's value, if there is one.

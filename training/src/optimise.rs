@@ -78,9 +78,10 @@ impl AdamWs {
         Self { decayed: adam(weight_decay), spared: adam(0.0), states: vec![None; parameters] }
     }
 
-    /// One step; `gradients` in the order of the parameters.
-    pub fn step(&mut self, parameters: &mut Parameters, gradients: Vec<Tensor<1>>, rate: f64) {
+    /// One step; `gradients` in the order of the parameters. A parameter without gradient stays as it is.
+    pub fn step(&mut self, parameters: &mut Parameters, gradients: Vec<Option<Tensor<1>>>, rate: f64) {
         for ((parameter, gradient), state) in parameters.0.iter_mut().zip(gradients).zip(&mut self.states) {
+            let Some(gradient) = gradient else { continue };
             let adam = if parameter.shape.len() > 1 { &self.decayed } else { &self.spared };
             let (value, next) = adam.step(rate, parameter.value.clone().inner(), gradient, state.take());
             (parameter.value, *state) = (value, next);
@@ -108,11 +109,11 @@ impl AdamWs {
 }
 
 /// Scales gradients so that their common Euclidean norm is at most `limit`.
-pub fn clip(gradients: Vec<Tensor<1>>, limit: f64) -> Vec<Tensor<1>> {
-    let squares: f64 = gradients.iter().map(|g| f64::from(g.clone().square().sum().into_scalar::<f32>())).sum();
-    let norm = squares.sqrt();
+pub fn clip(gradients: Vec<Option<Tensor<1>>>, limit: f64) -> Vec<Option<Tensor<1>>> {
+    let squares = |g: &Tensor<1>| f64::from(g.clone().square().sum().into_scalar::<f32>());
+    let norm = gradients.iter().flatten().map(squares).sum::<f64>().sqrt();
     if norm <= limit {
         return gradients;
     }
-    gradients.into_iter().map(|gradient| gradient.mul_scalar(limit / norm)).collect()
+    gradients.into_iter().map(|gradient| gradient.map(|g| g.mul_scalar(limit / norm))).collect()
 }

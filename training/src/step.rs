@@ -46,12 +46,7 @@ impl Job<'_> {
                 };
             }
         }
-        let zeros = |parameter: &Parameter| parameter.value.clone().zeros_like();
-        step.gradients = sums
-            .into_iter()
-            .zip(&parameters.0)
-            .map(|(sum, parameter)| sum.unwrap_or_else(|| zeros(parameter)))
-            .collect();
+        step.gradients = sums;
         step
     }
 }
@@ -63,8 +58,8 @@ pub struct Step {
     pub loss: f64,
     /// How many were named rightly.
     pub right: usize,
-    /// For each parameter.
-    pub gradients: Vec<Tensor<1>>,
+    /// For each parameter, if the loss depends on it.
+    pub gradients: Vec<Option<Tensor<1>>>,
 }
 
 /// Share of examples that a network names rightly; `None` of none.

@@ -3,6 +3,7 @@
 //! A batch is cut into pieces of a fixed size and the pieces' gradients are added in order, so that results do not depend on
 //! the number of threads; nothing random depends on what ran before, so that a resumed run equals one that was not stopped.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -204,7 +205,7 @@ impl Job<'_> {
                     return Err(TrainError::NotFinite { loss: step.loss, epoch, batch });
                 }
                 if number == 0 {
-                    all_reached(&parameters, &step.gradients)?;
+                    all_reached(&parameters, &step.gradients, &self.goal.trained(self.network))?;
                 }
                 let gradients = match self.recipe.clip {
                     Some(limit) => clip(step.gradients, limit),
@@ -266,13 +267,20 @@ impl Job<'_> {
     }
 }
 
-fn all_reached(parameters: &Parameters, gradients: &[Tensor<1>]) -> Result<(), TrainError> {
-    let still = |gradient: &Tensor<1>| gradient.clone().abs().max().into_scalar::<f32>() == 0.0;
+/// Refuses parameters that the goal depends on and that still get no gradient.
+fn all_reached(
+    parameters: &Parameters,
+    gradients: &[Option<Tensor<1>>],
+    meant: &BTreeSet<&str>,
+) -> Result<(), TrainError> {
+    let still = |gradient: &Option<Tensor<1>>| {
+        gradient.as_ref().is_none_or(|gradient| gradient.clone().abs().max().into_scalar::<f32>() == 0.0)
+    };
     let names: Vec<String> = parameters
         .0
         .iter()
         .zip(gradients)
-        .filter(|(_, gradient)| still(gradient))
+        .filter(|(parameter, gradient)| meant.contains(parameter.name.as_str()) && still(gradient))
         .map(|(parameter, _)| parameter.name.clone())
         .collect();
     if names.is_empty() { Ok(()) } else { Err(TrainError::NoGradient { names }) }
