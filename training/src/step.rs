@@ -9,7 +9,7 @@ use crate::parameters::{Parameter, Parameters};
 use crate::train::Job;
 
 /// Examples that are evaluated together.
-const PIECE: usize = 32;
+const PIECE: usize = 16;
 
 impl Job<'_> {
     /// Loss, gradients and right answers of a batch.
