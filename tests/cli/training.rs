@@ -71,7 +71,7 @@ fn a_searched_and_distilled_student_answers_privately_as_in_the_clear() {
     let place = place();
     let softmax = "ATTN=SOFTMAX";
     let teacher = trained(&place, &["train", "vit.mpv", "--plan", softmax, "-o", "teacher"], "12");
-    assert!(teacher["test"]["accuracy"].as_f64().expect("a test split") > 0.8, "{teacher}");
+    assert!(teacher["test"]["accuracy"].as_f64().expect("a test split") > 0.66, "{teacher}");
 
     let search = ["search", "vit.mpv", "--mu", "0.25,0.5", "--random", "1", "--net", "wan", "-o", "search"];
     let found = trained(&place, &search, "4");
@@ -99,7 +99,7 @@ fn a_searched_and_distilled_student_answers_privately_as_in_the_clear() {
         "student",
     ];
     let student = trained(&place, &distill, "30");
-    assert!(student["test"]["accuracy"].as_f64().expect("a test split") > 0.8, "{student}");
+    assert!(student["test"]["accuracy"].as_f64().expect("a test split") > 0.66, "{student}");
     assert_eq!(student["teacher"], "teacher/weights.safetensors");
 
     let compile = ["compile", "vit.mpv", "--plan", "ATTN=student/plan.json", "--ranges", "student/model.ranges.json"];
