@@ -54,7 +54,7 @@ impl std::fmt::Debug for AdamWs {
 }
 
 /// First and second moments of one parameter, and how many steps they saw.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Moments {
     /// Running mean of the gradient.
     pub first: Vec<f32>,

@@ -4,6 +4,7 @@
 //! trained is what is published.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
@@ -15,8 +16,8 @@ use thiserror::Error;
 
 use crate::files::{self, FileError};
 
-/// One tensor of the weights file.
-#[derive(Clone, Debug)]
+/// One tensor of the weights file. Its debug form does not show its entries, which are the model owner's secret.
+#[derive(Clone)]
 pub struct Parameter {
     /// Its name there.
     pub name: String,
@@ -24,6 +25,12 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Its entries, row-major, on a device.
     pub value: Tensor<1>,
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.name, self.shape)
+    }
 }
 
 /// Why weights cannot be started from.
@@ -150,4 +157,16 @@ pub(crate) fn save(
     let note = note.map(|(key, text)| std::iter::once((key.to_owned(), text)).collect());
     let file = safetensors::serialize(views, note).expect("names and extents are sound");
     files::write(path, &file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_form_of_a_parameter_does_not_show_its_entries() {
+        let value = Tensor::from_data([0.123_456_79_f32, 3.5].as_slice(), &Device::flex());
+        let parameters = Parameters(vec![Parameter { name: "fc.weight".to_owned(), shape: vec![2], value }]);
+        assert_eq!(format!("{parameters:?}"), "Parameters([fc.weight [2]])");
+    }
 }

@@ -52,7 +52,6 @@ impl Job<'_> {
 }
 
 /// What one batch says.
-#[derive(Debug)]
 pub struct Step {
     /// Mean loss of its examples.
     pub loss: f64,

@@ -6,7 +6,7 @@ use super::{Batch, Batches, Counts, Examples, evenly};
 use crate::random::{Draws, Purpose};
 
 /// Inputs of a graph with their classes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ListedExamples {
     /// For each example, a value for every input of the graph, and its class.
     pub list: Vec<(Vec<Tensor>, usize)>,
