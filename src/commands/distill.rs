@@ -80,6 +80,9 @@ pub(crate) fn run(arguments: &DistillArguments, terminal: &Terminal) -> Result<(
     if !(arguments.temperature > 0.0 && [chi, beta, gamma].iter().all(|w| w.is_finite() && *w >= 0.0)) {
         return Err(Usage("weights are numbers from 0 on, and the temperature is above 0".to_owned()).into());
     }
+    if !layers && chi + beta + gamma == 0.0 {
+        return Err(Usage("all weights are 0, which leaves nothing to learn: give one of them".to_owned()).into());
+    }
 
     let graph = Arc::new(teacher_source.rewritten.lowered);
     let device = arguments.training.device()?;

@@ -182,6 +182,10 @@ fn bad_data_and_options_are_refused_before_training() {
     place.bad(&["train", "vit.mpv", "-o", "run", "--data", "images"], 1, &["mpcc search", "--plan"]);
     place.bad(&[&train[..], &["--data", "images", "--device", "cuda"]].concat(), 1, &["--features cuda"]);
     place.bad(&[&train[..], &["--data", "images", "--batch", "1000"]].concat(), 1, &["lower the batch size"]);
+    let plans = ["--plan", "ATTN=SOFTMAX", "--teacher-plan", "ATTN=SOFTMAX"];
+    let distil = ["distill", "vit.mpv", "--teacher", "vit.mpv", "--teacher-weights", "nowhere", "-o", "run"];
+    let nothing = ["--data", "images", "--chi", "0", "--beta", "0", "--gamma", "0"];
+    place.bad(&[&distil[..], &plans, &nothing].concat(), 2, &["all weights are 0"]);
     fs::rename(place.path("images/train/red"), place.path("images/train/rosa")).expect("renamed");
     place.bad(&[&train[..], &["--data", "images"]].concat(), 1, &["class `red`"]);
     assert!(!place.path("run/weights.safetensors").exists());

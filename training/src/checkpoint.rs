@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use mpcc_compiler::evaluate::Tensor as Array;
+use mpcc_import::weights::{self, WeightsError};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::files::{self, FileError};
 use crate::optimise::{AdamWs, Moments};
-use crate::parameters::{Parameters, entries, save};
+use crate::parameters::{Parameters, entries};
 
 /// Where a run stands, beside its numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -53,9 +54,17 @@ pub struct Epoch {
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
-    /// Reading or writing it failed.
+    /// It cannot be written.
     #[error(transparent)]
-    File(#[from] FileError),
+    Write(#[from] WeightsError),
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// It is not whole, or not a checkpoint.
     #[error("{path} is no checkpoint of this model ({reason}): remove it to begin anew")]
     Malformed {
@@ -79,13 +88,18 @@ const NOTE: &str = "mpcc.checkpoint/1";
 /// Writes the state of a run, whole or not at all.
 ///
 /// # Errors
-/// If the file cannot be written.
-pub fn write(path: &Path, position: &Position, parameters: &Parameters, optimiser: &AdamWs) -> Result<(), FileError> {
+/// If a number is not finite, or the file cannot be written.
+pub fn write(
+    path: &Path,
+    position: &Position,
+    parameters: &Parameters,
+    optimiser: &AdamWs,
+) -> Result<(), CheckpointError> {
     let mut tensors = Vec::new();
     for (parameter, moments) in parameters.0.iter().zip(optimiser.moments()) {
         let mut add = |kind: &str, data: Vec<f32>| {
-            let shape = vec![data.len()];
-            tensors.push((format!("{kind}/{}", parameter.name), shape, data));
+            let array = Array::new(&[data.len()], data.into_iter().map(f64::from).collect());
+            tensors.push((format!("{kind}/{}", parameter.name), array));
         };
         add("value", entries(&parameter.value));
         if let Some(moments) = moments {
@@ -95,7 +109,7 @@ pub fn write(path: &Path, position: &Position, parameters: &Parameters, optimise
     }
     let steps: Vec<usize> = optimiser.moments().iter().map(|moments| moments.as_ref().map_or(0, |m| m.steps)).collect();
     let note = serde_json::to_string(&(position, steps)).expect("numbers and text");
-    save(path, &tensors, Some((NOTE, note)))
+    Ok(weights::save_noted(path, &tensors, Some((NOTE, note)))?)
 }
 
 /// Reads the state of a run into `parameters` and `optimiser`; `None` if there is none.
@@ -114,7 +128,7 @@ pub fn read(
     }
     let name = || path.display().to_string();
     let malformed = |reason: &str| CheckpointError::Malformed { path: name(), reason: reason.to_owned() };
-    let bytes = files::read(path)?;
+    let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read { path: name(), source })?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| malformed(&error.to_string()))?;
     let note =
         header.metadata().as_ref().and_then(|notes| notes.get(NOTE)).ok_or_else(|| malformed("it has no note"))?;

@@ -78,7 +78,10 @@ impl Goal<'_> {
         let rest = values.split_off(1);
         let [examples, _, _, classes] = values[0].dims();
         let scores: Tensor<2> = values.remove(0).reshape([examples, classes]);
-        let mut total = loss::cross_entropy(scores.clone(), piece.targets).mul_scalar(self.labels);
+        let mut losses = Vec::new();
+        if self.labels > 0.0 {
+            losses.push(loss::cross_entropy(scores.clone(), piece.targets).mul_scalar(self.labels));
+        }
         if let (Some(teacher), Some(pairs)) = (&self.teacher, compared) {
             let mut wanted = vec![teacher.network.scores()];
             wanted.extend(pairs.iter().map(|pair| pair.teacher));
@@ -88,17 +91,18 @@ impl Goal<'_> {
             let mut taught = taught.into_iter().map(Tensor::from_inner);
             if let Some(from) = taught.next().filter(|_| teacher.logits > 0.0) {
                 let from = from.reshape([examples, classes]);
-                total = total + loss::logits(scores.clone(), from, teacher.temperature).mul_scalar(teacher.logits);
+                losses.push(loss::logits(scores.clone(), from, teacher.temperature).mul_scalar(teacher.logits));
             }
             for ((pair, from), value) in pairs.iter().zip(taught).zip(rest) {
                 let (value, from) = match pair.masked {
                     true => (unmasked(value), unmasked(from)),
                     false => (value, from),
                 };
-                total = total + loss::squared_error(value, from).mul_scalar(pair.weight);
+                losses.push(loss::squared_error(value, from).mul_scalar(pair.weight));
             }
         }
-        (total, scores)
+        let total = losses.into_iter().reduce(|sum, loss| sum + loss);
+        (total.unwrap_or_else(|| Tensor::zeros([1], device)), scores)
     }
 
     /// Names of the parameters that are meant to be trained: all, or, where neither labels nor the teacher's scores count, those

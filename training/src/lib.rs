@@ -8,7 +8,6 @@ pub mod batches;
 pub mod checkpoint;
 pub mod data;
 pub mod examples;
-pub mod files;
 pub mod goal;
 pub mod initialise;
 pub mod loss;

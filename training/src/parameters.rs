@@ -11,10 +11,8 @@ use burn::tensor::{Device, Tensor};
 use mpcc_compiler::evaluate::Tensor as Array;
 use mpcc_compiler::graph::Graph;
 use mpcc_import::tensors::{Tensors, TensorsError};
-use safetensors::tensor::{Dtype, TensorView};
+use mpcc_import::weights::{self, WeightsError};
 use thiserror::Error;
-
-use crate::files::{self, FileError};
 
 /// One tensor of the weights file. Its debug form does not show its entries, which are the model owner's secret.
 #[derive(Clone)]
@@ -126,37 +124,15 @@ impl Parameters {
     /// Writes them to a safetensors file, whole or not at all.
     ///
     /// # Errors
-    /// If the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), FileError> {
-        let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = self
-            .0
-            .iter()
-            .map(|parameter| (parameter.name.clone(), parameter.shape.clone(), entries(&parameter.value)))
-            .collect();
-        save(path, &tensors, None)
+    /// If a number is not finite, or the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), WeightsError> {
+        weights::save(path, &Vec::from_iter(self.arrays()))
     }
 }
 
 /// The entries of a tensor.
 pub(crate) fn entries(tensor: &Tensor<1>) -> Vec<f32> {
     tensor.to_data().convert::<f32>().try_to_vec().expect("converted to f32 just now")
-}
-
-/// Writes named tensors and a note to a safetensors file, whole or not at all.
-pub(crate) fn save(
-    path: &Path,
-    tensors: &[(String, Vec<usize>, Vec<f32>)],
-    note: Option<(&str, String)>,
-) -> Result<(), FileError> {
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(_, _, data)| data.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
-    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("the entries fill the shape");
-        (name.as_str(), view)
-    });
-    let note = note.map(|(key, text)| std::iter::once((key.to_owned(), text)).collect());
-    let file = safetensors::serialize(views, note).expect("names and extents are sound");
-    files::write(path, &file)
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
+use mpcc_import::weights::WeightsError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::checkpoint::{self, CheckpointError, Epoch, Position};
 use crate::examples::Examples;
-use crate::files::FileError;
 use crate::goal::Goal;
 use crate::network::{Network, NoiseOptions, Sites};
 use crate::optimise::{AdamWs, Schedule, clip};
@@ -127,9 +127,9 @@ pub enum TrainError {
     /// A checkpoint could not be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A file could not be written.
+    /// Weights could not be written.
     #[error(transparent)]
-    File(#[from] FileError),
+    Weights(#[from] WeightsError),
     /// The observer asked to stop; the state was kept.
     #[error("stopped; the same command goes on from where it was")]
     Stopped,

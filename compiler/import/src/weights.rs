@@ -7,7 +7,7 @@ mod decode;
 mod generate;
 mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -173,6 +173,14 @@ pub fn bind(graph: &Graph, listing: &Listing) -> BindingReport {
 /// # Errors
 /// If a value does not fit a 32-bit float, or the file cannot be written.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), WeightsError> {
+    save_noted(path, tensors, None)
+}
+
+/// [`save`] with a note in the file's header: a key and its text.
+///
+/// # Errors
+/// As of [`save`].
+pub fn save_noted(path: &Path, tensors: &[(String, Tensor)], note: Option<(&str, String)>) -> Result<(), WeightsError> {
     let mut encoded = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let mut bytes = Vec::with_capacity(4 * tensor.data.len());
@@ -191,7 +199,8 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), WeightsErro
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, SafeTensorError>>()
         .map_err(refused)?;
-    let bytes = serialize(views, None).map_err(refused)?;
+    let notes = note.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
+    let bytes = serialize(views, notes).map_err(refused)?;
     write(path, &bytes)
 }
 
