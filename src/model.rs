@@ -130,7 +130,7 @@ impl ModelOptions {
         Self { plans, ..Self::default() }
     }
 
-    /// The plans that are given as lists, as one JSON object that `--plan` takes; `None` if there are none.
+    /// The plans that are given, as one JSON object that `--plan` takes; `None` if there are none.
     pub(crate) fn plans_as_json(&self) -> Result<Option<serde_json::Value>> {
         fn json(value: &PlanValue) -> serde_json::Value {
             match value {
@@ -139,8 +139,7 @@ impl ModelOptions {
             }
         }
         let given = self.lower_options()?.plans;
-        let lists = given.iter().filter(|(_, value)| matches!(value, PlanValue::List(_)));
-        let plans: serde_json::Map<_, _> = lists.map(|(name, value)| (name.clone(), json(value))).collect();
+        let plans: serde_json::Map<_, _> = given.iter().map(|(name, value)| (name.clone(), json(value))).collect();
         Ok((!plans.is_empty()).then_some(plans.into()))
     }
 

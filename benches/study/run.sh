@@ -1,7 +1,7 @@
 #!/bin/sh
 # Teacher, search and students of the CIFAR-10 example, and their report: benches/study/run.sh --data DIR --out DIR [options]
 #
-# A softmax teacher is trained from the example's weights, attention is searched from the teacher's, and for every share and
+# A softmax teacher is trained from weights that there are, attention is searched from the teacher's, and for every share and
 # seed three students start from the teacher's weights: the searched plan with and without distillation, and a plan by chance
 # with it. All runs of students are equal but for that. Runs that are finished are not repeated, and those that were stopped
 # go on, so the command can be repeated until it ends.
@@ -9,14 +9,16 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 model=$root/examples/cifar10/model.mpv
 data= out= mpcc=$root/target/release/mpcc
+from=$root/examples/cifar10/weights.safetensors
 shares="0.1 0.5" seeds="1 2 3" jobs=2
-teacher_epochs=14 search_epochs=3 student_epochs=2 images=500
+teacher_epochs=14 search_epochs=3 student_epochs=1 images=500
 usage() {
     sed -n '2,7s/^# \{0,1\}//p' "$0"
     cat <<END
 
   --data DIR        CIFAR-10 with the directories train and test
   --out DIR         where runs and the report go
+  --from FILE       weights that the teacher starts from (the example's)
   --shares "MU …"   shares of heads with ReLU-softmax ($shares)
   --seeds "N …"     seeds of students, and of plans by chance ($seeds)
   --teacher N, --search N, --students N   epochs ($teacher_epochs, $search_epochs, $student_epochs)
@@ -28,6 +30,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --data) data=$2 ;;
         --out) out=$2 ;;
+        --from) from=$2 ;;
         --shares) shares=$2 ;;
         --seeds) seeds=$2 ;;
         --teacher) teacher_epochs=$2 ;;
@@ -49,7 +52,7 @@ recipe="--data $data --augment crop-flip --mixup 0 --cutmix 0 --smoothing 0.1 --
 done_already() { [ -e "$1/training.json" ]; }
 
 teacher=$out/teacher
-done_already "$teacher" || "$mpcc" train "$model" --plan ATTN=SOFTMAX --from "$root/examples/cifar10/weights.safetensors" \
+done_already "$teacher" || "$mpcc" train "$model" --plan ATTN=SOFTMAX --from "$from" \
     $recipe --epochs "$teacher_epochs" --warm-up 1 --rate 6e-4 --seed 1 -o "$teacher"
 
 search=$out/search
@@ -77,4 +80,4 @@ for seed in $seeds; do
     done
 done | xargs -d '\n' -P "$jobs" -n 1 sh -c
 
-"$mpcc" bench pareto "$model" --points "$out/runs" --data "$data/test" --images "$images" --net loopback,wan -o "$out/report"
+"$mpcc" bench pareto "$model" --point teacher="$teacher" --points "$out/runs" --data "$data/test" --images "$images" --net loopback,wan -o "$out/report"

@@ -39,7 +39,8 @@ fn place() -> Place {
         }
         place.good(&calibrate);
     }
-    let record = r#"{"schema": "mpcc.training/1", "seed": 2, "epochs": 7, "teacher": "runs/t<t/weights.safetensors"}"#;
+    let record = r#"{"schema": "mpcc.training/1", "seed": 2, "epochs": 7, "teacher": "runs/t<t/weights.safetensors",
+        "plans": [["HALF", "per_head<1, 2> = [[scale; 2]]"]]}"#;
     place.write("runs/point-s2/training.json", record);
     place
 }
@@ -127,6 +128,9 @@ fn what_is_wrong_is_said_before_anything_is_measured() {
         2,
         &["called a"],
     );
+    place.write("runs/point-s1/training.json", r#"{"plans": [["ATTN", "per_head<1, 2> = [[scale; 2]]"]]}"#);
+    place.bad(&pareto(&["--points", "runs", "--data", "images"]), 1, &["point-s1", "other plans", "plan.json"]);
+    fs::remove_file(place.path("runs/point-s1/training.json")).expect("a record");
     fs::remove_file(place.path("runs/point-s2/model.ranges.json")).expect("ranges");
     place.bad(&pareto(&["--points", "runs", "--data", "images"]), 1, &["point-s2", "model.ranges.json"]);
     place.bad_usage(&pareto(&["--data", "images"]), "--point");

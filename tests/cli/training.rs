@@ -92,7 +92,7 @@ fn a_searched_and_distilled_student_answers_privately_as_in_the_clear() {
         "--teacher",
         "vit.mpv",
         "--teacher-plan",
-        softmax,
+        "ATTN=teacher/plan.json",
         "--teacher-weights",
         "teacher/weights.safetensors",
         "-o",

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::graph::Graph;
 use mpcc_import::weights;
@@ -75,6 +75,14 @@ impl Ready {
             None => options.clone(),
         };
         let source = model::read_source(path, &options, terminal)?;
+        let plans = Plan::read_all(&source.rewritten.graph.plans)?;
+        let trained = Plan::read_all(&origin.plans)?;
+        if !trained.is_empty() && !trained.iter().map(Plan::choices).eq(plans.iter().map(Plan::choices)) {
+            bail!(
+                "{} was trained with other plans than are in force here; a plan.json beside it says which to take",
+                place.weights().display()
+            );
+        }
         let found = ranges::find(&source, &RangeOptions::of_file(Some(place.ranges())), None, terminal)?;
         let file = place.weights();
         weights::load(&file, &source.rewritten.graph)?;
@@ -91,8 +99,6 @@ impl Ready {
             first.get_or_insert(artefact);
         }
         let artefact = first.ok_or_else(|| Bug("there is no network".to_owned()))?;
-        let plans = artefact.manifest.plans.iter().map(|(name, written)| Plan::read(name, written));
-        let plans = plans.collect::<Result<_, _>>()?;
         Ok(Self { place, weights: file, origin, plans, model: Model { artefact, source: Some(source) }, programs })
     }
 

@@ -35,6 +35,16 @@ impl Kind {
 }
 
 impl Plan {
+    /// Reads every plan of a graph's record.
+    pub(super) fn read_all(recorded: &[(String, String)]) -> Result<Vec<Self>, Bug> {
+        recorded.iter().map(|(name, written)| Self::read(name, written)).collect()
+    }
+
+    /// What it says, whatever it is called.
+    pub(super) fn choices(&self) -> (Kind, &[Vec<String>]) {
+        (self.kind, &self.layers)
+    }
+
     /// Reads `per_head<2, 3> = [[f; 3], [0: g, 1..3: f]]`.
     pub(super) fn read(name: &str, written: &str) -> Result<Self, Bug> {
         let unread = || Bug(format!("the plan {name} is recorded as `{written}`, which is no plan"));

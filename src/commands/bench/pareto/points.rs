@@ -128,6 +128,7 @@ struct Record {
     training_images: Option<u64>,
     teacher: Option<PathBuf>,
     from: Option<PathBuf>,
+    plans: Vec<(String, String)>,
 }
 
 impl Record {
@@ -139,6 +140,7 @@ impl Record {
             training_images: self.training_images,
             teacher: self.teacher.as_deref().map(called),
             from: self.from.as_deref().map(called),
+            plans: self.plans,
         }
     }
 }
@@ -166,6 +168,9 @@ pub(super) struct Origin {
     /// The weights that training began with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<String>,
+    /// The plans it was trained with, as graphs record them.
+    #[serde(skip)]
+    pub(super) plans: Vec<(String, String)>,
 }
 
 #[cfg(test)]
