@@ -46,6 +46,7 @@ done
 [ -n "$data" ] && [ -n "$out" ] || { usage >&2; exit 2; }
 [ -x "$mpcc" ] || (cd "$root" && cargo build --release --bin mpcc)
 mkdir -p "$out/runs" "$out/logs"
+out=$(cd "$out" && pwd) data=$(cd "$data" && pwd)
 
 # Few epochs: crops and mirroring, no mixing.
 recipe="--data $data --augment crop-flip --mixup 0 --cutmix 0 --smoothing 0.1 --attention-dropout 0 --drop-path 0.05 --held-out 0.04"
@@ -80,4 +81,9 @@ for seed in $seeds; do
     done
 done | xargs -d '\n' -P "$jobs" -n 1 sh -c
 
-"$mpcc" bench pareto "$model" --point teacher="$teacher" --points "$out/runs" --data "$data/test" --images "$images" --net loopback,wan -o "$out/report"
+# The report names directories as they are given, and the commit is that of the clone.
+cd "$out"
+GIT_DIR=$(git -C "$root" rev-parse --absolute-git-dir) GIT_WORK_TREE=$root \
+    "$mpcc" bench pareto "$model" --point teacher=teacher --points runs --data "$data/test" --images "$images" --net loopback,wan -o report
+"$root/benches/study/tables.py" report/pareto.json > report/tables.md
+echo "wrote $out/report/tables.md"
