@@ -79,7 +79,7 @@ for seed in $seeds; do
         student "mu$share-searched" "$seed" "mu-$share" no
         student "mu$share-random-distilled" "$seed" "random-$share-$seed" yes
     done
-done | xargs -d '\n' -P "$jobs" -n 1 sh -c
+done | xargs -r -d '\n' -P "$jobs" -n 1 sh -c
 
 # The report names directories as they are given, and the commit is that of the clone.
 cd "$out"
