@@ -35,7 +35,7 @@ fn largest(logits: &[f64]) -> usize {
 fn the_images_get_their_labels_before_and_after_the_passes() {
     let graph = model();
     let bound = weights::load(&example().join("weights.safetensors"), &graph).unwrap();
-    assert_eq!(bound.report.ignored.len(), 7, "one tensor of head choices for each layer");
+    assert!(bound.report.ignored.is_empty(), "the file holds what the model declares");
     let (rewritten, _) = passes::run_all(&graph);
     let before = Evaluator::new(&graph, &bound.params).unwrap();
     let after = Evaluator::new(&rewritten, &bound.params).unwrap();
