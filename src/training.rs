@@ -66,10 +66,11 @@ pub(crate) fn prepare(
         .map_err(|name| anyhow::anyhow!("the parameter {name} has no first values"))?;
     let began = blake3::hash(&serde_json::to_vec(&start.iter().map(|(n, t)| (n, &t.data)).collect::<Vec<_>>())?);
     let rest = format!(
-        "{rest}; graph {}; start {}; data {} in batches of {}",
+        "{rest}; graph {}; start {}; data {}, held out by {}, in batches of {}",
         mpcc_compiler::ranges::digest(&graph),
         began.to_hex(),
         examples.described(),
+        options.held_out_seed,
         options.batch,
     );
     let recipe = options.recipe(rest);

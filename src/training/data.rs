@@ -101,7 +101,7 @@ pub(super) fn texts(
 
 /// Positions to train on, as many as are asked for, and held-out ones.
 fn splits(labels: &[usize], options: &TrainingOptions) -> (Vec<usize>, Vec<usize>) {
-    let (mut trained, held_out) = hold_out(labels, options.held_out, options.seed);
+    let (mut trained, held_out) = hold_out(labels, options.held_out, options.held_out_seed);
     if let Some(limit) = options.limit.filter(|limit| *limit < trained.len()) {
         let some: Vec<usize> = trained.iter().map(|at| labels[*at]).collect();
         let (left, _) = hold_out(&some, 1.0 - limit as f64 / trained.len() as f64, options.seed);
@@ -127,5 +127,33 @@ fn image_shape(graph: &Graph) -> Result<[usize; 3]> {
         _ => bail!(
             "training takes models of images, with one input `Tensor<u8, 3, H, W>`, and models of text, with a tokenizer"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: TrainingOptions,
+    }
+
+    #[test]
+    fn what_is_held_out_depends_on_its_own_seed_alone() {
+        let labels: Vec<usize> = (0..200).map(|at| at % 2).collect();
+        let split = |more: &[&str]| {
+            let line = [&["mpcc", "--data", "images", "-o", "run", "--held-out", "0.1"], more].concat();
+            splits(&labels, &Line::parse_from(line).options)
+        };
+        let (trained, held_out) = split(&["--seed", "1"]);
+        assert_eq!(held_out.len(), 20);
+        assert!(trained.iter().all(|at| !held_out.contains(at)));
+        assert_eq!(split(&["--seed", "2"]), (trained, held_out.clone()));
+        assert_ne!(split(&["--held-out-seed", "2"]).1, held_out);
+        assert_eq!(split(&["--seed", "2", "--limit", "50"]).1, held_out);
     }
 }

@@ -77,13 +77,16 @@ pub(crate) struct TrainingOptions {
     /// for that.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = below_one)]
     pub(crate) held_out: f64,
+    /// Which images those are. They do not depend on --seed, so that a student never trains on what its teacher left out.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) held_out_seed: u64,
     /// Which weights are kept: of the epoch that is best on held-out images, or the last.
     #[arg(long, value_name = "WHICH", default_value = "best")]
     keep: Keep,
     /// Train on no more than this many images, evenly over the classes.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) limit: Option<usize>,
-    /// What everything random follows from.
+    /// What everything else that is random follows from.
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub(crate) seed: u64,
     /// Training images on which value ranges are observed afterwards; 0 for none.
