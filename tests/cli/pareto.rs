@@ -128,8 +128,11 @@ fn what_is_wrong_is_said_before_anything_is_measured() {
         2,
         &["called a"],
     );
-    place.write("runs/point-s1/training.json", r#"{"plans": [["ATTN", "per_head<1, 2> = [[scale; 2]]"]]}"#);
-    place.bad(&pareto(&["--points", "runs", "--data", "images"]), 1, &["point-s1", "other plans", "plan.json"]);
+    for other in ["scale", "search[rs, scale]"] {
+        let record = format!(r#"{{"plans": [["ATTN", "per_head<1, 2> = [[{other}; 2]]"]]}}"#);
+        place.write("runs/point-s1/training.json", &record);
+        place.bad(&pareto(&["--points", "runs", "--data", "images"]), 1, &["point-s1", "other plans", "plan.json"]);
+    }
     fs::remove_file(place.path("runs/point-s1/training.json")).expect("a record");
     fs::remove_file(place.path("runs/point-s2/model.ranges.json")).expect("ranges");
     place.bad(&pareto(&["--points", "runs", "--data", "images"]), 1, &["point-s2", "model.ranges.json"]);

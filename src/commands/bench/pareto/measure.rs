@@ -76,8 +76,9 @@ impl Ready {
         };
         let source = model::read_source(path, &options, terminal)?;
         let plans = Plan::read_all(&source.rewritten.graph.plans)?;
-        let trained = Plan::read_all(&origin.plans)?;
-        if !trained.is_empty() && !trained.iter().map(Plan::choices).eq(plans.iter().map(Plan::choices)) {
+        let trained_with = |trained: Vec<Plan>| trained.iter().map(Plan::choices).eq(plans.iter().map(Plan::choices));
+        // What a search trained is recorded with its open entries, which are no plan.
+        if !origin.plans.is_empty() && !Plan::read_all(&origin.plans).is_ok_and(trained_with) {
             bail!(
                 "{} was trained with other plans than are in force here; a plan.json beside it says which to take",
                 place.weights().display()
