@@ -22,7 +22,8 @@ def percent(counted):
 
 
 def private(point):
-    return next(on["private"] for on in point["networks"] if "private" in on)
+    """What private runs gave, if there were any."""
+    return next((on["private"] for on in point["networks"] if "private" in on), None)
 
 
 def means(values, digits=2):
@@ -57,9 +58,9 @@ def main():
             rows.append([
                 point["name"],
                 f"{percent(point['float']):.2f}",
-                f"{percent(point['float_on_private_inputs']):.1f}",
-                f"{percent(run):.1f}",
-                f"{run['agreeing']} of {run['inputs']}",
+                f"{percent(point['float_on_private_inputs']):.1f}" if run else "–",
+                f"{percent(run):.1f}" if run else "–",
+                f"{run['agreeing']} of {run['inputs']}" if run else "–",
                 str(seen["hops"]),
                 f"{sent['model_owner'] / 1e6:.2f} / {sent['data_owner'] / 1e6:.2f}",
                 f"{dealt / 1e6:.1f}",
@@ -73,7 +74,7 @@ def main():
     for variant in report["variants"]:
         members = [points[name] for name in variant["points"]]
         row = [variant["name"], str(len(members)), means(percent(p["float"]) for p in members)]
-        row.append(means((percent(private(p)) for p in members), 1))
+        row.append(means((percent(private(p)) for p in members), 1) if all(map(private, members)) else "–")
         for index in range(len(networks)):
             row.append(means((p["networks"][index]["measured"]["online_seconds"] for p in members), 3))
         rows.append(row)
