@@ -44,7 +44,8 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 [ -n "$data" ] && [ -n "$out" ] || { usage >&2; exit 2; }
-[ -x "$mpcc" ] || (cd "$root" && cargo build --release --bin mpcc)
+# Always, since the report names the commit of the clone.
+(cd "$root" && cargo build --quiet --release --bin mpcc --target-dir target)
 mkdir -p "$out/runs" "$out/logs"
 out=$(cd "$out" && pwd) data=$(cd "$data" && pwd)
 

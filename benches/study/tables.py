@@ -26,9 +26,9 @@ def private(point):
     return next((on["private"] for on in point["networks"] if "private" in on), None)
 
 
-def means(values, digits=2):
-    values = list(values)
-    return f"{statistics.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+def spread(found, factor, digits):
+    mean, least, most = (factor * found[which] for which in ("mean", "least", "most"))
+    return f"{mean:.{digits}f} ({least:.{digits}f} to {most:.{digits}f})"
 
 
 def difference(ours, theirs):
@@ -72,11 +72,10 @@ def main():
     print("### Means over seeds, with least and most\n")
     rows = []
     for variant in report["variants"]:
-        members = [points[name] for name in variant["points"]]
-        row = [variant["name"], str(len(members)), means(percent(p["float"]) for p in members)]
-        row.append(means((percent(private(p)) for p in members), 1) if all(map(private, members)) else "–")
-        for index in range(len(networks)):
-            row.append(means((p["networks"][index]["measured"]["online_seconds"] for p in members), 3))
+        each = variant["networks"]
+        accuracy = each[0].get("private_accuracy")
+        row = [variant["name"], str(len(variant["points"])), spread(variant["float_accuracy"], 100, 2)]
+        row += [spread(accuracy, 100, 1) if accuracy else "–"] + [spread(on["online_seconds"], 1, 3) for on in each]
         rows.append(row)
     table(["", "seeds", "float %", "private %", *(f"online s on {network}" for network in networks)], rows)
 
