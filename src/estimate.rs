@@ -213,6 +213,7 @@ fn gate_name(gate: &Gate) -> &'static str {
         Gate::View { .. } => "view",
         Gate::Rescale { .. } => "rescale",
         Gate::Centre { .. } => "centre",
+        Gate::Reduce { .. } => "reduce",
         Gate::Add { .. } | Gate::Sub { .. } | Gate::AddPublic { .. } | Gate::AddServer { .. } => "add",
         Gate::Concat { .. } => "concat",
         Gate::SumRow { .. } => "row sum",

@@ -1,6 +1,6 @@
 //! Ranges from trained weights and calibration inputs, by the float evaluator.
 
-use crate::evaluate::{EvaluateError, Evaluator, Tensor, Wanted};
+use crate::evaluate::{EvaluateError, Evaluator, Tensor, Values, Wanted};
 use crate::graph::{Graph, Visibility};
 use crate::ranges::Ranges;
 use crate::value_ranges;
@@ -48,5 +48,15 @@ pub fn calibrate(
             ranges.nodes.entry(index as u32).or_default().proved = Some(range);
         }
     }
+    rely(graph, &mut ranges, evaluator.server_values());
     Ok(ranges)
+}
+
+/// Adds what may be relied on where the run checks, given what was seen.
+fn rely(graph: &Graph, ranges: &mut Ranges, server_values: &Values) {
+    let seen = ranges.clone();
+    let relied = value_ranges::relied_on(graph, server_values, &|id| seen.of(id));
+    for (index, relied) in (0u32..).zip(&relied) {
+        ranges.nodes.entry(index).or_default().rely(relied);
+    }
 }

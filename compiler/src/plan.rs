@@ -21,7 +21,7 @@ use mpcc_program::verify::Violation;
 use thiserror::Error;
 
 use crate::graph::{Graph, Node, NodeId, Op};
-use crate::ranges::{Origin, Ranges};
+use crate::ranges::{Basis, Origin, Ranges};
 
 pub use choose::{Chosen, Decided, Objective, plan_for};
 pub use series::{Factor, Series, fit};
@@ -208,6 +208,8 @@ pub struct PlanOptions {
     pub softmax: Softmax,
     /// For single row maxima.
     pub softmax_of: BTreeMap<NodeId, Softmax>,
+    /// What the program may rely on.
+    pub basis: Basis,
 }
 
 impl PlanOptions {
@@ -301,7 +303,7 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
         .enumerate()
         .filter(|(i, _)| formats.nodes[*i].is_shared())
         .filter_map(|(i, n)| {
-            let (range, origin) = ranges.range(graph, NodeId(i as u32))?;
+            let (range, origin) = ranges.range(graph, NodeId(i as u32), options.basis)?;
             Some(RangeNote { path: n.path.clone(), origin, range })
         })
         .collect();

@@ -130,6 +130,7 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
         | Gate::View { .. }
         | Gate::Rescale { .. }
         | Gate::Centre { .. }
+        | Gate::Reduce { .. }
         | Gate::Add { .. }
         | Gate::Sub { .. }
         | Gate::Concat { .. }

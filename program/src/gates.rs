@@ -59,6 +59,7 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::View { source, view } => linear::view(e, id, *source, view),
         Gate::Rescale { source, .. } => e.values[source.0 as usize].clone(),
         Gate::Centre { source, truncate } => linear::centre(e, *source, *truncate),
+        Gate::Reduce { source, truncate } => linear::reduce(e, id, *source, *truncate),
         Gate::Add { terms } => linear::add(e, id, terms),
         Gate::Sub { left, right } => linear::sub(e, id, *left, *right),
         Gate::Concat { parts, axis } => linear::concat(e, id, parts, *axis),

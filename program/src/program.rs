@@ -123,6 +123,13 @@ pub enum Gate {
         /// Bits dropped.
         truncate: u8,
     },
+    /// A wire modulo 2^ring of the result after `truncate` low bits were dropped (dithered): the signed number that is left.
+    Reduce {
+        /// Wire of at least `ring + truncate` bits.
+        source: ValueId,
+        /// Bits dropped.
+        truncate: u8,
+    },
     /// Σ of shares of one shape, each shifted left.
     Add {
         /// Terms.
@@ -398,6 +405,9 @@ pub struct Program {
     pub inputs: Vec<Input>,
     /// Outputs.
     pub outputs: Vec<Output>,
+    /// Whether one number more is revealed, at the index behind the outputs: 0 if every value that the run checks was in its
+    /// range, else 1, and then the outputs mean nothing.
+    pub verdict: bool,
     /// Values in topological order.
     pub values: Vec<Value>,
     /// Number of hops.
@@ -405,6 +415,11 @@ pub struct Program {
 }
 
 impl Program {
+    /// How many values are revealed: the outputs, and the verdict behind them if there is one.
+    pub fn revealed(&self) -> usize {
+        self.outputs.len() + usize::from(self.verdict)
+    }
+
     /// The value behind an id.
     pub fn value(&self, id: ValueId) -> &Value {
         &self.values[id.0 as usize]
@@ -425,6 +440,7 @@ impl Gate {
             | Gate::View { source, .. }
             | Gate::Rescale { source, .. }
             | Gate::Centre { source, .. }
+            | Gate::Reduce { source, .. }
             | Gate::Residue { source }
             | Gate::SumRow { source }
             | Gate::MulPublic { source, .. }

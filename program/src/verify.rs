@@ -116,7 +116,7 @@ impl<'a> Check<'a> {
             });
         }
         let (weights, inputs, outputs) =
-            (self.program.weights.len(), self.program.inputs.len(), self.program.outputs.len());
+            (self.program.weights.len(), self.program.inputs.len(), self.program.revealed());
         let (what, number, count) = match gate {
             Gate::ServerShare { weight }
             | Gate::AddServer { weight, .. }
@@ -187,7 +187,7 @@ fn whole(check: &mut Check<'_>) {
     });
     let mut used_weights = BTreeSet::new();
     let mut used_inputs = BTreeSet::new();
-    let mut revealed = vec![0usize; program.outputs.len()];
+    let mut revealed = vec![0usize; program.revealed()];
     for value in &program.values {
         match value.gate {
             Gate::ServerShare { weight }
@@ -222,7 +222,8 @@ fn whole(check: &mut Check<'_>) {
     }
     for (index, count) in revealed.iter().enumerate() {
         check.require(Rule::Reference, *count == 1, || {
-            format!("output {index} ({}) is revealed {count} times; once is right", program.outputs[index].name)
+            let name = program.outputs.get(index).map_or("verdict", |output| &output.name);
+            format!("output {index} ({name}) is revealed {count} times; once is right")
         });
     }
 }

@@ -1,5 +1,6 @@
 //! Writing the gates, forward, with the formats and rings decided.
 
+mod checks;
 mod rows;
 mod smooth;
 
@@ -35,6 +36,7 @@ struct Build<'a> {
     /// Wires that are extended or compared, where they are not those of products.
     close: Known,
     weights: HashMap<(NodeId, bool, i32), WeightId>,
+    checks: checks::Checks,
 }
 
 /// The share program of a graph.
@@ -49,6 +51,7 @@ pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings, options: 
         wires: HashMap::new(),
         close: HashMap::new(),
         weights: HashMap::new(),
+        checks: checks::Checks::default(),
     };
     for (i, node) in graph.nodes.iter().enumerate() {
         let id = NodeId(i as u32);
@@ -60,6 +63,7 @@ pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings, options: 
     for (i, output) in graph.outputs.iter().enumerate() {
         b.reveal(i as u32, output);
     }
+    b.verdict();
     b.program.hops = b.program.values.iter().map(|v| v.level).max().unwrap_or(0);
     b.program
 }
@@ -315,9 +319,9 @@ impl Build<'_> {
         let shape = &node.ty.shape;
         let spec = |ring| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
         match (&f.form, &node.op) {
-            (Form::RowFunction { argument, windows, function, .. }, op) => {
+            (Form::RowFunction { argument, windows, function, limits, .. }, op) => {
                 let table = windows.table(*function, (f.share - TAU_BITS) as u8);
-                self.row_function(op, *argument, table, f, ring, &node.path)
+                self.row_function(op, *argument, (table, limits), f, ring, &node.path)
             }
             (Form::Smooth(curve), Op::Smooth(_, x)) => self.smooth(*x, curve, f, ring, node),
             (_, Op::MaxRow(x)) => self.row_maximum(id, *x, ring, node),

@@ -11,8 +11,9 @@ use super::windows::{Tables, Windows};
 use super::{Comparison, PlanError, PlanOptions, RowTables, TAU_BITS, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Element, Graph, Node, NodeId, Op, Visibility};
-use crate::ranges::{Origin, Ranges};
+use crate::ranges::{Basis, Origin, Ranges};
 use crate::smooth::Smooth;
+use crate::value_ranges::Checked;
 
 /// How a node on secret values is computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +29,7 @@ pub(crate) enum Form {
     /// A view of an operand, as share and as wire.
     Alias,
     /// A row function of the share `argument`, by tables.
-    RowFunction { argument: NodeId, windows: Windows, tables: Tables, function: RowFunction },
+    RowFunction { argument: NodeId, windows: Windows, tables: Tables, function: RowFunction, limits: Limits },
     /// A smooth function by a series.
     Smooth(Curve),
     /// Largest entry of each row, by a tree of comparisons.
@@ -37,6 +38,21 @@ pub(crate) enum Form {
     Argmax,
     /// A public number in place of the largest entry of each row.
     Shift(Shift),
+}
+
+/// What the argument of a row function may be, in units of its share.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Limits {
+    /// Bits that hold it with its sign while no earlier check has failed; those of the table if they are fewer.
+    pub(crate) held: i32,
+    /// Below this it is out of range, unless it is zero and may be.
+    pub(crate) low: Option<i64>,
+    /// From here on it is out of range.
+    pub(crate) high: Option<i64>,
+    /// The least that passes no check because it is proved to stay below.
+    pub(crate) end: i64,
+    /// Zero is right.
+    pub(crate) zero: bool,
 }
 
 impl Form {
@@ -160,6 +176,10 @@ pub(super) fn log2_bound(value: f64) -> i32 {
 const LIFT: f64 = 1.0 / 512.0;
 /// Most bits that a small factor gets more.
 const SMALLER: f64 = 10.0;
+/// Bits of a ring beside those of a number that is compared after another was added.
+pub(crate) const HEADROOM: i32 = 3;
+/// Least units of an argument that a table is made for.
+const LEAST_UNITS: f64 = 8.0;
 /// Widest wire that digit tables compare.
 const COMPARED: i32 = 30;
 /// log2 of what a series may give where the function is close to zero.
@@ -209,7 +229,9 @@ impl Assign<'_> {
 
     fn known_magnitude(&mut self, id: NodeId) -> i32 {
         let largest = |(low, high): (f64, f64)| log2_bound(low.abs().max(high.abs()));
-        match (self.ranges.range(self.graph, id), self.assumed_with_offset(id)) {
+        let observed = self.options.basis == Basis::Observed;
+        let assumed = self.assumed_with_offset(id).filter(|_| observed);
+        match (self.ranges.range(self.graph, id, self.options.basis), assumed) {
             (Some((range, _)), Some(assumed)) => largest(range).min(largest(assumed)),
             (Some((range, _)), None) => largest(range),
             (None, Some(assumed)) => largest(assumed),
@@ -219,6 +241,12 @@ impl Assign<'_> {
                 0
             }
         }
+    }
+
+    /// log2 of a bound of what was seen: precision follows what is usual, widths what is possible.
+    fn typical(&self, id: NodeId) -> Option<i32> {
+        let (low, high) = self.ranges.of(id).widened()?;
+        Some(log2_bound(low.abs().max(high.abs())) + self.shifted(id))
     }
 
     /// What is declared of the value with a public number added to it.
@@ -240,7 +268,7 @@ impl Assign<'_> {
             _ => return i32::MIN,
         };
         let source = node.op.operands()[0];
-        let observed = matches!(self.ranges.range(self.graph, id), Some((_, Origin::Observed)));
+        let observed = matches!(self.ranges.range(self.graph, id, self.options.basis), Some((_, Origin::Observed)));
         let mut declared = source;
         // Views in between have only been observed themselves.
         while is_alias(&self.graph.node(declared).op) && self.graph.node(declared).assumed.is_none() {
@@ -321,7 +349,7 @@ impl Assign<'_> {
             _ if self.consumed_through_views(id, |op| matches!(op, Op::Argmax(_))) => {
                 frac.min(COMPARED - magnitude - 14)
             }
-            _ => (frac - self.scaled_down(id)).max(super::SIGNIFICANT - magnitude),
+            _ => (frac - self.scaled_down(id)).max(super::SIGNIFICANT - self.typical(id).unwrap_or(magnitude).min(magnitude)),
         };
         let exact =
             self.consumed_through_views(id, |op| matches!(op, Op::Relu(_) | Op::Step(_))) || self.is_numerator(id);
@@ -440,6 +468,11 @@ impl Assign<'_> {
         let d = *self.graph.node(x).ty.shape.last().unwrap_or(&1);
         let kappa = centre_factor(d);
         let unit = kappa * kappa * d as f64 * libm::exp2(2.0 * f64::from(self.of(x).wire));
+        let function = RowFunction::Rsqrt { scale: 1.0 / unit, eps };
+        if self.options.basis != Basis::Observed {
+            let covered = self.covered(id).map(|checked| checked.scaled(unit));
+            return self.checked_function(id, x, covered, function);
+        }
         let seen = self.ranges.nodes.get(&id.0).and_then(|r| r.observed);
         let variance = |y: f64| (1.0 / (y * y) - eps).max(eps * 1e-3);
         let (low, high) = match (self.graph.node(id).assumed, seen) {
@@ -447,13 +480,13 @@ impl Assign<'_> {
             (None, Some((a, b))) => (variance(b), variance(a)),
             (None, None) => (1.0, 1.0),
         };
-        self.row_function(id, x, (low * unit, high * unit), RowFunction::Rsqrt { scale: 1.0 / unit, eps })
+        self.row_function(id, x, Tables::for_range(low * unit, high * unit), function, Limits::default())
     }
 
     /// The table of a function of one positive number: small public offsets and factors in front of it go into the table.
     fn entries_function(&mut self, id: NodeId, x: NodeId) -> Form {
         let (argument, eps) = match self.graph.node(x).op {
-            Op::Offset(inner, eps) if !self.is_lifted(inner, eps) => (inner, eps),
+            Op::Offset(inner, eps) if !self.is_lifted(id, inner, eps) => (inner, eps),
             _ => (x, 0.0),
         };
         let (argument, factor) = match self.graph.node(argument).op {
@@ -461,6 +494,16 @@ impl Assign<'_> {
             _ => (argument, 1.0),
         };
         let unit = libm::exp2(f64::from(self.of(argument).share));
+        let scale = factor / unit;
+        let function = match self.graph.node(id).op {
+            Op::Rsqrt(_) => RowFunction::Rsqrt { scale, eps },
+            Op::Sqrt(_) => RowFunction::Sqrt { scale, eps },
+            _ => RowFunction::Recip { scale, eps },
+        };
+        if self.options.basis != Basis::Observed {
+            let covered = self.covered(id).map(|checked| self.with_shift(argument, checked.offset(-eps)).scaled(unit / factor));
+            return self.checked_function(id, argument, covered, function);
+        }
         let known = self.ranges.nodes.get(&argument.0).copied().unwrap_or_default();
         let above = |(low, high): (f64, f64)| (low / factor, high / factor);
         let assumed = self.graph.node(argument).assumed.or_else(|| {
@@ -487,24 +530,75 @@ impl Assign<'_> {
         let (low, high) = self.shifted_sum(argument, (low, high));
         // A sum of fewer units than that has no significant bit left; its row is damped towards 0.
         let low = (low * unit).max(8.0);
-        let scale = factor / unit;
-        let function = match self.graph.node(id).op {
-            Op::Rsqrt(_) => RowFunction::Rsqrt { scale, eps },
-            Op::Sqrt(_) => RowFunction::Sqrt { scale, eps },
-            _ => RowFunction::Recip { scale, eps },
+        self.row_function(id, argument, Tables::for_range(low, (high * unit).max(low)), function, Limits::default())
+    }
+
+    /// The range of a function's argument by the basis.
+    fn covered(&mut self, id: NodeId) -> Option<Checked> {
+        let found = match self.options.basis {
+            Basis::Guarded => self.ranges.of(id).argument,
+            _ => self.proved_argument(id),
         };
-        self.row_function(id, argument, (low, (high * unit).max(low)), function)
+        if found.is_none() {
+            let path = self.graph.node(id).path.clone();
+            self.errors.push(PlanError::NoRange { node: id, path });
+        }
+        found
+    }
+
+    /// The range of a function's argument by proofs alone.
+    fn proved_argument(&self, id: NodeId) -> Option<Checked> {
+        let within = |(low, high): (f64, f64)| Checked { low, high, most: high, below: false, above: false, zero: false };
+        match self.graph.node(id).op {
+            Op::Recip(x) | Op::Rsqrt(x) | Op::Sqrt(x) => self.ranges.of(x).proved.map(within),
+            // Below a thousandth of eps the deviation is that of a constant row.
+            Op::InvStd { eps, .. } => {
+                let (least, _) = self.ranges.of(id).proved?;
+                Some(within((eps * 1e-3, 1.0 / (least * least) - eps)))
+            }
+            _ => None,
+        }
+    }
+
+    /// A table that covers what may pass the checks.
+    fn checked_function(&mut self, id: NodeId, argument: NodeId, covered: Option<Checked>, function: RowFunction) -> Form {
+        let Some(covered) = covered else { return self.row_function(id, argument, Tables::NONE, function, Limits::default()) };
+        let (low, high) = (covered.low, covered.high);
+        // A number of fewer units has no significant bit left.
+        let low = low.max(LEAST_UNITS).min(high);
+        let tables = Tables::covering(low, high);
+        let whole = |v: f64| v.min(4e18) as i64;
+        let limits = Limits {
+            held: libm::ceil(libm::log2(covered.most.max(1.0) * 1.01)) as i32 + HEADROOM,
+            low: covered.below.then(|| whole(libm::ceil(low))),
+            high: covered.above.then(|| whole(libm::floor(high))),
+            end: whole(libm::ceil(high)),
+            zero: covered.zero,
+        };
+        self.row_function(id, argument, tables, function, limits)
     }
 
     /// Whether an offset lifts a value that is not negative so far above 0 that a table of their sum is the smaller one.
-    fn is_lifted(&self, x: NodeId, offset: f64) -> bool {
+    fn is_lifted(&self, id: NodeId, x: NodeId, offset: f64) -> bool {
+        match (self.options.basis, self.ranges.of(id).argument) {
+            (Basis::Proved, _) => return offset > 0.0,
+            (Basis::Guarded, Some(checked)) => return !checked.below || offset >= 0.5 * checked.low,
+            _ => {}
+        }
         let known = self.ranges.nodes.get(&x.0).copied().unwrap_or_default();
         let range = self.graph.node(x).assumed.or(known.observed);
         range.is_some_and(|(low, high)| offset > 0.0 && low >= 0.0 && offset >= high * LIFT)
     }
 
-    fn row_function(&mut self, id: NodeId, argument: NodeId, (low, high): (f64, f64), function: RowFunction) -> Form {
-        let tables = Tables::for_range(low, high);
+    fn row_function(
+        &mut self,
+        id: NodeId,
+        argument: NodeId,
+        tables: Tables,
+        function: RowFunction,
+        limits: Limits,
+    ) -> Form {
+        let (low, high) = tables.range;
         let windows = tables.take(self.options.row_tables_at(id)).unwrap_or_else(|| {
             let path = self.graph.node(id).path.clone();
             let (RowFunction::Rsqrt { scale, eps }
@@ -514,7 +608,7 @@ impl Assign<'_> {
             self.errors.push(PlanError::RowDomain { node: id, path, low: argument(low), high: argument(high) });
             Windows { ring_bits: 16, index_bits: 8, windows: 1 }
         });
-        Form::RowFunction { argument, windows, tables, function }
+        Form::RowFunction { argument, windows, tables, function, limits }
     }
 
     /// Whether the node compares by function secret sharing.

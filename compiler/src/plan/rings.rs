@@ -263,8 +263,8 @@ impl Assign<'_> {
 
     fn operands(&mut self, node: &Node, f: &Format, share: i32) {
         match (&f.form, &node.op) {
-            (Form::RowFunction { argument, windows, .. }, op) => {
-                let k = i32::from(windows.ring_bits);
+            (Form::RowFunction { argument, windows, limits, .. }, op) => {
+                let k = limits.held.max(windows.ring_bits.into());
                 if let Op::InvStd { x, .. } = op {
                     let d = *self.graph.node(*x).ty.shape.last().unwrap_or(&1);
                     let limit = (EXTENSIBLE + centre_bits(d)).min(WORD);

@@ -7,7 +7,9 @@
 use super::Softmax;
 use super::formats::{Assign, Form, is_alias, log2_bound};
 use crate::graph::{NodeId, Op};
+use crate::ranges::Basis;
 use crate::smooth::Smooth;
+use crate::value_ranges::Checked;
 
 /// What is subtracted instead of a row's maximum.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +20,8 @@ pub(crate) struct Shift {
     pub(crate) above: f64,
     /// How far below it the maximum of a row may be.
     pub(crate) below: f64,
+    /// Nothing proves that no entry is further above: the run checks them.
+    pub(crate) checked: bool,
 }
 
 /// Largest distance of a row's maximum below the number.
@@ -63,14 +67,22 @@ impl Assign<'_> {
         }
         let known = self.ranges.nodes.get(&id.0).copied().unwrap_or_default();
         let narrow = |range: &(f64, f64)| range.1 - range.0 <= WIDEST_GAP;
-        let relied_on = self.graph.node(id).assumed.or(known.proved.filter(narrow));
-        let ((low, high), margin) = match (relied_on, known.observed) {
+        let basis = self.options.basis;
+        let proved = match basis {
+            // What is checked of the maximum itself is not known where a number takes its place.
+            Basis::Guarded => self.ranges.range(self.graph, id, basis).map(|(range, _)| range),
+            _ => known.proved,
+        };
+        let proved = proved.filter(narrow);
+        let declared = self.graph.node(id).assumed.filter(|_| basis != Basis::Proved);
+        let ((low, high), margin) = match (declared.or(proved), known.observed) {
             (Some(range), _) => (range, 0.0),
-            (None, Some(range)) if observed => (range, 0.5 + 0.25 * (range.1 - range.0)),
+            (None, Some(range)) if observed && basis != Basis::Proved => (range, 0.5 + 0.25 * (range.1 - range.0)),
             _ => return None,
         };
         let below = high - low + 2.0 * margin;
-        (below <= WIDEST_GAP).then_some(Shift { value: high + margin, above: ABOVE, below })
+        let checked = basis == Basis::Guarded && proved.is_none();
+        (below <= WIDEST_GAP).then_some(Shift { value: high + margin, above: ABOVE, below, checked })
     }
 
     /// Whether all that is made of a value, which is an exponential or linear in it, is divided by the exponential's row
@@ -124,10 +136,23 @@ impl Assign<'_> {
             && self.graph.node(max).op == Op::MaxRow(of)
             && let Form::Shift(shift) = &self.of(max).form
         {
-            let known = self.ranges.range(self.graph, id).map_or(1.0, |((low, high), _)| low.abs().max(high.abs()));
+            let known = self.ranges.range(self.graph, id, self.options.basis).map_or(1.0, |((low, high), _)| low.abs().max(high.abs()));
             return log2_bound(known + shift.below) - log2_bound(known);
         }
         self.shift_behind(id).map_or(0, Shift::growth)
+    }
+
+    /// The range of a sum of exponentials that is checked, with a number subtracted in place of the maximum.
+    pub(super) fn with_shift(&self, id: NodeId, checked: Checked) -> Checked {
+        let Some(shift) = self.shift_behind(id) else { return checked };
+        let growth = libm::exp2(f64::from(shift.growth()));
+        Checked {
+            low: checked.low * libm::exp(-shift.below),
+            high: checked.high * growth,
+            most: checked.most * growth,
+            below: checked.below || shift.checked,
+            ..checked
+        }
     }
 
     /// The range of a sum of exponentials, from its range with the maximum subtracted.

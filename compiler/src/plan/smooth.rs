@@ -4,7 +4,9 @@ use super::formats::{Assign, Form};
 use super::series::{self, Series};
 use super::{WIDEST, WORD};
 use crate::graph::{NodeId, Op};
+use crate::ranges::Basis;
 use crate::smooth::Smooth;
+use crate::value_ranges::{Checked, EXP_HIGHEST};
 
 /// What is done about arguments outside of the series' domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +40,6 @@ impl Curve {
 const MANY: usize = 12;
 /// Fraction bits of an exponential and of its factors.
 const EXP_FRACTION: i32 = 20;
-/// Largest argument of an exponential: its unit is a fixed part of its greatest value.
-const EXP_HIGHEST: f64 = 12.0;
 /// What is added to the greatest argument of an exponential that was only observed: a factor of e.
 const EXP_MARGIN: f64 = 1.0;
 /// What rounding adds to an argument that is at most zero.
@@ -63,9 +63,13 @@ impl Assign<'_> {
             }
         }
         // What was only observed is no reason to do without saturation.
-        let proved = self.ranges.nodes.get(&x.0).and_then(|r| r.proved);
-        let relied_on = self.graph.node(x).assumed.or(proved);
-        let bounds = [proved, self.graph.node(x).assumed].into_iter().flatten();
+        let declared = self.graph.node(x).assumed.filter(|_| self.options.basis == Basis::Observed);
+        let proved = match self.options.basis {
+            Basis::Guarded => self.ranges.used(self.graph, x, Basis::Guarded),
+            _ => self.ranges.of(x).proved,
+        };
+        let relied_on = declared.or(proved);
+        let bounds = [proved, declared].into_iter().flatten();
         let bound = bounds.map(|(low, high)| low.abs().max(high.abs())).min_by(f64::total_cmp);
         let scalable = argument.form != Form::Derived;
         // A clamped argument keeps the value at the edge, and this one jumps there.
@@ -79,7 +83,7 @@ impl Assign<'_> {
             let lowest = -8.0 - f64::from(precision);
             let down = self.shift_of_exponential_of(x).map_or(0.0, |shift| shift.below);
             let low = relied_on.map_or(f64::NEG_INFINITY, |(low, _)| low - down);
-            let plain = (scalable && low >= lowest).then(|| series::plain(function, low, high)).flatten();
+            let plain = (scalable && low >= lowest && !self.checks_exponent(id, x)).then(|| series::plain(function, low, high)).flatten();
             (plain, series::exponential(lowest.min(Smooth::Exp.tails().0.at), high))
         } else {
             let plain = bound.filter(|_| scalable).and_then(|b| series::plain(function, -b, b));
@@ -120,18 +124,38 @@ impl Assign<'_> {
                 _ => (ROUNDING, 3),
             });
         }
+        if self.options.basis != Basis::Observed {
+            let used = self.ranges.used(self.graph, x, self.options.basis).map(|(_, high)| high);
+            let checked = self.checked_exponent(id).map(|checked| checked.high);
+            let high = checked.or(used)?;
+            return self.limited(id, high).then_some((high + ROUNDING, 3));
+        }
         let known = self.ranges.nodes.get(&x.0).copied().unwrap_or_default();
         let assumed = self.graph.node(x).assumed.map(|(_, high)| high);
         let observed = known.observed.map(|(_, high)| high + EXP_MARGIN);
         let loose = assumed.or(observed);
         let high = [known.proved.map(|(_, high)| high), loose].into_iter().flatten().min_by(f64::total_cmp)?;
+        self.limited(id, high).then_some((high + ROUNDING, 3))
+    }
+
+    fn limited(&mut self, id: NodeId, high: f64) -> bool {
         if high > EXP_HIGHEST {
             let least = format!(
                 "exp of up to {high:.1} (at most {EXP_HIGHEST}; subtract the row maximum, or `assume` its range)"
             );
             self.unsupported(id, &least);
-            return None;
         }
-        Some((high + ROUNDING, 3))
+        high <= EXP_HIGHEST
+    }
+
+    /// What the run checks an exponential's argument against.
+    fn checked_exponent(&self, id: NodeId) -> Option<Checked> {
+        self.ranges.of(id).argument.filter(|_| self.options.basis == Basis::Guarded)
+    }
+
+    /// Whether the run checks the argument of an exponential, so that its wire must hold what is out of range.
+    fn checks_exponent(&self, id: NodeId, x: NodeId) -> bool {
+        let shift = self.shift_of_exponential_of(x).is_some_and(|shift| shift.checked);
+        shift || self.checked_exponent(id).is_some()
     }
 }

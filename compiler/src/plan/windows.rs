@@ -85,19 +85,30 @@ fn candidates(low: f64, high: f64) -> Vec<Windows> {
 const ONE_WINDOW: u8 = 10;
 
 /// The tables between which there is a choice: one window costs no hop, and any more cost one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tables {
+    /// What they are for.
+    pub(crate) range: (f64, f64),
     one: Option<Windows>,
     /// With the fewest bytes.
     several: Option<Windows>,
 }
 
 impl Tables {
+    /// None.
+    pub(crate) const NONE: Tables = Tables { range: (0.0, 0.0), one: None, several: None };
+
+    /// The tables that are exact on all of `[low, high]`, in ring units, without room beyond.
+    pub(crate) fn covering(low: f64, high: f64) -> Tables {
+        let high = high.max(low);
+        Tables { range: (low, high), ..Tables::for_range(2.0 * low, (high / 4.0).max(2.0 * low)) }
+    }
+
     /// The tables for arguments in `[low, high]`, in ring units.
     pub(crate) fn for_range(low: f64, high: f64) -> Tables {
         let all = candidates(low, high);
         let first = |test: fn(&&Windows) -> bool| all.iter().find(test).copied();
-        Tables { one: first(|w| w.windows == 1), several: first(|w| w.windows > 1) }
+        Tables { range: (low, high), one: first(|w| w.windows == 1), several: first(|w| w.windows > 1) }
     }
 
     /// Whether there are both.

@@ -7,6 +7,7 @@
 use crate::graph::{Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{NodeRange, Ranges};
 use crate::smooth::Smooth;
+use crate::value_ranges::{ABOVE, BELOW, Checked};
 
 /// Residual stream, and everything that nothing else is said of.
 const STREAM: f64 = bits(6);
@@ -30,6 +31,9 @@ const WEIGHT: f64 = bits(0);
 const ROW_SUM: (f64, f64) = (0.125, bits(10));
 /// Inverse deviations: variances around 1 that one window of a row table covers.
 const INVERSE_DEVIATION: (f64, f64) = (0.5, 2.0);
+
+/// How much more than is checked a row's number may be by what is proved of it.
+const UNPROVED: f64 = 16.0;
 
 /// A bound that fits `power` bits with room for rounding.
 const fn bits(power: u32) -> f64 {
@@ -57,10 +61,32 @@ pub fn nominal(graph: &Graph) -> Ranges {
             observed: Some(range),
             smallest_positive: divided.then_some(ROW_SUM.0),
             proved: node.assumed.is_none().then_some(range),
+            argument: argument(node),
+            ..NodeRange::default()
         };
         ranges.nodes.insert(id.0, entry);
     }
     ranges
+}
+
+/// What a function of a row's number is checked for.
+fn argument(node: &Node) -> Option<Checked> {
+    let (low, high) = match node.op {
+        Op::InvStd { .. } => {
+            let variance = |y: f64| 1.0 / (y * y);
+            (variance(INVERSE_DEVIATION.1), variance(INVERSE_DEVIATION.0))
+        }
+        Op::Recip(_) | Op::Rsqrt(_) | Op::Sqrt(_) => ROW_SUM,
+        _ => return None,
+    };
+    (node.ty.visibility == Visibility::Shared).then_some(Checked {
+        low: low / BELOW,
+        high: high * ABOVE,
+        most: high * ABOVE * UNPROVED,
+        below: true,
+        above: true,
+        zero: matches!(node.op, Op::Recip(_)),
+    })
 }
 
 fn is_view(op: &Op) -> bool {

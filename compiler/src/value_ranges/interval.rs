@@ -23,17 +23,23 @@ impl Interval {
         Self::new(-bound, bound)
     }
 
-    pub(super) fn length(self) -> f64 {
-        self.high - self.low
+    /// The largest size of a number in it.
+    pub(super) fn size(self) -> f64 {
+        self.low.abs().max(self.high.abs())
     }
 
     pub(super) fn hull(self, other: Self) -> Self {
         Self::new(self.low.min(other.low), self.high.max(other.high))
     }
 
-    /// What two bounds of one value leave.
+    /// What two bounds of one value leave; of bounds that contradict each other, which no value can meet, the lower end.
     pub(super) fn both(self, other: Self) -> Self {
-        Self::new(self.low.max(other.low), self.high.min(other.high))
+        let low = self.low.max(other.low);
+        Self::new(low, self.high.min(other.high).max(low))
+    }
+
+    pub(super) fn with_zero(self) -> Self {
+        self.hull(Self::point(0.0))
     }
 
     pub(super) fn plus(self, other: Self) -> Self {
@@ -120,6 +126,16 @@ impl Rows {
     pub(super) fn most(&self) -> Interval {
         let largest = |a: Interval, b: Interval| Interval::new(a.low.max(b.low), a.high.max(b.high));
         self.0.iter().copied().reduce(largest).unwrap_or(Interval::point(0.0))
+    }
+
+    /// A bound of the Euclidean norm of a row.
+    pub(super) fn norm(&self) -> f64 {
+        self.0.iter().map(|i| i.size() * i.size()).sum::<f64>().sqrt()
+    }
+
+    /// A bound of the sum of the sizes of a row's entries.
+    pub(super) fn mass(&self) -> f64 {
+        self.0.iter().map(|i| i.size()).sum()
     }
 
     pub(super) fn sum(&self) -> Interval {

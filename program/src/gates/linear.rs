@@ -124,6 +124,25 @@ pub(super) fn centre(e: &mut Emit<'_>, source: ValueId, truncate: u8) -> Lowered
     Lowered::Wire(Wire { hat: w.hat.map(|h| apply(e, h, true)), mask: w.mask.map(|m| m.map(|m| apply(e, m, false))) })
 }
 
+/// The low bits of a wire and of its masks, after dithered truncation.
+pub(super) fn reduce(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8) -> Lowered {
+    let (len, from, ring) = (e.len(source), e.value(source).ring, e.value(id).ring);
+    let w = e.wire(source);
+    let apply = |e: &mut Emit<'_>, buf: Buf, hat: bool| {
+        e.map_to(e.lane(buf), Lane::of(ring), len, |b| {
+            let mut z = b.full(buf);
+            if hat && truncate > 0 {
+                let half = b.int(1 << (truncate - 1));
+                z = b.sub(z, half);
+            }
+            let z = b.low(z, from);
+            let z = b.shr(z, truncate);
+            b.low(z, ring)
+        })
+    };
+    Lowered::Wire(Wire { hat: w.hat.map(|h| apply(e, h, true)), mask: w.mask.map(|m| m.map(|m| apply(e, m, false))) })
+}
+
 fn combine(e: &mut Emit<'_>, id: ValueId, terms: &[Term], body: impl FnOnce(&mut Expr, &[V]) -> V) -> Lowered {
     let (len, lane) = (e.len(id), Lane::of(e.value(id).ring));
     let bufs: Option<Vec<Buf>> = terms.iter().map(|t| e.share(t.value)).collect();

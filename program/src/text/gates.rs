@@ -19,6 +19,7 @@ pub(super) fn gate(gate: &Gate) -> String {
         Gate::View { source, view: v } => format!("{} {}", view(v), id(*source)),
         Gate::Rescale { source, shift } => format!("rescale {} by {shift}", id(*source)),
         Gate::Centre { source, truncate } => format!("centre {} truncate {truncate}", id(*source)),
+        Gate::Reduce { source, truncate } => format!("reduce {} truncate {truncate}", id(*source)),
         Gate::Add { terms } => format!("add {}", join(terms, term)),
         Gate::Sub { left, right } => format!("sub {}, {}", term(left), term(right)),
         Gate::Concat { parts, axis } => format!("concat axis {axis} {}", join(parts, term)),

@@ -38,9 +38,13 @@ pub(super) fn check(check: &mut Check<'_>) {
         }
         Gate::Reveal { source, truncate, output } => {
             check.require(Rule::Kind, out.kind != Kind::Bits, || "a reveal gives no bits".to_owned());
-            let declared = &program.outputs[*output as usize];
-            shape(check, out, &declared.shape);
-            fraction(check, out, declared.fraction.into());
+            match program.outputs.get(*output as usize) {
+                Some(declared) => {
+                    shape(check, out, &declared.shape);
+                    fraction(check, out, declared.fraction.into());
+                }
+                None => verdict(check, out, get(*source)),
+            }
             opened(check, out, get(*source), *truncate);
             ring(check, out, WORD);
         }
@@ -57,6 +61,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             fraction(check, out, i32::from(source.fraction) + i32::from(*shift));
         }
         Gate::Centre { source, truncate } => centre(check, out, get(*source), *truncate),
+        Gate::Reduce { source, truncate } => reduced(check, out, get(*source), *truncate),
         Gate::Add { terms } => {
             check.require(Rule::Parameter, !terms.is_empty(), || "a sum of no terms".to_owned());
             sum(check, out, terms, None);
@@ -385,6 +390,35 @@ fn centre(check: &mut Check<'_>, out: &Value, source: &Value, truncate: u8) {
         format!("drops {truncate} bits of rows of {d} entries, which take {want}")
     });
     whole(check, out, source.ring.saturating_sub(truncate));
+}
+
+/// The verdict is one bit: whether a sum of violations is above zero.
+fn verdict(check: &mut Check<'_>, out: &Value, source: &Value) {
+    shape(check, out, &Shape::from_slice(&[1]));
+    fraction(check, out, 0);
+    check.require(Rule::Parameter, matches!(source.gate, Gate::StepShared { .. }), || {
+        "a verdict that is not the result of a comparison".to_owned()
+    });
+}
+
+/// A wire modulo a smaller power of two.
+fn reduced(check: &mut Check<'_>, out: &Value, source: &Value, truncate: u8) {
+    kind(check, out, Kind::Wire);
+    operand(check, source, Kind::Wire);
+    shape(check, out, &source.shape);
+    fraction(check, out, i32::from(source.fraction) - i32::from(truncate));
+    let width = u16::from(out.ring) + u16::from(truncate);
+    check.require(Rule::Ring, width <= u16::from(source.ring), || {
+        format!("{width} bits of a wire of {}", source.ring)
+    });
+    check.require(Rule::Parameter, width <= u16::from(WORD), || {
+        format!("keeps or drops {width} bits of a wire; at most {WORD}")
+    });
+    // Dithering moves a number by up to two units. What is left of more bits than are kept has the bound of what was checked.
+    let held = source.bound.saturating_sub(truncate).saturating_add(u8::from(truncate > 0));
+    check.require(Rule::Bound, width < u16::from(source.ring) || out.bound >= held, || {
+        format!("bound 2^{} of numbers up to 2^{held}", out.bound)
+    });
 }
 
 fn server_product(check: &mut Check<'_>, out: &Value, source: &Value, weight: WeightId, matrix: bool) {

@@ -87,7 +87,7 @@ pub struct Headroom {
 pub struct Ideal {
     /// Integers of every value, row-major; the predicate itself, 0 or 1, for bits.
     pub values: Vec<Vec<i64>>,
-    /// Integers of every output as the data owner reads them.
+    /// Integers of every output as the data owner reads them; of the verdict behind them, if the program has one.
     pub outputs: Vec<Vec<i64>>,
     /// Largest |integer| of every value.
     pub magnitudes: Vec<u128>,
@@ -125,7 +125,7 @@ pub fn evaluate(
     lengths("input", program.inputs.iter().map(|i| &i.shape[..]), inputs)?;
     let last_read = last_reads(program);
     let mut state = State { program, weights, inputs, coins, ranges, values: Vec::new(), masks: Vec::new() };
-    let mut outputs = vec![Vec::new(); program.outputs.len()];
+    let mut outputs = vec![Vec::new(); program.revealed()];
     let mut magnitudes = Vec::with_capacity(program.values.len());
     for (index, value) in program.values.iter().enumerate() {
         let id = ValueId(index as u32);

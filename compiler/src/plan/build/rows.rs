@@ -4,7 +4,7 @@ use mpcc_program::code::RowTable;
 use mpcc_program::program::{Gate, Kind, Rounding, Shape, Term, ValueId, View};
 use smallvec::SmallVec;
 
-use super::super::formats::Format;
+use super::super::formats::{Format, HEADROOM, Limits};
 use super::super::rings::argmax_ring;
 use super::super::{Comparison, WORD};
 use super::{Build, Spec};
@@ -16,12 +16,15 @@ impl Build<'_> {
         &mut self,
         op: &Op,
         argument: NodeId,
-        table: RowTable,
+        (table, limits): (RowTable, &Limits),
         f: &Format,
         ring: i32,
         path: &str,
     ) -> ValueId {
         let k = i32::from(table.ring_bits);
+        let held = limits.held.max(k);
+        // Without checks all of the table's ring is in use.
+        let bound = if limits.held > 0 { limits.held - HEADROOM } else { k - 1 };
         let entries: Shape = self.graph.node(argument).ty.shape.clone();
         let mut shape = entries.clone();
         let row_statistic = matches!(op, Op::InvStd { .. });
@@ -34,16 +37,21 @@ impl Build<'_> {
             let z = self.centred(argument, self.close(argument), path);
             let zring = i32::from(self.program.value(z).ring);
             let fraction = 2 * i32::from(self.program.value(z).fraction);
-            let ring = k.max(zring + 2);
-            let spec = Spec { kind: Kind::Share, shape: &shape, ring, fraction, magnitude: k - 1 - fraction };
+            let ring = held.max(zring + 2);
+            let spec = Spec { kind: Kind::Share, shape: &shape, ring, fraction, magnitude: bound - fraction };
             (self.push(Gate::RowSquares { source: z }, spec, path), fraction)
         } else {
             let share = self.share(argument);
             (share, i32::from(self.program.value(share).fraction))
         };
-        let opened = Spec { kind: Kind::Wire, shape: &entries, ring: k, fraction, magnitude: k - 1 - fraction };
-        let opened = if row_statistic { Spec { shape: &shape, ..opened } } else { opened };
-        let mut v = self.push(Gate::Open { source: share, truncate: 0, rounding: Rounding::Dithered }, opened, path);
+        let shape_of = if row_statistic { &shape } else { &entries };
+        let spec = |ring, bound| Spec { kind: Kind::Wire, shape: shape_of, ring, fraction, magnitude: bound - fraction };
+        let gate = Gate::Open { source: share, truncate: 0, rounding: Rounding::Dithered };
+        let mut v = self.push(gate, spec(held, bound), path);
+        self.check(v, limits, path);
+        if held > k {
+            v = self.push(Gate::Reduce { source: v, truncate: 0 }, spec(k, k - 1), path);
+        }
         let reshaped = !row_statistic && shape != entries;
         if reshaped {
             let spec = Spec { kind: Kind::Wire, shape: &shape, ring: k, fraction, magnitude: k - 1 - fraction };

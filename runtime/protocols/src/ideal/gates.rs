@@ -42,6 +42,7 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
             return Ok((get(*source).collect(), state.masks[source.0 as usize].clone()));
         }
         Gate::Centre { source, truncate } => return Ok(centre(state, *source, *truncate)),
+        Gate::Reduce { source, truncate } => return Ok(reduce(state, id, *source, *truncate)),
         Gate::Add { terms } => {
             let mut sum = vec![0; len];
             for term in terms {
@@ -161,6 +162,17 @@ fn centre(state: &State<'_>, source: ValueId, truncate: u8) -> (Integers, Option
     let centred = apply(&mut state.integers(source).iter().map(|x| i128::from(*x)));
     let integers = coins::dithered(&centred, &mask, truncate);
     (integers, Some(mask.map(|m| coins::shifted(&m, truncate))))
+}
+
+/// What is left of the low bits, as a signed number, with the low bits of the masks.
+fn reduce(state: &State<'_>, id: ValueId, source: ValueId, truncate: u8) -> (Integers, Option<Mask>) {
+    let (from, ring) = (state.program.value(source).ring, state.program.value(id).ring);
+    let mask = state.mask(source);
+    let integers: Integers = state.integers(source).iter().map(|x| i128::from(*x)).collect();
+    let integers = if truncate == 0 { integers } else { coins::dithered(&integers, mask, truncate) };
+    let integers = integers.into_iter().map(|x| signed(x, ring)).collect();
+    let low = |m: &Vec<u64>| m.iter().map(|r| coins::low(coins::low(*r, from) >> truncate, ring)).collect();
+    (integers, Some([low(&mask[0]), low(&mask[1])]))
 }
 
 fn row_table(state: &State<'_>, source: ValueId, table: &RowTable) -> Result<Integers, RangeError> {
