@@ -25,6 +25,8 @@ pub(crate) const WRONG_INPUT: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// A link was lost, timed out or could not be made.
 pub(crate) const LINK_LOST: u8 = 4;
+/// An answer is withheld: a value was outside the range that the program checks.
+pub(crate) const WITHHELD: u8 = 6;
 /// A bug in mpcc.
 pub(crate) const BUG: u8 = 70;
 /// Ctrl-C, or a request to terminate.

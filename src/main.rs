@@ -4,6 +4,7 @@
 
 mod arguments;
 mod commands;
+mod declared;
 mod diagnostics;
 mod encoded;
 mod estimate;

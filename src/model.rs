@@ -264,6 +264,12 @@ pub(crate) fn from_text(path: &Path, text: String, lower: &LowerOptions, options
 }
 
 impl Source {
+    /// The same, to be planned on what the options say may be relied on.
+    pub(crate) fn relying_on(mut self, options: &RangeOptions) -> Result<Self> {
+        self.decided.basis = options.basis()?;
+        Ok(self)
+    }
+
     /// The decided protocols, and the usual ones for the rest: what programs of one model are compared by.
     pub(crate) fn plain_options(&self) -> PlanOptions {
         let plain = PlanOptions::default();
@@ -348,7 +354,7 @@ pub(crate) fn open(
         }
         return Ok(Opened::Artefact(Box::new(read_artefact(path)?)));
     }
-    let source = read_source(path, options, terminal)?;
+    let source = read_source(path, options, terminal)?.relying_on(range_options)?;
     let ranges = ranges::find(&source, range_options, weights, terminal)?;
     Ok(Opened::Source(Box::new(source), Box::new(ranges)))
 }

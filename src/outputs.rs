@@ -2,8 +2,44 @@
 
 use std::path::Path;
 
-use mpcc_program::program::Output;
+use mpcc_compiler::encode;
+use mpcc_program::program::{Output, Program};
 use serde::{Deserialize, Serialize};
+
+/// What an inference gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer", content = "outputs")]
+pub(crate) enum Answer {
+    /// Every value that the run checked was in its range, or nothing is checked.
+    Given(Vec<Revealed>),
+    /// One was not: what the shares add up to means nothing, and nobody is shown it.
+    Withheld,
+}
+
+impl Answer {
+    /// The integers of all outputs, and of the verdict behind them if there is one.
+    pub(crate) fn decode(program: &Program, integers: &[Vec<i64>]) -> Self {
+        let violated = |verdict: &Vec<i64>| verdict.iter().any(|bit| *bit != 0);
+        if program.verdict && integers.get(program.outputs.len()).is_none_or(violated) {
+            return Answer::Withheld;
+        }
+        let outputs = program.outputs.iter().zip(integers);
+        Answer::Given(outputs.map(|(output, integers)| Revealed::new(output, encode::decode(output, integers))).collect())
+    }
+
+    /// The outputs; none if they are withheld.
+    pub(crate) fn outputs(&self) -> &[Revealed] {
+        match self {
+            Answer::Given(outputs) => outputs,
+            Answer::Withheld => &[],
+        }
+    }
+
+    /// Whether nothing is shown.
+    pub(crate) fn is_withheld(&self) -> bool {
+        matches!(self, Answer::Withheld)
+    }
+}
 
 /// A revealed value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

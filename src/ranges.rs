@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use mpcc_compiler::calibrate::calibrate;
-use mpcc_compiler::evaluate::Tensor;
-use mpcc_compiler::ranges::{Ranges, digest};
+use mpcc_compiler::evaluate::{Evaluator, Tensor};
+use mpcc_compiler::ranges::{Basis, Ranges, SCHEMA, digest};
 use mpcc_import::{inputs, weights};
 
+use crate::declared::DeclaredRanges;
 use crate::examples;
 use crate::failure::Usage;
 use crate::files;
@@ -22,17 +23,65 @@ use crate::terminal::Terminal;
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RangeOptions {
     /// Value ranges written by `mpcc simulate --calibrate`; without this option MODEL.ranges.json beside the model.
-    #[arg(long, value_name = "FILE.json", conflicts_with = "calibrate")]
-    ranges: Option<PathBuf>,
+    /// Or what a program may rely on: `guarded` (without this option), on proofs and on checks in the run, so that an input
+    /// gets a right answer or none; `proved`, on proofs alone; `observed`, also on what calibration saw, so that an unusual
+    /// input may get a wrong answer. May be given twice, for a file and a word.
+    #[arg(long, value_name = "FILE.json|guarded|proved|observed")]
+    ranges: Vec<RangesArgument>,
     /// Inputs to observe value ranges on, with --weights; files, directories, or text as for --input. May be repeated.
     #[arg(long, value_name = "DIR", requires = "weights")]
     calibrate: Vec<OsString>,
 }
 
+/// What `--ranges` takes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RangesArgument {
+    /// Where ranges are read.
+    File(PathBuf),
+    /// What is relied on.
+    Basis(Basis),
+}
+
+impl From<OsString> for RangesArgument {
+    fn from(text: OsString) -> Self {
+        let named = [Basis::Guarded, Basis::Proved, Basis::Observed].into_iter().find(|basis| *basis.name() == *text);
+        named.map_or_else(|| RangesArgument::File(text.into()), RangesArgument::Basis)
+    }
+}
+
 impl RangeOptions {
     /// Ranges of this file, or of the file beside the model.
     pub(crate) fn of_file(ranges: Option<PathBuf>) -> Self {
-        Self { ranges, calibrate: Vec::new() }
+        Self { ranges: ranges.into_iter().map(RangesArgument::File).collect(), calibrate: Vec::new() }
+    }
+
+    /// The file of ranges, if one is named.
+    fn file(&self) -> Result<Option<&Path>> {
+        let mut files = self.ranges.iter().filter_map(|given| match given {
+            RangesArgument::File(path) => Some(path.as_path()),
+            RangesArgument::Basis(_) => None,
+        });
+        let file = files.next();
+        if files.next().is_some() {
+            return Err(Usage("--ranges names two files; give one".to_owned()).into());
+        }
+        if file.is_some() && !self.calibrate.is_empty() {
+            return Err(Usage("--ranges FILE and --calibrate both say what was seen; give one of them".to_owned()).into());
+        }
+        Ok(file)
+    }
+
+    /// What a program may rely on.
+    pub(crate) fn basis(&self) -> Result<Basis> {
+        let mut words = self.ranges.iter().filter_map(|given| match given {
+            RangesArgument::Basis(basis) => Some(*basis),
+            RangesArgument::File(_) => None,
+        });
+        let basis = words.next().unwrap_or_default();
+        if words.any(|word| word != basis) {
+            return Err(Usage("--ranges says two different things; give one of guarded, proved and observed".to_owned()).into());
+        }
+        Ok(basis)
     }
 
     /// Whether ranges are to be observed.
@@ -42,7 +91,7 @@ impl RangeOptions {
 
     /// Whether nothing is said.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ranges.is_none() && self.calibrate.is_empty()
+        self.ranges.is_empty() && self.calibrate.is_empty()
     }
 }
 
@@ -58,7 +107,7 @@ pub(crate) fn find(
     weights: Option<&Path>,
     terminal: &Terminal,
 ) -> Result<Ranges> {
-    if let Some(path) = &options.ranges {
+    if let Some(path) = options.file()? {
         return read(path, source);
     }
     if !options.calibrate.is_empty() {
@@ -84,8 +133,13 @@ fn read(path: &Path, source: &Source) -> Result<Ranges> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read the value ranges {name}"))?;
     let ranges: Ranges = serde_json::from_str(&text)
         .with_context(|| format!("{name} holds no value ranges; write them with `mpcc simulate --calibrate`"))?;
-    if ranges.schema != "mpcc.ranges/1" {
-        bail!("{name} has the schema {:?}; this mpcc reads mpcc.ranges/1", ranges.schema);
+    if ranges.schema != SCHEMA {
+        bail!(
+            "{name} has the schema {:?}; this mpcc reads {SCHEMA}: observe the ranges again with `mpcc simulate {} \
+             --weights W --calibrate DIR`",
+            ranges.schema,
+            source.name
+        );
     }
     if ranges.graph != digest(&source.rewritten.graph) {
         bail!(
@@ -117,6 +171,16 @@ pub(crate) fn observe_values(
     let params = weights::load(weights, graph)?.params;
     let bar = Bar::new(terminal, examples.len() as u64, "calibrating");
     let ranges = calibrate(graph, &params, examples, |done| bar.set(done as u64))?;
+    let mut declared = DeclaredRanges::new(&source.rewritten.lowered, Some(source));
+    if !declared.is_empty() {
+        let as_written = Evaluator::new(&source.rewritten.lowered, &params)?;
+        for example in examples {
+            declared.add(&as_written, example)?;
+        }
+    }
     bar.finish();
+    for declared in declared.left() {
+        terminal.remark(&format!("warning: {}", declared.text().trim_end()));
+    }
     Ok(ranges)
 }

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::graph::Graph;
 use crate::plan::{Choice, RangeNote};
+use crate::ranges::Basis;
 
 const MAGIC: &[u8; 8] = b"mpcc-art";
 /// Version of the container and of everything in it.
@@ -37,6 +38,8 @@ pub struct Manifest {
     pub tokenizer: Option<TokenizerRow>,
     /// Head, layer or row choices in force.
     pub plans: Vec<(String, String)>,
+    /// What the program relies on.
+    pub basis: Basis,
     /// What the protocols were chosen for; nothing if the caller chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_for: Option<PlannedFor>,

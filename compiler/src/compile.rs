@@ -85,6 +85,7 @@ fn artefact(source: &str, graph: &Graph, planned: Plan, planned_for: Option<Plan
         trust: TRUST.into(),
         tokenizer: None,
         plans: graph.plans.clone(),
+        basis: planned.basis,
         planned_for,
         choices: choice_rows(&planned.choices),
         opened: opened(&planned.program),

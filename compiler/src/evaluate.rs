@@ -3,7 +3,7 @@
 //! Parts that only the model owner's weights reach are computed once per [`Evaluator`] and kept.
 //! A value that is not finite, or a reciprocal of a negative number, is an error that names the node.
 
-pub(crate) mod matrix;
+mod matrix;
 mod operations;
 
 use std::ops::Index;

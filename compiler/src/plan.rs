@@ -141,6 +141,8 @@ pub struct Plan {
     pub ranges: Vec<RangeNote>,
     /// Where there was a choice between protocols, in the order of the nodes.
     pub choices: Vec<Choice>,
+    /// What it relies on.
+    pub basis: Basis,
 }
 
 /// How ReLU is computed, and the thresholds of a GeLU whose argument has no bound to rely on.
@@ -307,7 +309,7 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
             Some(RangeNote { path: n.path.clone(), origin, range })
         })
         .collect();
-    Ok(Plan { program, ranges: notes, choices: choices(graph, &formats, &rings, options) })
+    Ok(Plan { program, ranges: notes, choices: choices(graph, &formats, &rings, options), basis: options.basis })
 }
 
 fn choices(graph: &Graph, formats: &formats::Formats, rings: &rings::Rings, options: &PlanOptions) -> Vec<Choice> {

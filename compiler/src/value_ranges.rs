@@ -62,13 +62,18 @@ struct Analysis<'a> {
     graph: &'a Graph,
     server: &'a Values,
     facts: Vec<Facts>,
+    users: Vec<Vec<NodeId>>,
     spectral: RefCell<BTreeMap<NodeId, f64>>,
 }
 
 impl<'a> Analysis<'a> {
     fn run(graph: &'a Graph, server: &'a Values, observed: Option<&Observed<'_>>) -> Vec<Relied> {
         let facts = vec![Facts::UNKNOWN; graph.nodes.len()];
-        let mut analysis = Self { graph, server, facts, spectral: RefCell::default() };
+        let mut users = vec![Vec::new(); graph.nodes.len()];
+        for (index, node) in (0u32..).zip(&graph.nodes) {
+            node.op.operands().iter().for_each(|operand| users[operand.0 as usize].push(NodeId(index)));
+        }
+        let mut analysis = Self { graph, server, facts, users, spectral: RefCell::default() };
         let mut relied = vec![Relied::default(); graph.nodes.len()];
         for id in order::scalars_first(graph) {
             let node = graph.node(id);

@@ -76,7 +76,8 @@ fn what_is_decided_stays() {
         for chain in [Chain::Wide, Chain::Narrow] {
             let row_tables = Some(RowTables::Several);
             let softmax = Some(Softmax::Maximum);
-            let decided = Decided { comparison: Some(comparison), chain: Some(chain), row_tables, softmax };
+            let decided =
+                Decided { comparison: Some(comparison), chain: Some(chain), row_tables, softmax, ..Decided::default() };
             let chosen = chosen(Link::WAN, 0.5, decided);
             let softmax = Softmax::Maximum;
             assert_eq!(

@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
     if on_standard_output > 1 || (on_standard_output == 1 && terminal.json()) {
         return Err(Usage("only one thing can go to standard output".to_owned()).into());
     }
-    let source = model::read_source(&arguments.model, &arguments.options, terminal)?;
+    let source = model::read_source(&arguments.model, &arguments.options, terminal)?.relying_on(&arguments.ranges)?;
     if arguments.passes {
         return passes::run(&source, terminal);
     }

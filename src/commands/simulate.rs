@@ -1,6 +1,7 @@
 //! `mpcc simulate`: the float network and the exact fixed-point computation in the clear, and value ranges.
 
 mod layers;
+mod violations;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,21 +14,23 @@ use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_import::inputs::{self, Example};
 use mpcc_import::weights;
 use mpcc_protocols::SessionSeed;
-use mpcc_protocols::ideal::{self, Coins, Ideal, Ranges};
+use mpcc_protocols::ideal::{self, Coins, Ranges};
 use serde::Serialize;
 
 use crate::encoded;
 use crate::examples;
-use crate::failure::Usage;
+use crate::declared::{Declared, DeclaredRanges};
+use crate::failure::{Said, Usage, WITHHELD};
 use crate::files;
 use crate::machine::MachineOptions;
 use crate::model::{self, Model, ModelOptions, Target};
-use crate::outputs::{Accuracy, Revealed, expected_label, largest_difference};
+use crate::outputs::{Accuracy, Answer, Revealed, expected_label, largest_difference};
 use crate::progress::Bar;
 use crate::ranges::{self, RangeOptions};
 use crate::report::table;
 use crate::terminal::Terminal;
 use layers::{LayerErrors, LayerRow};
+use violations::Violation;
 
 /// Compute in the clear what a private run would: the float network, and the exact fixed-point program with its
 /// rounding.
@@ -36,7 +39,8 @@ use layers::{LayerErrors, LayerRow};
 /// observes value ranges first and writes them beside the model for later commands.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A value outside the range that the program relies on is an error: a private run could give anything then.
+Where a value is outside the range that the program relies on, a private run withholds its answer (status 6). Here such
+values are named, counted and shown in the model's own numbers, and the inputs behind them go on.
 
 Examples:
   mpcc simulate model.mpv --weights w.safetensors --calibrate images/
@@ -87,7 +91,15 @@ struct Simulation {
     program: String,
     trust: String,
     inferences: Vec<Inference>,
-    /// Inferences whose labels agree.
+    /// What the program relies on.
+    ranges: &'static str,
+    /// Inferences whose answer a run would withhold.
+    withheld: usize,
+    /// Values that were out of range, with how many inputs they were so for.
+    out_of_range: Vec<OutOfRange>,
+    /// Declared ranges (`assume`) that the network as written leaves.
+    declared: Vec<Declared>,
+    /// Inferences whose labels agree, of those that are answered.
     agreeing: usize,
     largest_output_error: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,17 +115,30 @@ struct Inference {
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
     float: Vec<Revealed>,
+    /// Nothing if the answer would be withheld.
     fixed: Vec<Revealed>,
+    withheld: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<Violation>,
     /// Between the two best float entries.
     float_margin: f64,
     largest_error: f64,
+}
+
+/// A value that was out of range.
+#[derive(Serialize)]
+struct OutOfRange {
+    inputs: usize,
+    /// For the input for which it was furthest out.
+    worst: Violation,
 }
 
 pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<()> {
     let mut report = Report { schema: "mpcc.simulate/1", ranges_written: None, simulation: None };
     let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
     let model = if arguments.ranges.calibrates() {
-        let source = model::read_source(&arguments.model, &arguments.options, terminal)?;
+        let source =
+            model::read_source(&arguments.model, &arguments.options, terminal)?.relying_on(&arguments.ranges)?;
         if files::is_standard(&source.path) && arguments.output.is_none() {
             return Err(Usage("say with --output where to write the ranges".to_owned()).into());
         }
@@ -131,7 +156,9 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<
     if !arguments.input.is_empty() {
         report.simulation = Some(simulate(arguments, &model, terminal)?);
     }
-    Ok(terminal.result(&report, || text(&report, arguments.tolerance))?)
+    terminal.result(&report, || text(&report, arguments.tolerance))?;
+    let clean = report.simulation.as_ref().is_none_or(|s| s.withheld == 0 && s.out_of_range.is_empty());
+    if clean { Ok(()) } else { Err(Said(WITHHELD).into()) }
 }
 
 fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -> Result<Simulation> {
@@ -144,26 +171,36 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     let rewritten = Evaluator::new(&artefact.graph, &params)?;
     let weights = encode::weights(program, rewritten.server_values())?;
     let mut layers = LayerErrors::new(artefact);
+    let mut declared = DeclaredRanges::new(model.float_graph(), model.source.as_ref());
     let mut inferences = Vec::with_capacity(examples.len());
     let bar = Bar::new(terminal, examples.len() as u64, "simulating");
     for (index, (example, input)) in (0u64..).zip(examples.iter().zip(&given)) {
         let context = || example.to_string();
         let encoded = encoded::inputs(artefact, input).with_context(context)?;
         let coins = coins(arguments.seed, index);
-        let fixed = ideal::evaluate(program, &weights, &encoded, &coins, Ranges::Strict).with_context(context)?;
-        let values = rewritten.run(input, Wanted::All).with_context(context)?;
-        layers.add(&fixed, &values);
-        inferences.push(compare(model, example, &as_written, input, &fixed).with_context(context)?);
+        let fixed = ideal::evaluate(program, &weights, &encoded, &coins, Ranges::Record).with_context(context)?;
+        let answer = Answer::decode(program, &fixed.outputs);
+        let found = violations::find(artefact, &fixed);
+        if !answer.is_withheld() && found.is_empty() {
+            layers.add(&fixed, &rewritten.run(input, Wanted::All).with_context(context)?);
+        }
+        declared.add(&as_written, input).with_context(context)?;
+        let inference = compare(model, example, &as_written, input, (answer, found)).with_context(context)?;
+        inferences.push(inference);
         bar.set(index + 1);
     }
     bar.finish();
     let labels = |revealed: &[Revealed]| revealed.iter().map(|r| r.label.clone()).collect::<Vec<_>>();
-    let agreeing = inferences.iter().filter(|i| labels(&i.float) == labels(&i.fixed)).count();
+    let agreeing = inferences.iter().filter(|i| !i.withheld && labels(&i.float) == labels(&i.fixed)).count();
     let layers = layers.rows();
     let divergent = layers.iter().find(|l| l.relative_error.is_some_and(|e| e > arguments.tolerance));
     Ok(Simulation {
         program: artefact.manifest.program.clone(),
         trust: artefact.manifest.trust.clone(),
+        ranges: artefact.manifest.basis.name(),
+        withheld: inferences.iter().filter(|i| i.withheld).count(),
+        out_of_range: out_of_range(&inferences),
+        declared: declared.left(),
         agreeing,
         largest_output_error: inferences.iter().map(|i| i.largest_error).fold(0.0, f64::max),
         accuracy: accuracy(&inferences),
@@ -188,15 +225,11 @@ fn compare(
     example: &Example,
     float: &Evaluator<'_>,
     input: &[Tensor],
-    fixed: &Ideal,
+    (answer, violations): (Answer, Vec<Violation>),
 ) -> Result<Inference> {
     let outputs = &model.artefact.program.outputs;
     let float = encoded::float_outputs(model, float, input)?;
-    let fixed: Vec<Revealed> = outputs
-        .iter()
-        .zip(&fixed.outputs)
-        .map(|(output, integers)| Revealed::new(output, encode::decode(output, integers)))
-        .collect();
+    let fixed = answer.outputs().to_vec();
     let errors = float.iter().zip(&fixed).map(|(a, b)| largest_difference(&a.values, &b.values));
     Ok(Inference {
         input: example.to_string(),
@@ -204,8 +237,29 @@ fn compare(
         float_margin: float.first().map_or(f64::INFINITY, Revealed::margin),
         largest_error: errors.fold(0.0, f64::max),
         float,
+        withheld: answer.is_withheld(),
+        violations,
         fixed,
     })
+}
+
+/// Every value that was out of range, with its worst input.
+fn out_of_range(inferences: &[Inference]) -> Vec<OutOfRange> {
+    let mut found: Vec<OutOfRange> = Vec::new();
+    let size = |v: &Violation| v.found.0.abs().max(v.found.1.abs());
+    for violation in inferences.iter().flat_map(|i| &i.violations) {
+        let same = |known: &&mut OutOfRange| known.worst.path == violation.path && known.worst.what == violation.what;
+        match found.iter_mut().find(same) {
+            None => found.push(OutOfRange { inputs: 1, worst: violation.clone() }),
+            Some(known) => {
+                known.inputs += 1;
+                if size(violation) > size(&known.worst) {
+                    known.worst = violation.clone();
+                }
+            }
+        }
+    }
+    found
 }
 
 fn accuracy(inferences: &[Inference]) -> Option<Accuracy> {
@@ -233,7 +287,11 @@ fn text(report: &Report, tolerance: f64) -> String {
         .iter()
         .map(|i| {
             let margin = if i.float_margin.is_finite() { format!("{:.4}", i.float_margin) } else { String::new() };
-            vec![i.input.clone(), label(&i.float), label(&i.fixed), margin, format!("{:.5}", i.largest_error)]
+            let (fixed, error) = match i.withheld {
+                true => ("no answer".to_owned(), String::new()),
+                false => (label(&i.fixed), format!("{:.5}", i.largest_error)),
+            };
+            vec![i.input.clone(), label(&i.float), fixed, margin, error]
         })
         .collect();
     out += &table(&["input", "float", "fixed point", "float margin", "largest error"], &rows);
@@ -241,10 +299,20 @@ fn text(report: &Report, tolerance: f64) -> String {
     let rows: Vec<Vec<String>> = simulation.layers.iter().map(LayerRow::cells).collect();
     out += &table(&["layer", "largest error", "relative", "least headroom", "in"], &rows);
     let count = simulation.inferences.len();
+    let answered = count - simulation.withheld;
     out += &format!(
-        "\nlabels agree for {} of {count}, largest output error {:.5}\n",
+        "\nlabels agree for {} of {answered}, largest output error {:.5}\n",
         simulation.agreeing, simulation.largest_output_error
     );
+    if simulation.withheld > 0 {
+        out += &format!("a run would withhold {} of {count} answers\n", simulation.withheld);
+    }
+    for value in &simulation.out_of_range {
+        out += &format!("out of range for {} of {count} inputs: {}\n", value.inputs, value.worst.text());
+    }
+    for declared in &simulation.declared {
+        out += &declared.text();
+    }
     if let Some(accuracy) = &simulation.accuracy {
         out += &format!(
             "right labels: {} of {} in fixed point, {} in float\n",

@@ -16,7 +16,7 @@ pub(super) fn product(a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize), ou
 }
 
 /// `a bᵀ` for `a [m, k]` and `b [n, k]`, row-major, appended to `out`.
-pub(crate) fn product_transposed(a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize), out: &mut Vec<f64>) {
+pub(super) fn product_transposed(a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize), out: &mut Vec<f64>) {
     blocked(a, (m, k, n), out, |panel, column| {
         for lane in 0..COLUMNS.min(n - column) {
             for (entry, value) in panel.iter_mut().zip(&b[(column + lane) * k..][..k]) {

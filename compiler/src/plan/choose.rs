@@ -12,7 +12,7 @@ use mpcc_program::timing::{Estimate, Workload};
 
 use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, RowTables, Softmax, Taken, plan_with};
 use crate::graph::{Graph, NodeId, Op};
-use crate::ranges::Ranges;
+use crate::ranges::{Basis, Ranges};
 
 /// What a plan is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +43,8 @@ pub struct Decided {
     pub row_tables: Option<RowTables>,
     /// For every softmax.
     pub softmax: Option<Softmax>,
+    /// What the program may rely on.
+    pub basis: Basis,
 }
 
 /// A chosen plan.
@@ -83,7 +85,8 @@ pub fn plan_for(
             // A number is never slower than a tree of comparisons.
             let softmax = decided.softmax.unwrap_or_default();
             let row_tables = decided.row_tables;
-            let options = PlanOptions { comparison, chain, row_tables, softmax, ..PlanOptions::default() };
+            let basis = decided.basis;
+            let options = PlanOptions { comparison, chain, row_tables, softmax, basis, ..PlanOptions::default() };
             if let Some(cost) = search.cost(&options) {
                 starts.push((options, cost));
             }

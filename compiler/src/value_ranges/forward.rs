@@ -33,8 +33,10 @@ impl Analysis<'_> {
             }
             Op::MatMul(a, b) => self.product(*a, *b, rows),
             Op::Linear { x, weight, bias } => match self.known(*weight) {
-                Some(w) => self.layer(*x, *weight, w, bias.map_or(0.0, |b| of(b).norm), rows),
-                None => rows,
+                Some(w) if !self.is_only_split(id) => {
+                    self.layer(*x, *weight, w, bias.map_or(0.0, |b| of(b).norm), rows)
+                }
+                _ => rows,
             },
             Op::Transpose(x) => rows.with_norm(of(*x).norm * (width as f64).sqrt()),
             Op::SplitHeads { x, heads } => {
@@ -159,6 +161,21 @@ impl Analysis<'_> {
             _ => return f64::INFINITY,
         };
         scale * self.longest_head(layer, length, heads, span, &[])
+    }
+
+    /// Whether a layer is only used head by head, whose norms are bounded one by one.
+    pub(super) fn is_only_split(&self, id: NodeId) -> bool {
+        let users = &self.users[id.0 as usize];
+        !users.is_empty()
+            && users.iter().all(|&user| match *self.op(user) {
+                Op::SplitHeads { .. } => true,
+                Op::Slice { .. } | Op::Scale(..) => self.is_only_split(user),
+                Op::Mul(a, b) if [a, b].iter().any(|x| *x != id && self.width(*x) == 1) => self.is_only_split(user),
+                Op::Add(a, b) if [a, b].iter().any(|x| *x != id && self.known(*x).is_some()) => {
+                    self.is_only_split(user)
+                }
+                _ => false,
+            })
     }
 
     /// The norm of what a layer multiplies.

@@ -52,11 +52,13 @@ impl Checked {
 }
 
 /// How far above the greatest value seen a guarded number may be.
-pub const ABOVE: f64 = 4.0;
+pub const ABOVE: f64 = 2.0;
+/// The same for a variance, which is a square.
+pub(super) const ABOVE_SQUARED: f64 = 4.0;
 /// How far below the least value seen a guarded number may be.
 pub const BELOW: f64 = 2.0;
 /// How far below what is expected a proved lower end is still covered without a check.
-const COVERED: f64 = 8.0;
+const COVERED: f64 = 4096.0;
 
 impl Analysis<'_> {
     /// The range of a function's argument (of a row's variance, for an inverse deviation), with the checks that it needs.
@@ -77,7 +79,11 @@ impl Analysis<'_> {
             _ => return None,
         };
         let assumed = matches!(*self.op(id), Op::Recip(x) | Op::Rsqrt(x) | Op::Sqrt(x) if self.assumed(x).is_some());
-        let (down, up) = if assumed { (1.0, 1.0) } else { (BELOW, ABOVE) };
+        let (down, up) = match self.op(id) {
+            _ if assumed => (1.0, 1.0),
+            Op::InvStd { .. } => (BELOW, ABOVE_SQUARED),
+            _ => (BELOW, ABOVE),
+        };
         let wanted = (least / down, most.max(least) * up);
         let above = proved.high > wanted.1;
         let below = !(proved.low > 0.0 && proved.low * COVERED >= wanted.0);

@@ -10,8 +10,8 @@ use crate::graph::{NodeId, Op};
 /// The best bound of any pattern that `id` ends.
 pub(super) fn bound(analysis: &Analysis<'_>, id: NodeId) -> Option<Facts> {
     match *analysis.op(id) {
-        Op::Mul(a, b) => normalised(analysis, a, b)
-            .or_else(|| normalised(analysis, b, a))
+        Op::Mul(a, b) => normalised(analysis, id, a, b)
+            .or_else(|| normalised(analysis, id, b, a))
             .or_else(|| of_unit_length(analysis, a, b))
             .or_else(|| of_unit_length(analysis, b, a))
             .or_else(|| averaged(analysis, a, b))
@@ -36,7 +36,7 @@ impl Analysis<'_> {
 }
 
 /// `centred row / its standard deviation`: `√(d - 1)` per entry, and through a weight `√d` times its norm.
-fn normalised(analysis: &Analysis<'_>, value: NodeId, deviation: NodeId) -> Option<Facts> {
+fn normalised(analysis: &Analysis<'_>, id: NodeId, value: NodeId, deviation: NodeId) -> Option<Facts> {
     if let Op::Centre(y) = *analysis.op(value) {
         let (d, kappa) = (analysis.width(y), centre_factor(analysis.width(y)));
         let rows = Rows::uniform(Interval::within(kappa * row_deviation(d)), d);
@@ -49,7 +49,9 @@ fn normalised(analysis: &Analysis<'_>, value: NodeId, deviation: NodeId) -> Opti
     let norm = |w: &[f64]| w.iter().map(|v| v * v).sum::<f64>().sqrt();
     let columns = value.data.len() / value.shape[0];
     let rows = value.data.chunks(columns).map(|w| Interval::within(length * norm(w))).collect();
-    Some(Facts::of_rows(Some(rows)).with_norm(length * analysis.spectral_norm_of(weight, value.shape[0])))
+    let facts = Facts::of_rows(Some(rows));
+    let split = analysis.is_only_split(id);
+    Some(if split { facts } else { facts.with_norm(length * analysis.spectral_norm_of(weight, value.shape[0])) })
 }
 
 /// Whether `deviation` is 1 / the standard deviation of the rows of `y`, through the same views of rows.

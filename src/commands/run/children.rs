@@ -15,7 +15,7 @@ use mpcc_runtime::RoleReport;
 use super::RoleName;
 use super::messages::{Event, Go, Job, tell};
 use crate::failure::{self, Bug, Interrupted, Relayed};
-use crate::outputs::Revealed;
+use crate::outputs::Answer;
 
 /// How long the others may take to say what they saw after the first has failed.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -77,7 +77,7 @@ pub(super) struct Finished {
     /// What the dealer saw, if there was one.
     pub(super) dealer: Option<RoleReport>,
     /// For each inference.
-    pub(super) outputs: Vec<Vec<Revealed>>,
+    pub(super) answers: Vec<Answer>,
 }
 
 struct Member {
@@ -180,9 +180,9 @@ impl Trio {
                 (_, Event::Setup) => progress(Moment::Setup),
                 (_, Event::Offline { inference }) => progress(Moment::Offline { inference }),
                 (_, Event::Hop { hop, inference }) => progress(Moment::Hop { hop, inference }),
-                (role, Event::Done { report, outputs }) => {
+                (role, Event::Done { report, answers }) => {
                     if role == RoleName::DataOwner {
-                        results = outputs;
+                        results = answers;
                     }
                     self.members[role as usize].over = true;
                     reports[role as usize] = Some(*report);
@@ -193,7 +193,7 @@ impl Trio {
         let [Some(model_owner), Some(data_owner), dealer] = reports else {
             return Err(Bug("a role ended without a report".to_owned()).into());
         };
-        Ok(Finished { model_owner, data_owner, dealer, outputs: results })
+        Ok(Finished { model_owner, data_owner, dealer, answers: results })
     }
 
     /// The next event of a session that goes well; what goes wrong is explained by whom it concerns most.

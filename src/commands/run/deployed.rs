@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     progress.bar.finish();
     if role == RoleName::DataOwner {
         let measured = Measurement::new(&done.report, None, None);
-        let inferences = InferenceReport::list(&examples, done.outputs, &outputs);
+        let inferences = InferenceReport::list(&examples, done.answers, &outputs);
         let source = (arguments.net.name.clone(), Dealing::of(arguments));
         return Summary::new(&manifest, inferences, None, predicted, measured, source).show(terminal);
     }

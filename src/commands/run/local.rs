@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
         }
     });
     bar.finish();
-    let Finished { model_owner, data_owner, dealer, outputs } = finished?;
+    let Finished { model_owner, data_owner, dealer, answers } = finished?;
     drop(trio);
     directory.close().context("cannot remove the temporary directory")?;
     children::nothing_left();
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     let labelled =
         examples.iter().filter_map(Example::path).any(|file| expected_label(file, outputs_declared).is_some());
     let float = if arguments.compare_float || labelled { Some(float(&model, weights_file, &given)?) } else { None };
-    let inferences = InferenceReport::list(&examples, outputs, outputs_declared);
+    let inferences = InferenceReport::list(&examples, answers, outputs_declared);
     let network = match (arguments.net.shape(), arguments.net_emulate) {
         (Some(_), Switch::On) => format!("{}, imitated on loopback", arguments.net.name),
         (Some(_), Switch::Off) => format!("{} predicted, loopback measured", arguments.net.name),

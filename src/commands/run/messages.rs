@@ -11,7 +11,7 @@ use mpcc_runtime::{Progress, ProgressEvent, RoleReport};
 use serde::{Deserialize, Serialize};
 
 use super::RoleName;
-use crate::outputs::Revealed;
+use crate::outputs::Answer;
 use crate::terminal::write_out;
 
 /// First line to a child: what to be. It names files and holds no secret but the data owner's texts, for the data owner.
@@ -57,7 +57,7 @@ pub(super) enum Event {
     /// Hops done of an inference.
     Hop { hop: usize, inference: u64 },
     /// The session ended well.
-    Done { report: Box<RoleReport>, outputs: Vec<Vec<Revealed>> },
+    Done { report: Box<RoleReport>, answers: Vec<Answer> },
     /// It did not.
     Failed { status: u8, message: String },
 }

@@ -107,6 +107,6 @@ fn role(lines: &Receiver<String>) -> Result<()> {
     };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };
     let done = roles::session(prepared, identity, meeting, &settings, progress)?;
-    Event::Done { report: Box::new(done.report), outputs: done.outputs }.send();
+    Event::Done { report: Box::new(done.report), answers: done.answers }.send();
     Ok(())
 }

@@ -9,7 +9,6 @@ use anyhow::Result;
 use mpcc_channel::{Identity, LinkOptions, Listener, NetworkShape, Peer};
 use mpcc_codegen::{CodegenError, Extensions, Jit};
 use mpcc_compiler::artefact::Artefact;
-use mpcc_compiler::encode;
 use mpcc_import::inputs::{self, Example};
 use mpcc_import::weights;
 use mpcc_kernels::level::{self, Level};
@@ -28,7 +27,7 @@ use super::RoleName;
 use crate::encoded;
 use crate::examples;
 use crate::failure::Bug;
-use crate::outputs::Revealed;
+use crate::outputs::Answer;
 use crate::terminal::Terminal;
 
 /// Bytes of corrections that wait at either end of a link to the dealer: enough for the line, no more than memory is worth.
@@ -158,7 +157,7 @@ pub(super) struct Outcome {
     /// What it saw.
     pub(super) report: RoleReport,
     /// For each inference, at the data owner only.
-    pub(super) outputs: Vec<Vec<Revealed>>,
+    pub(super) answers: Vec<Answer>,
 }
 
 /// Runs the session.
@@ -177,7 +176,7 @@ pub(super) fn session(
             let config =
                 DealerConfig { identity, model_owner, data_owner, listener, link: dealt, threads: settings.threads };
             let report = dealer::run(config, program, progress)?;
-            return Ok(Outcome { report, outputs: Vec::new() });
+            return Ok(Outcome { report, answers: Vec::new() });
         }
         Meeting::Party { peer, peer_endpoint, supplier, state } => (peer, peer_endpoint, supplier, state),
     };
@@ -203,26 +202,22 @@ pub(super) fn session(
     match prepared.data {
         Data::Weights(weights) => {
             let report = model_owner::run(config, program, weights, settings.max_inferences, progress)?;
-            Ok(Outcome { report, outputs: Vec::new() })
+            Ok(Outcome { report, answers: Vec::new() })
         }
         Data::Inputs(inputs) => {
             let done = data_owner::run(config, program, inputs, progress)?;
-            let outputs =
-                done.outputs.iter().map(|words| revealed(&prepared.artefact, words)).collect::<Result<_>>()?;
-            Ok(Outcome { report: done.report, outputs })
+            let answers = done.outputs.iter().map(|words| answer(&prepared.artefact, words)).collect::<Result<_>>()?;
+            Ok(Outcome { report: done.report, answers })
         }
         Data::Nothing => Err(Bug("a party without weights or inputs".to_owned()).into()),
     }
 }
 
-fn revealed(artefact: &Artefact, words: &[OutputWords]) -> Result<Vec<Revealed>> {
-    let one = |words: &OutputWords| {
-        let output = artefact
-            .program
-            .outputs
-            .get(words.output as usize)
-            .ok_or_else(|| Bug("an output that the program does not have".to_owned()))?;
-        Ok(Revealed::new(output, encode::decode(output, &words.signed())))
-    };
-    words.iter().map(one).collect()
+fn answer(artefact: &Artefact, words: &[OutputWords]) -> Result<Answer> {
+    let mut integers = vec![Vec::new(); artefact.program.revealed()];
+    for words in words {
+        let place = integers.get_mut(words.output as usize);
+        *place.ok_or_else(|| Bug("an output that the program does not have".to_owned()))? = words.signed();
+    }
+    Ok(Answer::decode(&artefact.program, &integers))
 }

@@ -8,7 +8,8 @@ use mpcc_runtime::Measurement;
 use serde::Serialize;
 
 use super::RunArguments;
-use crate::outputs::{Accuracy, Revealed, expected_label, largest_difference};
+use crate::failure::{Said, WITHHELD};
+use crate::outputs::{Accuracy, Answer, Revealed, expected_label, largest_difference};
 use crate::report::{Bytes, Predicted, Seconds, table};
 use crate::terminal::Terminal;
 
@@ -23,8 +24,12 @@ pub(super) struct Summary {
     trust: String,
     network: String,
     dealer: Dealing,
+    /// What the program relies on: `guarded`, `proved` or `observed`.
+    ranges: &'static str,
     /// Of the first inference.
     outputs: Vec<Revealed>,
+    /// How many answers are withheld.
+    withheld: usize,
     inferences: Vec<InferenceReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<Accuracy>,
@@ -57,6 +62,9 @@ pub(super) struct InferenceReport {
     /// The right label, if the file's place or name says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expected: Option<String>,
+    /// A value that the run checks was out of range, so there is no answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    withheld: bool,
     outputs: Vec<Revealed>,
 }
 
@@ -79,13 +87,14 @@ struct Flip {
 
 impl InferenceReport {
     /// Examples with their outputs.
-    pub(super) fn list(examples: &[Example], outputs: Vec<Vec<Revealed>>, declared: &[Output]) -> Vec<Self> {
-        let one = |(example, outputs): (&Example, Vec<Revealed>)| InferenceReport {
+    pub(super) fn list(examples: &[Example], answers: Vec<Answer>, declared: &[Output]) -> Vec<Self> {
+        let one = |(example, answer): (&Example, Answer)| InferenceReport {
             input: example.to_string(),
             expected: example.path().and_then(|file| expected_label(file, declared)),
-            outputs,
+            withheld: answer.is_withheld(),
+            outputs: answer.outputs().to_vec(),
         };
-        examples.iter().zip(outputs).map(one).collect()
+        examples.iter().zip(answers).map(one).collect()
     }
 
     fn label(&self) -> Option<&str> {
@@ -113,6 +122,8 @@ impl Summary {
             trust: manifest.trust.clone(),
             network,
             dealer,
+            ranges: manifest.basis.name(),
+            withheld: inferences.iter().filter(|i| i.withheld).count(),
             outputs: inferences.first().map(|i| i.outputs.clone()).unwrap_or_default(),
             accuracy: accuracy(&inferences, float),
             float: float.map(|float| compare(&inferences, float)),
@@ -123,8 +134,22 @@ impl Summary {
     }
 
     /// To standard output.
+    /// An answer that is withheld gives a status of its own, after the report.
     pub(super) fn show(&self, terminal: &Terminal) -> Result<()> {
-        Ok(terminal.result(self, || self.text())?)
+        terminal.result(self, || self.text())?;
+        if self.withheld == 0 {
+            return Ok(());
+        }
+        let count = match (self.withheld, self.inferences.len()) {
+            (1, 1) => "the answer is withheld".to_owned(),
+            (withheld, all) => format!("{withheld} of {all} answers are withheld"),
+        };
+        terminal.remark(&format!(
+            "{count}: a value was outside the range that the program checks, so the result would mean nothing. `mpcc \
+             simulate` of the same input, by whoever may see both weights and input, names the value; calibrating on inputs \
+             like this one widens its range"
+        ));
+        Err(Said(WITHHELD).into())
     }
 
     fn text(&self) -> String {
@@ -150,7 +175,8 @@ impl Summary {
                 );
             }
         }
-        out += &format!("\nprogram    {}\ntrust      {}\nnetwork    {}\n\n", self.program, self.trust, self.network);
+        out += &format!("\nprogram    {}\ntrust      {}\n", self.program, self.trust);
+        out += &format!("ranges     {}\nnetwork    {}\n\n", ranges_in_words(self.ranges), self.network);
         out + &self.costs()
     }
 
@@ -186,11 +212,23 @@ impl Summary {
     }
 }
 
+/// What a basis means for an answer.
+fn ranges_in_words(basis: &str) -> &str {
+    match basis {
+        "guarded" => "guarded: an answer is right or withheld",
+        "proved" => "proved for every input",
+        _ => "observed: an input unlike the calibration inputs may get a WRONG ANSWER",
+    }
+}
+
 fn percent(part: usize, whole: usize) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }
 
 fn single(inference: &InferenceReport) -> String {
+    if inference.withheld {
+        return "no answer\n".to_owned();
+    }
     let mut out = match inference.label() {
         Some(label) => format!("{label}\n\n"),
         None => String::new(),
@@ -208,7 +246,8 @@ fn batch(inferences: &[InferenceReport]) -> String {
     let row = |i: &InferenceReport| {
         let wrong = i.expected.as_deref().filter(|e| Some(*e) != i.label());
         let remark = wrong.map_or(String::new(), |expected| format!("(should be {expected})"));
-        vec![i.input.clone(), i.label().unwrap_or_default().to_owned(), remark]
+        let label = if i.withheld { "no answer" } else { i.label().unwrap_or_default() };
+        vec![i.input.clone(), label.to_owned(), remark]
     };
     let rows: Vec<Vec<String>> = inferences.iter().take(LISTED).map(row).collect();
     let mut out = table(&["input", "label", ""], &rows);
