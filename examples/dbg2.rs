@@ -4,7 +4,7 @@ use mpcc::program::cost;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let source = std::fs::read_to_string(&args[1]).unwrap();
-    let rewritten = compile::rewrite(&source, &LowerOptions::default()).map_err(|e| format!("{e:?}")).unwrap();
+    let rewritten = compile::rewrite(&source, &{ let mut o = LowerOptions::default(); if let Ok(p) = std::env::var("PLAN") { let (a, b) = p.split_once('=').unwrap(); o.plans.insert(a.into(), mpcc::compiler::lower::PlanValue::Name(b.into())); } o }).map_err(|e| format!("{e:?}")).unwrap();
     let graph = &rewritten.graph;
     let params = mpcc::import::weights::load(std::path::Path::new(&args[2]), graph).unwrap().params;
     let mut ranges: Ranges = serde_json::from_str(&std::fs::read_to_string(&args[3]).unwrap()).unwrap();

@@ -97,7 +97,7 @@ impl<'a> Analysis<'a> {
             if let Some(observed) = observed {
                 facts = analysis.checked_input(id, facts, observed);
                 let checked = match node.ty.visibility {
-                    Visibility::Shared => analysis.own_entries(id, &facts),
+                    Visibility::Shared => analysis.own_entries(id, &facts, observed),
                     _ => None,
                 };
                 relied[id.0 as usize].checked = checked;

@@ -58,6 +58,7 @@ pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings, options: 
         let ring = rings.of(id);
         if formats.of(id).is_shared() && ring.is_used() {
             b.node(id, node);
+            b.check_entries(id, node);
         }
     }
     for (i, output) in graph.outputs.iter().enumerate() {

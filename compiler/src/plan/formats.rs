@@ -1,7 +1,7 @@
 //! Fixed-point formats: for every node on secret values, the fraction bits of its share and of its opened wire,
 //! a bound on its magnitude, and the widest ring its share can have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mpcc_program::code::RowFunction;
 
@@ -53,6 +53,32 @@ pub(crate) struct Limits {
     pub(crate) end: i64,
     /// Zero is right.
     pub(crate) zero: bool,
+    /// It may be negative.
+    pub(crate) signed: bool,
+}
+
+/// How the entries of a value are checked: on an opening of their own, with few fraction bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct EntryCheck {
+    pub(crate) ring: i32,
+    pub(crate) fraction: i32,
+    pub(crate) limits: Limits,
+}
+
+impl EntryCheck {
+    /// Of a value of a format.
+    fn new(format: &Format, checked: &Checked) -> Self {
+        let fraction = format.share.min(COMPARED - HEADROOM - format.magnitude);
+        let unit = libm::exp2(f64::from(fraction));
+        // Dithering moves a number by up to two units.
+        let limits = Limits {
+            low: checked.below.then(|| libm::ceil(checked.low * unit) as i64 + 2),
+            high: checked.above.then(|| libm::floor(checked.high * unit) as i64 - 1),
+            signed: true,
+            ..Limits::default()
+        };
+        Self { ring: bound_bits(fraction, format.magnitude) + HEADROOM, fraction, limits }
+    }
 }
 
 impl Form {
@@ -112,6 +138,8 @@ impl Format {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Formats {
     pub(crate) nodes: Vec<Format>,
+    /// Values whose entries are checked.
+    pub(crate) checks: BTreeMap<NodeId, EntryCheck>,
     /// Row maxima that a public number could replace.
     pub(crate) shiftable: BTreeSet<NodeId>,
 }
@@ -209,12 +237,36 @@ pub(crate) fn assign(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> R
     }
     let all = (0..graph.nodes.len()).map(|i| NodeId(i as u32));
     let shiftable = all.filter(|id| a.possible_shift(*id, true).is_some()).collect();
-    if a.errors.is_empty() { Ok(Formats { nodes: a.nodes, shiftable }) } else { Err(a.errors) }
+    let checks = a.entry_checks();
+    if a.errors.is_empty() { Ok(Formats { nodes: a.nodes, checks, shiftable }) } else { Err(a.errors) }
 }
 
 impl Assign<'_> {
     pub(super) fn of(&self, id: NodeId) -> &Format {
         &self.nodes[id.0 as usize]
+    }
+
+    /// The values whose entries the run checks.
+    fn entry_checks(&mut self) -> BTreeMap<NodeId, EntryCheck> {
+        let mut checks = BTreeMap::new();
+        if self.options.basis != Basis::Guarded {
+            return checks;
+        }
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            let id = NodeId(index as u32);
+            let Some(checked) = self.ranges.of(id).checked.filter(|_| node.ty.visibility == Visibility::Shared) else {
+                continue;
+            };
+            match self.of(id).form {
+                // The exponentials' arguments are checked in place of the maximum.
+                Form::Shift(_) => {}
+                Form::Derived => self.unsupported(id, "a declared range of a centred row"),
+                _ => {
+                    checks.insert(id, EntryCheck::new(self.of(id), &checked));
+                }
+            }
+        }
+        checks
     }
 
     pub(super) fn unsupported(&mut self, id: NodeId, what: &str) {
@@ -574,6 +626,7 @@ impl Assign<'_> {
             high: covered.above.then(|| whole(libm::floor(high))),
             end: whole(libm::ceil(high)),
             zero: covered.zero,
+            signed: false,
         };
         self.row_function(id, argument, tables, function, limits)
     }

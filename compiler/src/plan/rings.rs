@@ -105,6 +105,9 @@ pub(crate) fn assign(graph: &Graph, formats: &Formats, options: &PlanOptions) ->
     }
     for (i, node) in graph.nodes.iter().enumerate().rev() {
         let id = NodeId(i as u32);
+        if let Some(check) = formats.checks.get(&id).filter(|_| a.rings[i].is_used()) {
+            a.share(id, check.ring + formats.of(id).share - check.fraction);
+        }
         if formats.of(id).is_shared() && a.rings[i].is_used() {
             a.node(id, node);
         }

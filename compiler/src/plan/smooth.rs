@@ -28,6 +28,8 @@ pub(crate) struct Curve {
     pub(crate) table: i32,
     /// Fraction bits of the series where it is opened before a selection.
     pub(crate) fraction: i32,
+    /// What the run checks that the argument does not exceed.
+    pub(crate) checked: Option<f64>,
 }
 
 impl Curve {
@@ -96,7 +98,7 @@ impl Assign<'_> {
         if let Some(series) = plain.filter(bounded) {
             // Every frequency rounds by a unit of the factors.
             let table = table + i32::from(series.frequencies() > MANY);
-            let curve = Curve { series, saturation: Saturation::Plain, table, fraction };
+            let curve = Curve { series, saturation: Saturation::Plain, table, fraction, checked: None };
             return (Form::Smooth(curve), 2 * table, WIDEST);
         }
         let Some(series) = saturating else {
@@ -111,7 +113,8 @@ impl Assign<'_> {
             (true, _) if function.linear() != 0.0 => (2 * table, (WORD + 2 * table - argument.wire - 1).min(WIDEST)),
             (true, _) => (2 * table, WIDEST),
         };
-        (Form::Smooth(Curve { series, saturation, table, fraction }), share, widest)
+        let checked = self.checks_exponent(id, x).then_some(series.domain.1);
+        (Form::Smooth(Curve { series, saturation, table, fraction, checked }), share, widest)
     }
 
     /// The greatest argument of an exponential, and fraction bits more that rows far below it need.

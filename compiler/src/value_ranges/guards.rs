@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::Facts;
 use super::interval::{Interval, Rows};
 use super::{Analysis, Observed};
-use crate::graph::{NodeId, Op};
+use crate::graph::{NodeId, Op, Visibility};
 use crate::smooth::Smooth;
 
 /// A range, and which of its ends are checked inside the run; the others are proved.
@@ -59,6 +59,8 @@ pub(super) const ABOVE_SQUARED: f64 = 4.0;
 pub const BELOW: f64 = 2.0;
 /// How far below what is expected a proved lower end is still covered without a check.
 const COVERED: f64 = 4096.0;
+/// How far above what is expected a proved upper end is.
+const COVERED_ABOVE: f64 = 1.5;
 
 impl Analysis<'_> {
     /// The range of a function's argument (of a row's variance, for an inverse deviation), with the checks that it needs.
@@ -85,7 +87,8 @@ impl Analysis<'_> {
             _ => (BELOW, ABOVE),
         };
         let wanted = (least / down, most.max(least) * up);
-        let above = proved.high > wanted.1;
+        let covered = if matches!(self.op(id), Op::InvStd { .. }) || assumed { 1.0 } else { COVERED_ABOVE };
+        let above = proved.high > wanted.1 * covered;
         let below = !(proved.low > 0.0 && proved.low * COVERED >= wanted.0);
         // A root is as flat as its argument is small.
         let below = below && !matches!(self.op(id), Op::Sqrt(_));
@@ -127,10 +130,12 @@ impl Analysis<'_> {
             })
     }
 
-    /// The range of a value's own entries that has to be checked: what the model declares and nothing proves.
-    pub(super) fn own_entries(&self, id: NodeId, facts: &Facts) -> Option<Checked> {
+    /// The range of a value's own entries that has to be checked: what the model declares and nothing proves, and how far
+    /// scores under a mask may lie apart.
+    pub(super) fn own_entries(&self, id: NodeId, facts: &Facts, seen: &Observed<'_>) -> Option<Checked> {
         let proved = facts.hull()?;
-        let (low, high) = self.assumed(id)?;
+        let masked = || self.width_under_mask(id).map(|width| centred_at(seen(id).observed.unwrap_or_default(), width));
+        let (low, high) = self.assumed(id).or_else(masked)?;
         let checked = Checked {
             low: proved.low.max(low).min(high),
             high: proved.high.min(high).max(low),
@@ -140,6 +145,26 @@ impl Analysis<'_> {
             zero: false,
         };
         checked.is_guard().then_some(checked)
+    }
+
+    /// How far apart scores may lie to which an additive mask is applied, [-c, 0] at the data owner: masked ones must vanish
+    /// beside the largest of the others.
+    fn width_under_mask(&self, id: NodeId) -> Option<f64> {
+        let mask_of = |sum: NodeId| match *self.op(sum) {
+            Op::Add(a, b) if a == id => Some(b),
+            Op::Add(a, b) if b == id => Some(a),
+            _ => None,
+        };
+        let under_softmax = |sum: NodeId| {
+            let users = &self.users[sum.0 as usize];
+            users.iter().any(|u| *self.op(*u) == Op::MaxRow(sum))
+        };
+        self.users[id.0 as usize].iter().find_map(|sum| {
+            let mask = mask_of(*sum).filter(|_| under_softmax(*sum))?;
+            let of_client = self.graph.node(mask).ty.visibility == Visibility::SecretClient;
+            let hull = self.facts[mask.0 as usize].hull().filter(|_| of_client)?;
+            (hull.high == 0.0 && hull.low < -VANISHED).then_some(-hull.low - VANISHED)
+        })
     }
 
     /// Relies on a range of a function's argument from here on.
@@ -212,6 +237,15 @@ impl Analysis<'_> {
             zero: false,
         })
     }
+}
+
+/// Distance at which an exponential counts as nothing.
+const VANISHED: f64 = 16.0;
+
+/// An interval of a width, about the middle of what was seen.
+fn centred_at((low, high): (f64, f64), width: f64) -> (f64, f64) {
+    let middle = 0.5 * (low + high);
+    (middle - 0.5 * width, middle + 0.5 * width)
 }
 
 const UNBOUNDED: Interval = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };

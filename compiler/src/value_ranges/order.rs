@@ -5,9 +5,9 @@
 use std::collections::BinaryHeap;
 use std::cmp::Reverse;
 
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{Graph, NodeId, Op, Visibility};
 
-/// All nodes, each after its operands, those with one number per row before others.
+/// All nodes, each after its operands: what a party knows alone first, then those with one number per row before others.
 pub(super) fn scalars_first(graph: &Graph) -> Vec<NodeId> {
     let count = graph.nodes.len();
     let mut users = vec![Vec::new(); count];
@@ -24,10 +24,11 @@ pub(super) fn scalars_first(graph: &Graph) -> Vec<NodeId> {
         let square = matches!(node.op, Op::Mul(a, b) if a == b);
         of_row || square
     };
-    let key = |index: usize| Reverse((!urgent(index), index));
+    let shared = |index: usize| graph.nodes[index].ty.visibility == Visibility::Shared;
+    let key = |index: usize| Reverse((shared(index), !urgent(index), index));
     let mut ready: BinaryHeap<_> = (0..count).filter(|i| waiting[*i] == 0).map(key).collect();
     let mut order = Vec::with_capacity(count);
-    while let Some(Reverse((_, index))) = ready.pop() {
+    while let Some(Reverse((_, _, index))) = ready.pop() {
         order.push(NodeId(index as u32));
         for &user in &users[index] {
             waiting[user] -= 1;

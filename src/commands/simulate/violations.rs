@@ -71,9 +71,9 @@ struct Check {
     sum: ValueId,
     /// The wire that holds the entries.
     wire: ValueId,
-    /// Limits in the wire's units; one alone stands in both places.
-    low: i64,
-    high: i64,
+    /// Limits in the wire's units.
+    low: Option<i64>,
+    high: Option<i64>,
 }
 
 /// The checks of a program, in the order in which they are added up.
@@ -93,11 +93,16 @@ fn checks(program: &Program) -> Vec<Check> {
 fn check(program: &Program, sum: ValueId) -> Option<Check> {
     let mut comparisons: Vec<(ValueId, i64)> = Vec::new();
     let mut behind = vec![sum];
+    let mut upper = true;
     while let Some(id) = behind.pop() {
         match &program.value(id).gate {
             Gate::SignDigits { source, offset, .. } => comparisons.push((*source, -offset)),
             Gate::StepShared { source, offsets } => comparisons.push((*source, -*offsets.first()?)),
-            gate => behind.extend(gate.operands()),
+            gate => {
+                // Where a limit stands alone, these tell that it is the lower one.
+                upper &= !matches!(gate, Gate::OpenSign { negate: false, .. } | Gate::MulPublic { factor: -1, .. });
+                behind.extend(gate.operands());
+            }
         }
     }
     let mut wire = sum;
@@ -120,7 +125,12 @@ fn check(program: &Program, sum: ValueId) -> Option<Check> {
     if limits.len() > 1 && limits[0] == 1 {
         limits.remove(0);
     }
-    Some(Check { sum, wire, low: *limits.first()?, high: *limits.last()? })
+    let (low, high) = match limits[..] {
+        [only] if upper => (None, Some(only)),
+        [only] => (Some(only), None),
+        _ => (Some(*limits.first()?), Some(*limits.last()?)),
+    };
+    Some(Check { sum, wire, low, high })
 }
 
 fn checked(artefact: &Artefact, ideal: &Ideal, check: &Check, entries: usize) -> Violation {
@@ -129,13 +139,8 @@ fn checked(artefact: &Artefact, ideal: &Ideal, check: &Check, entries: usize) ->
     let unit = (-f64::from(value.fraction)).exp2() * factor;
     let numbers = ideal.values[check.wire.0 as usize].iter().map(|n| *n as f64 * unit);
     let range = numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    let (low, high) = (check.low as f64 * unit, check.high as f64 * unit);
-    let (low, high) = match low == high {
-        // The end that is violated tells which it is.
-        true if range.0 < low => (Some(low), None),
-        true => (None, Some(high)),
-        false => (Some(low), Some(high)),
-    };
+    let real = |limit: Option<i64>| limit.map(|n| n as f64 * unit);
+    let (low, high) = (real(check.low), real(check.high));
     Violation {
         path: value.path.clone(),
         what,

@@ -8,11 +8,14 @@ use mpcc_program::gates::digits;
 use mpcc_program::program::{Gate, Kind, Rounding, Shape, Term, ValueId, View};
 use smallvec::SmallVec;
 
-use super::super::formats::Limits;
+use super::super::formats::{EntryCheck, Limits};
 use super::{Build, Spec};
+use crate::graph::{Node, NodeId};
 
 /// Widest wire that is compared, by either protocol.
 const COMPARED: i32 = 30;
+/// Least bits of the sum: the smallest bound of a value has as many but one.
+const LEAST_BITS: i32 = 5;
 /// Where the verdict comes from, as a path.
 const PATH: &str = "ranges";
 
@@ -38,6 +41,24 @@ impl Build<'_> {
         }
     }
 
+    /// Checks the entries of a value against what is declared of them.
+    pub(super) fn check_entries(&mut self, id: NodeId, node: &Node) {
+        let Some(&EntryCheck { ring, fraction, limits }) = self.formats.checks.get(&id) else { return };
+        let (source, magnitude) = (self.share(id), self.formats.of(id).magnitude);
+        let truncate = (self.formats.of(id).share - fraction) as u8;
+        let gate = Gate::Open { source, truncate, rounding: Rounding::Dithered };
+        let spec = Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction, magnitude };
+        let wire = self.push(gate, spec, &node.path);
+        self.check(wire, &limits, &node.path);
+    }
+
+    /// Checks that the argument of an exponential is not above what its series reaches.
+    pub(super) fn check_exponent(&mut self, wire: ValueId, most: f64, path: &str) {
+        let unit = libm::exp2(f64::from(self.program.value(wire).fraction));
+        let high = Some(libm::floor(most * unit) as i64);
+        self.check(wire, &Limits { high, signed: true, ..Limits::default() }, path);
+    }
+
     /// Writes all checks, and reveals whether any found something.
     pub(super) fn verdict(&mut self) {
         let checks = std::mem::take(&mut self.checks).0;
@@ -45,7 +66,7 @@ impl Build<'_> {
             return;
         }
         let entries: usize = checks.iter().map(|c| self.entries_of(c.wire)).sum();
-        let bits = (entries + 1).next_power_of_two().trailing_zeros() as i32 + 1;
+        let bits = ((entries + 1).next_power_of_two().trailing_zeros() as i32 + 1).max(LEAST_BITS);
         let last = self.program.values.iter().map(|v| v.level).max().unwrap_or(0);
         let mut terms = Vec::with_capacity(checks.len());
         for check in checks {
@@ -86,7 +107,8 @@ impl Build<'_> {
         });
         // What passes the upper check, or is proved to.
         let passed = 64 - high.unwrap_or(end).max(1).leading_zeros() as i32;
-        let (ring, bound) = if passed + 3 < held { (passed + 3, passed) } else { (held, bound) };
+        let narrower = passed + 3 < held && !check.limits.signed;
+        let (ring, bound) = if narrower { (passed + 3, passed) } else { (held, bound) };
         let dropped = (ring - COMPARED).max(0);
         let bound = if dropped > 0 { bound - dropped + 1 } else { bound };
         let narrow = |b: &mut Self| b.reduced(check.wire, dropped, (ring - dropped, bound), &check.path);

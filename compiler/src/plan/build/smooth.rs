@@ -17,6 +17,9 @@ fn term(value: ValueId) -> Term {
 impl Build<'_> {
     /// The function's share in `ring`.
     pub(super) fn smooth(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
+        if let Some(most) = curve.checked {
+            self.check_exponent(self.close(x), most, &node.path);
+        }
         match (curve.saturation, curve.series.function) {
             (Saturation::Plain, _) => self.plain(x, curve, f, ring, node),
             (Saturation::Selected, _) => self.selected(x, curve, f, ring, node),
