@@ -144,6 +144,7 @@ pub(crate) fn run(
     let ready = |link: &mut Link, agreement: &Agreement| {
         link.set_idle_timeout(patience);
         // Both parties write a message while they read the one before it, so neither may wait for the other to read.
+        link.receive_ahead(peer_link.queue_bytes);
         link.set_queue_bytes(peer_link.queue_bytes.max(2 * agreement.at_once * largest_message(program)));
     };
     match supply {
@@ -156,6 +157,7 @@ pub(crate) fn run(
             ready(&mut peer, &agreement);
             dealer.set_idle_timeout(patience);
             let session = Session { program, agreement, store: &store, spill: spill.clone(), ahead, progress };
+            dealer.receive_ahead(link.queue_bytes);
             let done = converse(&mut peer, &mut dealer, own, session)?;
             finish(dealer)?;
             finish(peer)?;

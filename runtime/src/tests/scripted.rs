@@ -89,7 +89,7 @@ fn messages_of_the_wrong_length_or_kind_are_misbehaviour() {
         move |link: &mut End, seed| {
             let model = honest_setup(link, seed);
             ready(link, 0, &model).unwrap();
-            let _ = link.recv(kind::HOP);
+            let _ = link.recv(kind::HOP, 1 << 20);
             let _ = link.send(sent_as, bytes);
         }
     };
