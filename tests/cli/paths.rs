@@ -54,18 +54,17 @@ fn a_local_run_works_where_no_path_is_text() {
     let odd = odd(&place);
     let plain = place.json(&["run", "model.mpca", "--weights", "w.safetensors", "--input", "cat.png"]);
     good(&place, &odd, "deal @model.mpca --inferences 4 --out @dealt");
-    for extra in ["", "--timeout 5", "--material @dealt", "--material @dealt --batch 2 --input @dog.png"] {
+    for extra in ["", "--timeout 9", "--material @dealt", "--material @dealt --batch 2 --input @dog.png"] {
         let words = format!("run @model.mpca --weights @w.safetensors --input @cat.png {extra}");
         let ran = json(&place, &odd, &words);
         assert_eq!(ran["outputs"][0]["label"], plain["outputs"][0]["label"], "{extra}");
         assert_eq!(ran["predicted"]["online_bytes"], ran["measured"]["online_bytes"], "{extra}");
     }
-    for input in ["pixels=@cat.png", "@"] {
-        json(
-            &place,
-            &odd,
-            &format!("run @model.mpv --weights @w.safetensors --input {input} --ranges @model.ranges.json"),
-        );
+    fs::create_dir(odd.join("images")).expect("a directory");
+    fs::copy(odd.join("cat.png"), odd.join("images").join(OsStr::from_bytes(b"\xff.png"))).expect("a copy");
+    for input in ["pixels=@cat.png", "@images"] {
+        let words = format!("run @model.mpv --weights @w.safetensors --input {input} --ranges @model.ranges.json");
+        assert_eq!(json(&place, &odd, &words)["outputs"][0]["label"], plain["outputs"][0]["label"], "{input}");
     }
     let left = fs::read_dir(&odd).expect("a directory").map(|entry| entry.expect("an entry").file_name());
     let left: Vec<OsString> = left.filter(|name| name.as_bytes().starts_with(b"mpcc-run")).collect();
@@ -121,7 +120,6 @@ fn no_path_that_is_not_text_makes_a_command_hang_or_panic() {
         "bench pareto @model.mpv --point a=@absent --data @absent -o @report",
         "deal @model.mpca --inferences 1 --out @cat.png",
         "inspect @cat.png",
-        "calibrate -o @cat.png/machine.json",
     ] {
         let output = run(&place, &odd, words);
         let said = text(&output.stderr);
