@@ -5,7 +5,6 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{self, Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -92,7 +91,8 @@ struct Member {
     process: Child,
     /// What it is told, line by line; closing it ends the child.
     orders: Option<Sender<Vec<u8>>>,
-    said: Arc<Mutex<Vec<u8>>>,
+    /// Its standard error, once it has ended or has said a lot.
+    said: Receiver<Vec<u8>>,
     over: bool,
 }
 
@@ -128,9 +128,9 @@ impl Trio {
 
     fn adopt(&mut self, role: RoleName, mut process: Child, notices: &Sender<Notice>) -> io::Result<()> {
         let (input, output, error) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        let said = Arc::new(Mutex::new(Vec::new()));
+        let (says, said) = mpsc::channel();
         let (orders, lines) = mpsc::channel::<Vec<u8>>();
-        self.members.push(Member { role, process, orders: Some(orders), said: Arc::clone(&said), over: false });
+        self.members.push(Member { role, process, orders: Some(orders), said, over: false });
         let (of_orders, of_events) = (notices.clone(), notices.clone());
         // Whoever does not read keeps nobody waiting but this thread.
         thread::Builder::new().name("orders".to_owned()).spawn(move || {
@@ -158,7 +158,7 @@ impl Trio {
             let mut text = Vec::new();
             // What could be read is kept, and the rest is drained so that the child never waits.
             let _ = error.by_ref().take(KEPT).read_to_end(&mut text);
-            *said.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            let _ = says.send(text);
             let _ = io::copy(&mut error, &mut io::sink());
         })?;
         Ok(())
@@ -339,7 +339,7 @@ impl Member {
     fn end(&mut self) -> Relayed {
         self.over = true;
         let status = wait(&mut self.process, FAREWELL);
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = self.said.recv_timeout(GRACE).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).trim().to_owned();
         let code = status.and_then(|s| s.code());
         if code == Some(i32::from(failure::BUG)) {
