@@ -1,12 +1,16 @@
 //! Weights and inputs of a model as the ring integers its share program takes, and its outputs in float.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::NodeId;
 use mpcc_import::inputs::Example;
+use mpcc_runtime::data_owner::Encode;
 
+use crate::failure;
 use crate::model::Model;
 use crate::outputs::Revealed;
 
@@ -46,10 +50,14 @@ pub(crate) fn words(lists: Vec<Vec<i64>>) -> Vec<Vec<u64>> {
     lists.into_iter().map(|list| list.into_iter().map(|v| v as u64).collect()).collect()
 }
 
-/// The encoded inputs of a batch, as ring words; an error names the example.
-pub(crate) fn batch(artefact: &Artefact, examples: &[Example], given: &[Vec<Tensor>]) -> Result<Vec<Vec<Vec<u64>>>> {
-    let one = |(example, given): (&Example, &Vec<Tensor>)| {
-        Ok(words(inputs(artefact, given).with_context(|| example.to_string())?))
-    };
-    examples.iter().zip(given).map(one).collect()
+/// Encodes the data owner's inputs one at a time, as ring words; an error names the example.
+pub(crate) fn batch(artefact: Arc<Artefact>, examples: Vec<Example>, given: Vec<Vec<Tensor>>) -> Encode<'static> {
+    Box::new(move |inference| {
+        let index = inference as usize;
+        let (Some(example), Some(given)) = (examples.get(index), given.get(index)) else {
+            return Err(format!("there is no input {inference}"));
+        };
+        let encoded = inputs(&artefact, given).with_context(|| example.to_string());
+        encoded.map(words).map_err(|error| failure::chain(&error))
+    })
 }

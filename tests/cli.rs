@@ -18,6 +18,9 @@ mod networks;
 mod new;
 #[path = "cli/pareto.rs"]
 mod pareto;
+#[cfg(unix)]
+#[path = "cli/paths.rs"]
+mod paths;
 #[path = "cli/search.rs"]
 mod search;
 #[path = "cli/sessions.rs"]

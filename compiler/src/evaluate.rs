@@ -282,7 +282,10 @@ fn check_params(graph: &Graph, params: &[Tensor]) -> Result<(), EvaluateError> {
 fn domain(op: &Op) -> String {
     match op {
         Op::OneHot { extent, .. } => format!("positions are whole numbers from 0 to {}", extent - 1),
-        op => format!("`{}` needs x ≥ 0", crate::text::op_name(op)),
+        Op::Recip(_) => "a divisor, the x of `recip(x)`, must not be negative: where it always is, write \
+                         `-(a / -b)` for `a / b`, and where its sign varies, `a * b / square(b)`"
+            .to_owned(),
+        op => format!("the x of `{}(x)` must not be negative", crate::text::op_name(op)),
     }
 }
 

@@ -6,10 +6,12 @@
 //! two encodings. Within a batch an index is refused unless it is above all that either party has used.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mpcc_channel::Fingerprint;
 use mpcc_program::code::Role;
@@ -20,6 +22,11 @@ const SCHEMA: &str = "mpcc.counters/1";
 
 /// Batches remembered; the oldest is forgotten first.
 const BATCHES: usize = 4096;
+
+/// How long another process may hold the record: it is changed in a moment.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked at whether the record is free.
+const POLL: Duration = Duration::from_millis(10);
 
 /// Names one grant of seeds: random bytes drawn by the dealer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +66,16 @@ pub enum CounterError {
         path: String,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// Another process does not let go of the record.
+    #[error(
+        "another process holds {path} for more than {seconds} s; end it (a stopped run with the same state directory?), or give another state directory"
+    )]
+    Held {
+        /// The lock.
+        path: String,
+        /// How long it was waited for.
+        seconds: u64,
     },
     /// The record is not one.
     #[error(
@@ -113,6 +130,7 @@ pub struct Usage {
 pub struct CounterStore {
     directory: PathBuf,
     path: PathBuf,
+    patience: Duration,
 }
 
 impl CounterStore {
@@ -143,7 +161,7 @@ impl CounterStore {
 
     fn at(directory: &Path, name: String) -> Result<CounterStore, CounterError> {
         fs::create_dir_all(directory).map_err(failed("create", directory))?;
-        let store = CounterStore { directory: directory.to_owned(), path: directory.join(name) };
+        let store = CounterStore { directory: directory.to_owned(), path: directory.join(name), patience: PATIENCE };
         store.locked(|_| Ok(false))?;
         Ok(store)
     }
@@ -154,7 +172,7 @@ impl CounterStore {
     /// [`CounterError::File`], [`CounterError::Malformed`].
     pub fn look_up(directory: &Path, batch: BatchId, role: Role) -> Result<Usage, CounterError> {
         let path = directory.join(Self::material_name(batch, role));
-        let store = CounterStore { directory: directory.to_owned(), path };
+        let store = CounterStore { directory: directory.to_owned(), path, patience: PATIENCE };
         store.read()?.usage(batch).map_err(|detail| store.malformed(detail))
     }
 
@@ -265,15 +283,42 @@ impl CounterStore {
 
     /// Reads, changes and, if `change` says so, durably replaces the record, alone among processes.
     fn locked(&self, change: impl FnOnce(&mut Record) -> Result<bool, CounterError>) -> Result<(), CounterError> {
-        let lock_path = self.path.with_extension("lock");
-        let lock = File::options().create(true).append(true).open(&lock_path);
-        let lock = lock.map_err(failed("open", &lock_path))?;
-        lock.lock().map_err(failed("lock", &lock_path))?;
+        // Held until the end.
+        let _lock = self.lock(&self.path.with_extension("lock"))?;
         let mut record = self.read()?;
         if change(&mut record)? {
             self.replace(&record).map_err(failed("write", &self.path))?;
         }
         Ok(())
+    }
+
+    /// Waits for the lock, which nobody but its owner can open and so hold.
+    fn lock(&self, path: &Path) -> Result<File, CounterError> {
+        let mut options = File::options();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock = options.open(path).map_err(failed("open", path))?;
+        #[cfg(unix)]
+        keep_private(&lock).map_err(failed("protect", path))?;
+        let start = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::WouldBlock) if start.elapsed() < self.patience => thread::sleep(POLL),
+                Err(TryLockError::WouldBlock) => {
+                    let seconds = self.patience.as_secs();
+                    return Err(CounterError::Held { path: path.display().to_string(), seconds });
+                }
+                Err(TryLockError::Error(error)) => return Err(failed("lock", path)(error)),
+            }
+        }
+    }
+
+    /// Waits for the lock no longer than this.
+    #[cfg(test)]
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        CounterStore { patience, ..self }
     }
 
     fn read(&self) -> Result<Record, CounterError> {
@@ -304,6 +349,18 @@ impl CounterStore {
         file.persist(&self.path)?;
         File::open(&self.directory)?.sync_all()
     }
+}
+
+/// A lock that an earlier version made may be open to others.
+#[cfg(unix)]
+fn keep_private(lock: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut permissions = lock.metadata()?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(0o600);
+    lock.set_permissions(permissions)
 }
 
 impl Record {

@@ -1,4 +1,4 @@
-//! The data owner's session.
+//! The data owner's session, and its inputs, which are encoded when their inference begins.
 
 use mpcc_program::code::Role;
 use mpcc_protocols::{OutputWords, party};
@@ -16,23 +16,56 @@ pub struct Inferences {
     pub report: RoleReport,
 }
 
-/// Runs one inference per entry of `inputs`; each entry holds the encoded inputs in the program's order.
+/// Encodes the inputs of one inference, counted from 0, in the program's order, or says what is wrong with them.
+pub type Encode<'a> = Box<dyn FnMut(u64) -> Result<Vec<Vec<u64>>, String> + 'a>;
+
+/// The inputs of a session. An encoded input can be much larger than what it is made from, so only those of the
+/// inferences at work are in memory.
+pub struct Inputs<'a> {
+    inferences: u64,
+    encode: Encode<'a>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Encodes every input once, and keeps none of them: what does not fit is refused before a session begins.
+    ///
+    /// # Errors
+    /// [`SessionError::OwnData`] for the first input that cannot be encoded or that the program does not take, and where
+    /// there is none.
+    pub fn checked(program: &RoleProgram, inferences: u64, encode: Encode<'a>) -> Result<Self, SessionError> {
+        if inferences == 0 {
+            return Err(SessionError::OwnData("there is no input; give at least one".to_owned()));
+        }
+        let mut inputs = Inputs { inferences, encode };
+        for inference in 0..inferences {
+            let encoded = inputs.encode(inference)?;
+            party::check_inputs(&program.code, &encoded).map_err(|e| SessionError::OwnData(e.to_string()))?;
+        }
+        Ok(inputs)
+    }
+
+    /// How many inferences there are inputs for.
+    pub fn inferences(&self) -> u64 {
+        self.inferences
+    }
+
+    /// The inputs of an inference, encoded.
+    pub(crate) fn encode(&mut self, inference: u64) -> Result<Vec<Vec<u64>>, SessionError> {
+        (self.encode)(inference).map_err(SessionError::OwnData)
+    }
+}
+
+/// Runs one inference for each of `inputs`.
 ///
 /// # Errors
 /// [`SessionError`]; nothing about the inputs has left unmasked in any case.
 pub fn run(
     config: PartyConfig,
     program: &RoleProgram,
-    inputs: Vec<Vec<Vec<u64>>>,
+    inputs: Inputs<'_>,
     progress: &dyn Progress,
 ) -> Result<Inferences, SessionError> {
     session::check_role(program, Role::DataOwner)?;
-    if inputs.is_empty() {
-        return Err(SessionError::OwnData("there is no input; give at least one".to_owned()));
-    }
-    for one in &inputs {
-        party::check_inputs(&program.code, one).map_err(|e| SessionError::OwnData(e.to_string()))?;
-    }
     let (outputs, report) = session::run(config, program, Own::Inputs(inputs), progress)?;
     Ok(Inferences { outputs, report })
 }

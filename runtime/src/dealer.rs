@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mpcc_channel::{Duplex, Identity, LinkOptions, Listener, Peer, Phase};
 use mpcc_program::code::Role;
 use mpcc_protocols::{Dealer, SessionSeed};
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use crate::counter_store::BatchId;
 use crate::error::SessionError;
@@ -75,15 +75,14 @@ pub(crate) fn grant(
     let second = hello.receive_matching(data_owner, Role::DataOwner)?;
     sent?;
     let batch = BatchId(random()?);
-    let mut seeds: [[u8; 16]; 2] = [random()?, random()?];
+    let mut seeds = Zeroizing::new([random::<16>()?, random()?]);
     send_grant(model_owner, batch, &seeds[0])?;
     send_grant(data_owner, batch, &seeds[1])?;
     let session = SessionDigest::new(&program.identity, &first, &second, &hello.nonce, batch);
     model_owner.set_session(session.tag());
     data_owner.set_session(session.tag());
-    let [for_model_owner, for_data_owner] = &mut seeds;
+    let [for_model_owner, for_data_owner] = &mut *seeds;
     let (first, second) = (SessionSeed::take(for_model_owner), SessionSeed::take(for_data_owner));
-    seeds.zeroize();
     Dealer::new(Arc::clone(&program.code), Arc::clone(&program.executor), first, second).map_err(blame)
 }
 

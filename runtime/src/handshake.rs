@@ -19,6 +19,8 @@ pub const PROTOCOL_VERSION: u16 = 2;
 
 const MAGIC: [u8; 4] = *b"mpcc";
 const HELLO_BYTES: usize = 4 + 2 + 1 + 3 * 32 + 16;
+/// The longest hello that is read, so that one of another version can be named.
+const LONGEST_HELLO: usize = 1 << 10;
 
 /// What every role of a session must have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +78,7 @@ impl Hello {
 
     /// Receives the hello of `role` and compares it with ours; returns its nonce.
     pub(crate) fn receive_matching(&self, link: &mut dyn Duplex, role: Role) -> Result<[u8; 16], SessionError> {
-        let bytes = link.recv(kind::HELLO)?;
+        let bytes = link.recv(kind::HELLO, LONGEST_HELLO)?;
         let peer = link.peer().to_owned();
         let misbehaved = |detail: &str| SessionError::Misbehaved { peer: peer.clone(), detail: detail.to_owned() };
         let differ = |what, ours: String, theirs: String| {
@@ -158,7 +160,10 @@ impl SessionDigest {
 
 /// Dealer to party: the batch and the party's seed.
 pub(crate) fn send_grant(link: &mut dyn Duplex, batch: BatchId, seed: &[u8; 16]) -> Result<(), LinkError> {
-    link.send(kind::GRANT, [batch.0, *seed].concat())
+    let mut message = Vec::with_capacity(32);
+    message.extend_from_slice(&batch.0);
+    message.extend_from_slice(seed);
+    link.send_secret(kind::GRANT, message)
 }
 
 /// Receives what [`send_grant`] sends.

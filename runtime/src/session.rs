@@ -15,6 +15,7 @@ use mpcc_program::memory::CORRECTIONS_IN_MEMORY;
 use mpcc_protocols::{BitStore, CheckedCode, Material, OutputWords, Party, ProtocolError, SessionSeed, message};
 
 use crate::counter_store::{BatchId, CounterStore};
+use crate::data_owner::Inputs;
 use crate::error::SessionError;
 use crate::handshake::{self, Hello, ProgramIdentity, SessionDigest, Wanted};
 use crate::material::{self, MaterialFile, MaterialLink};
@@ -86,20 +87,20 @@ pub struct PartyConfig {
 }
 
 /// What a party owns.
-pub(crate) enum Own {
+pub(crate) enum Own<'a> {
     /// The model owner's encoded weights, and how many inferences it serves at most.
     Weights { weights: Vec<Vec<u64>>, most_inferences: Option<u64> },
-    /// The data owner's encoded inputs, one list per inference.
-    Inputs(Vec<Vec<Vec<u64>>>),
+    /// The data owner's inputs.
+    Inputs(Inputs<'a>),
 }
 
-impl Own {
+impl Own<'_> {
     /// What this party asks for, where so many inferences may share hops, and the other party.
     pub(crate) fn asked(&self, at_once: u64) -> (Wanted, Role) {
         match self {
             Own::Weights { .. } => (Wanted::default(), Role::DataOwner),
             Own::Inputs(inputs) => {
-                let inferences = inputs.len() as u64;
+                let inferences = inputs.inferences();
                 (Wanted { inferences, at_once: at_once.clamp(1, inferences.max(1)) }, Role::ModelOwner)
             }
         }
@@ -121,7 +122,7 @@ pub(crate) fn check_role(program: &RoleProgram, role: Role) -> Result<(), Sessio
 pub(crate) fn run(
     config: PartyConfig,
     program: &RoleProgram,
-    own: Own,
+    own: Own<'_>,
     progress: &dyn Progress,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
     let PartyConfig {
@@ -143,6 +144,7 @@ pub(crate) fn run(
     };
     let ready = |link: &mut Link, agreement: &Agreement| {
         link.set_idle_timeout(patience);
+        link.receive_ahead(peer_link.queue_bytes);
         // Both parties write a message while they read the one before it, so neither may wait for the other to read.
         link.set_queue_bytes(peer_link.queue_bytes.max(2 * agreement.at_once * largest_message(program)));
     };
@@ -155,6 +157,7 @@ pub(crate) fn run(
             let agreement = agree(&mut peer, &mut dealer, program, &own, at_once)?;
             ready(&mut peer, &agreement);
             dealer.set_idle_timeout(patience);
+            dealer.receive_ahead(link.queue_bytes);
             let session = Session { program, agreement, store: &store, spill: spill.clone(), ahead, progress };
             let done = converse(&mut peer, &mut dealer, own, session)?;
             finish(dealer)?;
@@ -248,7 +251,7 @@ pub(crate) fn agree(
     peer: &mut dyn Duplex,
     dealer: &mut dyn Duplex,
     program: &RoleProgram,
-    own: &Own,
+    own: &Own<'_>,
     at_once: u64,
 ) -> Result<Agreement, SessionError> {
     let role = program.code.code().role;
@@ -273,7 +276,7 @@ pub(crate) fn agree(
 }
 
 /// What follows, where the peer asks for `theirs` and the model owner allows `at_once` inferences to share hops.
-pub(crate) fn served(peer: &dyn Duplex, own: &Own, at_once: u64, theirs: Wanted) -> Result<Wanted, SessionError> {
+pub(crate) fn served(peer: &dyn Duplex, own: &Own<'_>, at_once: u64, theirs: Wanted) -> Result<Wanted, SessionError> {
     let Own::Weights { most_inferences, .. } = own else { return Ok(own.asked(at_once).0) };
     let limited = |what, limit: u64, asked: u64| {
         if (1..=limit).contains(&asked) {
@@ -302,14 +305,14 @@ pub(crate) struct Session<'a> {
 pub(crate) fn converse(
     peer: &mut dyn Duplex,
     dealer: &mut dyn Duplex,
-    own: Own,
+    own: Own<'_>,
     session: Session<'_>,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
     let Session { program, agreement, store, spill, ahead, progress } = session;
     let Agreement { batch, seed, inferences, at_once, start: first_index, setup } = agreement;
     let (weights, mut inputs) = match own {
-        Own::Weights { weights, .. } => (weights, Vec::new().into_iter()),
-        Own::Inputs(inputs) => (Vec::new(), inputs.into_iter()),
+        Own::Weights { weights, .. } => (weights, None),
+        Own::Inputs(inputs) => (Vec::new(), Some(inputs)),
     };
     let names = Names { peer: peer.peer().to_owned(), dealer: dealer.peer().to_owned() };
     let role = program.code.code().role;
@@ -356,6 +359,10 @@ pub(crate) fn converse(
                 (None, Some(supplier)) => supplier.make(numbers.clone())?,
                 (None, None) => return Err(SessionError::Bug("nobody supplies material".to_owned())),
             };
+            let made_after = start.elapsed();
+            let encoded = inputs.as_mut().map(|inputs| numbers.clone().map(|number| inputs.encode(number)).collect());
+            let given: Vec<Vec<Vec<u64>>> = encoded.transpose()?.unwrap_or_default();
+            let start = Instant::now();
             peer.set_phase(Phase::Handshake);
             let theirs = handshake::ready(peer, index, &model)?;
             if theirs != index {
@@ -364,7 +371,7 @@ pub(crate) fn converse(
                 return Err(SessionError::MaterialUsed(what));
             }
             store.claim_all(batch, index..=index + size - 1)?;
-            let offline_seconds = start.elapsed().as_secs_f64();
+            let offline_seconds = (made_after + start.elapsed()).as_secs_f64();
 
             let next = after(numbers.end);
             if ahead && !next.is_empty() {
@@ -375,7 +382,6 @@ pub(crate) fn converse(
             peer.set_phase(Phase::Online);
             let before = peer.counters().phase(Phase::Online);
             let start = Instant::now();
-            let given = inputs.by_ref().take(size as usize).collect();
             outputs.extend(online(peer, &party, made.materials, given, &names, first, inferences, progress)?);
             let online_seconds = start.elapsed().as_secs_f64();
             let after = peer.counters().phase(Phase::Online);

@@ -2,6 +2,7 @@
 
 mod counters;
 mod failures;
+mod hostile;
 mod lowered;
 mod over_tls;
 mod scripted;
@@ -18,7 +19,7 @@ use mpcc_program::code::RoleCode;
 use mpcc_program::interpret::Interpreter;
 use mpcc_protocols::CheckedCode;
 
-use crate::data_owner::Inferences;
+use crate::data_owner::{Inferences, Inputs};
 use crate::dealer::DealerConfig;
 use crate::{
     Endpoint, NoProgress, PartyConfig, ProgramIdentity, Progress, RoleProgram, RoleReport, SessionError, Supply,
@@ -45,6 +46,20 @@ fn inputs(count: i64) -> Vec<Vec<Vec<u64>>> {
     (0..count).map(|i| vec![numbers(T.k, i)]).collect()
 }
 
+/// The same as a session takes them.
+fn given<'a>(
+    program: &RoleProgram,
+    inputs: Vec<Vec<Vec<u64>>>,
+    encoding: &'a dyn Fn(u64),
+) -> Result<Inputs<'a>, SessionError> {
+    let count = inputs.len() as u64;
+    let encode = move |inference: u64| {
+        encoding(inference);
+        Ok(inputs[inference as usize].clone())
+    };
+    Inputs::checked(program, count, Box::new(encode))
+}
+
 fn expected(input: &[Vec<u64>]) -> Vec<i64> {
     tiny::plain(T, &input[0], &weights()[0])
 }
@@ -54,6 +69,8 @@ struct Setting {
     codes: [RoleCode; 3],
     programs: [ProgramIdentity; 3],
     inputs: Vec<Vec<Vec<u64>>>,
+    /// Called when an input is encoded.
+    encoding: Arc<dyn Fn(u64) + Send + Sync>,
     weights: Vec<Vec<u64>>,
     most_inferences: Option<u64>,
     ahead: bool,
@@ -70,6 +87,7 @@ impl Default for Setting {
             codes: [tiny::model_owner(T), tiny::data_owner(T), tiny::dealer(T)],
             programs: [IDENTITY; 3],
             inputs: inputs(1),
+            encoding: Arc::new(|_| {}),
             weights: weights(),
             most_inferences: None,
             ahead: false,
@@ -127,11 +145,15 @@ fn start(setting: Setting) -> Session {
     let dealer_program = program(dealer_code, setting.programs[2]);
     let [model_progress, data_progress, dealer_progress] = setting.progress;
     let (weights, most, inputs) = (setting.weights, setting.most_inferences, setting.inputs);
+    let encoding = setting.encoding;
     Session {
         model_owner: std::thread::spawn(move || {
             model_owner::run(model_config, &model_program, weights, most, &*model_progress)
         }),
-        data_owner: std::thread::spawn(move || data_owner::run(data_config, &data_program, inputs, &*data_progress)),
+        data_owner: std::thread::spawn(move || {
+            let inputs = given(&data_program, inputs, &*encoding)?;
+            data_owner::run(data_config, &data_program, inputs, &*data_progress)
+        }),
         dealer: std::thread::spawn(move || dealer::run(dealer_config, &dealer_program, &*dealer_progress)),
         state,
     }

@@ -108,9 +108,9 @@ impl PeerStream for Hops<'_> {
         let mut filled = 0;
         while filled < bytes.len() {
             if self.read == self.piece.len() {
-                next(self.link, kind::HOP, &mut self.piece, &mut self.read)?;
+                next(self.link, kind::HOP, self.due, &mut self.piece, &mut self.read)?;
                 let (got, due) = (self.piece.len(), self.due);
-                if got > due || got < due.min(HOP_PIECE) {
+                if got < due.min(HOP_PIECE) {
                     let (peer, detail) =
                         (self.link.peer().to_owned(), format!("sent {got} bytes where {due} were due"));
                     return Err(io::Error::other(LinkError::Misbehaved { peer, detail }));
@@ -138,10 +138,10 @@ impl PeerStream for Hops<'_> {
     }
 }
 
-/// Takes the next frame in place of the one at hand, of which nothing is read then.
-fn next(link: &mut dyn Duplex, kind: u8, piece: &mut Vec<u8>, read: &mut usize) -> io::Result<()> {
+/// Takes the next frame, of at most `most` bytes, in place of the one at hand, of which nothing is read then.
+fn next(link: &mut dyn Duplex, kind: u8, most: usize, piece: &mut Vec<u8>, read: &mut usize) -> io::Result<()> {
     link.recycle(std::mem::take(piece));
-    *piece = link.recv(kind).map_err(io::Error::other)?;
+    *piece = link.recv(kind, most).map_err(io::Error::other)?;
     *read = 0;
     if piece.is_empty() {
         let (peer, detail) = (link.peer().to_owned(), "sent an empty piece of a message".to_owned());
@@ -191,7 +191,7 @@ impl<'a> CorrectionReader<'a> {
 impl Read for CorrectionReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.read == self.piece.len() {
-            next(self.link, self.kind, &mut self.piece, &mut self.read)?;
+            next(self.link, self.kind, CORRECTION_PIECE, &mut self.piece, &mut self.read)?;
         }
         Ok(copied(&self.piece, &mut self.read, out))
     }

@@ -81,10 +81,11 @@ pub(crate) struct RunArguments {
     /// Interpret local code instead of compiling it; the results are the same.
     #[arg(long)]
     interpret: bool,
-    /// Also evaluate the float network and compare; only where weights and input are on one machine.
-    #[arg(long, conflicts_with = "role")]
-    compare_float: bool,
-    /// Seconds within which all roles must have connected.
+    /// Whether a local run, which has weights and inputs, also evaluates the float network, compares, and says what it saw.
+    #[arg(long, value_enum, value_name = "on|off", default_value_t = Switch::On, conflicts_with = "role")]
+    check: Switch,
+    /// Seconds within which all roles must have connected. In a local run also those within which they must have read their
+    /// files, and not limited otherwise but to half an hour.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..86_400))]
     timeout: Option<u64>,
     #[command(flatten)]

@@ -112,6 +112,38 @@ fn an_input_outside_its_range_is_named() {
     }
 }
 
+/// A divisor that an input makes negative is refused with what to write instead, and that works.
+#[test]
+fn a_negative_divisor_is_refused_with_what_to_write_instead() {
+    let place = Place::new();
+    let model = |quotient: &str| {
+        let declared = "input x: secret client Tensor<4>; weights secret server { format: safetensors }";
+        let output = format!("output q: reveal client Tensor<4> = {quotient};");
+        place.write(
+            "ratio.mpv",
+            &format!("mpv 1;\nmodel Ratio() {{ {declared} param w: Tensor<4> = \"w\"; {output} }}\n"),
+        );
+    };
+    let minus = |n: u8| n.wrapping_neg();
+    crate::text::array(&place, "positive.npy", "|i1", &[1, 2, 3, 4]);
+    crate::text::array(&place, "negative.npy", "|i1", &[minus(1), 2, 3, 4]);
+    model("w / x");
+    place.good(&["weights", "ratio.mpv", "--seed", "1", "-o", "w.safetensors"]);
+    let simulate = ["simulate", "ratio.mpv", "--weights", "w.safetensors", "--calibrate", "positive.npy"];
+    place.good(&simulate);
+    let said = ["negative.npy", "entry 0", "must not be negative", "`-(a / -b)`", "`a * b / square(b)`"];
+    let negative = ["ratio.mpv", "--weights", "w.safetensors", "--input", "negative.npy"];
+    place.bad(&[&["run"], &negative[..]].concat(), 1, &said);
+    place.bad(&[&["simulate"], &negative[..]].concat(), 1, &said);
+    for quotient in ["w * x / square(x)", "-(w / -(x - 5))"] {
+        model(quotient);
+        place.good(&[&simulate[..], &["--calibrate", "negative.npy"]].concat());
+        let run = place.json(&[&["run"], &negative[..]].concat());
+        assert!(run["float"]["largest_error"].as_f64().is_some_and(|error| error < 0.01), "{run}");
+    }
+    assert!(place.good(&["explain", "/"]).contains("write -(a / -b)"));
+}
+
 #[test]
 fn an_image_of_another_size_is_refused_with_both_sizes() {
     let place = Place::new();

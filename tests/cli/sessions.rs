@@ -95,11 +95,14 @@ fn a_directory_is_a_batch_with_an_accuracy() {
         fs::create_dir_all(place.path("test").join(label)).unwrap();
         place.image(&format!("test/{label}/{seed}.png"), 8, 4, seed);
     }
-    let run = place.json(&["run", "model.mpca", "--weights", "w.safetensors", "--input", "test", "--compare-float"]);
+    let run = place.json(&["run", "model.mpca", "--weights", "w.safetensors", "--input", "test"]);
     assert_eq!(run["inferences"].as_array().unwrap().len(), 3);
     assert_eq!((&run["accuracy"]["labelled"], &run["measured"]["inferences"]), (&3.into(), &3.into()));
     assert_eq!(run["accuracy"]["correct"], run["accuracy"]["float_correct"]);
     assert!(run["float"]["largest_error"].as_f64().unwrap() < 0.01);
+    let unchecked =
+        place.json(&["run", "model.mpca", "--weights", "w.safetensors", "--input", "test", "--check", "off"]);
+    assert_eq!((&unchecked["float"], &unchecked["accuracy"]["labelled"]), (&serde_json::Value::Null, &3.into()));
     let shown = place.good(&["run", "model.mpca", "--weights", "w.safetensors", "--input", "test"]);
     assert!(shown.contains("right labels") && shown.contains("semi-honest, dealer"), "{shown}");
 }

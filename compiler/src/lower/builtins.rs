@@ -78,7 +78,7 @@ const SIGNATURES: [Signature; 32] = [
     (Builtin::Min, "min", &[("x", true), ("y", true)], "the smaller of two values"),
     (Builtin::Normalize, "normalize", &[("x", true), ("mean", true), ("std", true)], "(x - mean) / std for each entry of the first axis"),
     (Builtin::PatchEmbed, "patch_embed", &[("image", true), ("weight", true), ("bias", true), ("stride", true)], "patches of an image through a linear layer"),
-    (Builtin::Recip, "recip", &[("x", true)], "1 / x of every entry, for x ≥ 0; the product of 0 and recip(0) is 0"),
+    (Builtin::Recip, "recip", &[("x", true)], "1 / x of every entry, for x ≥ 0; 0 for 0; `a / b` is `a * recip(b)`"),
     (Builtin::Relu, "relu", &[("x", true)], "max(x, 0) of every entry"),
     (Builtin::Rsqrt, "rsqrt", &[("x", true)], "1 / √x of every entry, for x ≥ 0; 0 for 0"),
     (Builtin::Sigmoid, "sigmoid", &[("x", true)], "1 / (1 + exp(-x)) of every entry"),

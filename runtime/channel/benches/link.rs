@@ -30,9 +30,12 @@ fn link(
     let far_options = options.clone();
     let thread = thread::spawn(move || {
         let mut link = connect(&address, &far, &to_near, &far_options).expect("a link");
+        link.receive_ahead(far_options.queue_bytes);
         while far_end(&mut link).is_ok() {}
     });
-    (listener.accept(&near, &to_far, options).expect("a link"), thread)
+    let mut link = listener.accept(&near, &to_far, options).expect("a link");
+    link.receive_ahead(options.queue_bytes);
+    (link, thread)
 }
 
 fn finish((link, thread): (Link, JoinHandle<()>)) {

@@ -36,19 +36,28 @@ pub trait Duplex: Send {
     /// queue is full and the peer takes nothing for the idle timeout, else how the link ended.
     fn send(&mut self, kind: u8, payload: Vec<u8>) -> Result<(), LinkError>;
 
-    /// Waits for the next message, which must be of this kind and of the current session.
+    /// As [`Duplex::send`], for a message that nobody may find in memory once it has left: it is wiped then, and also if
+    /// it never leaves.
     ///
     /// # Errors
-    /// [`LinkError::TimedOut`] when no payload arrives for the idle timeout, [`LinkError::Misbehaved`] for a message
-    /// of another kind or session, [`LinkError::Closed`] when the peer ended the link instead, [`LinkError::Lost`].
-    fn recv(&mut self, kind: u8) -> Result<Vec<u8>, LinkError>;
+    /// As `send`.
+    fn send_secret(&mut self, kind: u8, payload: Vec<u8>) -> Result<(), LinkError>;
+
+    /// Waits for the next message, which must be of this kind, of the current session and of at most `most` bytes. A
+    /// longer one is refused by the length it announces, before it is received.
+    ///
+    /// # Errors
+    /// [`LinkError::TimedOut`] when too little arrives within the idle timeout, [`LinkError::Misbehaved`] for a message
+    /// of another kind or session or a longer one, [`LinkError::Closed`] when the peer ended the link instead,
+    /// [`LinkError::Lost`].
+    fn recv(&mut self, kind: u8, most: usize) -> Result<Vec<u8>, LinkError>;
 
     /// As [`Duplex::recv`], for a message whose length in bytes is known beforehand.
     ///
     /// # Errors
     /// As `recv`, and [`LinkError::Misbehaved`] when the length differs.
     fn recv_exact(&mut self, kind: u8, length: usize) -> Result<Vec<u8>, LinkError> {
-        let payload = self.recv(kind)?;
+        let payload = self.recv(kind, length)?;
         if payload.len() == length {
             return Ok(payload);
         }

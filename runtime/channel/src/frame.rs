@@ -68,6 +68,11 @@ pub(crate) fn decode(bytes: &[u8; HEADER_BYTES], sequence: u64, max_bytes: u64) 
     Ok(header)
 }
 
+/// Says that a message of a kind is longer than what is due.
+pub(crate) fn too_long(kind: u8, length: u64, most: u64) -> String {
+    format!("announced {length} bytes in a message of kind {kind} that has {most} at most")
+}
+
 /// Bytes on the TCP stream for a message of `payload` bytes: header, payload and TLS records.
 pub fn wire_bytes(payload: u64) -> u64 {
     record_bytes(payload + HEADER_BYTES as u64)

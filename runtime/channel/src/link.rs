@@ -2,14 +2,15 @@
 //!
 //! The caller's thread only touches two queues, so both ends may send first, whatever the size. The writer sends
 //! heartbeats when it has nothing else, and the reader takes silence for death: a peer that computes for long is alive,
-//! one that vanished is noticed. Both queues are bounded in bytes, and an empty queue takes a message of any size.
+//! one that vanished is noticed. Both queues are bounded in bytes; a message beyond that is sent when the queue is empty,
+//! and received when the caller waits for one of its kind and length.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::counters::{Counters, Phase};
 use crate::duplex::{Duplex, SessionTag};
@@ -24,7 +25,10 @@ mod reader;
 mod tests;
 mod writer;
 
-use queues::{Shared, Stop};
+use queues::{Outgoing, Shared, Stop};
+
+/// How many bytes a new link receives that nobody has asked for: the few short messages by which the ends agree.
+const FIRST_BYTES: u64 = 4 << 10;
 
 /// Time limits, sizes and shaping of links. The two ends should use the same limits.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +37,8 @@ pub struct LinkOptions {
     pub setup_timeout: Duration,
     /// How long one incoming connection may take to say who it is; afterwards it is dropped.
     pub hello_timeout: Duration,
-    /// How long a receive waits without a byte of payload, or a send without room, while the peer is alive.
+    /// How long a receive waits without noticeable progress (16 KiB), or a send without room, while the peer is alive,
+    /// and how long a message that has begun may stand still.
     pub idle_timeout: Duration,
     /// How often an idle writer says that it is alive.
     pub heartbeat_interval: Duration,
@@ -43,7 +48,7 @@ pub struct LinkOptions {
     pub linger: Duration,
     /// The largest message.
     pub max_frame_bytes: u64,
-    /// How many bytes of messages each of the two queues holds before it makes its producer wait.
+    /// How many bytes of messages wait to be sent before sending waits.
     pub queue_bytes: u64,
     /// The network to imitate, if any.
     pub shape: Option<NetworkShape>,
@@ -108,6 +113,7 @@ impl Link {
         counters.add_handshake(sum(&sockets, |s| &s.sent), sum(&sockets, |s| &s.received));
 
         let shared = Arc::new(Shared::default());
+        shared.receive_ahead(FIRST_BYTES);
         let mut link = Link {
             peer,
             shared: Arc::clone(&shared),
@@ -130,6 +136,12 @@ impl Link {
         let run = Box::new(move || reader::run(reader, &shared, &reader_options, &outgoing_breaker));
         link.threads.push(spawn(format!("from {}", link.peer), run)?);
         Ok(link)
+    }
+
+    /// Receives up to this many bytes of messages before the caller asks for them; of a peer that has said nothing yet,
+    /// 4 KiB are.
+    pub fn receive_ahead(&mut self, bytes: u64) {
+        self.shared.receive_ahead(bytes);
     }
 
     /// Changes how long a receive or a send may wait while the peer is alive.
@@ -167,6 +179,23 @@ impl Link {
         result
     }
 
+    fn queue(&mut self, kind: u8, payload: Vec<u8>, secret: bool) -> Result<(), LinkError> {
+        if matches!(kind, HEARTBEAT | BYE) {
+            return Err(self.misuse(format!("kind {kind} is reserved")));
+        }
+        let length = payload.len() as u64;
+        if length > self.options.max_frame_bytes {
+            let limit = self.options.max_frame_bytes;
+            return Err(self.misuse(format!("a message of {length} bytes exceeds the limit of {limit}")));
+        }
+        let outgoing = Outgoing { kind, session: self.session, payload, secret, queued_at: Instant::now() };
+        self.shared
+            .push(outgoing, self.options.queue_bytes, self.options.idle_timeout)
+            .map_err(|end| end.error(&self.peer))?;
+        self.counters.count_sent(self.phase, length, wire_bytes(length));
+        Ok(())
+    }
+
     fn misuse(&self, detail: String) -> LinkError {
         LinkError::Misuse { peer: self.peer.clone(), detail }
     }
@@ -182,29 +211,21 @@ impl Duplex for Link {
     }
 
     fn send(&mut self, kind: u8, payload: Vec<u8>) -> Result<(), LinkError> {
-        if matches!(kind, HEARTBEAT | BYE) {
-            return Err(self.misuse(format!("kind {kind} is reserved")));
-        }
-        let length = payload.len() as u64;
-        if length > self.options.max_frame_bytes {
-            let limit = self.options.max_frame_bytes;
-            return Err(self.misuse(format!("a message of {length} bytes exceeds the limit of {limit}")));
-        }
-        self.shared
-            .push(kind, self.session, payload, self.options.queue_bytes, self.options.idle_timeout)
-            .map_err(|end| end.error(&self.peer))?;
-        self.counters.count_sent(self.phase, length, wire_bytes(length));
-        Ok(())
+        self.queue(kind, payload, false)
     }
 
-    fn recv(&mut self, kind: u8) -> Result<Vec<u8>, LinkError> {
-        let payload =
-            self.shared.pop(kind, self.session, self.options.idle_timeout).map_err(|end| end.error(&self.peer))?;
+    fn send_secret(&mut self, kind: u8, payload: Vec<u8>) -> Result<(), LinkError> {
+        self.queue(kind, payload, true)
+    }
+
+    fn recv(&mut self, kind: u8, most: usize) -> Result<Vec<u8>, LinkError> {
+        let (session, patience) = (self.session, self.options.idle_timeout);
+        let popped = self.shared.pop(kind, most as u64, session, patience);
+        let payload = popped.map_err(|end| end.error(&self.peer))?;
         let length = payload.len() as u64;
         self.counters.count_received(self.phase, length, wire_bytes(length));
         Ok(payload)
     }
-
     fn buffer(&mut self) -> Vec<u8> {
         let mut buffer = self.shared.spare(0);
         buffer.clear();

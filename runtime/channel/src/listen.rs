@@ -1,25 +1,28 @@
 //! Making links by listening: one port may serve several peers, told apart by their certificates.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use rustls::ServerConfig;
 
 use crate::error::LinkError;
 use crate::hello::{Direction, LinkId, first_session, receive_hello, send_welcome};
 use crate::identity::{Fingerprint, Identity, Peer};
 use crate::link::{Halves, Link, LinkOptions};
 use crate::pinning::PinnedVerifier;
-use crate::tls::{Socket, TlsStream, crypto, server, server_config};
+use crate::tls::{Breaker, Socket, TlsStream, crypto, server, server_config};
+
+mod strangers;
+
+use strangers::{Source, Strangers};
 
 const POLL: Duration = Duration::from_millis(2);
-/// Connections that may be in the middle of their handshake; more are turned away.
-const MAX_STRANGERS: usize = 64;
+/// Connections that are taken from the system at a time, so that those that were heard are looked at in between.
+const TAKEN_AT_ONCE: usize = 64;
+/// Of one peer, connections that wait for the other half of their link.
+const HALVES: usize = 8;
 
 /// A bound TCP port on which peers are awaited.
 #[derive(Debug)]
@@ -34,6 +37,30 @@ struct Arrival {
     id: LinkId,
     direction: Direction,
     stream: TlsStream,
+}
+
+/// What became of a connection that was heard.
+struct Outcome {
+    number: u64,
+    /// None if it did not prove to be a peer.
+    arrival: Option<Arrival>,
+    /// The fingerprint of who else it was.
+    refused: Option<Fingerprint>,
+}
+
+/// Whoever connects while peers are awaited.
+struct Reception<'a> {
+    identity: &'a Identity,
+    pins: Vec<Fingerprint>,
+    strangers: Strangers<TcpStream, Breaker>,
+    /// Of peers, until the other half of their link comes.
+    halves: Vec<Arrival>,
+    /// Who came last with another certificate, and from where.
+    refused: Option<(Fingerprint, Source)>,
+    report: Sender<Outcome>,
+    outcomes: Receiver<Outcome>,
+    hello_timeout: Duration,
+    deadline: Instant,
 }
 
 impl Listener {
@@ -79,59 +106,125 @@ impl Listener {
         options: &LinkOptions,
     ) -> Result<Vec<Link>, LinkError> {
         refuse_twins(peers)?;
-        let deadline = Instant::now() + options.setup_timeout;
-        let pins = peers.iter().map(|peer| peer.fingerprint).collect();
-        let verifier = Arc::new(PinnedVerifier::new(pins, crypto()));
-        let config = server_config(identity, Arc::clone(&verifier))
-            .map_err(|e| LinkError::System { action: "set up TLS", detail: e.to_string() })?;
-        let (arrived, arrivals) = mpsc::channel();
-        // Counts the handshakes in progress by its clones.
-        let strangers = Arc::new(());
-        let mut waiting: HashMap<(Fingerprint, LinkId), Arrival> = HashMap::new();
+        let (report, outcomes) = mpsc::channel();
+        let mut reception = Reception {
+            identity,
+            pins: peers.iter().map(|peer| peer.fingerprint).collect(),
+            strangers: Strangers::new(),
+            halves: Vec::new(),
+            refused: None,
+            report,
+            outcomes,
+            hello_timeout: options.hello_timeout,
+            deadline: Instant::now() + options.setup_timeout,
+        };
         let mut links: Vec<Option<Link>> = peers.iter().map(|_| None).collect();
         loop {
-            for _ in 0..MAX_STRANGERS {
-                let Ok((stream, _)) = self.socket.accept() else { break };
-                if Arc::strong_count(&strangers) <= MAX_STRANGERS {
-                    let hello_deadline = deadline.min(Instant::now() + options.hello_timeout);
-                    let (config, arrived, ticket) = (Arc::clone(&config), arrived.clone(), Arc::clone(&strangers));
-                    // Where no thread can be started, the stranger is turned away.
-                    let _ = thread::Builder::new().name("handshake".to_owned()).spawn(move || {
-                        if let Ok(arrival) = receive(stream, config, hello_deadline, deadline) {
-                            // The listener may have left in the meantime.
-                            let _ = arrived.send(arrival);
-                        }
-                        drop(ticket);
-                    });
-                }
-            }
-            if let Ok(arrival) = arrivals.recv_timeout(POLL) {
-                let Some(slot) = peers.iter().position(|peer| peer.fingerprint == arrival.from) else {
-                    continue;
-                };
-                if links[slot].is_some() {
-                    continue;
-                }
-                let key = (arrival.from, arrival.id);
-                match waiting.remove(&key) {
-                    Some(other) if other.direction != arrival.direction => {
-                        if let Some(halves) = pair(identity, other, arrival) {
-                            links[slot] = Some(Link::start(peers[slot].name.clone(), halves, options)?);
-                            waiting.retain(|(from, _), _| *from != key.0);
-                        }
-                    }
-                    _ => {
-                        waiting.insert(key, arrival);
-                    }
+            reception.receive(&self.socket);
+            while let Some(arrival) = reception.next() {
+                let Some(slot) = peers.iter().position(|peer| peer.fingerprint == arrival.from) else { continue };
+                if links[slot].is_none()
+                    && let Some(halves) = reception.halves(arrival)
+                {
+                    links[slot] = Some(Link::start(peers[slot].name.clone(), halves, options)?);
                 }
             }
             if links.iter().all(Option::is_some) {
                 return Ok(links.into_iter().flatten().collect());
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= reception.deadline {
                 let missing = peers.iter().zip(&links).filter(|(_, link)| link.is_none()).map(|(peer, _)| peer);
-                return Err(nobody_came(missing, verifier.refused(), self.local_addr, options));
+                return Err(reception.nobody_came(missing, self.local_addr, options));
             }
+        }
+    }
+}
+
+impl Reception<'_> {
+    /// Takes connections from the system, and begins to hear those whose turn it is.
+    fn receive(&mut self, socket: &TcpListener) {
+        for _ in 0..TAKEN_AT_ONCE {
+            let Ok((stream, address)) = socket.accept() else { break };
+            self.strangers.arrive(Source::of(address.ip()), stream);
+        }
+        let now = Instant::now();
+        while let Some((source, stream, oldest)) = self.strangers.next(now) {
+            if let Some(oldest) = oldest {
+                oldest.break_off();
+            }
+            let until = self.deadline.min(now + self.hello_timeout);
+            // Whom the system gives no socket or no thread is turned away.
+            let Ok(socket) = stream.set_nonblocking(false).and_then(|()| Socket::new(stream, until)) else { continue };
+            let Ok(breaker) = socket.breaker() else { continue };
+            let number = self.strangers.hear(source, breaker, now);
+            let verifier = Arc::new(PinnedVerifier::new(self.pins.clone(), crypto()));
+            let (identity, report, deadline) = (self.identity.clone(), self.report.clone(), self.deadline);
+            let hear = move || {
+                let arrival = hear(socket, &identity, &verifier, deadline).ok();
+                // The listener may have left in the meantime.
+                let _ = report.send(Outcome { number, arrival, refused: verifier.refused() });
+            };
+            if thread::Builder::new().name("handshake".to_owned()).spawn(hear).is_err() {
+                self.strangers.done(number, false);
+            }
+        }
+    }
+
+    /// The next connection of a peer; after a moment, none.
+    fn next(&mut self) -> Option<Arrival> {
+        loop {
+            let Outcome { number, arrival, refused } = self.outcomes.recv_timeout(POLL).ok()?;
+            let source = self.strangers.done(number, arrival.is_some());
+            self.refused = refused.zip(source).or(self.refused);
+            if arrival.is_some() {
+                return arrival;
+            }
+        }
+    }
+
+    /// A link, if this is its second half and the connector has not left again.
+    fn halves(&mut self, arrival: Arrival) -> Option<Halves> {
+        let (from, id) = (arrival.from, arrival.id);
+        let same = |other: &Arrival| other.from == from && other.id == id && other.direction != arrival.direction;
+        if let Some(at) = self.halves.iter().position(same) {
+            let halves = pair(self.identity, self.halves.remove(at), arrival);
+            if halves.is_some() {
+                self.halves.retain(|other| other.from != from);
+            }
+            return halves;
+        }
+        self.halves.push(arrival);
+        let of_peer = |other: &Arrival| other.from == from;
+        if self.halves.iter().filter(|other| of_peer(other)).count() > HALVES
+            && let Some(oldest) = self.halves.iter().position(of_peer)
+        {
+            self.halves.remove(oldest);
+        }
+        None
+    }
+
+    fn nobody_came<'a>(
+        &self,
+        missing: impl Iterator<Item = &'a Peer>,
+        address: SocketAddr,
+        options: &LinkOptions,
+    ) -> LinkError {
+        let missing: Vec<&Peer> = missing.collect();
+        let names = missing.iter().map(|peer| peer.name.as_str()).collect::<Vec<_>>().join(" and ");
+        if let Some((seen, source)) = self.refused {
+            let expected = missing.iter().map(|peer| peer.fingerprint.to_string()).collect::<Vec<_>>().join(" or ");
+            return LinkError::Identity {
+                peer: names,
+                detail: format!(
+                    "did not come to {address}, but somebody with the fingerprint {seen} did, from {source}; expected {expected}"
+                ),
+            };
+        }
+        let remark = self.strangers.remark().map_or_else(String::new, |remark| format!(" ({remark})"));
+        LinkError::TimedOut {
+            peer: names,
+            awaited: format!("to connect to {address}{remark}"),
+            seconds: options.setup_timeout.as_secs_f64(),
         }
     }
 }
@@ -146,14 +239,9 @@ fn refuse_twins(peers: &[Peer]) -> Result<(), LinkError> {
     Ok(())
 }
 
-fn receive(
-    stream: TcpStream,
-    config: Arc<ServerConfig>,
-    hello_deadline: Instant,
-    deadline: Instant,
-) -> io::Result<Arrival> {
-    stream.set_nonblocking(false)?;
-    let socket = Socket::new(stream, hello_deadline)?;
+/// Waits for the other end to prove who it is.
+fn hear(socket: Socket, identity: &Identity, verifier: &Arc<PinnedVerifier>, deadline: Instant) -> io::Result<Arrival> {
+    let config = server_config(identity, Arc::clone(verifier)).map_err(io::Error::other)?;
     let connection = server(config).map_err(io::Error::other)?;
     let mut stream = TlsStream::handshake(connection, socket)?;
     let (id, direction) = receive_hello(&mut stream)?;
@@ -173,30 +261,4 @@ fn pair(identity: &Identity, one: Arrival, other: Arrival) -> Option<Halves> {
     send_welcome(&mut incoming.stream, incoming.id).ok()?;
     send_welcome(&mut outgoing.stream, outgoing.id).ok()?;
     Some(Halves { outgoing: outgoing.stream, incoming: incoming.stream, session })
-}
-
-fn nobody_came<'a>(
-    missing: impl Iterator<Item = &'a Peer>,
-    refused: Option<Fingerprint>,
-    address: SocketAddr,
-    options: &LinkOptions,
-) -> LinkError {
-    let missing: Vec<&Peer> = missing.collect();
-    let names = missing.iter().map(|peer| peer.name.as_str()).collect::<Vec<_>>().join(" and ");
-    match refused {
-        Some(seen) => {
-            let expected = missing.iter().map(|peer| peer.fingerprint.to_string()).collect::<Vec<_>>().join(" or ");
-            LinkError::Identity {
-                peer: names,
-                detail: format!(
-                    "did not come to {address}, but somebody with the fingerprint {seen} did; expected {expected}"
-                ),
-            }
-        }
-        None => LinkError::TimedOut {
-            peer: names,
-            awaited: format!("to connect to {address}"),
-            seconds: options.setup_timeout.as_secs_f64(),
-        },
-    }
 }

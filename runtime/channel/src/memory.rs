@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::counters::{Counters, Phase};
 use crate::duplex::{Duplex, SessionTag};
 use crate::error::LinkError;
-use crate::frame::{BYE, HEARTBEAT, wire_bytes};
+use crate::frame::{BYE, HEARTBEAT, too_long, wire_bytes};
 
 type Message = (SessionTag, u8, Vec<u8>);
 
@@ -65,7 +65,12 @@ impl Duplex for InsecureMemoryLink {
         Ok(())
     }
 
-    fn recv(&mut self, kind: u8) -> Result<Vec<u8>, LinkError> {
+    fn send_secret(&mut self, kind: u8, payload: Vec<u8>) -> Result<(), LinkError> {
+        // It moves to the other end whole, and nothing of it stays here.
+        self.send(kind, payload)
+    }
+
+    fn recv(&mut self, kind: u8, most: usize) -> Result<Vec<u8>, LinkError> {
         let (session, seen, payload) = self.incoming.recv_timeout(self.idle_timeout).map_err(|e| match e {
             RecvTimeoutError::Disconnected => LinkError::Closed { peer: self.peer.clone() },
             RecvTimeoutError::Timeout => LinkError::TimedOut {
@@ -79,6 +84,9 @@ impl Duplex for InsecureMemoryLink {
         }
         if seen != kind {
             return Err(self.misbehaved(format!("sent a message of kind {seen} where kind {kind} was due")));
+        }
+        if payload.len() > most {
+            return Err(self.misbehaved(too_long(kind, payload.len() as u64, most as u64)));
         }
         let length = payload.len() as u64;
         self.counters.count_received(self.phase, length, wire_bytes(length));
@@ -110,9 +118,9 @@ mod tests {
         model_owner.send(1, vec![1; 100]).unwrap();
         model_owner.send(2, vec![2; 7]).unwrap();
         data_owner.send(3, Vec::new()).unwrap();
-        assert_eq!(data_owner.recv(1).unwrap(), vec![1; 100]);
+        assert_eq!(data_owner.recv(1, 1000).unwrap(), vec![1; 100]);
         assert_eq!(data_owner.recv_exact(2, 7).unwrap(), vec![2; 7]);
-        assert_eq!(model_owner.recv(3).unwrap(), Vec::<u8>::new());
+        assert_eq!(model_owner.recv(3, 1000).unwrap(), Vec::<u8>::new());
         let sent = model_owner.counters().phase(Phase::Online);
         assert_eq!((sent.payload_sent, sent.frames_sent, sent.frames_received), (107, 2, 1));
         assert_eq!(sent.framing_sent(), 2 * 62);
@@ -124,16 +132,16 @@ mod tests {
         let (mut a, mut b) = insecure_memory_pair("a", "b");
         assert!(matches!(a.send(0, Vec::new()), Err(LinkError::Misuse { .. })));
         a.send(1, Vec::new()).unwrap();
-        assert!(matches!(b.recv(2), Err(LinkError::Misbehaved { .. })));
+        assert!(matches!(b.recv(2, 1000), Err(LinkError::Misbehaved { .. })));
         a.send(1, vec![0; 3]).unwrap();
         assert!(matches!(b.recv_exact(1, 4), Err(LinkError::Misbehaved { .. })));
         a.set_session(SessionTag([1; 16]));
         a.send(1, Vec::new()).unwrap();
-        assert!(matches!(b.recv(1), Err(LinkError::Misbehaved { .. })));
+        assert!(matches!(b.recv(1, 1000), Err(LinkError::Misbehaved { .. })));
         b.set_idle_timeout(Duration::from_millis(10));
-        assert!(matches!(b.recv(1), Err(LinkError::TimedOut { .. })));
+        assert!(matches!(b.recv(1, 1000), Err(LinkError::TimedOut { .. })));
         drop(a);
-        assert!(matches!(b.recv(1), Err(LinkError::Closed { .. })));
+        assert!(matches!(b.recv(1, 1000), Err(LinkError::Closed { .. })));
         assert!(matches!(b.send(1, Vec::new()), Err(LinkError::Closed { .. })));
     }
 }

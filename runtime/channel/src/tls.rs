@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection, version::TLS13};
+use zeroize::Zeroize;
 
 use crate::frame::{HEADER_BYTES, RECORD_BYTES};
 use crate::identity::Identity;
@@ -199,7 +200,7 @@ impl TlsStream {
     /// Writes a short message at once.
     pub(crate) fn write_now(&mut self, message: &[u8]) -> io::Result<()> {
         self.connection.writer().write_all(message)?;
-        drain(&mut self.connection, &mut self.socket, &mut || ())
+        drain(&mut self.connection, &mut self.socket, &mut |_| ())
     }
 
     /// Reads exactly one short message.
@@ -252,8 +253,19 @@ pub(crate) struct TlsReader {
 }
 
 impl Read for TlsReader {
+    /// Fails with [`io::ErrorKind::Interrupted`] when something came that was no data yet, so that the caller can look
+    /// at the clock.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        PlainReader { connection: &mut self.connection, socket: &mut self.socket }.read(buffer)
+        match self.connection.reader().read(buffer) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+        self.connection.read_tls(&mut self.socket)?;
+        self.connection.process_new_packets().map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        match self.connection.reader().read(buffer) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::Interrupted.into()),
+            result => result,
+        }
     }
 }
 
@@ -266,13 +278,13 @@ pub(crate) struct TlsWriter {
 
 impl TlsWriter {
     /// Sends a frame in batches of records. `before` is called before each batch with its bytes on the wire and whether
-    /// it is the last; `after` whenever the socket took something.
+    /// it is the last; `after` with the bytes whenever the socket took some.
     pub(crate) fn write_frame(
         &mut self,
         header: &[u8; HEADER_BYTES],
         payload: &[u8],
         mut before: impl FnMut(u64, bool) -> io::Result<()>,
-        mut after: impl FnMut(),
+        mut after: impl FnMut(usize),
     ) -> io::Result<()> {
         const BATCH_BYTES: usize = BATCH_RECORDS * RECORD_BYTES;
         let (head, mut rest) = payload.split_at(payload.len().min(RECORD_BYTES - HEADER_BYTES));
@@ -297,19 +309,39 @@ impl TlsWriter {
         }
     }
 
+    /// The record of a short plaintext, for tests that send it as they like.
+    #[cfg(test)]
+    pub(crate) fn record(&mut self, plaintext: &[u8]) -> io::Result<Vec<u8>> {
+        let mut record = Vec::new();
+        self.connection.writer().write_all(plaintext)?;
+        self.connection.write_tls(&mut record)?;
+        Ok(record)
+    }
+
+    /// Sends bytes as they are.
+    #[cfg(test)]
+    pub(crate) fn write_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.write_all(bytes)
+    }
+
+    /// Wipes what is left here of the last frame.
+    pub(crate) fn forget(&mut self) {
+        self.first_record.zeroize();
+    }
+
     /// Ends the stream in good order.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.connection.send_close_notify();
-        drain(&mut self.connection, &mut self.socket, &mut || ())?;
+        drain(&mut self.connection, &mut self.socket, &mut |_| ())?;
         self.socket.stream.shutdown(Shutdown::Write)
     }
 }
 
-fn drain(connection: &mut Connection, socket: &mut Socket, after: &mut impl FnMut()) -> io::Result<()> {
+fn drain(connection: &mut Connection, socket: &mut Socket, after: &mut impl FnMut(usize)) -> io::Result<()> {
     while connection.wants_write() {
         match connection.write_tls(socket) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(_) => after(),
+            Ok(written) => after(written),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }

@@ -12,6 +12,9 @@ const ADDRESS: &str = "MPCC_TEST_ADDRESS";
 const DIRECTORY: &str = "MPCC_TEST_IDENTITY";
 const FINGERPRINT: &str = "MPCC_TEST_FINGERPRINT";
 
+/// As long as anything that is sent here.
+const MOST: usize = 1 << 30;
+
 /// What the process that will be killed does; without its environment it is not one.
 #[test]
 fn victim() {
@@ -48,7 +51,7 @@ fn link_to_victim() -> (Link, Child) {
     let options = LinkOptions { queue_bytes: 1, ..LinkOptions::default() };
     let peer = Peer::new("the victim", victim.fingerprint());
     let mut link = listener.accept(&survivor, &peer, &options).expect("a link");
-    assert_eq!(link.recv(1).expect("a message"), b"ready");
+    assert_eq!(link.recv(1, MOST).expect("a message"), b"ready");
     (link, child)
 }
 
@@ -57,7 +60,7 @@ fn a_receiver_notices_the_kill() {
     let (mut link, mut child) = link_to_victim();
     child.kill().unwrap();
     let start = Instant::now();
-    let error = link.recv(2).unwrap_err();
+    let error = link.recv(2, MOST).unwrap_err();
     assert!(matches!(error, LinkError::Lost { .. }), "{error}");
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     child.wait().unwrap();

@@ -1,14 +1,19 @@
 //! Links over loopback: rendezvous, authentication, volume, counting, shaping, closing.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mpcc_channel::{
     Duplex, ExitClass, Identity, Link, LinkError, LinkOptions, Listener, NetworkProfile, Peer, Phase, SessionTag,
     connect, wire_bytes,
 };
+
+/// Longer than anything that is received as a message of any length.
+const MOST: usize = 1 << 20;
 
 fn options() -> LinkOptions {
     LinkOptions { setup_timeout: Duration::from_secs(20), ..LinkOptions::default() }
@@ -26,7 +31,7 @@ fn peer(name: &str, identity: &Identity) -> Peer {
     Peer::new(name, identity.fingerprint())
 }
 
-/// The listening end and the connecting end.
+/// The listening end and the connecting end, each trusting the other with its memory.
 fn linked(options: &LinkOptions) -> (Link, Link) {
     let (here, there) = (identity(), identity());
     let listener = Listener::bind("127.0.0.1:0").expect("a port");
@@ -34,8 +39,11 @@ fn linked(options: &LinkOptions) -> (Link, Link) {
     let (expected, connecting) = (peer("the model owner", &here), options.clone());
     let data_owner = peer("the data owner", &there);
     let other = thread::spawn(move || connect(&address, &there, &expected, &connecting).expect("a link"));
-    let link = listener.accept(&here, &data_owner, options).expect("a link");
-    (link, other.join().expect("the connecting side"))
+    let mut link = listener.accept(&here, &data_owner, options).expect("a link");
+    let mut other = other.join().expect("the connecting side");
+    link.receive_ahead(options.queue_bytes);
+    other.receive_ahead(options.queue_bytes);
+    (link, other)
 }
 
 #[test]
@@ -45,13 +53,13 @@ fn messages_cross_in_order_and_a_goodbye_is_no_loss() {
     for round in 0..50u8 {
         a.send(1, vec![round; usize::from(round) * 1000]).unwrap();
         b.send(2, vec![round]).unwrap();
-        assert_eq!(b.recv(1).unwrap(), vec![round; usize::from(round) * 1000]);
+        assert_eq!(b.recv(1, MOST).unwrap(), vec![round; usize::from(round) * 1000]);
         assert_eq!(a.recv_exact(2, 1).unwrap(), [round]);
     }
     a.send(3, b"last".to_vec()).unwrap();
     drop(a);
-    assert_eq!(b.recv(3).unwrap(), b"last");
-    let error = b.recv(3).unwrap_err();
+    assert_eq!(b.recv(3, MOST).unwrap(), b"last");
+    let error = b.recv(3, MOST).unwrap_err();
     assert!(matches!(error, LinkError::Closed { .. }), "{error}");
     assert_eq!(error.exit_class(), ExitClass::Link);
     assert!(matches!(b.send(1, Vec::new()), Err(LinkError::Closed { .. })));
@@ -81,7 +89,7 @@ fn the_last_message_arrives_though_nobody_takes_the_other_ones() {
     }
     let leaving = thread::spawn(move || a.close());
     assert!(b.recv_exact(1, BYTES).unwrap().iter().all(|byte| *byte == 5));
-    assert!(matches!(b.recv(1), Err(LinkError::Closed { .. })));
+    assert!(matches!(b.recv(1, MOST), Err(LinkError::Closed { .. })));
     leaving.join().unwrap().unwrap();
 }
 
@@ -102,8 +110,8 @@ fn many_messages_before_the_first_receive() {
         b.send(1, index.to_be_bytes().to_vec()).unwrap();
     }
     for index in 0..20_000u32 {
-        assert_eq!(a.recv(1).unwrap(), index.to_be_bytes());
-        assert_eq!(b.recv(1).unwrap(), index.to_le_bytes());
+        assert_eq!(a.recv(1, MOST).unwrap(), index.to_be_bytes());
+        assert_eq!(b.recv(1, MOST).unwrap(), index.to_le_bytes());
     }
 }
 
@@ -118,7 +126,7 @@ fn bounded_queues_pass_more_than_they_hold() {
         a.close().unwrap();
     });
     for index in 0..200u8 {
-        assert_eq!(b.recv(1).unwrap(), vec![index; 70_000]);
+        assert_eq!(b.recv(1, MOST).unwrap(), vec![index; 70_000]);
     }
     sender.join().unwrap();
 }
@@ -134,7 +142,7 @@ fn the_start_order_does_not_matter() {
     let mut late = Listener::bind(&address).unwrap().accept(&here, &data_owner, &options()).unwrap();
     let mut early = early.join().unwrap();
     early.send(1, vec![1]).unwrap();
-    assert_eq!(late.recv(1).unwrap(), [1]);
+    assert_eq!(late.recv(1, MOST).unwrap(), [1]);
 }
 
 #[test]
@@ -148,14 +156,14 @@ fn one_port_serves_several_peers_in_the_order_asked_for() {
             thread::spawn(move || {
                 let mut link = connect(&address, &own, &expected, &options()).unwrap();
                 link.send(1, vec![content]).unwrap();
-                link.recv(2).unwrap()
+                link.recv(2, MOST).unwrap()
             })
         })
         .into();
     let mut links = listener.accept_all(&dealer, &peers, &options()).unwrap();
     for (index, link) in links.iter_mut().enumerate() {
         assert_eq!(link.peer(), peers[index].name);
-        assert_eq!(link.recv(1).unwrap(), [index as u8 + 1]);
+        assert_eq!(link.recv(1, MOST).unwrap(), [index as u8 + 1]);
         link.send(2, vec![]).unwrap();
     }
     for party in parties {
@@ -182,6 +190,7 @@ fn a_connector_with_another_identity_is_refused_on_both_sides() {
     assert!(matches!(error, LinkError::Identity { .. }), "{error}");
     assert_eq!(error.exit_class(), ExitClass::Peer);
     assert!(error.to_string().contains(&seen) && error.to_string().contains(&there.fingerprint().to_string()));
+    assert!(error.to_string().contains("from 127.0.0.1"), "{error}");
     let error = wrong.join().unwrap();
     assert!(matches!(error, LinkError::Identity { .. }), "{error}");
     assert!(error.to_string().contains("does not expect our fingerprint"), "{error}");
@@ -222,7 +231,55 @@ fn strangers_do_not_keep_the_right_peer_out() {
     let mut link = listener.accept(&here, &data_owner, &options()).unwrap();
     let mut other = connecting.join().unwrap();
     other.send(1, vec![5]).unwrap();
-    assert_eq!(link.recv(1).unwrap(), [5]);
+    assert_eq!(link.recv(1, MOST).unwrap(), [5]);
+    drop(silent);
+}
+
+/// Somebody who connects and says nothing, and comes again whenever the connection ends, until the test does.
+fn idle_stranger(address: String, over: Arc<AtomicBool>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            if let Ok(mut stream) = TcpStream::connect(&address) {
+                let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
+                let silent = |e: &std::io::Error| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                while !over.load(Ordering::Relaxed) && stream.read(&mut [0]).is_err_and(|e| silent(&e)) {}
+            }
+        }
+    })
+}
+
+#[test]
+fn idle_strangers_who_come_again_and_again_do_not_keep_the_right_peer_out() {
+    const STRANGERS: usize = 100;
+    let (here, there) = (identity(), identity());
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().to_string();
+    let over = Arc::new(AtomicBool::new(false));
+    let strangers: Vec<_> = (0..STRANGERS).map(|_| idle_stranger(address.clone(), Arc::clone(&over))).collect();
+    let (expected, data_owner) = (peer("the dealer", &here), peer("the data owner", &there));
+    let connecting = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        connect(&address, &there, &expected, &options())
+    });
+    let start = Instant::now();
+    let link = listener.accept(&here, &data_owner, &options());
+    over.store(true, Ordering::Relaxed);
+    let (mut link, mut other) = (link.unwrap(), connecting.join().unwrap().unwrap());
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    other.send(1, vec![5]).unwrap();
+    assert_eq!(link.recv(1, MOST).unwrap(), [5]);
+    strangers.into_iter().for_each(|stranger| stranger.join().unwrap());
+}
+
+#[test]
+fn whoever_did_not_say_who_they_are_is_named_by_address() {
+    let (here, there) = (identity(), identity());
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().to_string();
+    let silent: Vec<TcpStream> = (0..70).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let error = listener.accept(&here, &peer("the data owner", &there), &impatient()).unwrap_err();
+    assert!(matches!(error, LinkError::TimedOut { .. }), "{error}");
+    assert!(error.to_string().contains("70 connections from 127.0.0.1 did not say who they are"), "{error}");
     drop(silent);
 }
 
@@ -277,9 +334,9 @@ fn a_busy_peer_is_not_taken_for_dead_but_an_idle_one_for_stuck() {
         b.send(1, vec![1]).unwrap();
         b
     });
-    assert_eq!(a.recv(1).unwrap(), [1]);
+    assert_eq!(a.recv(1, MOST).unwrap(), [1]);
     a.set_idle_timeout(Duration::from_millis(300));
-    let error = a.recv(1).unwrap_err();
+    let error = a.recv(1, MOST).unwrap_err();
     assert!(matches!(error, LinkError::TimedOut { .. }), "{error}");
     drop(other.join().unwrap());
     let counters = a.counters();
@@ -293,12 +350,12 @@ fn sessions_switch_at_the_same_message() {
     a.send(1, vec![1]).unwrap();
     a.set_session(SessionTag([1; 16]));
     a.send(1, vec![2]).unwrap();
-    assert_eq!(b.recv(1).unwrap(), [1]);
+    assert_eq!(b.recv(1, MOST).unwrap(), [1]);
     b.set_session(SessionTag([1; 16]));
-    assert_eq!(b.recv(1).unwrap(), [2]);
+    assert_eq!(b.recv(1, MOST).unwrap(), [2]);
     b.set_session(SessionTag([2; 16]));
     a.send(1, vec![3]).unwrap();
-    assert!(matches!(b.recv(1), Err(LinkError::Misbehaved { .. })));
+    assert!(matches!(b.recv(1, MOST), Err(LinkError::Misbehaved { .. })));
 }
 
 #[test]
@@ -344,12 +401,12 @@ fn a_shaped_link_has_the_delay_and_the_rate_of_its_profile() {
     let (mut a, mut b) = linked(&LinkOptions { shape, ..options() });
     let other = thread::spawn(move || {
         for _ in 0..5 {
-            let message = b.recv(1).unwrap();
+            let message = b.recv(1, MOST).unwrap();
             b.send(1, message).unwrap();
         }
         let mut received = 0;
         for _ in 0..4 {
-            received += b.recv(2).unwrap().len();
+            received += b.recv(2, MOST).unwrap().len();
         }
         b.send(3, Vec::new()).unwrap();
         received
@@ -357,7 +414,7 @@ fn a_shaped_link_has_the_delay_and_the_rate_of_its_profile() {
     let start = Instant::now();
     for _ in 0..5 {
         a.send(1, vec![0; 100]).unwrap();
-        a.recv(1).unwrap();
+        a.recv(1, MOST).unwrap();
     }
     let ping_pong = start.elapsed();
     assert!(ping_pong >= Duration::from_millis(200), "{ping_pong:?}");
@@ -366,7 +423,7 @@ fn a_shaped_link_has_the_delay_and_the_rate_of_its_profile() {
     for _ in 0..4 {
         a.send(2, vec![0; 1_000_000]).unwrap();
     }
-    a.recv(3).unwrap();
+    a.recv(3, MOST).unwrap();
     let bulk = start.elapsed();
     // 4 MB at 20 MB/s, one delay there and one back: frames share the line but not the delay.
     assert!(bulk >= Duration::from_millis(240), "{bulk:?}");

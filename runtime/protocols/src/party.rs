@@ -28,6 +28,8 @@ pub struct Party {
     seed: SessionSeed,
     weights: Vec<Vec<u64>>,
     takes_weights: bool,
+    /// The last step that loads an input.
+    last_input: usize,
     /// Makes stores, and how many bytes of corrections stay in memory beside one.
     make_store: Option<(Box<MakeStore>, u64)>,
     setup: Frame,
@@ -109,6 +111,8 @@ impl Party {
         let pool = Arc::new(Pool::default());
         let setup = Frame::new(code.code().lengths.len(), Arc::clone(&pool));
         let takes_weights = loads_each_weight_once(&code);
+        let input = |instr: &Instr| matches!(instr, Instr::Load { source: Source::Input(_), .. });
+        let last_input = code.code().steps.iter().rposition(|step| step.local.iter().any(input)).unwrap_or(0);
         Ok(Party {
             code,
             executor,
@@ -116,6 +120,7 @@ impl Party {
             seed,
             weights,
             takes_weights,
+            last_input,
             make_store: None,
             setup,
             pool,
@@ -350,7 +355,11 @@ impl Online<'_> {
 
     fn local(&mut self, peer: &mut dyn PeerStream) -> Result<(), ProtocolError> {
         let (list, party) = (FIRST_STEP + self.step, self.party);
-        party.run(list, &self.seed, &mut self.frame, &self.inputs, &mut Corrections::None, peer)
+        party.run(list, &self.seed, &mut self.frame, &self.inputs, &mut Corrections::None, peer)?;
+        if self.step >= party.last_input {
+            self.inputs = Vec::new();
+        }
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn agree(
     peer: &mut dyn Duplex,
     file: &MaterialFile,
     program: &RoleProgram,
-    (own, at_once): (&Own, u64),
+    (own, at_once): (&Own<'_>, u64),
     store: &CounterStore,
 ) -> Result<Agreement, SessionError> {
     let role = program.code.code().role;

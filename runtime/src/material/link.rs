@@ -68,7 +68,11 @@ impl Duplex for MaterialLink {
         }
     }
 
-    fn recv(&mut self, kind: u8) -> Result<Vec<u8>, LinkError> {
+    fn send_secret(&mut self, kind: u8, payload: Vec<u8>) -> Result<(), LinkError> {
+        self.send(kind, payload)
+    }
+
+    fn recv(&mut self, kind: u8, _most: usize) -> Result<Vec<u8>, LinkError> {
         let Some((section, at)) = self.section(kind) else {
             return Err(self.misuse("more is read than was asked for"));
         };

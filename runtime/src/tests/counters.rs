@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use mpcc_channel::Fingerprint;
 use mpcc_program::code::Role;
@@ -20,8 +21,12 @@ fn open_for(directory: &tempfile::TempDir, peer: u8) -> Result<CounterStore, Cou
 }
 
 fn record(directory: &tempfile::TempDir) -> PathBuf {
+    record_like(directory, "json")
+}
+
+fn record_like(directory: &tempfile::TempDir, ending: &str) -> PathBuf {
     let files = fs::read_dir(directory.path()).unwrap().map(|f| f.unwrap().path());
-    files.into_iter().find(|f| f.extension().is_some_and(|e| e == "json")).unwrap()
+    files.into_iter().find(|f| f.extension().is_some_and(|e| e == ending)).unwrap()
 }
 
 fn used(result: Result<(), CounterError>) -> bool {
@@ -145,6 +150,44 @@ fn a_directory_that_cannot_be_made_is_a_clear_error() {
     let print = |b| Fingerprint::of_certificate(&[b]);
     let error = CounterStore::open(&file.join("below"), &print(1), &print(2)).unwrap_err();
     assert!(error.to_string().contains("cannot create"), "{error}");
+}
+
+fn lock(directory: &tempfile::TempDir) -> PathBuf {
+    record_like(directory, "lock")
+}
+
+#[cfg(unix)]
+#[test]
+fn the_lock_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let mode = || fs::metadata(lock(&directory)).unwrap().permissions().mode() & 0o777;
+    open(&directory);
+    assert_eq!(mode(), 0o600);
+    // As an earlier version left it.
+    fs::set_permissions(lock(&directory), fs::Permissions::from_mode(0o644)).unwrap();
+    open(&directory);
+    assert_eq!(mode(), 0o600);
+}
+
+#[test]
+fn a_record_that_another_process_holds_is_waited_for_and_not_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).with_patience(Duration::from_secs(1));
+    let held = fs::File::open(lock(&directory)).unwrap();
+    held.lock().unwrap();
+    let start = Instant::now();
+    let error = store.begin(BATCH).unwrap_err();
+    assert!((Duration::from_secs(1)..Duration::from_secs(5)).contains(&start.elapsed()));
+    let text = error.to_string();
+    assert!(matches!(error, CounterError::Held { .. }), "{text}");
+    assert!(text.contains(".lock for more than 1 s") && text.contains("another state directory"), "{text}");
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        drop(held);
+    });
+    store.begin(BATCH).unwrap();
+    release.join().unwrap();
 }
 
 #[test]

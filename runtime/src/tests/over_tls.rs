@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Setting, T, expected, inputs, start};
+use super::{IDENTITY, Setting, T, expected, given, inputs, program, start, tiny};
+use crate::data_owner::Inputs;
 use crate::{Measurement, Progress, ProgressEvent};
 
 fn packed(words: usize) -> u64 {
@@ -89,4 +90,46 @@ fn sessions_end_well_while_heartbeats_flow() {
         session.model_owner.join().unwrap().unwrap();
         session.dealer.join().unwrap().unwrap();
     }
+}
+
+/// An encoded input may be large: each is made twice, once to be looked at and once when its batch begins.
+#[test]
+fn inputs_are_encoded_when_their_batch_begins() {
+    #[derive(Default)]
+    struct Steps(Mutex<Vec<String>>);
+    impl Progress for Steps {
+        fn event(&self, event: ProgressEvent) {
+            match event {
+                ProgressEvent::Connected => self.0.lock().unwrap().push("connected".to_owned()),
+                ProgressEvent::Hop { hop: 2, inference, .. } => self.0.lock().unwrap().push(format!("ran {inference}")),
+                _ => {}
+            }
+        }
+    }
+    for ahead in [false, true] {
+        let steps = Arc::new(Steps::default());
+        let mut setting = Setting { inputs: inputs(4), batch: 2, ahead, ..Setting::default() };
+        let log = Arc::clone(&steps);
+        setting.encoding = Arc::new(move |inference| log.0.lock().unwrap().push(format!("encoded {inference}")));
+        setting.progress[1] = Arc::clone(&steps) as Arc<dyn Progress>;
+        start(setting).data_owner.join().unwrap().unwrap();
+        let expected = "encoded 0, encoded 1, encoded 2, encoded 3, connected, encoded 0, encoded 1, ran 1, encoded 2, \
+                        encoded 3, ran 3";
+        assert_eq!(steps.0.lock().unwrap().join(", "), expected, "{ahead}");
+    }
+}
+
+#[test]
+fn an_input_that_does_not_fit_is_refused_before_a_session_begins() {
+    let program = program(tiny::data_owner(T), IDENTITY);
+    let mut short = inputs(3);
+    short[2][0].pop();
+    let error = given(&program, short, &|_| {}).err().unwrap();
+    assert_eq!(error.exit_code(), 1, "{error}");
+    let none = given(&program, Vec::new(), &|_| {}).err().unwrap();
+    assert!(none.to_string().contains("give at least one"), "{none}");
+    let wrong =
+        |inference| if inference < 2 { Ok(inputs(1)[0].clone()) } else { Err("third.png: too large".to_owned()) };
+    let wrong = Inputs::checked(&program, 3, Box::new(wrong)).err().unwrap();
+    assert_eq!((wrong.exit_code(), wrong.to_string().as_str()), (1, "third.png: too large"));
 }

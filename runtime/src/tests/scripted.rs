@@ -7,7 +7,7 @@ use mpcc_channel::{Duplex, Fingerprint, InsecureMemoryLink, insecure_memory_pair
 use mpcc_program::code::Role;
 use mpcc_protocols::Party;
 
-use super::{IDENTITY, T, inputs, program, tiny, weights};
+use super::{IDENTITY, T, given, inputs, program, tiny, weights};
 use crate::counter_store::{BatchId, CounterStore};
 use crate::handshake::{Hello, SessionDigest, Wanted, confirm, ready, send_grant};
 use crate::session::{Own, Session, agree, converse};
@@ -46,7 +46,7 @@ fn data_owner(
     let fingerprint = |b| Fingerprint::of_certificate(&[b]);
     let store = CounterStore::open(state, &fingerprint(1), &fingerprint(2)).unwrap();
     let program = program(tiny::data_owner(T), IDENTITY);
-    let own = Own::Inputs(inputs(1));
+    let own = Own::Inputs(given(&program, inputs(1), &|_| {}).unwrap());
     let result = agree(&mut to_model_owner, &mut to_dealer, &program, &own, 1).and_then(|agreement| {
         let session =
             Session { program: &program, agreement, store: &store, spill: None, ahead: false, progress: &NoProgress };
@@ -89,7 +89,7 @@ fn messages_of_the_wrong_length_or_kind_are_misbehaviour() {
         move |link: &mut End, seed| {
             let model = honest_setup(link, seed);
             ready(link, 0, &model).unwrap();
-            let _ = link.recv(kind::HOP);
+            let _ = link.recv(kind::HOP, 1 << 20);
             let _ = link.send(sent_as, bytes);
         }
     };

@@ -42,12 +42,14 @@ pub(super) fn measure(bar: &Bar) -> Result<LinkRates> {
     thread::scope(|scope| {
         let other = scope.spawn(|| -> Result<()> {
             let mut link = connect(&address, &far, &to_near, &options)?;
+            link.receive_ahead(options.queue_bytes);
             for (bytes, count) in [(SHORT_BYTES, SHORT_EXCHANGES), (LONG_BYTES, LONG_EXCHANGES)] {
                 exchanges(&mut link, bytes, count)?;
             }
             Ok(link.close()?)
         });
         let mut link = listener.accept(&near, &to_far, &options)?;
+        link.receive_ahead(options.queue_bytes);
         let short = median(exchanges(&mut link, SHORT_BYTES, SHORT_EXCHANGES)?)?;
         bar.advance();
         let long = median(exchanges(&mut link, LONG_BYTES, LONG_EXCHANGES)?)?;

@@ -64,7 +64,7 @@ linear layer where there is one. Two hops, and one more when the table needs sev
 The variance must stay in the range found by calibration; `mpcc inspect` lists it.
 
 Papers: the folding and the row scale are this project's; the statistics follow SIGMA (PoPETs 2024)."),
-    operation(&["recip", "rsqrt", "sqrt", "row_table", "G10"], "a smooth function of one number per row", "\
+    operation(&["recip", "/", "division", "rsqrt", "sqrt", "row_table", "G10"], "a smooth function of one number per row", "\
 The knots of a spline are multiples of a step in the masked domain. So the bucket of an opened word is public,
 and the dealer, who knows the mask, fits cubic pieces to the function on the true interval of every bucket and
 shares the coefficients. Both parties evaluate the piece at the public position inside the bucket. No
@@ -72,8 +72,10 @@ comparison, and no hop beyond the opening with one window; with several windows,
 hop more.
 
 Domain: positive numbers between the least and the greatest that are declared or were observed, at most some 20
-octaves. Below them the function levels off, so that 0 times the reciprocal of 0 is 0. Error: at most 2^-10 of the
-result, and 2^-12 inside the tables.
+octaves. Below them the function levels off, so that 0 times the reciprocal of 0 is 0. A negative argument is an
+error where it is seen: in the float network, and at the data owner for what it computes alone. A division a / b is
+a * recip(b); write -(a / -b) where b is always negative, and a * b / square(b), with twice the octaves, where its
+sign varies. Error: at most 2^-10 of the result, and 2^-12 inside the tables.
 
 Papers: splines by function secret sharing are from Boyle et al. (EUROCRYPT 2021); the tables with public knots
 are this project's."),

@@ -1,24 +1,26 @@
 //! The processes of a local run: started, listened to, and never left behind.
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Read};
-use std::process::{self, Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{self, Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use mpcc_runtime::RoleReport;
+use serde::Serialize;
 
 use super::RoleName;
-use super::messages::{Event, Go, Job, tell};
+use super::messages::{Event, Go, Job};
 use crate::failure::{self, Bug, Interrupted, Relayed};
 use crate::outputs::Answer;
 
 /// How long the others may take to say what they saw after the first has failed.
 const GRACE: Duration = Duration::from_millis(1500);
+/// How long the roles may take to agree on the session once they are connected.
+const AGREEING: Duration = Duration::from_secs(120);
 /// How long a process may take to end after its last word.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Of a child's standard error, what is kept.
@@ -27,6 +29,10 @@ const KEPT: u64 = 16 << 10;
 /// What reaches the parent.
 enum Notice {
     Event(RoleName, Event),
+    /// The child said something that is no event.
+    Garbled(RoleName, String),
+    /// The child could not be told what to do.
+    Deaf(RoleName, String),
     /// The child's standard output closed.
     Ended(RoleName),
     Interrupted,
@@ -83,9 +89,10 @@ pub(super) struct Finished {
 struct Member {
     role: RoleName,
     process: Child,
-    /// Closing it ends the child.
-    input: Option<ChildStdin>,
-    said: Arc<Mutex<Vec<u8>>>,
+    /// What it is told, line by line; closing it ends the child.
+    orders: Option<Sender<Vec<u8>>>,
+    /// Its standard error, once it has ended or has said a lot.
+    said: Receiver<Vec<u8>>,
     over: bool,
 }
 
@@ -112,50 +119,65 @@ impl Trio {
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
             let process = command.spawn().with_context(|| format!("cannot start {}", job.role.called()))?;
             trio.adopt(job.role, process, &interruptions.send)?;
-            let member = trio.members.last_mut().and_then(|m| m.input.as_mut());
-            if let Some(input) = member {
-                // A child that is gone already says so by its end.
-                let _ = tell(input, job);
-            }
+        }
+        for (member, job) in trio.members.iter().zip(jobs) {
+            member.tell(job)?;
         }
         Ok(trio)
     }
 
     fn adopt(&mut self, role: RoleName, mut process: Child, notices: &Sender<Notice>) -> io::Result<()> {
-        let input = process.stdin.take();
-        let (output, error) = (process.stdout.take(), process.stderr.take());
-        let said = Arc::new(Mutex::new(Vec::new()));
-        self.members.push(Member { role, process, input, said: Arc::clone(&said), over: false });
-        let notices = notices.clone();
+        let (input, output, error) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let (says, said) = mpsc::channel();
+        let (orders, lines) = mpsc::channel::<Vec<u8>>();
+        self.members.push(Member { role, process, orders: Some(orders), said, over: false });
+        let (of_orders, of_events) = (notices.clone(), notices.clone());
+        // Whoever does not read keeps nobody waiting but this thread.
+        thread::Builder::new().name("orders".to_owned()).spawn(move || {
+            let Some(mut input) = input else { return };
+            for line in lines {
+                if let Err(error) = input.write_all(&line).and_then(|()| input.flush()) {
+                    // Here and below, the run may be over.
+                    let _ = of_orders.send(Notice::Deaf(role, error.to_string()));
+                    break;
+                }
+            }
+        })?;
         thread::Builder::new().name("events".to_owned()).spawn(move || {
             for line in output.into_iter().flat_map(|o| BufReader::new(o).lines()) {
-                let event = line.ok().and_then(|line| serde_json::from_str(&line).ok());
-                let Some(event) = event else { break };
-                // The run may be over.
-                let _ = notices.send(Notice::Event(role, event));
+                let notice = match line.map_err(serde_json::Error::io).and_then(|line| serde_json::from_str(&line)) {
+                    Ok(event) => Notice::Event(role, event),
+                    Err(error) => Notice::Garbled(role, error.to_string()),
+                };
+                let _ = of_events.send(notice);
             }
-            let _ = notices.send(Notice::Ended(role));
+            let _ = of_events.send(Notice::Ended(role));
         })?;
         thread::Builder::new().name("errors".to_owned()).spawn(move || {
             let Some(mut error) = error else { return };
             let mut text = Vec::new();
             // What could be read is kept, and the rest is drained so that the child never waits.
             let _ = error.by_ref().take(KEPT).read_to_end(&mut text);
-            *said.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            let _ = says.send(text);
             let _ = io::copy(&mut error, &mut io::sink());
         })?;
         Ok(())
     }
 
     /// Waits until every process has its files and listens.
-    pub(super) fn ready(&mut self) -> Result<Go> {
+    pub(super) fn ready(&mut self, limit: Duration) -> Result<Go> {
         let mut addresses: [Option<String>; 3] = Default::default();
-        let mut missing = self.members.len();
-        while missing > 0 {
-            match self.next()? {
+        let mut missing: Vec<RoleName> = self.members.iter().map(|member| member.role).collect();
+        let until = Instant::now() + limit;
+        while !missing.is_empty() {
+            let Some(said) = self.next(Some(until))? else {
+                let names = missing.iter().map(|role| role.called()).collect::<Vec<_>>().join(" and ");
+                return Err(too_late(&names, "ready", limit));
+            };
+            match said {
                 (role, Event::Ready { address }) => {
                     addresses[role as usize] = address;
-                    missing -= 1;
+                    missing.retain(|other| *other != role);
                 }
                 (role, _) => return Err(out_of_turn(role)),
             }
@@ -167,17 +189,28 @@ impl Trio {
         }
     }
 
-    /// Runs the session to its end.
-    pub(super) fn session(&mut self, go: &Go, mut progress: impl FnMut(Moment)) -> Result<Finished> {
-        for input in self.members.iter_mut().filter_map(|m| m.input.as_mut()) {
-            // A child that is gone already says so by its end.
-            let _ = tell(input, go);
+    /// Runs the session to its end. Each role gives up by itself when it cannot connect; one that does not even do that
+    /// is not waited for much longer.
+    pub(super) fn session(
+        &mut self,
+        go: &Go,
+        connecting: Duration,
+        mut progress: impl FnMut(Moment),
+    ) -> Result<Finished> {
+        for member in &self.members {
+            member.tell(go)?;
         }
+        let limit = 2 * connecting + AGREEING;
+        let mut until = Some(Instant::now() + limit);
         let mut reports: [Option<RoleReport>; 3] = Default::default();
         let mut results = Vec::new();
         while reports.iter().flatten().count() < self.members.len() {
-            match self.next()? {
-                (_, Event::Setup) => progress(Moment::Setup),
+            let Some(said) = self.next(until)? else { return Err(too_late("the roles", "connected", limit)) };
+            match said {
+                (_, Event::Setup) => {
+                    until = None;
+                    progress(Moment::Setup);
+                }
                 (_, Event::Offline { inference }) => progress(Moment::Offline { inference }),
                 (_, Event::Hop { hop, inference }) => progress(Moment::Hop { hop, inference }),
                 (role, Event::Done { report, answers }) => {
@@ -196,16 +229,30 @@ impl Trio {
         Ok(Finished { model_owner, data_owner, dealer, answers: results })
     }
 
-    /// The next event of a session that goes well; what goes wrong is explained by whom it concerns most.
-    fn next(&mut self) -> Result<(RoleName, Event)> {
+    /// The next event of a session that goes well, or none in time; what goes wrong is explained by whom it concerns most.
+    fn next(&mut self, until: Option<Instant>) -> Result<Option<(RoleName, Event)>> {
         loop {
-            let notice = self.notices.recv().map_err(|_| Bug("no process can be heard any more".to_owned()))?;
+            let notice = match until {
+                None => self.notices.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(until) => self.notices.recv_timeout(until.saturating_duration_since(Instant::now())),
+            };
+            let notice = match notice {
+                Ok(notice) => notice,
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Bug("no process can be heard any more".to_owned()).into());
+                }
+            };
             match notice {
                 Notice::Event(role, Event::Failed { status, message }) => {
                     return Err(self.explain(Relayed { status, message }, role));
                 }
-                Notice::Event(role, event) => return Ok((role, event)),
-                Notice::Ended(role) if self.members[role as usize].over => {}
+                Notice::Event(role, event) => return Ok(Some((role, event))),
+                Notice::Garbled(role, what) => {
+                    return Err(Bug(format!("{} said something else than events: {what}", role.called())).into());
+                }
+                Notice::Ended(role) | Notice::Deaf(role, _) if self.members[role as usize].over => {}
+                Notice::Deaf(role, why) => return Err(self.deaf(role, &why)),
                 Notice::Ended(role) => {
                     let failed = self.members[role as usize].end();
                     return Err(self.explain(failed, role));
@@ -213,6 +260,22 @@ impl Trio {
                 Notice::Interrupted => return Err(Interrupted.into()),
             }
         }
+    }
+
+    /// A process that could not be told what to do has ended, as a rule, and says why a moment later.
+    fn deaf(&mut self, role: RoleName, why: &str) -> anyhow::Error {
+        let until = Instant::now() + GRACE;
+        while let Ok(notice) = self.notices.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let relayed = match notice {
+                Notice::Event(by, Event::Failed { status, message }) => (by, Relayed { status, message }),
+                Notice::Ended(by) if by == role => (by, self.members[role as usize].end()),
+                Notice::Interrupted => return Interrupted.into(),
+                _ => continue,
+            };
+            return self.explain(relayed.1, relayed.0);
+        }
+        let message = format!("{} cannot be told what to do: {why}", role.called());
+        Relayed { status: failure::LINK_LOST, message }.into()
     }
 
     /// After a first failure: a lost link is often the echo of another role's failure, which comes a moment later.
@@ -247,16 +310,36 @@ impl Trio {
     }
 }
 
+fn too_late(who: &str, what: &str, limit: Duration) -> anyhow::Error {
+    let message = format!(
+        "timed out after {:.1} s waiting for {who} to be {what}; give a longer --timeout, or see what keeps this machine busy",
+        limit.as_secs_f64()
+    );
+    Relayed { status: failure::LINK_LOST, message }.into()
+}
+
 fn out_of_turn(role: RoleName) -> anyhow::Error {
     Bug(format!("{} said something out of turn", role.called())).into()
 }
 
 impl Member {
+    /// Has a message written to the process; that it cannot be is heard as a notice.
+    fn tell(&self, message: &impl Serialize) -> Result<()> {
+        let told = serde_json::to_vec(message).map_err(|e| e.to_string()).and_then(|mut line| {
+            line.push(b'\n');
+            let orders = self.orders.as_ref().ok_or("it is told nothing any more")?;
+            // The thread that writes has ended; its notice says why.
+            let _ = orders.send(line);
+            Ok(())
+        });
+        told.map_err(|why| Bug(format!("{} cannot be told what to do: {why}", self.role.called())).into())
+    }
+
     /// Why the process ended without a word.
     fn end(&mut self) -> Relayed {
         self.over = true;
         let status = wait(&mut self.process, FAREWELL);
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = self.said.recv_timeout(GRACE).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).trim().to_owned();
         let code = status.and_then(|s| s.code());
         if code == Some(i32::from(failure::BUG)) {
@@ -267,7 +350,8 @@ impl Member {
             Some(status) => format!("{status}"),
             None => "it closed its output".to_owned(),
         };
-        let message = format!("the process of {} ended without a word ({how})", self.role.called());
+        let last = if said.is_empty() { String::new() } else { format!("; its last words: {said}") };
+        let message = format!("the process of {} ended without a word ({how}){last}", self.role.called());
         Relayed { status: failure::LINK_LOST, message }
     }
 }
@@ -296,7 +380,10 @@ impl Drop for Trio {
                 let _ = member.process.kill();
                 let _ = member.process.wait();
             }
-            drop(member.input.take());
+            drop(member.orders.take());
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mpcc_channel::Identity;
@@ -22,7 +23,7 @@ use crate::estimate::Priced;
 use crate::examples;
 use crate::failure::Bug;
 use crate::model::{self, Model, Target};
-use crate::outputs::{Revealed, expected_label};
+use crate::outputs::Revealed;
 use crate::progress::Bar;
 use crate::terminal::Terminal;
 
@@ -31,6 +32,10 @@ pub(crate) const STATE: &str = "state";
 
 /// Seconds within which the roles must have connected: they are all here and ready.
 const TIMEOUT: u64 = 8;
+
+/// How long the roles may read their files, check them and make their code, unless `--timeout` says it: it depends on the
+/// model.
+const PREPARING: Duration = Duration::from_secs(1800);
 
 pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Terminal) -> Result<()> {
     let options = (&arguments.options, &arguments.ranges);
@@ -46,18 +51,25 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
         arguments.batch.unwrap_or(1),
     );
     let hops = u64::from(predicted.hops);
+    // Before the session: an input that is not in the network's domain is refused while nothing is lost.
+    let float = match arguments.check {
+        Switch::On => Some(float(&model, weights_file, &examples, &given, terminal)?),
+        Switch::Off => None,
+    };
 
     let interrupted = children::interruptions()?;
     let directory = tempfile::Builder::new().prefix("mpcc-run-").tempdir().context("cannot make a directory")?;
     let jobs = jobs(arguments, &model, weights_file, &directory)?;
     let mut trio = Trio::start(&jobs, interrupted)?;
-    let go = trio.ready()?;
+    let connecting = Duration::from_secs(arguments.timeout.unwrap_or(TIMEOUT));
+    let go = trio.ready(arguments.timeout.map_or(PREPARING, |_| connecting))?;
     // The keys are in the processes that own them; nothing else needs them.
     for job in &jobs {
-        fs::remove_dir_all(&job.identity).with_context(|| format!("cannot remove {}", job.identity.display()))?;
+        let identity = job.identity.path();
+        fs::remove_dir_all(identity).with_context(|| format!("cannot remove {}", identity.display()))?;
     }
     let bar = Bar::new(terminal, hops * examples.len() as u64, "connecting");
-    let finished = trio.session(&go, |progress| match progress {
+    let finished = trio.session(&go, connecting, |progress| match progress {
         children::Moment::Setup => bar.say("setting up"),
         children::Moment::Offline { inference } => bar.say(format!("offline {inference} of {}", examples.len())),
         children::Moment::Hop { hop, inference } => {
@@ -73,9 +85,6 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
 
     let measured = Measurement::new(&data_owner, Some(&model_owner), dealer.as_ref());
     let outputs_declared = &model.artefact.program.outputs;
-    let labelled =
-        examples.iter().filter_map(Example::path).any(|file| expected_label(file, outputs_declared).is_some());
-    let float = if arguments.compare_float || labelled { Some(float(&model, weights_file, &given)?) } else { None };
     let inferences = InferenceReport::list(&examples, answers, outputs_declared);
     let network = match (arguments.net.shape(), arguments.net_emulate) {
         (Some(_), Switch::On) => format!("{}, imitated on loopback", arguments.net.name),
@@ -109,15 +118,15 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
         identity.save(&place)?;
         jobs.push(Job {
             role,
-            artefact: artefact.clone(),
-            weights: (role == RoleName::ModelOwner).then(|| weights_file.to_owned()),
+            artefact: artefact.clone().into(),
+            weights: (role == RoleName::ModelOwner).then(|| weights_file.to_owned().into()),
             input: if role == RoleName::DataOwner { arguments.input.clone() } else { Vec::new() },
-            material: material.map(|dealt| dealt.join(file_name(role.role()))),
-            identity: place,
+            material: material.map(|dealt| dealt.join(file_name(role.role())).into()),
+            identity: place.into(),
             state: match material {
                 // What is used up must be remembered for as long as the files are there.
-                Some(dealt) => dealt.join(STATE).join(name),
-                None => directory.path().join(format!("{name}-state")),
+                Some(dealt) => dealt.join(STATE).join(name).into(),
+                None => directory.path().join(format!("{name}-state")).into(),
             },
             interpret: arguments.interpret,
             batch: arguments.batch.unwrap_or(1),
@@ -135,8 +144,21 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
 }
 
 /// The float network's outputs for each example.
-fn float(model: &Model, weights_file: &Path, given: &[Vec<Tensor>]) -> Result<Vec<Vec<Revealed>>> {
+fn float(
+    model: &Model,
+    weights_file: &Path,
+    examples: &[Example],
+    given: &[Vec<Tensor>],
+    terminal: &Terminal,
+) -> Result<Vec<Vec<Revealed>>> {
     let params = weights::load(weights_file, &model.artefact.graph)?.params;
     let evaluator = Evaluator::new(model.float_graph(), &params)?;
-    given.iter().map(|input| encoded::float_outputs(model, &evaluator, input)).collect()
+    let bar = Bar::new(terminal, given.len() as u64, "comparing with the float network");
+    let one = |(example, input): (&Example, &Vec<Tensor>)| {
+        bar.advance();
+        encoded::float_outputs(model, &evaluator, input).with_context(|| example.to_string())
+    };
+    let outputs = examples.iter().zip(given).map(one).collect();
+    bar.finish();
+    outputs
 }

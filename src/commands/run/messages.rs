@@ -2,11 +2,11 @@
 //! input and output.
 
 use std::ffi::OsString;
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result};
 use mpcc_runtime::{Progress, ProgressEvent, RoleReport};
 use serde::{Deserialize, Serialize};
 
@@ -14,19 +14,35 @@ use super::RoleName;
 use crate::outputs::Answer;
 use crate::terminal::write_out;
 
+/// A path as the system has it, which need not be text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AnyPath(OsString);
+
+impl AnyPath {
+    pub(super) fn path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+impl From<PathBuf> for AnyPath {
+    fn from(path: PathBuf) -> Self {
+        Self(path.into_os_string())
+    }
+}
+
 /// First line to a child: what to be. It names files and holds no secret but the data owner's texts, for the data owner.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Job {
     pub(super) role: RoleName,
-    pub(super) artefact: PathBuf,
+    pub(super) artefact: AnyPath,
     /// For the model owner.
-    pub(super) weights: Option<PathBuf>,
+    pub(super) weights: Option<AnyPath>,
     /// For the data owner.
     pub(super) input: Vec<OsString>,
     /// For a party whose correlated randomness comes from a file.
-    pub(super) material: Option<PathBuf>,
-    pub(super) identity: PathBuf,
-    pub(super) state: PathBuf,
+    pub(super) material: Option<AnyPath>,
+    pub(super) identity: AnyPath,
+    pub(super) state: AnyPath,
     pub(super) interpret: bool,
     pub(super) batch: u64,
     pub(super) in_memory: bool,
@@ -64,20 +80,16 @@ pub(super) enum Event {
 
 impl Event {
     /// Tells the parent; if it is gone, there is nobody left to tell.
-    pub(super) fn send(&self) {
-        if let Ok(mut line) = serde_json::to_string(self) {
-            line.push('\n');
-            let _ = write_out(&line);
-        }
+    pub(super) fn send(&self) -> Result<()> {
+        let mut line = serde_json::to_string(self).context("cannot tell the parent")?;
+        line.push('\n');
+        write_out(&line).context("cannot tell the parent")
     }
-}
 
-/// Writes a message to a child.
-pub(super) fn tell(child: &mut impl Write, message: &impl Serialize) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    child.write_all(&line)?;
-    child.flush()
+    /// The same for a moment of the session, which another follows.
+    fn send_in_passing(&self) {
+        let _ = self.send();
+    }
 }
 
 /// Tells the parent how far the session is, hops not more often than it can be seen.
@@ -96,16 +108,33 @@ impl ToParent {
 impl Progress for ToParent {
     fn event(&self, event: ProgressEvent) {
         match event {
-            ProgressEvent::Setup => Event::Setup.send(),
-            ProgressEvent::Offline { inference, .. } => Event::Offline { inference }.send(),
+            ProgressEvent::Setup => Event::Setup.send_in_passing(),
+            ProgressEvent::Offline { inference, .. } => Event::Offline { inference }.send_in_passing(),
             ProgressEvent::Hop { hop, inference, .. } => {
                 let Ok(mut last) = self.last.try_lock() else { return };
                 if last.elapsed() >= INTERVAL {
                     *last = Instant::now();
-                    Event::Hop { hop, inference }.send();
+                    Event::Hop { hop, inference }.send_in_passing();
                 }
             }
             ProgressEvent::Connected | ProgressEvent::Finished => {}
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_path_of_any_bytes_arrives_as_it_was() {
+        for bytes in [&b"caf\xe9/w.safetensors"[..], b"", b"a\nb", b"\xff\xfe\x80", "\u{e9}".as_bytes()] {
+            let path = AnyPath(OsString::from_vec(bytes.to_vec()));
+            let line = serde_json::to_string(&path).unwrap();
+            assert!(!line.contains('\n'));
+            assert_eq!(serde_json::from_str::<AnyPath>(&line).unwrap(), path);
         }
     }
 }

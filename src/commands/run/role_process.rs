@@ -14,7 +14,7 @@ use mpcc_runtime::{Endpoint, NoProgress, Progress};
 use serde::de::DeserializeOwned;
 
 use super::RoleName;
-use super::messages::{Event, Go, Job, ToParent};
+use super::messages::{AnyPath, Event, Go, Job, ToParent};
 use super::roles::{self, Meeting, Settings, Supplier};
 use crate::failure::{self, Bug, Said};
 use crate::model;
@@ -28,8 +28,11 @@ pub(crate) fn run() -> Result<()> {
         Ok(()) => Ok(()),
         Err(error) => {
             let status = failure::status(&error);
-            Event::Failed { status, message: failure::chain(&error) }.send();
-            Err(Said(status).into())
+            // Where that does not go through either, standard error says it.
+            match (Event::Failed { status, message: failure::chain(&error) }).send() {
+                Ok(()) => Err(Said(status).into()),
+                Err(_) => Err(error),
+            }
         }
     }
 }
@@ -56,14 +59,15 @@ fn receive<T: DeserializeOwned>(lines: &Receiver<String>) -> Result<T> {
 
 fn role(lines: &Receiver<String>) -> Result<()> {
     let job: Job = receive(lines)?;
-    let artefact = model::read_artefact(&job.artefact)?;
-    let prepared = roles::prepare(artefact, job.role, job.weights.as_deref(), &job.input, job.interpret, None)?;
-    let identity = Identity::load(&job.identity)?;
+    let artefact = model::read_artefact(job.artefact.path())?;
+    let weights = job.weights.as_ref().map(AnyPath::path);
+    let prepared = roles::prepare(artefact, job.role, weights, &job.input, job.interpret, None)?;
+    let identity = Identity::load(job.identity.path())?;
     let listener = match job.role {
         RoleName::DataOwner => None,
         RoleName::ModelOwner | RoleName::Dealer => Some(Listener::bind("127.0.0.1:0")?),
     };
-    Event::Ready { address: listener.as_ref().map(|l| l.local_addr().to_string()) }.send();
+    Event::Ready { address: listener.as_ref().map(|l| l.local_addr().to_string()) }.send()?;
     let go: Go = receive(lines)?;
 
     let peer = |role: RoleName| -> Result<Peer> {
@@ -83,11 +87,11 @@ fn role(lines: &Receiver<String>) -> Result<()> {
                 None => Endpoint::Connect(go.model_owner),
             },
             supplier: match (job.material, go.dealer) {
-                (Some(file), _) => Supplier::File(file),
+                (Some(file), _) => Supplier::File(file.path().to_owned()),
                 (None, Some(address)) => Supplier::Dealer { peer: peer(RoleName::Dealer)?, address },
                 (None, None) => return Err(Bug("neither a dealer nor a file".to_owned()).into()),
             },
-            state: job.state,
+            state: job.state.path().to_owned(),
         },
     };
     let shape = job.shape.map(|(round_trip, bytes_per_second)| NetworkShape {
@@ -107,6 +111,5 @@ fn role(lines: &Receiver<String>) -> Result<()> {
     };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };
     let done = roles::session(prepared, identity, meeting, &settings, progress)?;
-    Event::Done { report: Box::new(done.report), answers: done.answers }.send();
-    Ok(())
+    Event::Done { report: Box::new(done.report), answers: done.answers }.send()
 }

@@ -16,6 +16,7 @@ use mpcc_program::code::{MapExecutor, RoleCode};
 use mpcc_program::gates;
 use mpcc_program::interpret::Interpreter;
 use mpcc_protocols::{CheckedCode, OutputWords};
+use mpcc_runtime::data_owner::Inputs;
 use mpcc_runtime::dealer::{self, DealerConfig};
 use mpcc_runtime::material::MaterialFile;
 use mpcc_runtime::{
@@ -39,21 +40,21 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// What a role owns.
 enum Data {
     Weights(Vec<Vec<u64>>),
-    Inputs(Vec<Vec<Vec<u64>>>),
+    Inputs(Inputs<'static>),
     Nothing,
 }
 
 /// A role that is ready to meet the others: everything that can be wrong with its own files was found.
 pub(super) struct Prepared {
     /// What all roles run.
-    pub(super) artefact: Artefact,
+    pub(super) artefact: Arc<Artefact>,
     program: RoleProgram,
     data: Data,
     /// Where the inputs came from, for each inference.
     pub(super) examples: Vec<Example>,
 }
 
-/// Loads and encodes what the role owns, and makes its code. Remarks on the inputs go to `terminal`.
+/// Loads what the role owns, checks that it can be encoded, and makes its code. Remarks on the inputs go to `terminal`.
 pub(super) fn prepare(
     artefact: Artefact,
     role: RoleName,
@@ -62,21 +63,29 @@ pub(super) fn prepare(
     interpret: bool,
     terminal: Option<&Terminal>,
 ) -> Result<Prepared> {
-    let mut examples = Vec::new();
-    let data = match role {
+    let (mut weights, mut examples, mut given) = (Vec::new(), Vec::new(), Vec::new());
+    match role {
         RoleName::ModelOwner => {
             let file = weights_file.ok_or_else(|| Bug("a model owner without weights".to_owned()))?;
             let params = weights::load(file, &artefact.graph)?.params;
-            Data::Weights(encoded::words(encoded::weights(&artefact, params)?))
+            weights = encoded::words(encoded::weights(&artefact, params)?);
         }
         RoleName::DataOwner => {
             examples = inputs::examples(input, &artefact.graph)?;
-            let given = examples::load(&examples, &artefact.graph, artefact.tokenizer.as_deref(), terminal)?;
-            Data::Inputs(encoded::batch(&artefact, &examples, &given)?)
+            given = examples::load(&examples, &artefact.graph, artefact.tokenizer.as_deref(), terminal)?;
+        }
+        RoleName::Dealer => {}
+    }
+    let program = program(&artefact, role, interpret)?;
+    let artefact = Arc::new(artefact);
+    let data = match role {
+        RoleName::ModelOwner => Data::Weights(weights),
+        RoleName::DataOwner => {
+            let encode = encoded::batch(Arc::clone(&artefact), examples.clone(), given);
+            Data::Inputs(Inputs::checked(&program, examples.len() as u64, encode)?)
         }
         RoleName::Dealer => Data::Nothing,
     };
-    let program = program(&artefact, role, interpret)?;
     Ok(Prepared { artefact, program, data, examples })
 }
 

@@ -1,6 +1,6 @@
 //! What is named on a command line, as one example for each inference.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -68,13 +68,13 @@ pub fn examples(arguments: &[OsString], graph: &Graph) -> Result<Vec<Example>, I
     for argument in arguments {
         let path = Path::new(argument);
         let written = argument.to_str().filter(|_| !path.exists());
-        let assigned = written.and_then(|text| text.split_once('=')).filter(|(name, _)| is_name(name));
+        let assigned = assignment(argument).filter(|(name, _)| is_name(name) && !path.exists());
         match (assigned, written) {
             (Some((name, file)), _) if graph.inputs.iter().any(|input| input.name == name) => {
                 if named.iter().any(|(other, _)| other == name) {
                     return Err(InputError::GivenTwice { name: name.to_owned() });
                 }
-                named.push((name.to_owned(), file.into()));
+                named.push((name.to_owned(), file));
             }
             (Some((name, _)), Some(text)) if graph.tokenizer.is_none() => {
                 return Err(InputError::UnknownInput {
@@ -101,6 +101,21 @@ pub fn examples(arguments: &[OsString], graph: &Graph) -> Result<Vec<Example>, I
 /// Names of a graph's inputs.
 pub(super) fn names(graph: &Graph) -> Vec<String> {
     graph.inputs.iter().map(|input| input.name.clone()).collect()
+}
+
+/// `NAME=FILE`, where the name of a file need not be text.
+#[cfg(unix)]
+fn assignment(argument: &OsStr) -> Option<(&str, PathBuf)> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = argument.as_bytes();
+    let (name, file) = bytes.split_at(bytes.iter().position(|byte| *byte == b'=')?);
+    Some((std::str::from_utf8(name).ok()?, PathBuf::from(OsStr::from_bytes(&file[1..]))))
+}
+
+#[cfg(not(unix))]
+fn assignment(argument: &OsStr) -> Option<(&str, PathBuf)> {
+    let (name, file) = argument.to_str()?.split_once('=')?;
+    Some((name, file.into()))
 }
 
 fn is_name(text: &str) -> bool {

@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use zeroize::Zeroize;
+
 use crate::duplex::SessionTag;
 use crate::error::LinkError;
+use crate::frame::{HEADER_BYTES, too_long};
 
 /// How long a failed send waits for the reader to find out whether the peer left in good order.
 const VERDICT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -49,13 +52,52 @@ pub(super) struct Outgoing {
     pub(super) kind: u8,
     pub(super) session: SessionTag,
     pub(super) payload: Vec<u8>,
+    /// Wiped when it has left, or is thrown away.
+    pub(super) secret: bool,
     pub(super) queued_at: Instant,
+}
+
+impl Outgoing {
+    /// The memory of a message that has left.
+    pub(super) fn spent(mut self) -> Vec<u8> {
+        self.wipe();
+        std::mem::take(&mut self.payload)
+    }
+
+    fn wipe(&mut self) {
+        if self.secret {
+            self.payload.as_mut_slice().zeroize();
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.wipe();
+    }
 }
 
 pub(super) struct Incoming {
     pub(super) kind: u8,
     pub(super) session: SessionTag,
     pub(super) payload: Vec<u8>,
+}
+
+/// What the caller waits for.
+#[derive(Clone, Copy)]
+struct Due {
+    kind: u8,
+    most: u64,
+}
+
+/// What becomes of a frame whose header has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Take,
+    /// This end takes no more.
+    ThrowAway,
+    /// The link has ended.
+    Leave,
 }
 
 #[derive(Default)]
@@ -72,6 +114,9 @@ struct Outbox {
 struct Inbox {
     queue: VecDeque<Incoming>,
     bytes: u64,
+    /// How many bytes may lie here that nobody has asked for yet.
+    room: u64,
+    due: Option<Due>,
     /// This end takes no more; what still comes is thrown away.
     stop: bool,
     ended: Option<End>,
@@ -84,9 +129,9 @@ pub(super) struct Shared {
     outbox_changed: Condvar,
     inbox: Mutex<Inbox>,
     inbox_changed: Condvar,
-    /// Grows whenever the socket takes bytes.
+    /// Bytes that the socket took.
     pub(super) sending: AtomicU64,
-    /// Grows whenever payload arrives.
+    /// Bytes of payload that arrived.
     pub(super) receiving: AtomicU64,
     pub(super) keepalive_sent: AtomicU64,
     /// Memory of messages that were sent or read: fresh pages cost more than what is done with a message.
@@ -105,7 +150,10 @@ pub(super) enum Task {
     Leave,
 }
 
-/// A time limit that starts anew whenever a progress counter has moved.
+/// Less than this within a time limit is no progress but a trickle.
+pub(super) const PROGRESS_BYTES: u64 = 16 << 10;
+
+/// A time limit that starts anew whenever a counter has moved by [`PROGRESS_BYTES`].
 struct Patience<'a> {
     progress: &'a AtomicU64,
     seen: u64,
@@ -121,11 +169,28 @@ impl<'a> Patience<'a> {
     /// How long to wait before asking again; `None` when patience has run out.
     fn remaining(&mut self) -> Option<Duration> {
         let seen = self.progress.load(Ordering::Relaxed);
-        if seen != self.seen {
+        if seen - self.seen >= PROGRESS_BYTES {
             (self.seen, self.since) = (seen, Instant::now());
         }
         Some(self.limit.saturating_sub(self.since.elapsed())).filter(|remaining| !remaining.is_zero())
     }
+}
+
+impl Due {
+    fn allows(self, kind: u8, length: u64) -> Result<(), String> {
+        if kind != self.kind {
+            return Err(format!("sent a message of kind {kind} where kind {} was due", self.kind));
+        }
+        if length > self.most {
+            return Err(too_long(kind, length, self.most));
+        }
+        Ok(())
+    }
+}
+
+/// What a queued message takes, the frame around it included: empty ones take memory too.
+fn held(length: u64) -> u64 {
+    length.saturating_add(HEADER_BYTES as u64)
 }
 
 /// The state stays usable after a panic elsewhere: every change of it is a single step.
@@ -161,18 +226,11 @@ impl Shared {
     }
 
     /// The caller's side of sending.
-    pub(super) fn push(
-        &self,
-        kind: u8,
-        session: SessionTag,
-        payload: Vec<u8>,
-        queue_bytes: u64,
-        idle_timeout: Duration,
-    ) -> Result<(), End> {
+    pub(super) fn push(&self, mut outgoing: Outgoing, queue_bytes: u64, idle_timeout: Duration) -> Result<(), End> {
         if let Some(end) = lock(&self.inbox).ended.clone() {
             return Err(end);
         }
-        let length = payload.len() as u64;
+        let length = outgoing.payload.len() as u64;
         let mut patience = Patience::new(&self.sending, idle_timeout);
         let mut outbox = lock(&self.outbox);
         loop {
@@ -191,7 +249,8 @@ impl Shared {
         }
         outbox.bytes += length;
         outbox.frames += 1;
-        outbox.queue.push_back(Outgoing { kind, session, payload, queued_at: Instant::now() });
+        outgoing.queued_at = Instant::now();
+        outbox.queue.push_back(outgoing);
         self.outbox_changed.notify_all();
         Ok(())
     }
@@ -210,8 +269,8 @@ impl Shared {
         inbox.ended.clone().unwrap_or(writer)
     }
 
-    /// The caller's side of receiving. A frame of another kind or session ends the link.
-    pub(super) fn pop(&self, kind: u8, session: SessionTag, idle_timeout: Duration) -> Result<Vec<u8>, End> {
+    /// The caller's side of receiving. A frame of another kind or session, or a longer one, ends the link.
+    pub(super) fn pop(&self, kind: u8, most: u64, session: SessionTag, idle_timeout: Duration) -> Result<Vec<u8>, End> {
         let mut patience = Patience::new(&self.receiving, idle_timeout);
         let mut inbox = lock(&self.inbox);
         let frame = loop {
@@ -222,15 +281,19 @@ impl Shared {
                 return Err(end.clone());
             }
             let Some(remaining) = patience.remaining() else {
+                inbox.due = None;
                 return Err(End::TimedOut("to send", idle_timeout));
             };
+            inbox.due = Some(Due { kind, most });
+            self.inbox_changed.notify_all();
             inbox = wait(&self.inbox_changed, inbox, remaining);
         };
-        inbox.bytes -= frame.payload.len() as u64;
+        inbox.due = None;
+        inbox.bytes -= held(frame.payload.len() as u64);
         let complaint = if frame.session != session {
             format!("sent a message of session {} in session {session}", frame.session)
-        } else if frame.kind != kind {
-            format!("sent a message of kind {} where kind {kind} was due", frame.kind)
+        } else if let Err(complaint) = (Due { kind, most }).allows(frame.kind, frame.payload.len() as u64) {
+            complaint
         } else {
             self.inbox_changed.notify_all();
             return Ok(frame.payload);
@@ -284,22 +347,52 @@ impl Shared {
         self.outbox_changed.notify_all();
     }
 
-    /// The reader hands over a frame, waiting for room; `false` when the link has ended.
-    pub(super) fn deliver(&self, incoming: Incoming, queue_bytes: u64) -> bool {
-        let length = incoming.payload.len() as u64;
+    /// How many bytes the reader may receive from now on that nobody has asked for yet.
+    pub(super) fn receive_ahead(&self, bytes: u64) {
+        lock(&self.inbox).room = bytes;
+        self.inbox_changed.notify_all();
+    }
+
+    /// The reader asks before it receives a payload, and waits until there is room for it or the caller waits for it:
+    /// the length that a header announces takes no memory that was not allowed.
+    pub(super) fn admit(&self, kind: u8, length: u64) -> Result<Verdict, End> {
         let mut inbox = lock(&self.inbox);
-        while !inbox.stop && inbox.ended.is_none() && !inbox.queue.is_empty() && inbox.bytes + length > queue_bytes {
+        loop {
+            if inbox.ended.is_some() {
+                return Ok(Verdict::Leave);
+            }
+            if inbox.stop {
+                return Ok(Verdict::ThrowAway);
+            }
+            if inbox.bytes + held(length) <= inbox.room {
+                return Ok(Verdict::Take);
+            }
+            // With nothing queued before it, this is the frame that the caller waits for.
+            if let Some(due) = inbox.due.filter(|_| inbox.queue.is_empty()) {
+                return due.allows(kind, length).map(|()| Verdict::Take).map_err(End::Misbehaved);
+            }
             inbox = self.inbox_changed.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The reader hands over a frame that was admitted; `false` when the link has ended.
+    pub(super) fn deliver(&self, incoming: Incoming) -> bool {
+        let mut inbox = lock(&self.inbox);
         if inbox.ended.is_some() {
             return false;
         }
         if !inbox.stop {
-            inbox.bytes += length;
+            inbox.bytes += held(incoming.payload.len() as u64);
             inbox.queue.push_back(incoming);
             self.inbox_changed.notify_all();
         }
         true
+    }
+
+    /// Frames that wait for the caller.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.inbox).queue.len()
     }
 
     pub(super) fn reader_ended(&self, end: End) {

@@ -1,15 +1,18 @@
-//! The reading thread of a link: checks each frame before it allocates for it, and tells a goodbye from a loss.
+//! The reading thread of a link: takes no frame that is not due, cuts off whoever trickles, and tells a goodbye from a loss.
 
 use std::io::{self, Read};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::LinkOptions;
-use super::queues::{End, Incoming, Shared};
+use super::queues::{End, Incoming, PROGRESS_BYTES, Shared, Verdict};
 use crate::frame::{BYE, HEADER_BYTES, HEARTBEAT, decode};
 use crate::tls::{Breaker, TlsReader};
 
 /// The most memory that an announced length alone can claim; beyond it, memory follows what has arrived.
 const TRUSTED_BYTES: usize = 16 << 20;
+/// What is thrown away is received in pieces of this size.
+const PIECE_BYTES: u64 = 64 << 10;
 
 pub(super) fn run(mut reader: TlsReader, shared: &Shared, options: &LinkOptions, outgoing: &Breaker) {
     let end = match receive(&mut reader, shared, options) {
@@ -25,7 +28,11 @@ fn receive(reader: &mut TlsReader, shared: &Shared, options: &LinkOptions) -> Re
     let mut sequence = 0;
     loop {
         let mut header = [0; HEADER_BYTES];
-        match fill(reader, &mut header, options, &mut || ())? {
+        let (first, rest) = header.split_at_mut(1);
+        // Between frames a peer may be silent for as long as it says that it is alive; within one it may not.
+        let began = fill(reader, first, &mut Pace::new(None), options, None)?;
+        let mut pace = Pace::new(Some(options.idle_timeout));
+        match began + fill(reader, if began == 0 { &mut [] } else { rest }, &mut pace, options, None)? {
             HEADER_BYTES => {}
             0 => return Err(End::Lost("it ended without a goodbye".to_owned())),
             _ => {
@@ -39,9 +46,16 @@ fn receive(reader: &mut TlsReader, shared: &Shared, options: &LinkOptions) -> Re
             BYE => return Ok(End::Closed),
             _ => {}
         }
+        match shared.admit(header.kind, header.length)? {
+            Verdict::Take => {}
+            Verdict::ThrowAway => {
+                throw_away(reader, header.length, options)?;
+                continue;
+            }
+            Verdict::Leave => return Ok(End::Closed),
+        }
         let payload = receive_payload(reader, header.length, shared, options)?;
-        let incoming = Incoming { kind: header.kind, session: header.session, payload };
-        if !shared.deliver(incoming, options.queue_bytes) {
+        if !shared.deliver(Incoming { kind: header.kind, session: header.session, payload }) {
             return Ok(End::Closed);
         }
     }
@@ -57,13 +71,11 @@ fn receive_payload(
     let mut payload = shared.spare(length.min(TRUSTED_BYTES));
     payload.resize(length.min(TRUSTED_BYTES), 0);
     let mut filled = 0;
-    let mut progress = || {
-        shared.receiving.fetch_add(1, Ordering::Relaxed);
-    };
+    let mut pace = Pace::new(Some(options.idle_timeout));
     loop {
-        filled += fill(reader, &mut payload[filled..], options, &mut progress)?;
+        filled += fill(reader, &mut payload[filled..], &mut pace, options, Some(shared))?;
         if filled < payload.len() {
-            return Err(End::Misbehaved(format!("ended after {filled} bytes of a message of {length}")));
+            return Err(cut_short(filled as u64, length as u64));
         }
         if filled == length {
             return Ok(payload);
@@ -72,12 +84,58 @@ fn receive_payload(
     }
 }
 
-/// Fills the buffer; fewer bytes come back only when the peer ended its stream in good order.
+/// Receives what nobody wants any more, so that the peer can say goodbye.
+fn throw_away(reader: &mut TlsReader, length: u64, options: &LinkOptions) -> Result<(), End> {
+    let mut piece = vec![0; length.min(PIECE_BYTES) as usize];
+    let mut pace = Pace::new(Some(options.idle_timeout));
+    let mut left = length;
+    while left > 0 {
+        let due = left.min(PIECE_BYTES) as usize;
+        let received = fill(reader, &mut piece[..due], &mut pace, options, None)?;
+        left -= received as u64;
+        if received < due {
+            return Err(cut_short(length - left, length));
+        }
+    }
+    Ok(())
+}
+
+fn cut_short(received: u64, length: u64) -> End {
+    End::Misbehaved(format!("ended after {received} bytes of a message of {length}"))
+}
+
+/// A frame that has begun goes on: [`PROGRESS_BYTES`] within every time limit, or to its end.
+struct Pace {
+    limit: Option<Duration>,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(limit: Option<Duration>) -> Self {
+        Pace { limit, since: Instant::now(), bytes: 0 }
+    }
+
+    fn received(&mut self, bytes: usize) -> Result<(), End> {
+        self.bytes += bytes as u64;
+        if self.bytes >= PROGRESS_BYTES {
+            (self.since, self.bytes) = (Instant::now(), 0);
+        }
+        match self.limit {
+            Some(limit) if self.since.elapsed() > limit => Err(End::TimedOut("to go on with a message", limit)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Fills the buffer; fewer bytes come back only when the peer ended its stream in good order. What arrives is counted
+/// as payload where `payload_of` is given.
 fn fill(
     reader: &mut TlsReader,
     buffer: &mut [u8],
+    pace: &mut Pace,
     options: &LinkOptions,
-    progress: &mut impl FnMut(),
+    payload_of: Option<&Shared>,
 ) -> Result<usize, End> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -85,9 +143,14 @@ fn fill(
             Ok(0) => break,
             Ok(read) => {
                 filled += read;
-                progress();
+                if let Some(shared) = payload_of {
+                    shared.receiving.fetch_add(read as u64, Ordering::Relaxed);
+                }
+                if filled < buffer.len() {
+                    pace.received(read)?;
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => pace.received(0)?,
             Err(error) => return Err(describe(&error, options)),
         }
     }

@@ -1,5 +1,7 @@
 //! Misbehaving and dying peers, played by hand on the raw halves of a link.
 
+mod limits;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,9 @@ use crate::connect::connect_halves;
 use crate::frame::{Header, encode};
 use crate::tls::TlsWriter;
 use crate::{Identity, Listener, Peer};
+
+/// Longer than anything that is sent here.
+const MOST: usize = 1 << 20;
 
 /// A peer that follows no rules unless the test does.
 struct RawPeer {
@@ -22,7 +27,7 @@ impl RawPeer {
     }
 
     fn write(&mut self, header: &Header, payload: &[u8]) {
-        self.writer.write_frame(&encode(header), payload, |_, _| Ok(()), || ()).unwrap();
+        self.writer.write_frame(&encode(header), payload, |_, _| Ok(()), |_| ()).unwrap();
     }
 }
 
@@ -65,8 +70,8 @@ fn an_honest_raw_peer_is_understood() {
     raw.write(&Header { kind: HEARTBEAT, ..raw.header(0) }, &[]);
     raw.write(&Header { length: 5, ..raw.header(1) }, b"hello");
     raw.write(&Header { kind: BYE, ..raw.header(2) }, &[]);
-    assert_eq!(link.recv(1).unwrap(), b"hello");
-    assert_eq!(link.recv(1), Err(LinkError::Closed { peer: "the dealer".to_owned() }));
+    assert_eq!(link.recv(1, MOST).unwrap(), b"hello");
+    assert_eq!(link.recv(1, MOST), Err(LinkError::Closed { peer: "the dealer".to_owned() }));
     assert!(matches!(link.send(1, Vec::new()), Err(LinkError::Closed { .. })));
 }
 
@@ -74,7 +79,7 @@ fn an_honest_raw_peer_is_understood() {
 fn a_frame_of_another_session_is_refused() {
     let (mut link, mut raw) = link_to_raw_peer(&LinkOptions::default());
     raw.write(&Header { session: SessionTag([9; 16]), ..raw.header(0) }, &[]);
-    assert!(misbehaviour(link.recv(1)).contains("session 0909"));
+    assert!(misbehaviour(link.recv(1, MOST)).contains("session 0909"));
     assert!(matches!(link.send(1, Vec::new()), Err(LinkError::Misbehaved { .. })));
 }
 
@@ -84,8 +89,8 @@ fn replayed_and_skipped_frames_are_refused() {
         let (mut link, mut raw) = link_to_raw_peer(&LinkOptions::default());
         raw.write(&raw.header(0), &[]);
         raw.write(&raw.header(second), &[]);
-        assert_eq!(link.recv(1).unwrap(), Vec::<u8>::new());
-        assert!(misbehaviour(link.recv(1)).contains("where frame 1 was due"));
+        assert_eq!(link.recv(1, MOST).unwrap(), Vec::<u8>::new());
+        assert!(misbehaviour(link.recv(1, MOST)).contains("where frame 1 was due"));
     }
 }
 
@@ -95,15 +100,15 @@ fn an_oversize_length_is_refused_before_anything_is_allocated() {
         let options = LinkOptions { max_frame_bytes: 1 << 20, ..LinkOptions::default() };
         let (mut link, mut raw) = link_to_raw_peer(&options);
         raw.write(&Header { length, ..raw.header(0) }, &[]);
-        assert!(misbehaviour(link.recv(1)).contains("more than the limit"));
+        assert!(misbehaviour(link.recv(1, MOST)).contains("more than the limit"));
     }
 }
 
 #[test]
 fn garbage_in_place_of_a_header_is_refused() {
     let (mut link, mut raw) = link_to_raw_peer(&LinkOptions::default());
-    raw.writer.write_frame(&[0xff; 40], &[], |_, _| Ok(()), || ()).unwrap();
-    assert!(misbehaviour(link.recv(1)).contains("does not begin"));
+    raw.writer.write_frame(&[0xff; 40], &[], |_, _| Ok(()), |_| ()).unwrap();
+    assert!(misbehaviour(link.recv(1, MOST)).contains("does not begin"));
 }
 
 #[test]
@@ -111,7 +116,7 @@ fn a_frame_cut_short_in_good_order_is_misbehaviour() {
     let (mut link, mut raw) = link_to_raw_peer(&LinkOptions::default());
     raw.write(&Header { length: 100_000, ..raw.header(0) }, &[3; 99_999]);
     raw.writer.finish().unwrap();
-    assert!(misbehaviour(link.recv(1)).contains("99999 bytes of a message of 100000"));
+    assert!(misbehaviour(link.recv(1, MOST)).contains("99999 bytes of a message of 100000"));
 }
 
 #[test]
@@ -119,7 +124,7 @@ fn a_frame_cut_short_by_death_is_a_loss() {
     let (mut link, mut raw) = link_to_raw_peer(&LinkOptions::default());
     raw.write(&Header { length: 100_000, ..raw.header(0) }, &[3; 99_999]);
     drop(raw);
-    let error = link.recv(1).unwrap_err();
+    let error = link.recv(1, MOST).unwrap_err();
     assert!(matches!(error, LinkError::Lost { .. }), "{error}");
     assert_eq!(error.exit_class().status(), 4);
 }
@@ -129,8 +134,8 @@ fn a_wrong_kind_is_refused_and_ends_the_link() {
     let (mut link, mut raw) = link_to_raw_peer(&LinkOptions::default());
     raw.write(&Header { kind: 2, ..raw.header(0) }, &[]);
     raw.write(&raw.header(1), &[]);
-    assert!(misbehaviour(link.recv(1)).contains("kind 2 where kind 1"));
-    misbehaviour(link.recv(1));
+    assert!(misbehaviour(link.recv(1, MOST)).contains("kind 2 where kind 1"));
+    misbehaviour(link.recv(1, MOST));
 }
 
 #[test]
@@ -141,7 +146,7 @@ fn a_killed_peer_is_noticed_at_once() {
         thread::sleep(Duration::from_millis(100));
         drop(raw);
     });
-    let error = link.recv(1).unwrap_err();
+    let error = link.recv(1, MOST).unwrap_err();
     assert!(matches!(error, LinkError::Lost { .. }), "{error}");
     assert!(start.elapsed() < Duration::from_secs(2));
     killer.join().unwrap();
@@ -152,7 +157,7 @@ fn a_killed_peer_is_noticed_at_once() {
 fn a_silent_peer_is_noticed_after_the_silence_limit() {
     let (mut link, _raw) = link_to_raw_peer(&quick());
     let start = Instant::now();
-    let error = link.recv(1).unwrap_err();
+    let error = link.recv(1, MOST).unwrap_err();
     assert!(error.to_string().contains("not a sign of life"), "{error}");
     assert!(start.elapsed() > Duration::from_millis(500) && start.elapsed() < Duration::from_secs(5));
 }

@@ -30,11 +30,14 @@ pub(super) fn run(mut writer: TlsWriter, shared: &Shared, options: &LinkOptions)
                         false => Ok(()),
                     }
                 };
-                let sent = writer.write_frame(&encode(&header), &outgoing.payload, before, || progress(shared));
+                let sent = writer.write_frame(&encode(&header), &outgoing.payload, before, |n| progress(shared, n));
+                if outgoing.secret {
+                    writer.forget();
+                }
                 // Freeing a large payload takes a while, so whoever waits for the frame is told first.
                 if sent.is_ok() {
                     shared.transmitted(length);
-                    shared.recycle(outgoing.payload);
+                    shared.recycle(outgoing.spent());
                 }
                 sent
             }
@@ -58,11 +61,11 @@ pub(super) fn run(mut writer: TlsWriter, shared: &Shared, options: &LinkOptions)
 
 fn write_control(writer: &mut TlsWriter, shared: &Shared, kind: u8, sequence: u64) -> io::Result<()> {
     let header = Header { session: SessionTag::default(), sequence, kind, length: 0 };
-    writer.write_frame(&encode(&header), &[], |_, _| Ok(()), || progress(shared))?;
+    writer.write_frame(&encode(&header), &[], |_, _| Ok(()), |n| progress(shared, n))?;
     shared.keepalive_sent.fetch_add(wire_bytes(0), Ordering::Relaxed);
     Ok(())
 }
 
-fn progress(shared: &Shared) {
-    shared.sending.fetch_add(1, Ordering::Relaxed);
+fn progress(shared: &Shared, bytes: usize) {
+    shared.sending.fetch_add(bytes as u64, Ordering::Relaxed);
 }
