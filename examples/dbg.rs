@@ -1,6 +1,6 @@
 //! dbg
-use std::collections::BTreeMap;
 use mpcc::compiler::{compile, evaluate::Evaluator, lower::LowerOptions, ranges::Ranges, value_ranges};
+use std::collections::BTreeMap;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let dir = std::path::Path::new(&args[1]);
@@ -19,10 +19,25 @@ fn main() {
     let mut hist: BTreeMap<i32, usize> = BTreeMap::new();
     for (i, n) in graph.nodes.iter().enumerate() {
         let s = seen(mpcc::compiler::graph::NodeId(i as u32));
-        if n.ty.visibility != mpcc::compiler::graph::Visibility::Shared { continue }
+        if n.ty.visibility != mpcc::compiler::graph::Visibility::Shared {
+            continue;
+        }
         let d = bits(relied[i].entries) - bits(s.observed);
         *hist.entry(d.ceil() as i32).or_default() += 1;
-        println!("{:4} {:?} {:40} obs {:6.1} old {:6.1} proved {:6.1} relied {:6.1} diff {:5.1} {:?} arg {:?} chk {:?}", i, n.ty.shape.as_slice(), n.path, bits(s.observed), bits(s.proved), bits(proved[i]), bits(relied[i].entries), d, format!("{:?}", n.op).chars().take(60).collect::<String>(), relied[i].argument.map(|c| (c.low, c.high, c.below, c.above, c.zero)), relied[i].checked.map(|c| (c.low, c.high, c.below, c.above)));
+        println!(
+            "{:4} {:?} {:40} obs {:6.1} old {:6.1} proved {:6.1} relied {:6.1} diff {:5.1} {:?} arg {:?} chk {:?}",
+            i,
+            n.ty.shape.as_slice(),
+            n.path,
+            bits(s.observed),
+            bits(s.proved),
+            bits(proved[i]),
+            bits(relied[i].entries),
+            d,
+            format!("{:?}", n.op).chars().take(60).collect::<String>(),
+            relied[i].argument.map(|c| (c.low, c.high, c.below, c.above, c.zero)),
+            relied[i].checked.map(|c| (c.low, c.high, c.below, c.above))
+        );
     }
     println!("{hist:?}");
 }

@@ -46,7 +46,8 @@ pub(crate) struct DeclaredRanges {
 impl DeclaredRanges {
     /// Of a graph, which is that of a source unless it comes from an artefact.
     pub(crate) fn new(graph: &Graph, source: Option<&Source>) -> Self {
-        let nodes: Vec<NodeId> = (0..).map(NodeId).zip(&graph.nodes).filter(|(_, n)| n.assumed.is_some()).map(|(id, _)| id).collect();
+        let nodes: Vec<NodeId> =
+            (0..).map(NodeId).zip(&graph.nodes).filter(|(_, n)| n.assumed.is_some()).map(|(id, _)| id).collect();
         let line = |id: NodeId| {
             let (text, span) = (&source?.text, graph.node(id).span?);
             Some(text.get(..span.start)?.lines().count().max(1))
@@ -75,7 +76,8 @@ impl DeclaredRanges {
         let values = network.run(input, Wanted::Only(&self.nodes))?;
         for (node, seen) in self.nodes.iter().zip(&mut self.seen) {
             let data = &values[*node].data;
-            let ends = data.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)));
+            let ends =
+                data.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)));
             seen.found = (seen.found.0.min(ends.0), seen.found.1.max(ends.1));
             seen.of += 1;
             seen.inputs += usize::from(ends.0 < seen.declared.0 || ends.1 > seen.declared.1);

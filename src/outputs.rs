@@ -24,7 +24,9 @@ impl Answer {
             return Answer::Withheld;
         }
         let outputs = program.outputs.iter().zip(integers);
-        Answer::Given(outputs.map(|(output, integers)| Revealed::new(output, encode::decode(output, integers))).collect())
+        Answer::Given(
+            outputs.map(|(output, integers)| Revealed::new(output, encode::decode(output, integers))).collect(),
+        )
     }
 
     /// The outputs; none if they are withheld.

@@ -66,7 +66,9 @@ impl RangeOptions {
             return Err(Usage("--ranges names two files; give one".to_owned()).into());
         }
         if file.is_some() && !self.calibrate.is_empty() {
-            return Err(Usage("--ranges FILE and --calibrate both say what was seen; give one of them".to_owned()).into());
+            return Err(
+                Usage("--ranges FILE and --calibrate both say what was seen; give one of them".to_owned()).into()
+            );
         }
         Ok(file)
     }
@@ -79,7 +81,10 @@ impl RangeOptions {
         });
         let basis = words.next().unwrap_or_default();
         if words.any(|word| word != basis) {
-            return Err(Usage("--ranges says two different things; give one of guarded, proved and observed".to_owned()).into());
+            return Err(Usage(
+                "--ranges says two different things; give one of guarded, proved and observed".to_owned(),
+            )
+            .into());
         }
         Ok(basis)
     }

@@ -9,6 +9,8 @@ mod compositions;
 mod examples;
 #[path = "models/fusing.rs"]
 mod fusing;
+#[path = "models/guards.rs"]
+mod guards;
 #[path = "models/library.rs"]
 mod library;
 #[path = "models/pipeline.rs"]

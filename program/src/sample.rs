@@ -119,6 +119,7 @@ pub(crate) fn program() -> Program {
     let (cosines, sines) = (vec![0], vec![300, 0, -20]);
     let gate = Gate::TrigSeries { source: s, period_bits: 14, table_fraction: 10, cosines, sines };
     push(&mut p, "odd", (Share, &[2, 2]), (40, 20, 21), gate);
+    push(&mut p, "low", (Wire, &[2, 2]), (10, 6, 9), Gate::Reduce { source: s, truncate: 4 });
     push(&mut p, "square", (Share, &[2, 3]), (44, 20, 38), Gate::Square { source: z });
     push(&mut p, "product", (Share, &[2, 3]), (28, 24, 42), Gate::Hadamard { left: n, right: y });
     push(&mut p, "mask", (Share, &[2, 2]), (64, 10, 11), Gate::ClientShare { input: 1 });

@@ -17,9 +17,9 @@ use mpcc_protocols::SessionSeed;
 use mpcc_protocols::ideal::{self, Coins, Ranges};
 use serde::Serialize;
 
+use crate::declared::{Declared, DeclaredRanges};
 use crate::encoded;
 use crate::examples;
-use crate::declared::{Declared, DeclaredRanges};
 use crate::failure::{Said, Usage, WITHHELD};
 use crate::files;
 use crate::machine::MachineOptions;

@@ -8,7 +8,7 @@ use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc::compiler::graph::{Element, Graph};
 use mpcc::compiler::lower::LowerOptions;
 use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions, RowTables, Softmax};
-use mpcc::compiler::ranges::Ranges;
+use mpcc::compiler::ranges::{Basis, Ranges};
 use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
 use mpcc::program::code::{Role, RoleCode};
@@ -33,6 +33,12 @@ pub(crate) struct Compiled {
 pub(crate) struct Inference {
     pub(crate) encoded: Vec<Vec<i64>>,
     pub(crate) float: Vec<Vec<f64>>,
+}
+
+/// An input as the float network and as the program evaluate it.
+pub(crate) struct Evaluated {
+    pub(crate) float: Vec<Vec<f64>>,
+    pub(crate) ideal: Ideal,
 }
 
 impl Inference {
@@ -73,6 +79,17 @@ pub(crate) fn compile_calibrated(source: &str, seed: u64, inputs: impl Fn(&Graph
     let inputs = inputs(&rewritten.graph);
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).expect("finite values");
     finish(source, rewritten.graph, &ranges, params, comparison(source))
+}
+
+/// Calibrated on sixteen inputs, with what the program relies on.
+pub(crate) fn compile_on(source: &str, seed: u64, basis: Basis, inputs: fn(&Graph, u64) -> Vec<Tensor>) -> Compiled {
+    let rewritten = rewritten(source);
+    let params = generated(&rewritten.lowered, &rewritten.graph, seed);
+    let inputs: Vec<Vec<Tensor>> = (0..16).map(|i| inputs(&rewritten.graph, i)).collect();
+    let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).expect("finite values");
+    let options = PlanOptions { basis, ..options(source, comparison(source)) };
+    let artefact = assemble_with(source, &rewritten.graph, &ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
+    with_weights(source, rewritten.graph, artefact, params)
 }
 
 /// As [`compile_calibrated`], for models that may be refused for their ranges.
@@ -203,6 +220,19 @@ impl Compiled {
             Coins::new(SessionSeed::take(&mut p0).inference(index), SessionSeed::take(&mut p1).inference(index));
         ideal::evaluate(&self.program, &self.weights, inputs, &coins, ideal::Ranges::Strict)
             .unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Float results, and an evaluation that goes on where a bound is left; nothing if the input does not fit its encoding.
+    pub(crate) fn try_recorded(&self, inputs: Vec<Tensor>, seed: u8, index: u64) -> Option<Evaluated> {
+        let evaluator = Evaluator::new(&self.graph, &self.params).expect("finite weights");
+        let values = evaluator.run(&inputs, Wanted::All).ok()?;
+        let encoded = encode::inputs(&self.program, &values).ok()?;
+        let (mut p0, mut p1) = ([seed; 16], [seed ^ 0x5a; 16]);
+        let coins =
+            Coins::new(SessionSeed::take(&mut p0).inference(index), SessionSeed::take(&mut p1).inference(index));
+        let ideal = ideal::evaluate(&self.program, &self.weights, &encoded, &coins, ideal::Ranges::Record).ok()?;
+        let float = self.graph.outputs.iter().map(|o| values[o.node].data.clone()).collect();
+        Some(Evaluated { float, ideal })
     }
 
     pub(crate) fn try_ideal(&self, inputs: &[Vec<i64>], seed: u8, index: u64) -> Result<Ideal, ideal::IdealError> {

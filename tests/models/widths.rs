@@ -35,7 +35,7 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
         | Gate::ReluShared { source, .. }
         | Gate::RowScale { source, .. } => needs.push(of(source).ring + 1),
         Gate::RowSquares { source } | Gate::Square { source } => needs.push(of(source).ring + 2),
-        Gate::Centre { .. } | Gate::SignDigits { .. } | Gate::OpenSign { .. } => return value.ring,
+        Gate::Centre { .. } | Gate::Reduce { .. } | Gate::SignDigits { .. } | Gate::OpenSign { .. } => return value.ring,
         Gate::View { .. } | Gate::Rescale { .. } if value.kind == Kind::Wire => return value.ring,
         _ => {}
     }
@@ -43,7 +43,11 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
         match &consumer.gate {
             Gate::Open { truncate, .. } | Gate::Reveal { truncate, .. } => needs.push(consumer.ring + truncate),
             Gate::View { .. } | Gate::Rescale { .. } if value.kind == Kind::Wire => return value.ring,
-            Gate::Centre { .. } | Gate::SignDigits { .. } | Gate::OpenSign { .. } | Gate::RowTable { .. } => {
+            Gate::Centre { .. }
+            | Gate::Reduce { .. }
+            | Gate::SignDigits { .. }
+            | Gate::OpenSign { .. }
+            | Gate::RowTable { .. } => {
                 return value.ring;
             }
             Gate::Add { terms } | Gate::Concat { parts: terms, .. } => {

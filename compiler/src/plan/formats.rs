@@ -401,7 +401,8 @@ impl Assign<'_> {
             _ if self.consumed_through_views(id, |op| matches!(op, Op::Argmax(_))) => {
                 frac.min(COMPARED - magnitude - 14)
             }
-            _ => (frac - self.scaled_down(id)).max(super::SIGNIFICANT - self.typical(id).unwrap_or(magnitude).min(magnitude)),
+            _ => (frac - self.scaled_down(id))
+                .max(super::SIGNIFICANT - self.typical(id).unwrap_or(magnitude).min(magnitude)),
         };
         let exact =
             self.consumed_through_views(id, |op| matches!(op, Op::Relu(_) | Op::Step(_))) || self.is_numerator(id);
@@ -553,7 +554,8 @@ impl Assign<'_> {
             _ => RowFunction::Recip { scale, eps },
         };
         if self.options.basis != Basis::Observed {
-            let covered = self.covered(id).map(|checked| self.with_shift(argument, checked.offset(-eps)).scaled(unit / factor));
+            let covered =
+                self.covered(id).map(|checked| self.with_shift(argument, checked.offset(-eps)).scaled(unit / factor));
             return self.checked_function(id, argument, covered, function);
         }
         let known = self.ranges.nodes.get(&argument.0).copied().unwrap_or_default();
@@ -600,7 +602,8 @@ impl Assign<'_> {
 
     /// The range of a function's argument by proofs alone.
     fn proved_argument(&self, id: NodeId) -> Option<Checked> {
-        let within = |(low, high): (f64, f64)| Checked { low, high, most: high, below: false, above: false, zero: false };
+        let within =
+            |(low, high): (f64, f64)| Checked { low, high, most: high, below: false, above: false, zero: false };
         match self.graph.node(id).op {
             Op::Recip(x) | Op::Rsqrt(x) | Op::Sqrt(x) => self.ranges.of(x).proved.map(within),
             // Below a thousandth of eps the deviation is that of a constant row.
@@ -613,8 +616,16 @@ impl Assign<'_> {
     }
 
     /// A table that covers what may pass the checks.
-    fn checked_function(&mut self, id: NodeId, argument: NodeId, covered: Option<Checked>, function: RowFunction) -> Form {
-        let Some(covered) = covered else { return self.row_function(id, argument, Tables::NONE, function, Limits::default()) };
+    fn checked_function(
+        &mut self,
+        id: NodeId,
+        argument: NodeId,
+        covered: Option<Checked>,
+        function: RowFunction,
+    ) -> Form {
+        let Some(covered) = covered else {
+            return self.row_function(id, argument, Tables::NONE, function, Limits::default());
+        };
         let (low, high) = (covered.low, covered.high);
         // A number of fewer units has no significant bit left.
         let low = low.max(LEAST_UNITS).min(high);

@@ -136,7 +136,10 @@ impl Assign<'_> {
             && self.graph.node(max).op == Op::MaxRow(of)
             && let Form::Shift(shift) = &self.of(max).form
         {
-            let known = self.ranges.range(self.graph, id, self.options.basis).map_or(1.0, |((low, high), _)| low.abs().max(high.abs()));
+            let known = self
+                .ranges
+                .range(self.graph, id, self.options.basis)
+                .map_or(1.0, |((low, high), _)| low.abs().max(high.abs()));
             return log2_bound(known + shift.below) - log2_bound(known);
         }
         self.shift_behind(id).map_or(0, Shift::growth)

@@ -85,7 +85,9 @@ impl Assign<'_> {
             let lowest = -8.0 - f64::from(precision);
             let down = self.shift_of_exponential_of(x).map_or(0.0, |shift| shift.below);
             let low = relied_on.map_or(f64::NEG_INFINITY, |(low, _)| low - down);
-            let plain = (scalable && low >= lowest && !self.checks_exponent(id, x)).then(|| series::plain(function, low, high)).flatten();
+            let plain = (scalable && low >= lowest && !self.checks_exponent(id, x))
+                .then(|| series::plain(function, low, high))
+                .flatten();
             (plain, series::exponential(lowest.min(Smooth::Exp.tails().0.at), high))
         } else {
             let plain = bound.filter(|_| scalable).and_then(|b| series::plain(function, -b, b));

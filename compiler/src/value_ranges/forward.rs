@@ -41,7 +41,10 @@ impl Analysis<'_> {
             Op::Transpose(x) => rows.with_norm(of(*x).norm * (width as f64).sqrt()),
             Op::SplitHeads { x, heads } => {
                 let x = Facts { spread: f64::INFINITY, ..of(*x).clone() };
-                Facts { spread: f64::INFINITY, ..rows.with_norm(x.norm.min(self.of_heads(id, *heads))).with_mass(x.mass) }
+                Facts {
+                    spread: f64::INFINITY,
+                    ..rows.with_norm(x.norm.min(self.of_heads(id, *heads))).with_mass(x.mass)
+                }
             }
             Op::MergeHeads(x) => {
                 let heads = self.shape(*x)[0] as f64;

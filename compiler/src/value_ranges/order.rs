@@ -2,8 +2,8 @@
 //!
 //! What is known of a row's sum or variance narrows what else is made of the row, so these come before other uses.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use crate::graph::{Graph, NodeId, Op, Visibility};
 

@@ -103,9 +103,8 @@ fn averaged(analysis: &Analysis<'_>, product: NodeId, inverse: NodeId) -> Option
 
 /// `r / (Σ r + eps)` for `r ≥ 0`: at most 1, and no more in sum.
 fn weights(analysis: &Analysis<'_>, rows: NodeId, inverse: NodeId) -> Option<Facts> {
-    is_inverse_sum(analysis, rows, inverse).then(|| {
-        Facts::of_rows(Some(Rows::uniform(Interval::new(0.0, 1.0), analysis.width(rows)))).with_mass(1.0)
-    })
+    is_inverse_sum(analysis, rows, inverse)
+        .then(|| Facts::of_rows(Some(Rows::uniform(Interval::new(0.0, 1.0), analysis.width(rows)))).with_mass(1.0))
 }
 
 /// Whether `inverse` is `1 / (Σ rows + eps)` with `rows` and `eps` not negative.

@@ -3,7 +3,7 @@
 use mpcc_compiler::graph::{Graph, NodeId, Op, Visibility};
 use mpcc_compiler::passes::run_all;
 use mpcc_compiler::plan::plan;
-use mpcc_compiler::ranges::{Origin, nominal};
+use mpcc_compiler::ranges::{Basis, Origin, nominal};
 use mpcc_compiler::smooth::Smooth;
 use mpcc_program::program::{Gate, Program};
 
@@ -80,7 +80,7 @@ fn every_node_has_a_range_before_and_after_the_passes() {
             let ranges = nominal(&graph);
             for index in 0..graph.nodes.len() {
                 let id = NodeId(index as u32);
-                let ((low, high), _) = ranges.range(&graph, id).expect("a range");
+                let ((low, high), _) = ranges.range(&graph, id, Basis::Guarded).expect("a range");
                 assert!(low <= high && low.is_finite() && high.is_finite(), "{:?}", graph.node(id));
             }
         }
@@ -96,7 +96,7 @@ fn a_declared_range_wins() {
     let g = b.add(Op::Smooth(Smooth::Gelu, h), "g");
     b.output("g", g);
     let mut graph = b.finish();
-    let of_argument = |graph: &Graph| nominal(graph).range(graph, h);
+    let of_argument = |graph: &Graph| nominal(graph).range(graph, h, Basis::Observed);
     assert!(matches!(of_argument(&graph), Some(((-6.9, 6.9), Origin::Proved))));
     graph.nodes[h.0 as usize].assumed = Some((-20.0, 3.0));
     assert_eq!(of_argument(&graph), Some(((-20.0, 3.0), Origin::Assumed)));

@@ -408,9 +408,7 @@ fn reduced(check: &mut Check<'_>, out: &Value, source: &Value, truncate: u8) {
     shape(check, out, &source.shape);
     fraction(check, out, i32::from(source.fraction) - i32::from(truncate));
     let width = u16::from(out.ring) + u16::from(truncate);
-    check.require(Rule::Ring, width <= u16::from(source.ring), || {
-        format!("{width} bits of a wire of {}", source.ring)
-    });
+    check.require(Rule::Ring, width <= u16::from(source.ring), || format!("{width} bits of a wire of {}", source.ring));
     check.require(Rule::Parameter, width <= u16::from(WORD), || {
         format!("keeps or drops {width} bits of a wire; at most {WORD}")
     });

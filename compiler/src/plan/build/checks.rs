@@ -144,7 +144,11 @@ impl Build<'_> {
         for (source, offset) in [zero, lower, upper].into_iter().flatten() {
             let digits = digits(self.program.value(source).ring);
             let bits = 2 * digits.len() as i32 - 1;
-            signs.push(self.push(Gate::SignDigits { source, offset, digits }, spec(Kind::Bits, bits, bits), &check.path));
+            signs.push(self.push(
+                Gate::SignDigits { source, offset, digits },
+                spec(Kind::Bits, bits, bits),
+                &check.path,
+            ));
         }
         let gate = Gate::OpenSign { signs, negate: upper.is_some() };
         let bit = self.push(gate, spec(Kind::Bits, 1, 1), &check.path);

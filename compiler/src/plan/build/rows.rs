@@ -45,7 +45,8 @@ impl Build<'_> {
             (share, i32::from(self.program.value(share).fraction))
         };
         let shape_of = if row_statistic { &shape } else { &entries };
-        let spec = |ring, bound| Spec { kind: Kind::Wire, shape: shape_of, ring, fraction, magnitude: bound - fraction };
+        let spec =
+            |ring, bound| Spec { kind: Kind::Wire, shape: shape_of, ring, fraction, magnitude: bound - fraction };
         let gate = Gate::Open { source: share, truncate: 0, rounding: Rounding::Dithered };
         let mut v = self.push(gate, spec(held, bound), path);
         self.check(v, limits, path);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mpcc_program::code::SeedOwner;
 use mpcc_program::program::{Gate, Kind, Rounding, ValueId, stream};
 
-use super::harness::{Builder, mask, random_words, run, run_seeded, signed};
+use super::harness::{Builder, mask, random_words, run, run_seeded, run_unverified, signed};
 
 /// Opens `len` values of ring k with t bits dropped, then reveals the wire by extending it.
 fn opened(len: usize, k: u8, t: u8, rounding: Rounding) -> (Builder, ValueId) {
@@ -52,6 +52,39 @@ fn exact_truncation_is_floor_plus_the_public_coin_for_every_mask() {
             if v == 0 {
                 assert_eq!(got, 0, "zero stays zero");
             }
+        }
+    }
+}
+
+/// A wire reduced modulo a power of two, after dithered truncation, for every value and both masks of a small ring.
+#[test]
+fn a_reduced_wire_is_the_residue_of_the_truncated_value_for_every_mask() {
+    for (k, t, ring) in [(5u8, 0u8, 3u8), (5, 2, 3), (6, 2, 3), (6, 3, 2), (6, 0, 6)] {
+        let cases = all(k);
+        let mut b = Builder::new();
+        let x = b.share(&[cases.len()], k, k - 1);
+        let wire = b.open(x, k, 0, Rounding::Dithered, k - 1);
+        let gate = Gate::Reduce { source: wire, truncate: t };
+        let bound = (k - t).min(ring - 1);
+        let reduced = b.push(gate, Kind::Wire, &[cases.len()], ring, -i16::from(t), bound);
+        let one = b.weight(&[cases.len()], 0, 1);
+        let gate = Gate::MulServer { source: reduced, weight: one };
+        let share = b.push(gate, Kind::Share, &[cases.len()], ring, -i16::from(t), ring - 1);
+        b.reveal(share, ring, 0);
+        let x = cases.iter().map(|c| signed(c[0], k)).collect();
+        let seen = run_unverified(&b.program, &[x, vec![1; cases.len()]], &[], &mut |owner, s, bits, len| {
+            let which = if owner == SeedOwner::ModelOwner { 1 } else { 2 };
+            if s == stream(wire, 0) {
+                cases.iter().map(|c| c[which]).collect()
+            } else {
+                random_words(owner, s, 5, bits, len)
+            }
+        });
+        for ([x, r0, r1], got) in cases.iter().zip(&seen.outputs[0]) {
+            let half = if t == 0 { 0 } else { 1i64 << (t - 1) };
+            let coins = (r0 & mask(t)) as i64 + (r1 & mask(t)) as i64;
+            let want = (signed(*x, k) - half + coins) >> t;
+            assert_eq!(*got, signed(want as u64 & mask(ring), ring), "ring {k} to {ring} without {t}: {x} {r0} {r1}");
         }
     }
 }
