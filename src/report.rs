@@ -142,6 +142,6 @@ mod tests {
         let rows = [vec!["a".to_owned(), "10".to_owned()], vec!["long".to_owned(), "1".to_owned()]];
         assert_eq!(table(&["x", "n"], &rows), "x      n\na     10\nlong   1\n");
         let rows = [vec!["a\n\x1b[1A".to_owned(), "1".to_owned()]];
-        assert_eq!(table(&["x", "n"], &rows), "x               n\na\\n\\u{1b}[1A  1\n");
+        assert_eq!(table(&["x", "n"], &rows), "x             n\na\\n\\u{1b}[1A  1\n");
     }
 }
