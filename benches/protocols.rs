@@ -90,8 +90,8 @@ impl Protocol {
         let observed = std::slice::from_ref(&input);
         let ranges = calibrate::calibrate(&rewritten.graph, &params, observed, |_| {}).expect("finite values");
         let options = PlanOptions { comparison: self.comparison, ..PlanOptions::default() };
-        let artefact = assemble_with(&source, &rewritten.graph, &ranges, &options)
-            .unwrap_or_else(|e| panic!("{}: {e:?}", self.name));
+        let artefact =
+            assemble_with(&rewritten.graph, &ranges, &options).unwrap_or_else(|e| panic!("{}: {e:?}", self.name));
         let program = &artefact.program;
         let evaluator = Evaluator::new(&rewritten.graph, &params).expect("finite weights");
         let weights = encode::weights(program, evaluator.server_values()).expect("weights fit");

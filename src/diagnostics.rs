@@ -1,7 +1,8 @@
 //! Diagnostics of a source file as records for programs and as a one-line summary.
 
 use mpcc_grammar::ast::Span;
-use mpcc_grammar::{Diagnostic, Severity, line_column};
+use mpcc_grammar::{Diagnostic, Label, Severity, line_column};
+use mpcc_program::shown::{self, shown};
 use serde::Serialize;
 
 /// One diagnostic, as JSON has it.
@@ -27,6 +28,27 @@ struct Position {
     line: usize,
     column: usize,
     offset: usize,
+}
+
+/// Diagnostics drawn with the lines that they point at. A source may be somebody else's: what a terminal would obey becomes as
+/// many question marks as it has bytes, so that places stay.
+pub(crate) fn drawn(diagnostics: &[Diagnostic], source: &str, file: &str, colour: bool) -> String {
+    let mut text = String::with_capacity(source.len());
+    for c in source.chars() {
+        match c {
+            '\n' | '\t' => text.push(c),
+            _ if shown::is_plain(c) => text.push(c),
+            _ => text.extend(std::iter::repeat_n('?', c.len_utf8())),
+        }
+    }
+    let clean = |d: &Diagnostic| Diagnostic {
+        message: shown::lines(&d.message),
+        labels: d.labels.iter().map(|l| Label { span: l.span, text: shown::lines(&l.text) }).collect(),
+        help: d.help.iter().map(|help| shown::lines(help)).collect(),
+        ..d.clone()
+    };
+    let diagnostics: Vec<Diagnostic> = diagnostics.iter().map(clean).collect();
+    mpcc_grammar::render(&diagnostics, &text, &shown(file).to_string(), colour)
 }
 
 /// Diagnostics as records.

@@ -8,6 +8,7 @@ use mpcc_compiler::graph::Graph;
 use mpcc_grammar::{Diagnostic, Label, Severity};
 use mpcc_import::inputs::{Example, Reader};
 use mpcc_import::tokenizer::{self, Tokenizer, TokenizerError};
+use mpcc_program::shown::shown;
 
 use crate::failure::SourceErrors;
 use crate::files;
@@ -34,7 +35,10 @@ pub(crate) fn load(
     }
     if let (Some(first), Some(terminal)) = (cut.first(), terminal) {
         let others = if cut.len() > 1 { format!(" (and {} others)", cut.len() - 1) } else { String::new() };
-        terminal.remark(&format!("{first}{others}: more tokens than the model reads; the end is cut off"));
+        terminal.remark(&format!(
+            "{}{others}: more tokens than the model reads; the end is cut off",
+            shown(&first.to_string())
+        ));
     }
     Ok(values)
 }

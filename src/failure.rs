@@ -10,6 +10,7 @@ use mpcc_channel::{IdentityError, LinkError, ProfileError};
 use mpcc_grammar::Diagnostic;
 use mpcc_kernels::level::UnknownLevel;
 use mpcc_kernels::threads::NoNumber;
+use mpcc_program::shown;
 use mpcc_runtime::SessionError;
 use serde::Serialize;
 use thiserror::Error;
@@ -134,7 +135,7 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> u8 {
     }
     let mut records = Vec::new();
     if let Some(source) = error.downcast_ref::<SourceErrors>() {
-        terminal.message(&source.render(terminal));
+        terminal.drawn(&source.drawn(terminal));
         records = diagnostics::records(&source.diagnostics, &source.source_text);
     }
     let message = chain(error);
@@ -158,8 +159,8 @@ fn json(terminal: &Terminal, status: u8, message: &str, diagnostics: Vec<diagnos
 }
 
 impl SourceErrors {
-    fn render(&self, terminal: &Terminal) -> String {
-        mpcc_grammar::render(&self.diagnostics, &self.source_text, &self.file, terminal.error_colour())
+    fn drawn(&self, terminal: &Terminal) -> String {
+        diagnostics::drawn(&self.diagnostics, &self.source_text, &self.file, terminal.error_colour())
     }
 }
 
@@ -176,7 +177,7 @@ pub(crate) fn report_panics() {
         if PANICKED.swap(true, Ordering::SeqCst) {
             return;
         }
-        let what = info.payload_as_str().unwrap_or("no message");
+        let what = shown::lines(info.payload_as_str().unwrap_or("no message"));
         let place = info.location().map_or_else(String::new, |l| format!(" ({}:{})", l.file(), l.line()));
         let version = env!("CARGO_PKG_VERSION");
         let repository = env!("CARGO_PKG_REPOSITORY");

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use mpcc_program::shown::shown;
 
 use crate::terminal::write_out;
 
@@ -18,7 +19,7 @@ pub(crate) fn is_standard(path: &Path) -> bool {
 
 /// The text of a source file, or of standard input for `-`.
 pub(crate) fn read_source(path: &Path) -> Result<String> {
-    let name = path.display();
+    let name = shown(path);
     let mut bytes = Vec::new();
     let read = if is_standard(path) {
         io::stdin().lock().take(SOURCE_LIMIT + 1).read_to_end(&mut bytes)
@@ -44,7 +45,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         let text = String::from_utf8_lossy(bytes);
         return Ok(write_out(&text)?);
     }
-    write_whole(path, bytes).with_context(|| format!("cannot write {}; nothing was changed", path.display()))
+    write_whole(path, bytes).with_context(|| format!("cannot write {}; nothing was changed", shown(path)))
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use clap::Args;
 use mpcc_program::machine::Machine;
+use mpcc_program::shown::shown;
 
 /// Processor cores that this process may use.
 pub(crate) fn cores() -> usize {
@@ -26,7 +27,7 @@ impl MachineOptions {
     /// The rates.
     pub(crate) fn read(&self) -> Result<Machine> {
         let Some(path) = &self.machine else { return Ok(Machine::built_in()) };
-        let name = path.display();
+        let name = shown(path);
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
         let machine: Machine = serde_json::from_str(&text)
             .with_context(|| format!("{name} holds no rates of a machine: write it with `mpcc calibrate -o {name}`"))?;

@@ -9,6 +9,7 @@ mod diagnostics;
 mod encoded;
 mod estimate;
 mod examples;
+mod expect;
 mod failure;
 mod files;
 mod machine;

@@ -14,7 +14,9 @@ use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
 use mpcc_compiler::plan::{Comparison, Decided, Objective, PlanOptions, Softmax};
 use mpcc_compiler::ranges::Ranges;
 use mpcc_program::machine::Machine;
+use mpcc_program::shown::shown;
 
+use crate::diagnostics;
 use crate::estimate;
 use crate::examples;
 use crate::failure::{SourceErrors, Usage};
@@ -145,7 +147,7 @@ impl ModelOptions {
 
     /// The same with every plan of a file, which names the plans that it replaces.
     pub(crate) fn with_plans_of(&self, path: &Path) -> Result<Self> {
-        let name = path.display();
+        let name = shown(path);
         let text = fs::read_to_string(path).with_context(|| format!("cannot read the plan {name}"))?;
         let plans: BTreeMap<String, PlanValue> = serde_json::from_str(&text)
             .with_context(|| format!("{name} does not name the plans that it replaces, as {{\"PLAN\": […]}} would"))?;
@@ -246,8 +248,9 @@ pub(crate) fn read_supernet(path: &Path, options: &ModelOptions, terminal: &Term
 fn read_as(path: &Path, lower: &LowerOptions, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
     let source = from_text(path, files::read_source(path)?, lower, options)?;
     let warnings = &source.rewritten.warnings;
-    if !warnings.is_empty() {
-        terminal.remark(&mpcc_grammar::render(warnings, &source.text, &source.name, terminal.error_colour()));
+    if !warnings.is_empty() && !terminal.quiet() {
+        let drawn = diagnostics::drawn(warnings, &source.text, &source.name, terminal.error_colour());
+        terminal.drawn(&drawn);
     }
     Ok(source)
 }
@@ -281,7 +284,7 @@ impl Source {
         let link = estimate::link(&target.network);
         let objective = Objective { machine: &target.machine, link, alpha: self.alpha };
         let purpose = (target.network.name.as_str(), &objective);
-        let artefact = compile::assemble_for(&self.text, &self.rewritten.graph, ranges, purpose, self.decided)
+        let artefact = compile::assemble_for(&self.rewritten.graph, ranges, purpose, self.decided)
             .map_err(|errors| planning::diagnose(self, &errors))?;
         Ok(match examples::tokenizer(self)? {
             Some(tokenizer) => artefact.with_tokenizer(tokenizer),
@@ -320,7 +323,7 @@ pub(crate) fn is_artefact(path: &Path) -> bool {
 
 /// Reads an artefact.
 pub(crate) fn read_artefact(path: &Path) -> Result<Artefact> {
-    let name = path.display();
+    let name = shown(path);
     let reading = || format!("cannot read {name}");
     let size = fs::metadata(path).with_context(reading)?.len();
     if size > ARTEFACT_LIMIT {

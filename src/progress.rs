@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use mpcc_program::shown;
 
 use crate::terminal::Terminal;
 
@@ -38,7 +39,7 @@ impl Bar {
 
     /// A line above the bar, or a remark where there is none.
     pub(crate) fn print(&self, terminal: &Terminal, line: &str) {
-        if terminal.progress() { self.0.println(line) } else { terminal.remark(line) }
+        if terminal.progress() { self.0.println(shown::lines(line)) } else { terminal.remark(line) }
     }
 
     /// One more step is done.
@@ -48,7 +49,8 @@ impl Bar {
 
     /// What is being done.
     pub(crate) fn say(&self, what: impl Into<Cow<'static, str>>) {
-        self.0.set_message(what);
+        let what: Cow<'static, str> = what.into();
+        self.0.set_message(shown::lines(&what));
     }
 
     /// Takes the bar away.

@@ -10,6 +10,7 @@ use mpcc_compiler::calibrate::calibrate;
 use mpcc_compiler::evaluate::{Evaluator, Tensor};
 use mpcc_compiler::ranges::{Basis, Ranges, SCHEMA, digest};
 use mpcc_import::{inputs, weights};
+use mpcc_program::shown::shown;
 
 use crate::declared::DeclaredRanges;
 use crate::examples;
@@ -127,14 +128,14 @@ pub(crate) fn find(
             "no value ranges are known for {0}: observe them on example inputs with `mpcc simulate {0} --weights W \
              --calibrate DIR`, which writes {1}",
             source.name,
-            path.display()
+            shown(&path)
         );
     }
     read(&path, source)
 }
 
 fn read(path: &Path, source: &Source) -> Result<Ranges> {
-    let name = path.display();
+    let name = shown(path);
     let text = fs::read_to_string(path).with_context(|| format!("cannot read the value ranges {name}"))?;
     let ranges: Ranges = serde_json::from_str(&text)
         .with_context(|| format!("{name} holds no value ranges; write them with `mpcc simulate --calibrate`"))?;

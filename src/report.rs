@@ -5,6 +5,7 @@ use std::fmt;
 
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_program::cost::{Cost, PartyBytes};
+use mpcc_program::shown::shown;
 use mpcc_runtime::PerRole;
 use serde::Serialize;
 
@@ -81,7 +82,7 @@ impl Predicted {
 pub(crate) fn protocols(planned_for: Option<&PlannedFor>, choices: &[ChoiceRow]) -> String {
     let mut out = match planned_for {
         Some(PlannedFor { network, machine, alpha }) => {
-            format!("chosen     for {network}, alpha {alpha}, {machine} rates\n")
+            format!("chosen     for {}, alpha {alpha}, {} rates\n", shown(network), shown(machine))
         }
         None => String::new(),
     };
@@ -95,15 +96,17 @@ pub(crate) fn protocols(planned_for: Option<&PlannedFor>, choices: &[ChoiceRow])
 pub(crate) fn counted(choices: &[ChoiceRow]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
     for choice in choices {
-        *counts.entry(choice.protocol.as_str()).or_default() += 1;
+        *counts.entry(choice.protocol).or_default() += 1;
     }
     counts
 }
 
-/// Columns of text: the first is flush left, the others flush right.
+/// Columns of text: the first is flush left, the others flush right. Whosever names stand in it, a cell is one line.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| shown(cell).to_string()).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -138,5 +141,7 @@ mod tests {
     fn columns_are_aligned() {
         let rows = [vec!["a".to_owned(), "10".to_owned()], vec!["long".to_owned(), "1".to_owned()]];
         assert_eq!(table(&["x", "n"], &rows), "x      n\na     10\nlong   1\n");
+        let rows = [vec!["a\n\x1b[1A".to_owned(), "1".to_owned()]];
+        assert_eq!(table(&["x", "n"], &rows), "x             n\na\\n\\u{1b}[1A  1\n");
     }
 }

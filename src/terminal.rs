@@ -1,8 +1,13 @@
 //! Standard output and standard error: colour, quiet, and JSON for programs.
+//!
+//! Whatever names and messages of others are in a text, nothing that a terminal obeys leaves here but colours of our own. Who
+//! builds a text still says `shown` of a name, which also keeps it on its line and short.
 
 use std::env;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
+use mpcc_program::shown;
 use serde::Serialize;
 
 use crate::arguments::{ColourChoice, Global};
@@ -51,10 +56,15 @@ impl Terminal {
         if self.json {
             let mut line = serde_json::to_string_pretty(value)?;
             line.push('\n');
-            write_out(&line)
+            write_out(&escaped_json(&line))
         } else {
-            write_out(&text())
+            write_out(&shown::lines(&text()))
         }
+    }
+
+    /// Whether remarks are left out.
+    pub(crate) fn quiet(&self) -> bool {
+        self.quiet
     }
 
     /// A remark on standard error, unless quiet.
@@ -66,6 +76,11 @@ impl Terminal {
 
     /// A message on standard error.
     pub(crate) fn message(&self, text: &str) {
+        self.drawn(&shown::lines(text));
+    }
+
+    /// What was drawn with colours, on standard error: nobody else's text is left in it as it was.
+    pub(crate) fn drawn(&self, text: &str) {
         // Nothing is left to tell if standard error is gone.
         let _ = io::stderr().lock().write_all(with_newline(text).as_bytes());
     }
@@ -80,6 +95,36 @@ pub(crate) fn write_out(text: &str) -> io::Result<()> {
     }
 }
 
+/// JSON with the same meaning, in which what a terminal would obey is escaped; such characters stand in strings only.
+fn escaped_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || shown::is_plain(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A string takes whatever is written.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
 fn with_newline(text: &str) -> String {
     if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_json_means_the_same() {
+        let name = "a\u{1b}[2K\u{7f}\u{9b}\u{202e}\u{e0041}\n\"é🦔";
+        let json = serde_json::to_string_pretty(&[name]).expect("text");
+        let escaped = escaped_json(&json);
+        assert!(escaped.chars().all(|c| c == '\n' || shown::is_plain(c)), "{escaped:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&escaped).expect("JSON"), [name]);
+    }
 }

@@ -33,3 +33,5 @@ mod text;
 mod torch;
 #[path = "cli/training.rs"]
 mod training;
+#[path = "cli/trust.rs"]
+mod trust;

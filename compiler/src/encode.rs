@@ -4,6 +4,7 @@
 //! never wrapped. Rows of a centred weight are rounded so that they still sum to exactly zero (rule C8).
 
 use mpcc_program::program::{Input, Output, Program, Weight, WeightRounding};
+use mpcc_program::shown::shown;
 use thiserror::Error;
 
 use crate::evaluate::{Tensor, Values};
@@ -13,26 +14,30 @@ use crate::graph::NodeId;
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum EncodeError {
     /// The value was not computed.
-    #[error("`{path}` was not evaluated")]
+    #[error("`{}` was not evaluated", shown(.path))]
     Missing {
         /// Path of the value.
         path: String,
     },
     /// Not a number.
-    #[error("`{path}` holds a value that is not a finite number")]
+    #[error("`{}` holds a value that is not a finite number", shown(.path))]
     NotFinite {
         /// Path of the value.
         path: String,
     },
     /// The program and the graph of an artefact contradict each other.
-    #[error("`{path}` is not the weight or input that the program describes: the artefact is not one that mpcc wrote")]
+    #[error(
+        "`{}` is not the weight or input that the program describes: the artefact is not one that mpcc wrote",
+        shown(.path)
+    )]
     Mismatch {
         /// Path of the value.
         path: String,
     },
     /// Beyond what the program was planned for.
     #[error(
-        "`{path}` holds a value of magnitude {magnitude:.6}, and the program was compiled for less than {limit:.6}: compile again with these values' ranges"
+        "`{}` holds a value of magnitude {magnitude:.6}, and the program was compiled for less than {limit:.6}: compile again with these values' ranges",
+        shown(.path)
     )]
     OutOfRange {
         /// Path of the value.

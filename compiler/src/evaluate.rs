@@ -9,6 +9,7 @@ mod operations;
 use std::ops::Index;
 use std::sync::Arc;
 
+use mpcc_program::shown::shown;
 use thiserror::Error;
 
 use crate::graph::{Graph, NodeId, Op, ParamId, Shape, Visibility};
@@ -58,7 +59,7 @@ pub enum EvaluateError {
         declared: usize,
     },
     /// A tensor of another shape than declared.
-    #[error("`{name}` has shape {given:?}; the model declares {declared:?}")]
+    #[error("`{}` has shape {given:?}; the model declares {declared:?}", shown(.name))]
     Shape {
         /// Name of the input or parameter.
         name: String,
@@ -68,7 +69,10 @@ pub enum EvaluateError {
         declared: Shape,
     },
     /// A value overflowed or is not a number.
-    #[error("{node:?} ({path}) has the value {value} at entry {entry}: check the weights and the input that reach it")]
+    #[error(
+        "{node:?} ({}) has the value {value} at entry {entry}: check the weights and the input that reach it",
+        shown(.path)
+    )]
     NotFinite {
         /// The node.
         node: NodeId,
@@ -80,7 +84,7 @@ pub enum EvaluateError {
         entry: usize,
     },
     /// A function outside its domain.
-    #[error("{node:?} ({path}) is given a value outside its domain at entry {entry}: {needs}")]
+    #[error("{node:?} ({}) is given a value outside its domain at entry {entry}: {needs}", shown(.path))]
     Domain {
         /// The node.
         node: NodeId,

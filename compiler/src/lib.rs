@@ -17,3 +17,5 @@ pub mod smooth;
 pub mod text;
 pub mod value_ranges;
 pub mod verify;
+
+pub use mpcc_program::shown;

@@ -146,7 +146,7 @@ pub struct Plan {
 }
 
 /// How ReLU is computed, and the thresholds of a GeLU whose argument has no bound to rely on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Comparison {
     /// Digit tables (G8, G9): two hops and few dealt bytes; two hops more for such a GeLU.
@@ -158,7 +158,7 @@ pub enum Comparison {
 }
 
 /// How a value is opened whose chain of products needs a ring of more than 64 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chain {
     /// In a ring of up to 128 bits: no hop, more bytes and two words an entry.
@@ -169,7 +169,7 @@ pub enum Chain {
 }
 
 /// In how many windows the table of an inverse deviation or of the reciprocal of a row sum (G10) covers its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowTables {
     /// In one: no hop, and dealt bytes that double with every octave of the range; up to 2^14 buckets.
@@ -179,7 +179,7 @@ pub enum RowTables {
 }
 
 /// What softmax subtracts from a row before its exponentials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Softmax {
     /// The row's maximum, by a tree of comparisons (G12).
@@ -244,7 +244,7 @@ pub struct Choice {
 }
 
 /// What a choice took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Taken {
     /// For a ReLU, or a GeLU that saturates.

@@ -6,7 +6,8 @@
 //! 3. Slices and gathers stay inside their operand, constants fill their shape, public numbers are finite,
 //!    normalisers are positive, an assumed range is an interval.
 //! 4. No value is empty or has more than 2^32 entries.
-//! 5. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis.
+//! 5. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis, and there are at
+//!    most [`MOST_OUTPUTS`] outputs.
 //! 6. A tokenizer fills inputs that exist, each once: vectors of one length, of integers and of bits.
 //! 7. What is searched has two or more candidates and a parameter with one coefficient fewer for each position.
 //!
@@ -20,6 +21,9 @@ use crate::graph::{Element, Graph, NodeId, Op, Tokenizer};
 
 pub(crate) use infer::derived_type;
 pub use infer::{broadcast, build, build_shaped, infer};
+
+/// The most outputs of a model: what each gives away is to be read by people.
+pub const MOST_OUTPUTS: usize = 64;
 
 /// Proof that a graph passed the verifier.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +91,11 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
             report(format!("assumed range [{low:?}, {high:?}] is not an interval"));
         }
     }
-    for output in &graph.outputs {
+    if graph.outputs.len() > MOST_OUTPUTS {
+        let message = format!("{} outputs; at most {MOST_OUTPUTS} are allowed", graph.outputs.len());
+        violations.push(Violation { node: None, path: graph.name.clone(), message });
+    }
+    for output in graph.outputs.iter().take(MOST_OUTPUTS) {
         let mut report = |message: String| {
             violations.push(Violation { node: None, path: output.name.clone(), message });
         };

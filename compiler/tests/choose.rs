@@ -158,10 +158,10 @@ fn the_same_objective_gives_the_same_artefact() {
     let machine = Machine::built_in();
     let bytes = |alpha: f64| {
         let objective = Objective { machine: &machine, link: Link::WAN, alpha };
-        let artefact = assemble_for("", graph, ranges, ("wan", &objective), Decided::default()).expect("a plan");
+        let artefact = assemble_for(graph, ranges, ("wan", &objective), Decided::default()).expect("a plan");
         let planned_for = artefact.manifest.planned_for.as_ref().expect("recorded");
         assert_eq!((planned_for.network.as_str(), planned_for.machine.as_str()), ("wan", "built-in"));
-        let protocols: BTreeSet<&str> = artefact.manifest.choices.iter().map(|c| c.protocol.as_str()).collect();
+        let protocols: BTreeSet<&str> = artefact.manifest.choices.iter().map(|c| c.protocol).collect();
         (artefact.to_bytes(), protocols.contains("comparison by function sharing"), artefact.manifest.program)
     };
     let (first, second, other) = (bytes(0.0), bytes(0.0), bytes(1.0));

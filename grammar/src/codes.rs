@@ -188,6 +188,9 @@ A visibility written on a parameter or result is an upper bound: `secret client`
 compute alone. Without one, anything is accepted."),
     code("E0407", "a model has no output", "\
 Without an `output … reveal client` nobody learns a result."),
+    code("E0408", "a model has too many outputs", "\
+What each output gives away about the weights is for people to read, so there are few: 64 at most. Values of one shape can be
+joined into one output."),
     code("E0412", "a `local` part reads what its party may not see", "\
 `local client { … }` runs in the clear at the data owner, so it may read inputs, constants and what is computed
 from them. Reading a weight or a shared value there would show it. Outside `local` the same computation runs on shares:

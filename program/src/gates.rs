@@ -37,6 +37,16 @@ pub fn lower(program: &Program, role: Role) -> RoleCode {
     code
 }
 
+/// BLAKE3 hash of the code of all roles: two builds that make other code of the same program differ in it.
+pub fn digest(program: &Program) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("mpcc 2026-11 code of all roles");
+    for role in [Role::ModelOwner, Role::DataOwner, Role::Dealer] {
+        let code = postcard::to_stdvec(&lower(program, role)).expect("plain data always encodes");
+        hasher.update(&(code.len() as u64).to_le_bytes()).update(&code);
+    }
+    *hasher.finalize().as_bytes()
+}
+
 /// As [`lower`], with one map or more for each gate.
 pub fn lower_unfused(program: &Program, role: Role) -> RoleCode {
     let mut e = Emit::new(program, role);

@@ -33,6 +33,20 @@ pub enum SessionError {
         /// Their value.
         theirs: String,
     },
+    /// The data owner asks for more than the model owner serves.
+    #[error(
+        "{asked} {what} are asked for, and the model owner serves {most}: give fewer inputs, or agree on more, which the model owner allows by {option}"
+    )]
+    MoreThanServed {
+        /// Inferences in all, or at a time.
+        what: &'static str,
+        /// The option that says how many.
+        option: &'static str,
+        /// By the data owner.
+        asked: u64,
+        /// By the model owner.
+        most: u64,
+    },
     /// The other side broke the protocol.
     #[error("{peer} misbehaved: {detail}")]
     Misbehaved {
@@ -80,7 +94,9 @@ impl SessionError {
             ) => 2,
             SessionError::OwnData(_) | SessionError::Material(_) => 1,
             SessionError::Misuse(_) | SessionError::Counters(_) => 2,
-            SessionError::Incompatible { .. } | SessionError::Misbehaved { .. } => 3,
+            SessionError::Incompatible { .. }
+            | SessionError::MoreThanServed { .. }
+            | SessionError::Misbehaved { .. } => 3,
             SessionError::Link(link) => match link.exit_class() {
                 ExitClass::Usage => 2,
                 ExitClass::Peer => 3,

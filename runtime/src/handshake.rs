@@ -15,7 +15,7 @@ use crate::error::SessionError;
 use crate::transfer::kind;
 
 /// Version of the messages of a session; roles of different versions refuse one another.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 const MAGIC: [u8; 4] = *b"mpcc";
 const HELLO_BYTES: usize = 4 + 2 + 1 + 3 * 32 + 16;
@@ -176,7 +176,7 @@ pub(crate) fn receive_grant(link: &mut dyn Duplex) -> Result<(BatchId, SessionSe
     Ok((BatchId(batch), SessionSeed::take(&mut seed)))
 }
 
-/// What the data owner asks for; the model owner asks for nothing.
+/// What the data owner asks for, or what the model owner serves at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// Inferences in all.
@@ -185,7 +185,7 @@ pub(crate) struct Wanted {
     pub(crate) at_once: u64,
 }
 
-/// Parties: compares session and batch of the dealer, and returns what the peer asks for.
+/// Parties: compares session and batch of the dealer, and returns what the peer asks for or serves.
 pub(crate) fn confirm(
     link: &mut dyn Duplex,
     session: &SessionDigest,
@@ -209,7 +209,7 @@ pub(crate) fn confirm(
 
 /// What the other party says about the file it holds.
 pub(crate) struct Confirmed {
-    /// Inferences asked for; the model owner asks for none.
+    /// Inferences asked for, or served at most.
     pub(crate) asked: Wanted,
     /// What it has on record of the batch.
     pub(crate) usage: Usage,

@@ -16,7 +16,7 @@ pub fn run(
     config: PartyConfig,
     program: &RoleProgram,
     weights: Vec<Vec<u64>>,
-    most_inferences: Option<u64>,
+    most_inferences: u64,
     progress: &dyn Progress,
 ) -> Result<RoleReport, SessionError> {
     session::check_role(program, Role::ModelOwner)?;

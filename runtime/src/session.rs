@@ -89,16 +89,18 @@ pub struct PartyConfig {
 /// What a party owns.
 pub(crate) enum Own<'a> {
     /// The model owner's encoded weights, and how many inferences it serves at most.
-    Weights { weights: Vec<Vec<u64>>, most_inferences: Option<u64> },
+    Weights { weights: Vec<Vec<u64>>, most_inferences: u64 },
     /// The data owner's inputs.
     Inputs(Inputs<'a>),
 }
 
 impl Own<'_> {
-    /// What this party asks for, where so many inferences may share hops, and the other party.
+    /// What this party asks for or serves at most, where so many inferences may share hops, and the other party.
     pub(crate) fn asked(&self, at_once: u64) -> (Wanted, Role) {
         match self {
-            Own::Weights { .. } => (Wanted::default(), Role::DataOwner),
+            Own::Weights { most_inferences, .. } => {
+                (Wanted { inferences: *most_inferences, at_once: at_once.max(1) }, Role::DataOwner)
+            }
             Own::Inputs(inputs) => {
                 let inferences = inputs.inferences();
                 (Wanted { inferences, at_once: at_once.clamp(1, inferences.max(1)) }, Role::ModelOwner)
@@ -271,23 +273,26 @@ pub(crate) fn agree(
     dealer.set_session(session.tag());
     let theirs = handshake::confirm(peer, &session, batch, asked)?;
     peer.set_session(session.tag());
-    let Wanted { inferences, at_once } = served(peer, own, at_once, theirs)?;
+    let Wanted { inferences, at_once } = served(own, at_once, theirs)?;
     Ok(Agreement { batch, seed, inferences, at_once, start: 0, setup: SetupRule::Once })
 }
 
-/// What follows, where the peer asks for `theirs` and the model owner allows `at_once` inferences to share hops.
-pub(crate) fn served(peer: &dyn Duplex, own: &Own<'_>, at_once: u64, theirs: Wanted) -> Result<Wanted, SessionError> {
-    let Own::Weights { most_inferences, .. } = own else { return Ok(own.asked(at_once).0) };
-    let limited = |what, limit: u64, asked: u64| {
-        if (1..=limit).contains(&asked) {
-            return Ok(());
-        }
-        let (ours, theirs) = (format!("1 to {limit}"), asked.to_string());
-        Err(SessionError::Incompatible { peer: peer.peer().to_owned(), what, ours, theirs })
+/// What follows of what the data owner asks for and the model owner serves at most. Each party looks.
+pub(crate) fn served(own: &Own<'_>, at_once: u64, theirs: Wanted) -> Result<Wanted, SessionError> {
+    let (ours, _) = own.asked(at_once);
+    let (asked, most) = match own {
+        Own::Weights { .. } => (theirs, ours),
+        Own::Inputs(_) => (ours, theirs),
     };
-    limited("number of inferences", most_inferences.unwrap_or(NO_FURTHER - 1), theirs.inferences)?;
-    limited("number of inferences at a time", at_once.max(1), theirs.at_once)?;
-    Ok(theirs)
+    for (what, option, asked, most) in [
+        ("inferences", "--max-inferences", asked.inferences, most.inferences.min(NO_FURTHER - 1)),
+        ("inferences at a time", "--batch", asked.at_once, most.at_once),
+    ] {
+        if !(1..=most).contains(&asked) {
+            return Err(SessionError::MoreThanServed { what, option, asked, most });
+        }
+    }
+    Ok(asked)
 }
 
 /// A session that both parties agreed on.

@@ -72,7 +72,7 @@ struct Setting {
     /// Called when an input is encoded.
     encoding: Arc<dyn Fn(u64) + Send + Sync>,
     weights: Vec<Vec<u64>>,
-    most_inferences: Option<u64>,
+    most_inferences: u64,
     ahead: bool,
     batch: u64,
     most_at_a_time: u64,
@@ -89,7 +89,7 @@ impl Default for Setting {
             inputs: inputs(1),
             encoding: Arc::new(|_| {}),
             weights: weights(),
-            most_inferences: None,
+            most_inferences: 1000,
             ahead: false,
             batch: 1,
             most_at_a_time: 16,

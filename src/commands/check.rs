@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &CheckArguments, terminal: &Terminal) -> Result<()>
     };
     let (errors, warnings) = diagnostics::counts(&found);
     if !found.is_empty() {
-        terminal.message(&mpcc_grammar::render(&found, &source, &file, terminal.error_colour()));
+        terminal.drawn(&diagnostics::drawn(&found, &source, &file, terminal.error_colour()));
         terminal.message(&diagnostics::summary(&found, &file));
     } else {
         terminal.remark(&format!("{file} is fine"));

@@ -147,7 +147,7 @@ fn on_network(artefact: &Artefact, target: &Target, arguments: &CostArguments) -
     OnNetwork {
         network: (&target.network).into(),
         program: manifest.program.clone(),
-        trust: manifest.trust.clone(),
+        trust: manifest.trust.to_owned(),
         protocols: counted(&manifest.choices).into_iter().map(|(p, n)| (p.to_owned(), n)).collect(),
         predicted: priced.predict(&target.network, arguments.batch as usize, arguments.batch),
         layers: priced.rows(&target.network, arguments.by),

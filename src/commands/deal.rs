@@ -14,6 +14,7 @@ use mpcc_runtime::peak_rss_bytes;
 use serde::Serialize;
 
 use super::run::{RoleName, roles};
+use crate::expect::ExpectOption;
 use crate::failure::Interrupted;
 use crate::machine::{self, MachineOptions};
 use crate::model::{self, ModelOptions, Target};
@@ -63,6 +64,8 @@ pub(crate) struct DealArguments {
     options: ModelOptions,
     #[command(flatten)]
     machine: MachineOptions,
+    #[command(flatten)]
+    expect: ExpectOption,
 }
 
 #[derive(Serialize)]
@@ -90,6 +93,7 @@ pub(crate) fn run(arguments: &DealArguments, terminal: &Terminal) -> Result<()> 
     let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
     let ranges = RangeOptions::of_file(arguments.ranges.clone());
     let model = model::read(&arguments.model, &arguments.options, &ranges, None, &target, terminal)?;
+    arguments.expect.check(&model.artefact)?;
     let program = roles::program(&model.artefact, RoleName::Dealer, arguments.interpret)?;
     let jobs = arguments.jobs.map_or_else(machine::cores, NonZeroUsize::get);
     let stopped = Arc::new(AtomicBool::new(false));

@@ -1,7 +1,10 @@
 //! `mpcc inspect`: what is in an artefact, or in a file of dealt material.
 
+mod disclosed;
 mod material;
+mod source;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -10,24 +13,32 @@ use clap::Args;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
 use mpcc_program::machine::Machine;
+use mpcc_program::shown::shown;
 use mpcc_runtime::material::MaterialFile;
 use serde::Serialize;
 
 use crate::estimate::{By, Priced, Row};
-use crate::failure::Usage;
-use crate::model;
+use crate::failure::{Said, Usage, WRONG_INPUT};
+use crate::machine::MachineOptions;
+use crate::model::{self, ModelOptions};
+use crate::ranges::RangeOptions;
 use crate::report::{Bytes, protocols, table};
 use crate::terminal::Terminal;
+use source::Comparison;
 
-/// Show what is in an artefact: program hash, plans, trust model, what is opened to whom, value ranges, and cost by
-/// layer. Or check a file made by `mpcc deal`, and show what is left in it.
+/// Show what is in an artefact: program hash, plans, trust model, what is opened to whom, what the outputs give away,
+/// value ranges, and cost by layer. Or check a file made by `mpcc deal`, and show what is left in it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 An artefact holds no weight and no input. Both parties and the dealer run it only if they have the same program hash.
+Everything shown is derived from what that hash covers. Why ranges hold and what protocols were chosen for is the
+word of whoever compiled: --source compiles again and compares, with the options that `mpcc compile` was given, and the
+exit status is 1 if anything differs.
 
 Examples:
   mpcc inspect model.mpca
   mpcc inspect --json model.mpca
+  mpcc inspect model.mpca --source model.mpv --ranges model.ranges.json
   mpcc inspect data-owner.material --state id/state")]
 pub(crate) struct InspectArguments {
     /// The artefact, or the file of dealt material.
@@ -36,6 +47,21 @@ pub(crate) struct InspectArguments {
     /// For a file of dealt material: where the party records what it used. Without it, the place of a local run.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Compile this model file and say whether it gives the same program.
+    #[arg(long, value_name = "MODEL.mpv")]
+    source: Option<PathBuf>,
+    /// Trained weights, for --calibrate.
+    #[arg(long, value_name = "W.safetensors", requires = "source")]
+    weights: Option<PathBuf>,
+    /// The network for which protocols are chosen.
+    #[arg(long, value_name = "PROFILE", default_value = "wan", requires = "source")]
+    net: NetworkProfile,
+    #[command(flatten)]
+    options: ModelOptions,
+    #[command(flatten)]
+    ranges: RangeOptions,
+    #[command(flatten)]
+    machine: MachineOptions,
 }
 
 #[derive(Serialize)]
@@ -48,6 +74,8 @@ struct Report<'a> {
     inputs: Vec<Interface>,
     outputs: Vec<Interface>,
     layers: Vec<Row>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Comparison>,
 }
 
 #[derive(Serialize)]
@@ -59,13 +87,27 @@ struct Interface {
 }
 
 pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<()> {
+    let for_sources = !arguments.options.is_empty() || !arguments.ranges.is_empty();
+    if arguments.source.is_none() && for_sources {
+        let message = "--plan, --set, --relu, --softmax, --alpha, --ranges and --calibrate are for --source: an artefact is \
+                       compiled already";
+        return Err(Usage(message.to_owned()).into());
+    }
     if MaterialFile::is_one(&arguments.artefact) {
+        if arguments.source.is_some() {
+            return Err(Usage("--source is for artefacts, and this is a file of dealt material".to_owned()).into());
+        }
         return material::run(&arguments.artefact, arguments.state.as_deref(), terminal);
     }
     if arguments.state.is_some() {
         return Err(Usage("--state is for files of dealt material".to_owned()).into());
     }
     let artefact = model::read_artefact(&arguments.artefact)?;
+    let source = match &arguments.source {
+        Some(source) => Some(source::compare(&artefact, source, arguments, terminal)?),
+        None => None,
+    };
+    let same = source.as_ref().is_none_or(Comparison::is_same);
     let graph = &artefact.graph;
     let inputs =
         graph.inputs.iter().map(|i| Interface { name: i.name.clone(), shape: i.ty.shape.to_vec(), labels: Vec::new() });
@@ -75,7 +117,7 @@ pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<(
         labels: o.labels.clone(),
     });
     let report = Report {
-        schema: "mpcc.inspect/1",
+        schema: "mpcc.inspect/2",
         file: arguments.artefact.display().to_string(),
         file_bytes: fs::metadata(&arguments.artefact)?.len(),
         manifest: &artefact.manifest,
@@ -83,47 +125,50 @@ pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<(
         inputs: inputs.collect(),
         outputs: outputs.collect(),
         layers: Priced::new(&artefact.program, &Machine::built_in()).rows(&NetworkProfile::loopback(), By::Layer),
+        source,
     };
-    Ok(terminal.result(&report, || text(&report, &artefact))?)
+    terminal.result(&report, || text(&report, &artefact))?;
+    if same { Ok(()) } else { Err(Said(WRONG_INPUT).into()) }
 }
 
 fn text(report: &Report<'_>, artefact: &Artefact) -> String {
     let manifest = report.manifest;
     let cost = &manifest.cost;
-    let interfaces = |list: &[Interface]| {
-        let one = |i: &Interface| {
-            let labels = if i.labels.is_empty() { String::new() } else { format!(" ({})", i.labels.join(", ")) };
-            format!("{} {:?}{labels}", i.name, i.shape)
-        };
-        list.iter().map(one).collect::<Vec<_>>().join("; ")
-    };
     let mut out = format!(
-        "model      {} ({}, compiled by mpcc {})\nprogram    {}\nsource     {}\ntrust      {}\n",
-        manifest.model,
+        "model      {} ({})\nprogram    {}\ntrust      {}\n",
+        shown(&manifest.model),
         Bytes(report.file_bytes),
-        manifest.compiler,
         manifest.program,
-        manifest.source,
         manifest.trust
     );
-    out += &format!("input      {}\n", interfaces(&report.inputs));
-    out += &format!("output     {}, to the data owner only\n", interfaces(&report.outputs));
+    if let Some(source) = &report.source {
+        out += &source.text();
+    }
+    for input in &report.inputs {
+        out += &format!("input      {} {:?}\n", shown(&input.name), input.shape);
+    }
+    for (output, disclosed) in report.outputs.iter().zip(&manifest.disclosed) {
+        let labels = labels(&output.labels);
+        out += &format!("output     {} {:?}{labels}, to the data owner only\n", shown(&output.name), output.shape);
+        out += &disclosed::text(disclosed);
+    }
     out += &format!(
         "weights    {} tensors, {} encoded; not in the artefact\n",
         report.parameters,
         artefact.program.weights.len()
     );
     if let Some(tokenizer) = &manifest.tokenizer {
+        let inputs: Vec<String> = tokenizer.inputs.iter().map(|input| shown(input).to_string()).collect();
         out += &format!(
             "tokenizer  {} ({}, blake3 {}), fills {}\n",
-            tokenizer.file,
+            shown(&tokenizer.file),
             Bytes(tokenizer.bytes as u64),
             tokenizer.hash,
-            tokenizer.inputs.join(", ")
+            inputs.join(", ")
         );
     }
     for (name, form) in &manifest.plans {
-        out += &format!("plan       {name} = {form}\n");
+        out += &format!("plan       {} = {}\n", shown(name), shown(form));
     }
     out += &protocols(manifest.planned_for.as_ref(), &manifest.choices);
     out += &format!(
@@ -141,21 +186,31 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
     out += "  The program itself, with its plans and ranges, is known to both parties and the dealer.\n";
     out += "\nCost by layer\n";
     out += &cost_table(&report.layers, false);
-    out += "\nValue ranges relied on\n";
+    out += "\nValue ranges relied on, as whoever compiled says\n";
     out + &range_table(&manifest.ranges)
+}
+
+/// Labels in parentheses.
+fn labels(labels: &[String]) -> String {
+    if labels.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<String> = labels.iter().map(|label| shown(label).to_string()).collect();
+    format!(" ({})", shown.join(", "))
 }
 
 /// One row for each path and origin, with the widest range; values of one path differ by their place in the program.
 fn range_table(ranges: &[RangeRow]) -> String {
     let mut merged: Vec<RangeRow> = Vec::new();
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
     for range in ranges {
-        match merged.iter_mut().find(|m| m.path == range.path && m.origin == range.origin) {
-            Some(row) => {
-                row.low = row.low.min(range.low);
-                row.high = row.high.max(range.high);
-            }
-            None => merged.push(range.clone()),
-        }
+        let place = *places.entry((range.path.as_str(), range.origin.as_str())).or_insert_with(|| {
+            merged.push(range.clone());
+            merged.len() - 1
+        });
+        let row = &mut merged[place];
+        row.low = row.low.min(range.low);
+        row.high = row.high.max(range.high);
     }
     let cells =
         |r: &RangeRow| vec![r.path.clone(), r.origin.clone(), format!("{:.4}", r.low), format!("{:.4}", r.high)];

@@ -17,6 +17,7 @@ use mpcc_channel::{Fingerprint, NetworkProfile};
 use mpcc_program::code::Role;
 use serde::{Deserialize, Serialize};
 
+use crate::expect::ExpectOption;
 use crate::failure::Usage;
 use crate::machine::MachineOptions;
 use crate::model::ModelOptions;
@@ -46,14 +47,14 @@ Examples:
   mpcc run model.mpca --role dealer --listen 0.0.0.0:7000 --identity id \\
        --model-owner-fingerprint mpcc1-… --data-owner-fingerprint mpcc1-…
   mpcc run model.mpca --role model-owner --listen 0.0.0.0:7001 --dealer dealer.example:7000 --identity id \\
-       --peer mpcc1-… --dealer-fingerprint mpcc1-… --weights w.safetensors
+       --peer mpcc1-… --dealer-fingerprint mpcc1-… --weights w.safetensors --max-inferences 100
   mpcc run model.mpca --role data-owner --connect model.example:7001 --dealer dealer.example:7000 --identity id \\
        --peer mpcc1-… --dealer-fingerprint mpcc1-… --input cat.png
 
   With what was dealt before (mpcc deal), no dealer takes part:
   mpcc run model.mpca --weights w.safetensors --input test/ --material dealt/
   mpcc run model.mpca --role model-owner --listen 0.0.0.0:7001 --identity id --peer mpcc1-… \\
-       --material model-owner.material --weights w.safetensors")]
+       --material model-owner.material --weights w.safetensors --max-inferences 100")]
 pub(crate) struct RunArguments {
     /// A model file or an artefact; every role needs the same.
     #[arg(value_name = "MODEL")]
@@ -94,6 +95,8 @@ pub(crate) struct RunArguments {
     ranges: RangeOptions,
     #[command(flatten)]
     machine: MachineOptions,
+    #[command(flatten)]
+    expect: ExpectOption,
     #[command(flatten)]
     deployment: DeploymentArguments,
 }
@@ -136,8 +139,9 @@ struct DeploymentArguments {
     /// directory with both files, and records in it what it used.
     #[arg(long, value_name = "FILE|DIR")]
     material: Option<PathBuf>,
-    /// The most inferences that the model owner serves.
-    #[arg(long, value_name = "N", requires = "role")]
+    /// The most inferences that the model owner serves in the session; it must say so. What the outputs of many inferences
+    /// say together about the weights is its to judge: `mpcc inspect` counts the bits.
+    #[arg(long, value_name = "N", requires = "role", value_parser = clap::value_parser!(u64).range(1..))]
     max_inferences: Option<u64>,
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use mpcc_compiler::graph::Graph;
+use mpcc_program::shown::shown;
 use mpcc_training::goal::{Goal, Penalty};
 use mpcc_training::initialise::initialise;
 use mpcc_training::search::{
@@ -130,7 +131,7 @@ fn names(graph: &Graph) -> String {
 
 /// The coefficients of an earlier search, if it was one of this model.
 fn earlier(path: &Path, graph: &Graph) -> Result<(Vec<Found>, Weighing)> {
-    let name = path.display();
+    let name = shown(path);
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
     let malformed = || format!("{name} is no report of `mpcc search` (its search.json)");
     let report: SearchReport = serde_json::from_str(&text).with_context(malformed)?;

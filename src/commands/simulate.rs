@@ -13,6 +13,7 @@ use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_import::inputs::{self, Example};
 use mpcc_import::weights;
+use mpcc_program::shown::shown;
 use mpcc_protocols::SessionSeed;
 use mpcc_protocols::ideal::{self, Coins, Ranges};
 use serde::Serialize;
@@ -196,7 +197,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     let divergent = layers.iter().find(|l| l.relative_error.is_some_and(|e| e > arguments.tolerance));
     Ok(Simulation {
         program: artefact.manifest.program.clone(),
-        trust: artefact.manifest.trust.clone(),
+        trust: artefact.manifest.trust.to_owned(),
         ranges: artefact.manifest.basis.name(),
         withheld: inferences.iter().filter(|i| i.withheld).count(),
         out_of_range: out_of_range(&inferences),
@@ -322,7 +323,7 @@ fn text(report: &Report, tolerance: f64) -> String {
         );
     }
     out + &match &simulation.first_divergent_layer {
-        Some(layer) => format!("first layer with a relative error above {tolerance}: {layer}\n"),
+        Some(layer) => format!("first layer with a relative error above {tolerance}: {}\n", shown(layer)),
         None => format!("no layer has a relative error above {tolerance}\n"),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use mpcc_compiler::graph::{Element, Graph};
 use mpcc_import::inputs::{Example, Reader};
+use mpcc_program::shown::shown;
 use mpcc_training::batches::BatchOptions;
 use mpcc_training::data::text::{self, Texts};
 use mpcc_training::data::{self, hold_out};
@@ -63,7 +64,7 @@ pub(super) fn texts(
         false => names.iter().position(|name| name == class),
     };
     let Some(places) = found.iter().map(place).collect::<Option<Vec<usize>>>() else {
-        bail!("{} has the classes {}, the model {}", options.data.display(), found.join(", "), names.join(", "));
+        bail!("{} has the classes {}, the model {}", shown(&options.data), shown(&found.join(", ")), names.join(", "));
     };
     let reader = Reader::new(graph, tokenizer)?;
     let mut list = Vec::new();
@@ -113,7 +114,7 @@ fn splits(labels: &[usize], options: &TrainingOptions) -> (Vec<usize>, Vec<usize
 
 fn check_classes(found: usize, scored: usize, options: &TrainingOptions) -> Result<()> {
     if found != scored {
-        bail!("{} has {found} classes, the model scores {scored}", options.data.display());
+        bail!("{} has {found} classes, the model scores {scored}", shown(&options.data));
     }
     Ok(())
 }

@@ -253,6 +253,8 @@ fn model_owner(deployment: &Deployment, file: &str) -> Role {
         peer,
         "--weights",
         "w.safetensors",
+        "--max-inferences",
+        "2",
         "--timeout",
         "6",
         "--material",
@@ -310,5 +312,6 @@ fn two_roles_meet_without_a_dealer() {
     assert_eq!(place.json(&state)["left"], 0);
     let twice = ["run", "model.mpca", "--role", "model-owner", "--listen", "127.0.0.1:0", "--identity", "model-owner"];
     let both = ["--weights", "w.safetensors", "--peer", &deployment.fingerprints[1], "--material", "copy.material"];
-    place.bad(&[&twice[..], &both, &["--dealer", "127.0.0.1:1"]].concat(), 2, &["there is no dealer"]);
+    let dealer = ["--max-inferences", "1", "--dealer", "127.0.0.1:1"];
+    place.bad(&[&twice[..], &both, &dealer].concat(), 2, &["there is no dealer"]);
 }

@@ -166,6 +166,10 @@ impl Deployment {
     }
 
     fn model_owner(&self, model: &str, dealer: &Role) -> Role {
+        self.serving(model, dealer, "3000")
+    }
+
+    fn serving(&self, model: &str, dealer: &Role, most: &str) -> Role {
         let [_, data_owner, dealer_fingerprint] = &self.fingerprints;
         self.listening(&[
             "run",
@@ -184,6 +188,8 @@ impl Deployment {
             data_owner,
             "--weights",
             "w.safetensors",
+            "--max-inferences",
+            most,
             "--timeout",
             "6",
         ])
@@ -303,6 +309,25 @@ fn somebody_who_does_not_come_is_named_in_time() {
     ];
     let output = deployment.place.run(&arguments);
     one_clear_message(&output, 4, &["the model owner", "the data owner"]);
+}
+
+/// Each inference tells something about the weights, so their owner says how many there are; nobody else can.
+#[test]
+fn a_model_owner_serves_as_many_inferences_as_it_said() {
+    let deployment = Deployment::new();
+    let place = &deployment.place;
+    let owner = ["run", "model.mpca", "--role", "model-owner", "--weights", "w.safetensors"];
+    place.bad(&owner, 2, &["--max-inferences"]);
+    place.bad_usage(&[&owner[..], &["--max-inferences", "0"]].concat(), "0 is not in");
+    let data_owner = ["run", "model.mpca", "--role", "data-owner", "--input", "cat.png", "--max-inferences", "9"];
+    place.bad(&data_owner, 2, &["--max-inferences is for the model owner only"]);
+    let dealer = deployment.dealer();
+    let model_owner = deployment.serving("model.mpca", &dealer, "2");
+    let output = finish(deployment.data_owner(&dealer, &model_owner, 3).spawn().unwrap(), &["data-owner"]);
+    let said = ["3 inferences are asked for", "the model owner serves 2", "--max-inferences"];
+    one_clear_message(&output, 3, &said);
+    one_clear_message(&finish(model_owner.child, &["model-owner"]), 3, &said);
+    assert!(!finish(dealer.child, &["dealer"]).status.success());
 }
 
 #[test]

@@ -102,7 +102,7 @@ pub(crate) fn try_compile_calibrated(
     let params = generated(&rewritten.lowered, &rewritten.graph, seed);
     let ranges = calibrate::calibrate(&rewritten.graph, &params, inputs, |_| {}).expect("finite values");
     let options = options(source, comparison(source));
-    let artefact = assemble_with(source, &rewritten.graph, &ranges, &options)?;
+    let artefact = assemble_with(&rewritten.graph, &ranges, &options)?;
     Ok(with_weights(source, rewritten.graph, artefact, params))
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Re
     let inputs: Vec<Vec<Tensor>> = (0..8).map(|i| seeded_inputs(&rewritten.graph, i)).collect();
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).map_err(|_| Refused::Range)?;
     let options = PlanOptions { comparison: Comparison::DigitTables, ..PlanOptions::default() };
-    match assemble_with(source, &rewritten.graph, &ranges, &options) {
+    match assemble_with(&rewritten.graph, &ranges, &options) {
         Ok(artefact) => {
             let evaluator = Evaluator::new(&rewritten.graph, &params).map_err(|_| Refused::Weights)?;
             encode::weights(&artefact.program, evaluator.server_values()).map_err(|_| Refused::Weights)?;
@@ -170,7 +170,7 @@ pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Re
 
 fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>, comparison: Comparison) -> Compiled {
     let options = options(source, comparison);
-    let artefact = assemble_with(source, &graph, ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
+    let artefact = assemble_with(&graph, ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
     with_weights(source, graph, artefact, params)
 }
 

@@ -35,7 +35,9 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
         | Gate::ReluShared { source, .. }
         | Gate::RowScale { source, .. } => needs.push(of(source).ring + 1),
         Gate::RowSquares { source } | Gate::Square { source } => needs.push(of(source).ring + 2),
-        Gate::Centre { .. } | Gate::Reduce { .. } | Gate::SignDigits { .. } | Gate::OpenSign { .. } => return value.ring,
+        Gate::Centre { .. } | Gate::Reduce { .. } | Gate::SignDigits { .. } | Gate::OpenSign { .. } => {
+            return value.ring;
+        }
         Gate::View { .. } | Gate::Rescale { .. } if value.kind == Kind::Wire => return value.ring,
         _ => {}
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use mpcc_compiler::evaluate::Tensor as Array;
+use mpcc_compiler::shown::shown;
 use mpcc_import::weights::{self, WeightsError};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -126,7 +127,7 @@ pub fn read(
     if !path.exists() {
         return Ok(None);
     }
-    let name = || path.display().to_string();
+    let name = || shown(path).to_string();
     let malformed = |reason: &str| CheckpointError::Malformed { path: name(), reason: reason.to_owned() };
     let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read { path: name(), source })?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| malformed(&error.to_string()))?;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use mpcc_compiler::evaluate::Tensor as Array;
 use mpcc_compiler::graph::Graph;
+use mpcc_compiler::shown::shown;
 use mpcc_import::tensors::{Tensors, TensorsError};
 use mpcc_import::weights::{self, WeightsError};
 use thiserror::Error;
@@ -38,7 +39,7 @@ pub enum StartError {
     #[error(transparent)]
     Tensors(#[from] TensorsError),
     /// It lacks tensors that the model declares, or has them with other extents.
-    #[error("{} has no tensor {} of the extents that the model declares", .path.display(), .names.join(", "))]
+    #[error("{} has no tensor {} of the extents that the model declares", shown(.path), .names.join(", "))]
     Missing {
         /// The file.
         path: PathBuf,

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use mpcc_compiler::evaluate::Tensor as Array;
 use mpcc_compiler::graph::{Granularity, Graph};
 use mpcc_compiler::lower::PlanValue;
+use mpcc_compiler::shown::shown;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -64,7 +65,7 @@ pub enum SearchError {
     )]
     NothingOpen,
     /// A parameter is not there.
-    #[error("the weights hold no coefficients `{name}` of {expected:?}: were they searched with this model?")]
+    #[error("the weights hold no coefficients `{}` of {expected:?}: were they searched with this model?", shown(.name))]
     Missing {
         /// Its name.
         name: String,

@@ -29,7 +29,7 @@ fn example(name: &str) -> Program {
     let ranges = fs::read(folder.join("model.ranges.json")).expect("the example has ranges");
     let ranges: Ranges = serde_json::from_slice(&ranges).expect("ranges are well formed");
     let rewritten = rewrite(&source, &LowerOptions::default()).expect("the example compiles");
-    assemble(&source, &rewritten.graph, &ranges).expect("the example can be planned").program
+    assemble(&rewritten.graph, &ranges).expect("the example can be planned").program
 }
 
 /// A map, what a kernel does at all its positions together, and how often it runs.

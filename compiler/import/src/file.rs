@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use mpcc_compiler::shown::shown;
 use thiserror::Error;
 
 /// Why a file could not be read.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The system refused.
-    #[error("cannot read {}: {source}; check the path and its permissions", .path.display())]
+    #[error("cannot read {}: {source}; check the path and its permissions", shown(.path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -18,13 +19,13 @@ pub enum FileError {
         source: io::Error,
     },
     /// A directory, socket or the like.
-    #[error("{} is not a regular file; name the file itself", .path.display())]
+    #[error("{} is not a regular file; name the file itself", shown(.path))]
     NotAFile {
         /// What was named.
         path: PathBuf,
     },
     /// Larger than anything the model can use.
-    #[error("{} has {size} bytes and at most {limit} can be used here; is this the right file?", .path.display())]
+    #[error("{} has {size} bytes and at most {limit} can be used here; is this the right file?", shown(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,

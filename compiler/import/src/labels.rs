@@ -5,13 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use mpcc_compiler::graph::Output;
+use mpcc_compiler::shown::shown;
 use thiserror::Error;
 
 /// An example whose class is not a label of the output.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "{} lies in no directory named after a label of `{output}` ({}); lay examples out as LABEL/FILE",
-    .path.display(),
+    shown(.path),
     .labels.join(", ")
 )]
 pub struct LabelError {

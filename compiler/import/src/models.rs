@@ -12,6 +12,7 @@ mod vision;
 
 use std::path::{Path, PathBuf};
 
+use mpcc_compiler::shown::shown;
 use thiserror::Error;
 
 use crate::tensors::{Listing, Tensors, TensorsError};
@@ -60,7 +61,7 @@ pub enum ImportError {
     #[error(transparent)]
     Tensors(#[from] TensorsError),
     /// A tensor that tells the size of something is not there.
-    #[error("{} holds no `{name}` {expected}; is it of this template?", .path.display())]
+    #[error("{} holds no `{name}` {expected}; is it of this template?", shown(.path))]
     Missing {
         /// The weights file.
         path: PathBuf,
@@ -70,7 +71,7 @@ pub enum ImportError {
         expected: &'static str,
     },
     /// Something that no model file of the template can express.
-    #[error("{}: {reason}", .path.display())]
+    #[error("{}: {reason}", shown(.path))]
     Unsupported {
         /// The file at fault.
         path: PathBuf,

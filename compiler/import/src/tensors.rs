@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use mpcc_compiler::shown::shown;
 use safetensors::{Dtype, SafeTensorError, View};
 use thiserror::Error;
 
@@ -41,7 +42,7 @@ pub enum TensorsError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// A checkpoint that is damaged or holds more than tensors.
-    #[error("{} cannot be used: {source}", .path.display())]
+    #[error("{} cannot be used: {source}", shown(.path))]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -49,7 +50,7 @@ pub enum TensorsError {
         source: CheckpointError,
     },
     /// Two files of a set hold the same tensor, or the index names one that no file holds.
-    #[error("{} and the files it names do not fit: {reason}", .path.display())]
+    #[error("{} and the files it names do not fit: {reason}", shown(.path))]
     Parts {
         /// The index.
         path: PathBuf,

@@ -10,6 +10,7 @@ mod vocabulary;
 use std::path::{Path, PathBuf};
 
 use mpcc_compiler::graph::{Graph, Op};
+use mpcc_compiler::shown::shown;
 use thiserror::Error;
 use tokenizers::PostProcessor;
 use tokenizers::utils::truncation::TruncationParams;
@@ -30,7 +31,7 @@ pub enum TokenizerError {
     /// The file is something else.
     #[error(
         "{} is no tokenizer: {reason}; give a tokenizer.json, a vocab.txt, or a vocab.json with merges.txt beside it",
-        .path.display()
+        shown(.path)
     )]
     NotATokenizer {
         /// The file.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::graph::Graph;
+use mpcc_compiler::shown::shown;
 use safetensors::tensor::{SafeTensorError, SafeTensors, TensorView};
 use safetensors::{Dtype, serialize};
 use thiserror::Error;
@@ -43,7 +44,7 @@ pub enum WeightsError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file is not safetensors, or is damaged.
-    #[error("{} is not a whole safetensors file: {reason}; save it again with safetensors", .path.display())]
+    #[error("{} is not a whole safetensors file: {reason}; save it again with safetensors", shown(.path))]
     Format {
         /// The file.
         path: PathBuf,
@@ -51,7 +52,7 @@ pub enum WeightsError {
         reason: String,
     },
     /// The tensors in the file are not those of the model.
-    #[error("the weights in {} do not fit the model\n{report}", .path.display())]
+    #[error("the weights in {} do not fit the model\n{report}", shown(.path))]
     Binding {
         /// The file.
         path: PathBuf,
@@ -60,8 +61,8 @@ pub enum WeightsError {
     },
     /// The load-time reshapes of the model do not give the declared shape.
     #[error(
-        "the model's load-time reshapes of `{name}` cannot be applied to {}: {reason}; compile the model again",
-        .path.display()
+        "the model's load-time reshapes of `{}` cannot be applied to {}: {reason}; compile the model again",
+        shown(.name), shown(.path)
     )]
     LoadOps {
         /// The weights file.
@@ -72,7 +73,7 @@ pub enum WeightsError {
         reason: String,
     },
     /// A value does not fit the file's number format.
-    #[error("`{name}` holds {value}, which a 32-bit float cannot hold; {} was not written", .path.display())]
+    #[error("`{}` holds {value}, which a 32-bit float cannot hold; {} was not written", shown(.name), shown(.path))]
     Overflow {
         /// The file that was to be written.
         path: PathBuf,
@@ -82,7 +83,7 @@ pub enum WeightsError {
         value: f64,
     },
     /// The file cannot be written.
-    #[error("cannot write {}: {source}; nothing was left behind", .path.display())]
+    #[error("cannot write {}: {source}; nothing was left behind", shown(.path))]
     Write {
         /// The file that was to be written.
         path: PathBuf,
@@ -231,7 +232,7 @@ fn describe(error: &SafeTensorError, size: usize) -> String {
         SafeTensorError::MetadataIncompleteBuffer => {
             "its header describes more or less data than there is, so it is cut off or was appended to".into()
         }
-        SafeTensorError::InvalidOffset(name) => format!("the data of `{name}` are not where they can be"),
+        SafeTensorError::InvalidOffset(name) => format!("the data of `{}` are not where they can be", shown(&name)),
         other => format!("{other}"),
     }
 }

@@ -10,6 +10,7 @@ use super::report::{error, warning};
 use super::types::{type_text, visibility_text};
 use super::value::{Tensor, Value};
 use crate::graph::{Element, Input, Op, Output, Type, Visibility};
+use crate::verify::MOST_OUTPUTS;
 
 impl<'a> Lowerer<'a> {
     pub(super) fn model(&mut self, def: &'a ModelDef) {
@@ -197,6 +198,14 @@ impl<'a> Lowerer<'a> {
         if let Some(first) = self.graph.outputs.iter().find(|output| output.name == name.node) {
             let message = format!("output `{}` is defined twice", first.name);
             self.fail(error("E0302", message).at(name.span, "second definition"));
+        }
+        if self.graph.outputs.len() == MOST_OUTPUTS {
+            self.fail(
+                error("E0408", format!("a model has at most {MOST_OUTPUTS} outputs"))
+                    .at(name.span, "one too many")
+                    .help("join values of one shape with `concat`"),
+            );
+            return;
         }
         let value = self.named(name, expr);
         let (tensor, wanted) = (self.want_tensor(&value, expr.span), self.tensor_type(ty));

@@ -34,7 +34,7 @@ pub(crate) fn agree(
     let usage = store.usage(contents.batch)?;
     let theirs = confirm_material(peer, &session, contents.batch, file.commitment(), asked, &usage)?;
     peer.set_session(session.tag());
-    let Wanted { inferences, at_once } = served(peer, own, at_once, theirs.asked)?;
+    let Wanted { inferences, at_once } = served(own, at_once, theirs.asked)?;
     let start = usage.next.max(theirs.usage.next);
     let left = contents.inferences.saturating_sub(start);
     if inferences > left {

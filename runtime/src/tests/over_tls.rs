@@ -50,8 +50,9 @@ fn a_model_owner_refuses_more_at_a_time_than_it_serves() {
     let session = start(Setting { inputs: inputs(3), batch: 3, most_at_a_time: 2, ..Setting::default() });
     let refused = session.model_owner.join().unwrap().unwrap_err();
     assert_eq!(refused.exit_code(), 3);
-    assert!(refused.to_string().contains("number of inferences at a time"), "{refused}");
-    assert!(session.data_owner.join().unwrap().is_err());
+    assert!(refused.to_string().contains("3 inferences at a time are asked for"), "{refused}");
+    let told = session.data_owner.join().unwrap().err().unwrap().to_string();
+    assert!(told.contains("the model owner serves 2") && told.contains("--batch"), "{told}");
 }
 
 #[derive(Default)]

@@ -36,7 +36,7 @@ fn data_owner(
         hello.receive_matching(&mut peer, Role::DataOwner).unwrap();
         send_grant(&mut dealing, batch, &[1; 16]).unwrap();
         let session = SessionDigest::new(&IDENTITY, &hello.nonce, &second, &nonce.nonce, batch);
-        confirm(&mut peer, &session, batch, Wanted::default()).unwrap();
+        confirm(&mut peer, &session, batch, Wanted { inferences: 8, at_once: 8 }).unwrap();
         peer.set_session(session.tag());
         dealing.set_session(session.tag());
         dealer(&mut dealing);
@@ -164,9 +164,9 @@ fn a_hello_of_another_version_or_shape_is_refused() {
         let ours = Hello::new(Role::DataOwner, IDENTITY).unwrap();
         ours.receive_matching(&mut a, Role::ModelOwner).unwrap_err()
     };
-    let newer = receive(b"mpcc\x03\x00and more".to_vec());
-    assert!(newer.to_string().contains("session protocol: ours is 2, theirs is 3"), "{newer}");
-    for bytes in [vec![], b"GET / HTTP/1.1".to_vec(), b"mpcc".to_vec(), b"mpcc\x02\x00short".to_vec()] {
+    let newer = receive(b"mpcc\x04\x00and more".to_vec());
+    assert!(newer.to_string().contains("session protocol: ours is 3, theirs is 4"), "{newer}");
+    for bytes in [vec![], b"GET / HTTP/1.1".to_vec(), b"mpcc".to_vec(), b"mpcc\x03\x00short".to_vec()] {
         assert_eq!(receive(bytes).exit_code(), 3);
     }
     let (mut a, mut b) = insecure_memory_pair("the data owner", "the model owner");

@@ -18,7 +18,6 @@ use crate::model::Target;
 
 /// A model with weights, and the ranges observed on its calibration inputs.
 pub(super) struct Experiment {
-    source: String,
     rewritten: Rewritten,
     params: Vec<Tensor>,
     ranges: Ranges,
@@ -52,18 +51,18 @@ impl Outputs {
 impl Experiment {
     /// Lowers and rewrites `source`, takes weights from `params` by name and shape, and observes ranges.
     pub(super) fn new(
-        source: String,
+        source: &str,
         options: &LowerOptions,
         mut params: impl FnMut(&str, &[usize]) -> Vec<f64>,
         calibration: &[Tensor],
     ) -> Result<Self> {
-        let rewritten = compile::rewrite(&source, options)
-            .map_err(|found| anyhow!("{}", mpcc_grammar::render(&found, &source, "an embedded model", false)))?;
+        let rewritten = compile::rewrite(source, options)
+            .map_err(|found| anyhow!("{}", mpcc_grammar::render(&found, source, "an embedded model", false)))?;
         let declared = &rewritten.graph.params;
         let params: Vec<Tensor> = declared.iter().map(|p| Tensor::new(&p.shape, params(&p.name, &p.shape))).collect();
         let inputs: Vec<Vec<Tensor>> = calibration.iter().map(|x| vec![x.clone()]).collect();
         let ranges = calibrate(&rewritten.graph, &params, &inputs, |_| {})?;
-        Ok(Self { source, rewritten, params, ranges })
+        Ok(Self { rewritten, params, ranges })
     }
 
     /// The weights, by name.
@@ -77,8 +76,7 @@ impl Experiment {
     pub(super) fn plan(&self, target: &Target, decided: Decided, alpha: f64) -> Result<Artefact> {
         let objective = Objective { machine: &target.machine, link: estimate::link(&target.network), alpha };
         let purpose = (target.network.name.as_str(), &objective);
-        compile::assemble_for(&self.source, &self.rewritten.graph, &self.ranges, purpose, decided)
-            .map_err(|errors| refused(&errors))
+        compile::assemble_for(&self.rewritten.graph, &self.ranges, purpose, decided).map_err(|errors| refused(&errors))
     }
 
     /// Evaluates the program exactly, and the float network, on one input.

@@ -28,7 +28,6 @@ const TABLES: [(&str, u32); 2] = [("ids", 30522), ("segments", 2)];
 
 /// A network with its files.
 pub(super) struct Subject {
-    source: String,
     rewritten: Rewritten,
     ranges: Ranges,
     directory: PathBuf,
@@ -65,7 +64,7 @@ impl Subject {
             given.push(file);
             inputs.push(given);
         }
-        Ok(Self { source: source.to_owned(), rewritten, ranges, directory, weights: file, inputs })
+        Ok(Self { rewritten, ranges, directory, weights: file, inputs })
     }
 
     /// Plans it for a target, and writes the artefact beside its other files.
@@ -74,7 +73,7 @@ impl Subject {
         let purpose = (target.network.name.as_str(), &objective);
         let graph = &self.rewritten.graph;
         let decided = Decided { softmax: softmax.decided(), ..Decided::default() };
-        let artefact = compile::assemble_for(&self.source, graph, &self.ranges, purpose, decided)
+        let artefact = compile::assemble_for(graph, &self.ranges, purpose, decided)
             .map_err(|errors| anyhow!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
         let file = self.directory.join(format!("{}.mpca", file_name(&target.network.name)));
         fs::write(&file, artefact.to_bytes()).with_context(|| format!("cannot write {}", file.display()))?;

@@ -125,8 +125,7 @@ fn entry(arguments: &Table1Arguments, compared: &Compared, variance: f64, paper_
     let shape = [arguments.rows as usize, LENGTH];
     let scores = |index: u64| Normal::new(arguments.seed.wrapping_mul(64) + index).tensor(&shape, variance.sqrt());
     let calibration: Vec<_> = (1..=CALIBRATION).map(scores).collect();
-    let experiment =
-        Experiment::new(SOURCE.to_owned(), &options, |_, shape| vec![0.0; shape.iter().product()], &calibration)?;
+    let experiment = Experiment::new(SOURCE, &options, |_, shape| vec![0.0; shape.iter().product()], &calibration)?;
     let target = Target { network: NetworkProfile::wan(), machine: Machine::built_in() };
     let decided = Decided { softmax: Some(compared.softmax), ..Decided::default() };
     let artefact = experiment.plan(&target, decided, 1.0)?;

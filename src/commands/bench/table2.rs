@@ -160,7 +160,7 @@ fn layer(
             _ => normal.numbers(count, inverse_root),
         }
     };
-    let experiment = Experiment::new(variant.source(size), &LowerOptions::default(), weight, &calibration)?;
+    let experiment = Experiment::new(&variant.source(size), &LowerOptions::default(), weight, &calibration)?;
     let decided = Decided { softmax: Some(variant.softmax), ..Decided::default() };
     let input = inputs(0);
     let mut networks = Vec::new();

@@ -36,6 +36,10 @@ struct Served {
 
 pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal) -> Result<()> {
     refuse_foreign_options(arguments, role)?;
+    let machine = arguments.machine.read()?;
+    let target = Target { network: arguments.net.clone(), machine: machine.clone() };
+    let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, None, &target, terminal)?;
+    arguments.expect.check(&model.artefact)?;
     let identity = Identity::load(&needed(&arguments.deployment.identity, "--identity")?)?;
     let own = identity.fingerprint();
     let state = arguments.deployment.state.clone();
@@ -51,9 +55,6 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         }
         Meeting::Party { .. } => None,
     };
-    let machine = arguments.machine.read()?;
-    let target = Target { network: arguments.net.clone(), machine: machine.clone() };
-    let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, None, &target, terminal)?;
     let manifest = model.artefact.manifest.clone();
     let outputs = model.artefact.program.outputs.clone();
     // Every role has a machine of its own.
@@ -91,7 +92,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     let served = Served {
         schema: "mpcc.role/1",
         program: manifest.program,
-        trust: manifest.trust,
+        trust: manifest.trust.to_owned(),
         dealer: Dealing::of(arguments),
         measured: done.report,
     };
@@ -110,6 +111,12 @@ fn refuse_foreign_options(arguments: &RunArguments, role: RoleName) -> Result<()
     }
     if role == RoleName::ModelOwner && arguments.weights.is_none() {
         return refuse("the model owner needs --weights");
+    }
+    if role == RoleName::ModelOwner && deployment.max_inferences.is_none() {
+        return refuse(
+            "the model owner says with --max-inferences how many inferences it serves in the session: each tells the \
+             data owner something about the weights, and `mpcc inspect` says how much",
+        );
     }
     if role == RoleName::DataOwner && arguments.input.is_empty() {
         return refuse("the data owner needs --input");

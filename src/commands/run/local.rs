@@ -42,6 +42,7 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     let machine = arguments.machine.read()?;
     let target = Target { network: arguments.net.clone(), machine: machine.clone() };
     let model = model::read(&arguments.model, options.0, options.1, Some(weights_file), &target, terminal)?;
+    arguments.expect.check(&model.artefact)?;
     let graph = &model.artefact.graph;
     let examples = inputs::examples(&arguments.input, graph)?;
     let given = examples::load(&examples, graph, model.artefact.tokenizer.as_deref(), Some(terminal))?;
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
 
     let interrupted = children::interruptions()?;
     let directory = tempfile::Builder::new().prefix("mpcc-run-").tempdir().context("cannot make a directory")?;
-    let jobs = jobs(arguments, &model, weights_file, &directory)?;
+    let jobs = jobs(arguments, &model, (weights_file, examples.len() as u64), &directory)?;
     let mut trio = Trio::start(&jobs, interrupted)?;
     let connecting = Duration::from_secs(arguments.timeout.unwrap_or(TIMEOUT));
     let go = trio.ready(arguments.timeout.map_or(PREPARING, |_| connecting))?;
@@ -97,7 +98,12 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
 }
 
 /// What each process is to do, with its files in place.
-fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory: &TempDir) -> Result<Vec<Job>> {
+fn jobs(
+    arguments: &RunArguments,
+    model: &Model,
+    (weights_file, inferences): (&Path, u64),
+    directory: &TempDir,
+) -> Result<Vec<Job>> {
     let artefact = directory.path().join("program.mpca");
     fs::write(&artefact, model.artefact.to_bytes()).context("cannot write to the temporary directory")?;
     let shape = match arguments.net_emulate {
@@ -130,6 +136,7 @@ fn jobs(arguments: &RunArguments, model: &Model, weights_file: &Path, directory:
             },
             interpret: arguments.interpret,
             batch: arguments.batch.unwrap_or(1),
+            inferences,
             in_memory: arguments.in_memory,
             timeout_seconds: arguments.timeout.unwrap_or(TIMEOUT),
             shape: shape.map(|s| (s.round_trip.as_secs_f64(), s.bytes_per_second)),

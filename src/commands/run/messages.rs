@@ -45,6 +45,8 @@ pub(super) struct Job {
     pub(super) state: AnyPath,
     pub(super) interpret: bool,
     pub(super) batch: u64,
+    /// How many the session has: the model owner serves no more.
+    pub(super) inferences: u64,
     pub(super) in_memory: bool,
     pub(super) timeout_seconds: u64,
     /// Round trip in seconds and bytes per second of the network to imitate.

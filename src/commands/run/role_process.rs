@@ -107,7 +107,7 @@ fn role(lines: &Receiver<String>) -> Result<()> {
         in_memory: job.in_memory,
         // The parties work at the same time, here on the same cores.
         threads: 1,
-        max_inferences: None,
+        max_inferences: Some(job.inferences),
     };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };
     let done = roles::session(prepared, identity, meeting, &settings, progress)?;

@@ -157,7 +157,7 @@ pub(super) struct Settings {
     pub(super) batch: u64,
     /// Threads that the dealer deals an inference on.
     pub(super) threads: usize,
-    /// The most inferences that the model owner serves.
+    /// The most inferences that the model owner serves, at the model owner.
     pub(super) max_inferences: Option<u64>,
 }
 
@@ -210,7 +210,10 @@ pub(super) fn session(
     };
     match prepared.data {
         Data::Weights(weights) => {
-            let report = model_owner::run(config, program, weights, settings.max_inferences, progress)?;
+            let most = settings
+                .max_inferences
+                .ok_or_else(|| Bug("a model owner that does not say how many inferences it serves".to_owned()))?;
+            let report = model_owner::run(config, program, weights, most, progress)?;
             Ok(Outcome { report, answers: Vec::new() })
         }
         Data::Inputs(inputs) => {

@@ -4,6 +4,7 @@ use anyhow::Result;
 use mpcc_compiler::artefact::Manifest;
 use mpcc_import::inputs::Example;
 use mpcc_program::program::Output;
+use mpcc_program::shown::shown;
 use mpcc_runtime::Measurement;
 use serde::Serialize;
 
@@ -119,7 +120,7 @@ impl Summary {
         Self {
             schema: "mpcc.run/1",
             program: manifest.program.clone(),
-            trust: manifest.trust.clone(),
+            trust: manifest.trust.to_owned(),
             network,
             dealer,
             ranges: manifest.basis.name(),
@@ -171,7 +172,10 @@ impl Summary {
             for flip in &float.flips {
                 out += &format!(
                     "  {}: {} instead of {}, whose float margin is {:.4}\n",
-                    flip.input, flip.label, flip.float_label, flip.float_margin
+                    shown(&flip.input),
+                    shown(&flip.label),
+                    shown(&flip.float_label),
+                    flip.float_margin
                 );
             }
         }
@@ -230,14 +234,14 @@ fn single(inference: &InferenceReport) -> String {
         return "no answer\n".to_owned();
     }
     let mut out = match inference.label() {
-        Some(label) => format!("{label}\n\n"),
+        Some(label) => format!("{}\n\n", shown(label)),
         None => String::new(),
     };
     for output in &inference.outputs {
-        let shown = output.values.iter().take(16).map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
+        let values = output.values.iter().take(16).map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
         let more =
             if output.values.len() > 16 { format!(" … {} in all", output.values.len()) } else { String::new() };
-        out += &format!("{} {shown}{more}\n", output.name);
+        out += &format!("{} {values}{more}\n", shown(&output.name));
     }
     out
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use mpcc_compiler::shown::shown;
 use mpcc_import::inputs::InputError;
 use thiserror::Error;
 
@@ -10,7 +11,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DataError {
     /// No directory at all.
-    #[error("{} is no directory; give the directory of a data set", .path.display())]
+    #[error("{} is no directory; give the directory of a data set", shown(.path))]
     NotADirectory {
         /// What was named.
         path: PathBuf,
@@ -21,7 +22,7 @@ pub enum DataError {
          train/CLASS/FILE with test/CLASS/FILE or val/CLASS/FILE, or only CLASS/FILE, of .png, .jpg and .jpeg files;\n  \
          data_batch_*.bin with test_batch.bin (CIFAR-10) or train.bin with test.bin (CIFAR-100);\n  \
          train/CLASS/images/FILE with val/val_annotations.txt and val/images/FILE (Tiny-ImageNet)",
-        .path.display()
+        shown(.path)
     )]
     Layout {
         /// The directory.
@@ -30,7 +31,7 @@ pub enum DataError {
         reason: String,
     },
     /// The system refused.
-    #[error("cannot read {}: {source}; check the path and its permissions", .path.display())]
+    #[error("cannot read {}: {source}; check the path and its permissions", shown(.path))]
     Io {
         /// File or directory.
         path: PathBuf,
@@ -41,25 +42,25 @@ pub enum DataError {
     #[error(transparent)]
     Image(#[from] InputError),
     /// A class without images.
-    #[error("class {} has no images; remove the directory or fill it", .path.display())]
+    #[error("class {} has no images; remove the directory or fill it", shown(.path))]
     EmptyClass {
         /// Its directory.
         path: PathBuf,
     },
     /// Something else among the images of a class.
-    #[error("{} lies among the images of a class and is no .png, .jpg or .jpeg file; convert or remove it", .path.display())]
+    #[error("{} lies among the images of a class and is no .png, .jpg or .jpeg file; convert or remove it", shown(.path))]
     NotAnImage {
         /// The file or directory.
         path: PathBuf,
     },
     /// A name that is not UTF-8.
-    #[error("the name of {} is not UTF-8; rename it", .path.display())]
+    #[error("the name of {} is not UTF-8; rename it", shown(.path))]
     Name {
         /// File or directory.
         path: PathBuf,
     },
     /// A class of the test split that is not trained on.
-    #[error("{} is of class `{class}`, and the images to train on have no such class", .path.display())]
+    #[error("{} is of class `{}`, and the images to train on have no such class", shown(.path), shown(.class))]
     UnknownClass {
         /// File or directory.
         path: PathBuf,
@@ -67,7 +68,7 @@ pub enum DataError {
         class: String,
     },
     /// A damaged file of a data set.
-    #[error("{} is damaged or of another kind: {reason}", .path.display())]
+    #[error("{} is damaged or of another kind: {reason}", shown(.path))]
     File {
         /// The file.
         path: PathBuf,
@@ -75,7 +76,7 @@ pub enum DataError {
         reason: String,
     },
     /// A model that takes other images than the data set has.
-    #[error("{} has images of shape {found:?} (channels, height, width), and {expected:?} is asked for: choose a model for such images, or scale them first and lay them out as directories of .png files", .path.display())]
+    #[error("{} has images of shape {found:?} (channels, height, width), and {expected:?} is asked for: choose a model for such images, or scale them first and lay them out as directories of .png files", shown(.path))]
     Size {
         /// The data set.
         path: PathBuf,
@@ -120,7 +121,7 @@ pub enum DataError {
         expected: Vec<String>,
     },
     /// A line of a file of texts.
-    #[error("line {line} of {}: {reason}", .path.display())]
+    #[error("line {line} of {}: {reason}", shown(.path))]
     Line {
         /// The file.
         path: PathBuf,
@@ -130,13 +131,13 @@ pub enum DataError {
         reason: String,
     },
     /// A directory without texts.
-    #[error("{} has no train.tsv or train.jsonl; write one of them, with a label and a text on each line", .path.display())]
+    #[error("{} has no train.tsv or train.jsonl; write one of them, with a label and a text on each line", shown(.path))]
     NoTexts {
         /// The directory.
         path: PathBuf,
     },
     /// Two forms of one split.
-    #[error("{} and {} both exist; keep one of them", .first.display(), .second.display())]
+    #[error("{} and {} both exist; keep one of them", shown(.first), shown(.second))]
     Twice {
         /// One file.
         first: PathBuf,

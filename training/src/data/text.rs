@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use mpcc_compiler::shown::shown;
 use serde::Deserialize;
 
 use super::DataError;
@@ -188,7 +189,7 @@ fn numbered(rows: Vec<Row>, classes: &[String], pairs: bool, path: &Path) -> Res
     let number = |row: Row| {
         let name = row.label.name();
         let Some(label) = classes.iter().position(|class| *class == name) else {
-            return Err(wrong(row.line, format!("no text to train on has the label `{name}`")));
+            return Err(wrong(row.line, format!("no text to train on has the label `{}`", shown(&name))));
         };
         if row.second.is_some() != pairs {
             let reason = "either every line has two texts or none has, in all files of a data set";

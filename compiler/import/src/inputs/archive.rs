@@ -7,6 +7,7 @@ use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::graph::Input;
+use mpcc_compiler::shown::shown;
 
 use super::{ARRAY_HEADER_LIMIT, InputError, array_limit, from_array};
 
@@ -81,7 +82,7 @@ fn entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, String> {
         at += 46 + name.len() + extra + comment;
         let name = name.strip_suffix(".npy").unwrap_or(name).to_owned();
         if entries.iter().any(|entry| entry.name == name) {
-            return Err(format!("it holds `{name}` twice"));
+            return Err(format!("it holds `{}` twice", shown(&name)));
         }
         entries.push(Entry { name, method: length(10)? as u16, checksum: field(16)?, size: u64::from(size), stored });
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mpcc_compiler::shown::shown;
 use thiserror::Error;
 
 use crate::FileError;
@@ -14,19 +15,19 @@ pub enum InputError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Neither an image nor an array, by its name.
-    #[error("{} is no input: give a .png, .jpg, .jpeg, .npy, .npz or .txt file, or a directory of them", .path.display())]
+    #[error("{} is no input: give a .png, .jpg, .jpeg, .npy, .npz or .txt file, or a directory of them", shown(.path))]
     UnknownKind {
         /// The file.
         path: PathBuf,
     },
     /// A directory without inputs.
-    #[error("{} holds no .png, .jpg, .jpeg, .npy, .npz or .txt file", .path.display())]
+    #[error("{} holds no .png, .jpg, .jpeg, .npy, .npz or .txt file", shown(.path))]
     EmptyDirectory {
         /// The directory.
         path: PathBuf,
     },
     /// Directories nested beyond reason.
-    #[error("{} lies too deep; directories of inputs are read down to {limit} levels", .path.display())]
+    #[error("{} lies too deep; directories of inputs are read down to {limit} levels", shown(.path))]
     TooDeep {
         /// The directory.
         path: PathBuf,
@@ -34,7 +35,7 @@ pub enum InputError {
         limit: usize,
     },
     /// The file is not what its name says, or is damaged.
-    #[error("{} is not a whole {kind} file: {reason}", .path.display())]
+    #[error("{} is not a whole {kind} file: {reason}", shown(.path))]
     Format {
         /// The file.
         path: PathBuf,
@@ -45,8 +46,8 @@ pub enum InputError {
     },
     /// An image given to an input that takes none.
     #[error(
-        "{} is an image, and input `{input}` is {declared}: only Tensor<u8, 3, height, width> takes an image, give a .npy file",
-        .path.display()
+        "{} is an image, and input `{}` is {declared}: only Tensor<u8, 3, height, width> takes an image, give a .npy file",
+        shown(.path), shown(.input)
     )]
     NotAnImageInput {
         /// The file.
@@ -58,8 +59,8 @@ pub enum InputError {
     },
     /// An image of another size.
     #[error(
-        "{} is {} wide and {} high, and input `{input}` takes images {} wide and {} high: scale or crop it first, mpcc does not",
-        .path.display(), .found.0, .found.1, .expected.0, .expected.1
+        "{} is {} wide and {} high, and input `{}` takes images {} wide and {} high: scale or crop it first, mpcc does not",
+        shown(.path), .found.0, .found.1, shown(.input), .expected.0, .expected.1
     )]
     ImageSize {
         /// The file.
@@ -72,7 +73,7 @@ pub enum InputError {
         expected: (usize, usize),
     },
     /// An image whose pixels have no single reading as 8-bit RGB.
-    #[error("{} {reason}", .path.display())]
+    #[error("{} {reason}", shown(.path))]
     Pixels {
         /// The file.
         path: PathBuf,
@@ -80,7 +81,7 @@ pub enum InputError {
         reason: &'static str,
     },
     /// An array of another shape.
-    #[error("{} has the shape {found:?}, and input `{input}` is {declared}", .path.display())]
+    #[error("{} has the shape {found:?}, and input `{}` is {declared}", shown(.path), shown(.input))]
     ArrayShape {
         /// The file.
         path: PathBuf,
@@ -92,7 +93,7 @@ pub enum InputError {
         declared: String,
     },
     /// An entry that is not of the input's element type.
-    #[error("{} holds {value} at entry {entry:?}, and input `{input}` takes {allowed}", .path.display())]
+    #[error("{} holds {value} at entry {entry:?}, and input `{}` takes {allowed}", shown(.path), shown(.input))]
     Value {
         /// The file.
         path: PathBuf,
@@ -106,7 +107,7 @@ pub enum InputError {
         allowed: &'static str,
     },
     /// Text given to a model that reads none.
-    #[error("{} is text, and the model declares no tokenizer: give input `{input}` as an array or image", .path.display())]
+    #[error("{} is text, and the model declares no tokenizer: give input `{}` as an array or image", shown(.path), shown(.input))]
     NoTokenizer {
         /// The file.
         path: PathBuf,
@@ -114,7 +115,7 @@ pub enum InputError {
         input: String,
     },
     /// Text that is none.
-    #[error("{name} {reason}")]
+    #[error("{} {reason}", shown(.name))]
     Text {
         /// The file, or which text of the command line.
         name: String,
@@ -122,7 +123,7 @@ pub enum InputError {
         reason: &'static str,
     },
     /// The tokenizer, or the model beside it, is wrong.
-    #[error("{name}: {source}")]
+    #[error("{}: {source}", shown(.name))]
     Tokens {
         /// The file, or which text of the command line.
         name: String,
@@ -133,7 +134,10 @@ pub enum InputError {
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
     /// Text given to a model that has other inputs as well.
-    #[error("{name} is text, and the model also has {}: give every input with NAME=FILE, or all in one .npz file", list(.others))]
+    #[error(
+        "{} is text, and the model also has {}: give every input with NAME=FILE, or all in one .npz file",
+        shown(.name), list(.others)
+    )]
     MoreThanText {
         /// The file, or which text of the command line.
         name: String,
@@ -143,7 +147,7 @@ pub enum InputError {
     /// One array or image for several inputs.
     #[error(
         "{} holds one array, and the model has {}: give each with NAME=FILE, or all in one .npz file",
-        .path.display(), list(.inputs)
+        shown(.path), list(.inputs)
     )]
     OneOfSeveral {
         /// The file.
@@ -152,7 +156,7 @@ pub enum InputError {
         inputs: Vec<String>,
     },
     /// A name that no input has.
-    #[error("{place}: the model has no input `{name}`; it has {}", list(.inputs))]
+    #[error("{}: the model has no input `{}`; it has {}", shown(.place), shown(.name), list(.inputs))]
     UnknownInput {
         /// The argument or file that says the name.
         place: String,
@@ -162,7 +166,7 @@ pub enum InputError {
         inputs: Vec<String>,
     },
     /// An input without a file or array.
-    #[error("{place}: nothing is given for {}", list(.missing))]
+    #[error("{}: nothing is given for {}", shown(.place), list(.missing))]
     Missing {
         /// The arguments or file that give the others.
         place: String,
@@ -170,13 +174,13 @@ pub enum InputError {
         missing: Vec<String>,
     },
     /// Two files for one input.
-    #[error("input `{name}` is given twice: NAME=FILE gives the inputs of one inference")]
+    #[error("input `{}` is given twice: NAME=FILE gives the inputs of one inference", shown(.name))]
     GivenTwice {
         /// Its name.
         name: String,
     },
     /// Whole examples beside files for single inputs.
-    #[error("{argument} and NAME=FILE do not go together: NAME=FILE gives all inputs of one inference")]
+    #[error("{} and NAME=FILE do not go together: NAME=FILE gives all inputs of one inference", shown(.argument))]
     Mixed {
         /// Which argument gives a whole example.
         argument: String,
@@ -185,7 +189,7 @@ pub enum InputError {
 
 /// `input a` or `inputs a, b and c`, quoted.
 fn list(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
     match quoted.split_last() {
         None => "no inputs".to_owned(),
         Some((last, [])) => format!("input {last}"),

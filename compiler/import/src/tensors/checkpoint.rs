@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use mpcc_compiler::shown::shown;
 use thiserror::Error;
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -29,10 +30,10 @@ pub enum CheckpointError {
     )]
     Archive(#[from] ZipError),
     /// A file of the archive is missing or of another size.
-    #[error("the file `{0}` in it is missing, compressed or too short")]
+    #[error("the file `{}` in it is missing, compressed or too short", shown(.0))]
     Entry(String),
     /// A file of the archive cannot be read.
-    #[error("the file `{name}` in it cannot be read: {source}")]
+    #[error("the file `{}` in it cannot be read: {source}", shown(.name))]
     Read {
         /// The file in the archive.
         name: String,
@@ -49,10 +50,10 @@ pub enum CheckpointError {
     #[error("it holds no state_dict: neither a dictionary of tensors nor one under `state_dict` or `model`")]
     NoStateDict,
     /// Something else among the tensors.
-    #[error("`{0}` in its state_dict is no tensor with a name")]
+    #[error("`{}` in its state_dict is no tensor with a name", shown(.0))]
     NoTensor(String),
     /// A view outside its storage, or larger than it.
-    #[error("the tensor `{0}` lies outside the data")]
+    #[error("the tensor `{}` lies outside the data", shown(.0))]
     Outside(String),
 }
 
@@ -69,7 +70,7 @@ pub(super) struct Checkpoint {
 
 /// Opens a checkpoint and lists its tensors.
 pub(super) fn open(path: &Path) -> Result<(Checkpoint, Listing), CheckpointError> {
-    let file = File::open(path).map_err(|source| CheckpointError::Read { name: path.display().to_string(), source })?;
+    let file = File::open(path).map_err(|source| CheckpointError::Read { name: shown(path).to_string(), source })?;
     let mut archive = ZipArchive::new(BufReader::new(file))?;
     let prefix = archive.file_names().filter_map(Result::ok).find_map(|name| {
         let prefix = name.strip_suffix("data.pkl")?;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use mpcc_compiler::shown::shown;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserialize;
 
@@ -68,12 +69,12 @@ pub(super) fn read_parts(path: &Path) -> Result<(Listing, BTreeMap<String, Place
     files.dedup();
     for file in files {
         if Path::new(file).components().count() != 1 || file.starts_with('.') {
-            return Err(parts(format!("`{file}` is no name of a file beside the index")));
+            return Err(parts(format!("`{}` is no name of a file beside the index", shown(file))));
         }
         for (name, listed, place) in read(&path.with_file_name(file))? {
             listing.insert(name.clone(), listed);
             if let Some(other) = places.insert(name.clone(), place) {
-                return Err(parts(format!("`{name}` is in `{file}` and in {}", other.file.display())));
+                return Err(parts(format!("`{}` is in `{}` and in {}", shown(&name), shown(file), shown(&other.file))));
             }
         }
     }

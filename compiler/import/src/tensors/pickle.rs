@@ -8,6 +8,7 @@ mod machine;
 #[cfg(test)]
 mod tests;
 
+use mpcc_compiler::shown::shown;
 use safetensors::Dtype;
 use thiserror::Error;
 
@@ -18,8 +19,9 @@ pub(super) use machine::read;
 pub enum PickleError {
     /// It names a class or function outside the list.
     #[error(
-        "it refers to `{module}.{name}`, which is not among the few names of plain tensors in dictionaries, and mpcc \
-         executes nothing of it"
+        "it refers to `{}.{}`, which is not among the few names of plain tensors in dictionaries, and mpcc executes nothing \
+         of it",
+        shown(.module), shown(.name)
     )]
     Global {
         /// Python module.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mpcc_compiler::shown::shown;
 use serde::{Deserialize, Serialize};
 
 /// A parameter the file does not hold.
@@ -70,6 +71,9 @@ pub struct BindingReport {
     pub unsupported: Vec<Unsupported>,
 }
 
+/// How many tensors with something wrong are listed one by one.
+const LISTED: usize = 100;
+
 impl BindingReport {
     /// Whether nothing is wrong.
     pub fn is_complete(&self) -> bool {
@@ -108,20 +112,30 @@ impl fmt::Display for BindingReport {
                 ("not finite", n.name.as_str(), format!("{} {entries} NaN or infinite", n.count))
             }))
             .chain(self.unsupported.iter().map(|u| {
-                ("number format", u.name.as_str(), format!("{} is not read; use F32, F16, BF16 or F64", u.dtype))
+                (
+                    "number format",
+                    u.name.as_str(),
+                    format!("{} is not read; use F32, F16, BF16 or F64", shown(&u.dtype)),
+                )
             }))
             .chain(
                 self.unexpected.iter().map(|u| ("unexpected", u.name.as_str(), format!("found {}", shape(&u.found)))),
             )
             .collect();
-        let width = rows.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);
-        for (kind, name, what) in &rows {
+        let listed: Vec<_> =
+            rows.iter().take(LISTED).map(|(kind, name, what)| (kind, shown(*name).to_string(), what)).collect();
+        let width = listed.iter().map(|(_, name, _)| name.chars().count()).max().unwrap_or(0);
+        for (kind, name, what) in &listed {
             write!(f, "\n  {kind:<13}  {name:<width$}  {what}")?;
+        }
+        if rows.len() > LISTED {
+            write!(f, "\n  and {} more", rows.len() - LISTED)?;
         }
         if let Some(prefix) = self.prefix() {
             write!(
                 f,
-                "\n  help: the names in the file begin with `{prefix}`: rename them, or bind the blocks `at` it"
+                "\n  help: the names in the file begin with `{}`: rename them, or bind the blocks `at` it",
+                shown(prefix)
             )?;
         } else if !self.unexpected.is_empty() {
             write!(f, "\n  help: list tensors that the model leaves out on purpose in `ignore` of its `weights`")?;

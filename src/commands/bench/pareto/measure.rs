@@ -117,7 +117,7 @@ impl Ready {
 
     /// The trust model that its sessions have.
     pub(super) fn trust(&self) -> &str {
-        &self.model.artefact.manifest.trust
+        self.model.artefact.manifest.trust
     }
 
     /// Runs everything that is wanted of it.
