@@ -1,7 +1,7 @@
 //! Diagnostics of a source file as records for programs and as a one-line summary.
 
 use mpcc_grammar::ast::Span;
-use mpcc_grammar::{Diagnostic, Severity, line_column};
+use mpcc_grammar::{Diagnostic, Lines, MOST_SHOWN, Severity};
 use serde::Serialize;
 
 /// One diagnostic, as JSON has it.
@@ -29,14 +29,15 @@ struct Position {
     offset: usize,
 }
 
-/// Diagnostics as records.
+/// Diagnostics as records, as many as are shown to people.
 pub(crate) fn records(diagnostics: &[Diagnostic], source: &str) -> Vec<Record> {
-    diagnostics.iter().map(|d| record(d, source)).collect()
+    let lines = Lines::of(source);
+    diagnostics.iter().take(MOST_SHOWN).map(|d| record(d, source, &lines)).collect()
 }
 
-fn record(diagnostic: &Diagnostic, source: &str) -> Record {
+fn record(diagnostic: &Diagnostic, source: &str, lines: &Lines) -> Record {
     let position = |offset: usize| {
-        let (line, column) = line_column(source, offset);
+        let (line, column) = lines.line_column(source, offset);
         Position { line, column, offset }
     };
     let place = |span: Span, text: &str| LabelRecord {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::terminal::write_out;
 
 /// The longest source text.
-const SOURCE_LIMIT: u64 = 16 << 20;
+const SOURCE_LIMIT: u64 = 2 << 20;
 
 /// A path that stands for standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {
