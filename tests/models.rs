@@ -11,6 +11,8 @@ mod examples;
 mod fusing;
 #[path = "models/library.rs"]
 mod library;
+#[path = "models/operands.rs"]
+mod operands;
 #[path = "models/pipeline.rs"]
 mod pipeline;
 #[path = "models/random.rs"]

@@ -2,6 +2,7 @@
 
 mod counters;
 mod failures;
+mod fuzzed;
 mod lowered;
 mod over_tls;
 mod scripted;
