@@ -1,7 +1,7 @@
 //! Diagnostics of a source file as records for programs and as a one-line summary.
 
 use mpcc_grammar::ast::Span;
-use mpcc_grammar::{Diagnostic, Label, Severity, line_column};
+use mpcc_grammar::{Diagnostic, Label, Lines, MOST_SHOWN, Severity};
 use mpcc_program::shown::{self, shown};
 use serde::Serialize;
 
@@ -51,14 +51,15 @@ pub(crate) fn drawn(diagnostics: &[Diagnostic], source: &str, file: &str, colour
     mpcc_grammar::render(&diagnostics, &text, &shown(file).to_string(), colour)
 }
 
-/// Diagnostics as records.
+/// Diagnostics as records, as many as are shown to people.
 pub(crate) fn records(diagnostics: &[Diagnostic], source: &str) -> Vec<Record> {
-    diagnostics.iter().map(|d| record(d, source)).collect()
+    let lines = Lines::of(source);
+    diagnostics.iter().take(MOST_SHOWN).map(|d| record(d, source, &lines)).collect()
 }
 
-fn record(diagnostic: &Diagnostic, source: &str) -> Record {
+fn record(diagnostic: &Diagnostic, source: &str, lines: &Lines) -> Record {
     let position = |offset: usize| {
-        let (line, column) = line_column(source, offset);
+        let (line, column) = lines.line_column(source, offset);
         Position { line, column, offset }
     };
     let place = |span: Span, text: &str| LabelRecord {

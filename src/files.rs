@@ -10,7 +10,7 @@ use mpcc_program::shown::shown;
 use crate::terminal::write_out;
 
 /// The longest source text.
-const SOURCE_LIMIT: u64 = 16 << 20;
+const SOURCE_LIMIT: u64 = 2 << 20;
 
 /// A path that stands for standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {

@@ -26,7 +26,7 @@ use crate::ranges::{self, RangeOptions};
 use crate::terminal::Terminal;
 
 /// The largest artefact that is read.
-const ARTEFACT_LIMIT: u64 = 1 << 30;
+const ARTEFACT_LIMIT: u64 = 1 << 27;
 
 /// What may be replaced in a model without editing it.
 #[derive(Args, Clone, Debug, Default)]

@@ -33,10 +33,14 @@ use mpcc_grammar::ast::{BlockDef, FnDef, ModelDef, Module, PartyWord, PlanDef, S
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Element, Graph, Node, NodeId, Op, OpenPlan, Shape, Type, Visibility};
+use crate::verify::budget;
 pub use builtins::{BuiltinFunction, builtin_functions};
 pub use plans::list as plan_entries;
 use report::{Draft, Report, error};
 use value::{Binding, Tensor, Value};
+
+/// Entries that all constants of a model may have together.
+const MOST_CONSTANTS: usize = 1 << 25;
 
 /// A plan given from outside the source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,6 +94,7 @@ pub fn lower(module: &Module, options: &LowerOptions) -> Result<(Graph, Vec<Diag
         lowerer.model(model);
     }
     lowerer.record_open();
+    lowerer.refuse_the_excessive();
     let (graph, report) = (lowerer.graph, lowerer.report);
     report.finish().map(|warnings| (graph, warnings))
 }
@@ -147,6 +152,12 @@ struct Lowerer<'a> {
     tokenizer: Option<Span>,
     /// Loop rounds and calls so far.
     steps: usize,
+    /// Expressions and loops around what is being lowered.
+    depth: usize,
+    /// Entries of constants so far.
+    constants: usize,
+    /// By node, whether another reads it.
+    read: Vec<bool>,
 }
 
 impl<'a> Lowerer<'a> {
@@ -169,6 +180,24 @@ impl<'a> Lowerer<'a> {
             weights: None,
             tokenizer: None,
             steps: 0,
+            depth: 0,
+            constants: 0,
+            read: Vec::new(),
+        }
+    }
+
+    /// Reports where a model asks for more than can be computed with in reasonable time.
+    fn refuse_the_excessive(&mut self) {
+        let Some(model) = self.model else { return };
+        let refused = match budget::declarations(&self.graph) {
+            Err((what, why)) => Some((format!("{what}: {why}"), model.name.span, "in this model".to_owned())),
+            Ok(()) => budget::before_rewrites(&self.graph).err().map(|(node, why)| {
+                let node = self.graph.node(node);
+                (why, node.span.unwrap_or(model.name.span), format!("up to `{}`", node.path))
+            }),
+        };
+        if let Some((why, span, text)) = refused {
+            self.fail(error("E0524", why).at(span, text));
         }
     }
 
@@ -202,11 +231,27 @@ impl<'a> Lowerer<'a> {
 
     /// Appends a node with a given visibility.
     fn push(&mut self, op: Op, mut ty: Type, span: Span) -> NodeId {
-        if !types::is_possible(&ty.shape) {
+        if let Some(why) = types::impossible(&ty.shape) {
             let text = types::shape_text(&ty.shape);
-            self.fail(error("E0518", "a tensor has at most 2^40 entries").at(span, format!("this would be {text}")));
+            self.fail(error("E0518", why).at(span, format!("this would be {text}")));
+            ty.shape.truncate(1);
             ty.shape.fill(1);
         }
+        let op = match op {
+            Op::Const(values) if self.constants + values.len() > MOST_CONSTANTS => {
+                let draft = error("E0524", "the constants of the model are too many");
+                self.fail(draft.at(span, format!("all together have more than {MOST_CONSTANTS} entries with these")));
+                ty.shape = Shape::from_slice(&[1]);
+                Op::Const(vec![0.0])
+            }
+            Op::Const(values) => {
+                self.constants += values.len();
+                Op::Const(values)
+            }
+            op => op,
+        };
+        self.read.push(false);
+        op.operands().iter().for_each(|operand| self.read[operand.0 as usize] = true);
         let path = self.path();
         let span = match self.frames.last().and_then(|frame| frame.library.as_ref()) {
             Some((_, call)) => *call,

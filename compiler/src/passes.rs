@@ -16,6 +16,7 @@ use crate::graph::Graph;
 use crate::verify::{Violation, verify};
 
 pub use final_form::check_final;
+pub(crate) use final_form::without_protocol;
 pub use savings::{Saved, Saving, Savings, run_without, savings};
 
 /// From a graph to one of the same value.

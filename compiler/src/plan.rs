@@ -292,6 +292,14 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
     if ranges.graph != crate::ranges::digest(graph) {
         return Err(vec![PlanError::StaleRanges]);
     }
+    let unsupported = crate::passes::without_protocol(graph).into_iter().map(|(node, reason)| {
+        let (path, name) = (graph.node(node).path.clone(), crate::text::op_name(&graph.node(node).op));
+        PlanError::Unsupported { node, path, what: format!("{name} ({reason})") }
+    });
+    let unsupported: Vec<PlanError> = unsupported.collect();
+    if !unsupported.is_empty() {
+        return Err(unsupported);
+    }
     let formats = formats::assign(graph, ranges, options)?;
     let rings = rings::assign(graph, &formats, options)?;
     let program = build::program(graph, &formats, &rings, options);

@@ -5,25 +5,29 @@
 //!    (`Input` and `Param` from the declarations, `Const` and `Reshape` keep their own shape).
 //! 3. Slices and gathers stay inside their operand, constants fill their shape, public numbers are finite,
 //!    normalisers are positive, an assumed range is an interval.
-//! 4. No value is empty or has more than 2^32 entries.
+//! 4. No value is empty, and nothing is larger than any model needs (`budget`).
 //! 5. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis, and there are at
 //!    most [`MOST_OUTPUTS`] outputs.
 //! 6. A tokenizer fills inputs that exist, each once: vectors of one length, of integers and of bits.
 //! 7. What is searched has two or more candidates and a parameter with one coefficient fewer for each position.
 //!
-//! A violation is a bug of the compiler, never of the model.
+//! A violation is a bug of the compiler, never of the model; or the graph came in an artefact that somebody else wrote.
 
+pub(crate) mod budget;
 mod infer;
 
 use std::fmt;
 
-use crate::graph::{Element, Graph, NodeId, Op, Tokenizer};
+use crate::graph::{Element, Graph, Node, NodeId, Op, Tokenizer};
+use crate::smooth::Smooth;
 
 pub(crate) use infer::derived_type;
 pub use infer::{broadcast, build, build_shaped, infer};
 
 /// The most outputs of a model: what each gives away is to be read by people.
 pub const MOST_OUTPUTS: usize = 64;
+/// Violations that are collected; more of them say nothing new.
+const MOST_VIOLATIONS: usize = 100;
 
 /// Proof that a graph passed the verifier.
 #[derive(Clone, Copy, Debug)]
@@ -61,36 +65,74 @@ impl std::error::Error for Violation {}
 /// Recomputes every derived fact of `graph`.
 ///
 /// # Errors
-/// All violations found, in node order.
+/// The violations found, in node order, and not more than a hundred. A node that depends on a refused one is not
+/// examined, since nothing can be said about it.
 pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
+    if let Err((path, message)) = budget::declarations(graph) {
+        return Err(vec![Violation { node: None, path, message }]);
+    }
+    let mut violations = nodes(graph);
+    if violations.len() < MOST_VIOLATIONS {
+        violations.extend(declared(graph));
+        violations.truncate(MOST_VIOLATIONS);
+    }
+    if violations.is_empty() { Ok(Verified(graph)) } else { Err(violations) }
+}
+
+fn nodes(graph: &Graph) -> Vec<Violation> {
     let mut violations = Vec::new();
+    let mut refused = vec![false; graph.nodes.len()];
+    let mut spent = budget::Spent::default();
     for (index, node) in graph.nodes.iter().enumerate() {
-        let id = NodeId(index as u32);
-        let mut report = |message: String| {
-            violations.push(Violation { node: Some(id), path: node.path.clone(), message });
-        };
-        if let Some(late) = node.op.operands().iter().find(|o| o.0 as usize >= index) {
-            report(format!("operand {late:?} is not an earlier node"));
+        let operands = node.op.operands();
+        let mut messages = Vec::new();
+        if let Some(late) = operands.iter().find(|o| o.0 as usize >= index) {
+            messages.push(format!("operand {late:?} is not an earlier node"));
+        } else if operands.iter().any(|o| refused[o.0 as usize]) {
+            refused[index] = true;
             continue;
+        } else if !budget::countable(&node.ty.shape) {
+            messages.push(budget::uncountable(&node.ty.shape));
+        } else {
+            messages.extend(examined(graph, node));
         }
-        if !countable(&node.ty.shape) || node.op.operands().iter().any(|o| !countable(&graph.node(*o).ty.shape)) {
-            report(format!("shape {:?} is empty or has more than 2^32 entries", node.ty.shape));
-            continue;
-        }
-        match derived_type(graph, &node.op, Some(&node.ty.shape)) {
-            Ok(ty) if ty == node.ty => {}
-            Ok(ty) => report(format!("has type {:?} where its operands give {ty:?}", node.ty)),
-            Err(message) => report(message),
-        }
-        if let Err(message) = numbers(&node.op) {
-            report(message);
-        }
-        if let Some((low, high)) = node.assumed
-            && !(low.is_finite() && high.is_finite() && low <= high)
+        if messages.is_empty()
+            && let Err(message) = spent.add(graph, node)
         {
-            report(format!("assumed range [{low:?}, {high:?}] is not an interval"));
+            violations.push(Violation { node: Some(NodeId(index as u32)), path: node.path.clone(), message });
+            return violations;
+        }
+        refused[index] = !messages.is_empty();
+        for message in messages {
+            violations.push(Violation { node: Some(NodeId(index as u32)), path: node.path.clone(), message });
+        }
+        if violations.len() >= MOST_VIOLATIONS {
+            return violations;
         }
     }
+    violations
+}
+
+/// What is wrong with a node whose operands are right.
+fn examined(graph: &Graph, node: &Node) -> Vec<String> {
+    let mut messages = Vec::new();
+    match derived_type(graph, &node.op, Some(&node.ty.shape)) {
+        Ok(ty) if ty == node.ty => {}
+        Ok(ty) => messages.push(format!("has type {:?} where its operands give {ty:?}", node.ty)),
+        Err(message) => messages.push(message),
+    }
+    messages.extend(numbers(&node.op).err());
+    if let Some((low, high)) = node.assumed
+        && !(low.is_finite() && high.is_finite() && low <= high)
+    {
+        messages.push(format!("assumed range [{low:?}, {high:?}] is not an interval"));
+    }
+    messages
+}
+
+/// What is wrong with outputs, the tokenizer and what is searched.
+fn declared(graph: &Graph) -> Vec<Violation> {
+    let mut violations = Vec::new();
     if graph.outputs.len() > MOST_OUTPUTS {
         let message = format!("{} outputs; at most {MOST_OUTPUTS} are allowed", graph.outputs.len());
         violations.push(Violation { node: None, path: graph.name.clone(), message });
@@ -122,7 +164,7 @@ pub fn verify(graph: &Graph) -> Result<Verified<'_>, Vec<Violation>> {
             violations.push(Violation { node: None, path: searched.plan.clone(), message });
         }
     }
-    if violations.is_empty() { Ok(Verified(graph)) } else { Err(violations) }
+    violations
 }
 
 /// The inputs that a tokenizer fills.
@@ -145,12 +187,6 @@ fn fillable(graph: &Graph, tokenizer: &Tokenizer) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a shape has between 1 and 2^32 entries, so that no size computed from it overflows.
-fn countable(shape: &[usize]) -> bool {
-    let count = shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent));
-    count.is_some_and(|n| n > 0 && u32::try_from(n - 1).is_ok())
-}
-
 /// The public numbers inside an op.
 fn numbers(op: &Op) -> Result<(), String> {
     let finite = |what: &str, values: &[f64]| match values.iter().find(|v| !v.is_finite()) {
@@ -159,6 +195,10 @@ fn numbers(op: &Op) -> Result<(), String> {
     };
     match op {
         Op::Const(values) => finite("constant", values),
+        Op::Smooth(Smooth::GeluFourier { cut }, _) => {
+            finite("cut", &[*cut])?;
+            if *cut > 0.0 { Ok(()) } else { Err(format!("cut {cut:?} is not positive")) }
+        }
         Op::Scale(_, factor) => finite("factor", &[*factor]),
         Op::Offset(_, term) => finite("term", &[*term]),
         Op::LayerNorm { eps, .. } | Op::InvStd { eps, .. } => {

@@ -16,6 +16,8 @@ use mpcc_grammar::{Diagnostic, parse, render};
 mod functions;
 #[path = "lower/library.rs"]
 mod library;
+#[path = "lower/limits.rs"]
+mod limits;
 #[path = "lower/meaning.rs"]
 mod meaning;
 #[path = "lower/options.rs"]

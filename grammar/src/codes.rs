@@ -94,6 +94,8 @@ Expressions may be 256 operations deep and brackets 128. Give parts of it a name
     code("E0120", "a repeated list takes one plain entry", "\
 `[x; 4]` repeats `x` four times. To give parts of a range different entries, write the ranges out:
 `[0..2: a, 2..4: b]`."),
+    code("E0121", "a name or a string is too long", "\
+A name has at most 128 bytes, and a string 4096 with its quotes."),
     // E02: plans
     code("E0201", "a plan has another number of extents", "\
 `per_layer<layers>` has one extent, `per_head<layers, heads>` and `per_row<layers, rows>` have two."),
@@ -206,7 +208,8 @@ A number, tensor, function, plan or list stands where another of these is needed
 `+ - * /` line shapes up from the last axis; each pair of extents must be equal, or one of them 1.
 `Tensor<65, 128> + Tensor<128>` is fine, `Tensor<65, 128> + Tensor<65>` is not."),
     code("E0503", "a matrix product with shapes that do not fit", "\
-`a @ b` multiplies the last two axes: `[.., n, k] @ [.., k, m]`; axes before them are equal."),
+`a @ b` multiplies the last two axes: `[.., n, k] @ [.., k, m]`; axes before them are equal. A vector on the left is one
+row, one on the right one column, and the result lacks that axis."),
     code("E0504", "`linear` with shapes that do not fit", "\
 `linear(x, w, b)` is `x Wᵀ + b` with `x [.., in]`, `w [out, in]` and `b [out]`, the layout of trained models."),
     code("E0505", "an argument has another shape than declared", "\
@@ -237,7 +240,7 @@ A loop body runs the same statements again, so the name keeps its shape and elem
     code("E0517", "another element is needed", "\
 Elements are real numbers unless written: `Tensor<u8, …>`, `Tensor<i32, …>`, `Tensor<bit, …>`. Arithmetic gives real numbers."),
     code("E0518", "this is not a shape", "\
-Extents are positive whole numbers, and a tensor has at most 2^40 entries."),
+Extents are positive whole numbers, and a tensor has at most 8 axes and 268435456 (2^28) entries."),
     code("E0519", "labels do not match the output", "\
 `labels [\"a\", \"b\"]` names each entry of the output's last axis, or of the rows that an `argmax` chose from."),
     code("E0520", "an output has another type than declared", "\
@@ -249,6 +252,10 @@ A function called with more leading axes than it declares runs over all of them 
 such form: declare the function for the full shape."),
     code("E0523", "`lookup` with a table that is not a matrix", "\
 `lookup(table, ids)` takes a table `[rows, width]` and whole numbers `[n]`, and gives `[n, width]`."),
+    code("E0524", "the model is too large", "\
+There are limits on operations, on the entries of all values together, and on what an owner computes in the clear. They
+are many times what the largest networks need that can be run this way: look for a loop, an extent or a one-hot row that is
+larger than meant."),
 
     // E06: constants and asserts
     code("E0601", "an assertion failed", "\

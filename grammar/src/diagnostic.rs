@@ -3,11 +3,25 @@
 //! Every phase that reads `.mpv` reports through [`Diagnostic`]; [`render`] draws a batch of them
 //! with the lines they point at.
 
+mod excerpt;
+
 use std::fmt;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 
 use crate::ast::Span;
+use excerpt::{Excerpt, excerpt};
+
+pub use excerpt::Lines;
+
+/// Diagnostics of a source that are shown; there may be more.
+pub const MOST_SHOWN: usize = 100;
+/// Diagnostics of a source that are collected.
+pub const MOST_COLLECTED: usize = 1000;
+/// Places and suggestions of a diagnostic that are shown.
+const MOST_PLACES: usize = 8;
+/// Characters of a message that are shown.
+const MOST_CHARACTERS: usize = 400;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,34 +103,18 @@ impl Diagnostic {
     }
 }
 
-/// Line and column of a byte offset, both counted from 1, the column in characters.
-///
-/// An offset past the end counts as the end; one inside a character as that character.
-pub fn line_column(source: &str, offset: usize) -> (usize, usize) {
-    let offset = floor_boundary(source, offset);
-    let before = &source[..offset];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
-}
-
-fn floor_boundary(source: &str, offset: usize) -> usize {
-    let mut offset = offset.min(source.len());
-    while !source.is_char_boundary(offset) {
-        offset -= 1;
-    }
-    offset
-}
-
-/// Draws the diagnostics one after another, each with its source lines.
+/// Draws the first diagnostics one after another, each with its source lines, and says how many more there are.
 ///
 /// `file_name` is shown as given. Without `colour` the text holds no escape codes.
 pub fn render(diags: &[Diagnostic], source: &str, file_name: &str, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    let lines = Lines::of(source);
     let mut text = String::new();
-    for diag in diags {
-        let report = Report { diag, source: NamedSource::new(file_name, source.to_owned()) };
+    for diag in diags.iter().take(MOST_SHOWN) {
+        let spans: Vec<Span> = diag.labels.iter().take(MOST_PLACES).map(|label| label.span).collect();
+        let source = NamedSource::new(file_name, excerpt(source, &lines, &spans));
+        let report = Report { diag, source };
         let mut drawn = String::new();
         if handler.render_report(&mut drawn, &report).is_err() {
             drawn = format!("{diag}\n");
@@ -129,19 +127,30 @@ pub fn render(diags: &[Diagnostic], source: &str, file_name: &str, colour: bool)
             text.push('\n');
         }
     }
+    if diags.len() > MOST_SHOWN {
+        text.push_str(&format!("\nand {} more\n", diags.len() - MOST_SHOWN));
+    }
     text
+}
+
+/// The start of a text that may be of any length.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// A diagnostic with its source, in the form miette draws.
 #[derive(Debug)]
 struct Report<'a> {
     diag: &'a Diagnostic,
-    source: NamedSource<String>,
+    source: NamedSource<Excerpt>,
 }
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.diag.message)
+        f.write_str(&short(&self.diag.message))
     }
 }
 
@@ -164,7 +173,8 @@ impl miette::Diagnostic for Report<'_> {
         if self.diag.help.is_empty() {
             return None;
         }
-        Some(Box::new(self.diag.help.join("\n")))
+        let shown: Vec<String> = self.diag.help.iter().take(MOST_PLACES).map(|help| short(help)).collect();
+        Some(Box::new(shown.join("\n")))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -175,18 +185,17 @@ impl miette::Diagnostic for Report<'_> {
         if self.diag.labels.is_empty() {
             return None;
         }
-        let source = self.source.inner();
-        Some(Box::new(self.diag.labels.iter().enumerate().map(move |(nth, label)| {
-            let start = floor_boundary(source, label.span.start);
-            let end = floor_boundary(source, label.span.end.max(start));
-            let span = SourceSpan::from((start, end - start));
-            let text = (!label.text.is_empty()).then(|| label.text.clone());
-            if nth == 0 {
-                LabeledSpan::new_primary_with_span(text, span)
-            } else {
-                LabeledSpan::new_with_span(text, span)
-            }
-        })))
+        Some(Box::new(self.diag.labels.iter().zip(&self.source.inner().places).enumerate().map(
+            |(nth, (label, place))| {
+                let span = SourceSpan::from(*place);
+                let text = (!label.text.is_empty()).then(|| short(&label.text));
+                if nth == 0 {
+                    LabeledSpan::new_primary_with_span(text, span)
+                } else {
+                    LabeledSpan::new_with_span(text, span)
+                }
+            },
+        )))
     }
 }
 
@@ -197,6 +206,7 @@ mod tests {
     #[test]
     fn columns_count_characters() {
         let source = "ab\nüx\n";
+        let line_column = |source: &str, offset| Lines::of(source).line_column(source, offset);
         assert_eq!(line_column(source, 0), (1, 1));
         assert_eq!(line_column(source, 2), (1, 3));
         assert_eq!(line_column(source, 3), (2, 1));
@@ -214,5 +224,29 @@ mod tests {
         assert!(drawn.contains("warning[E0101]") && drawn.contains("error[E0102]"), "{drawn}");
         assert!(drawn.contains("one") && drawn.contains("two") && !drawn.contains('\u{1b}'), "{drawn}");
         assert!(render(&[diag], "short\n", "f.mpv", true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_hundred_are_drawn_and_the_others_counted() {
+        let diags: Vec<Diagnostic> = (0..250).map(|_| Diagnostic::error("E0101", "odd")).collect();
+        let drawn = render(&diags, "", "f.mpv", false);
+        assert_eq!(drawn.matches("odd").count(), MOST_SHOWN);
+        assert!(drawn.ends_with("\nand 150 more\n"), "{drawn}");
+    }
+
+    /// The library that draws panics at columns that do not fit 16 bits.
+    #[test]
+    fn a_place_far_out_in_a_line_is_drawn_and_nothing_long_is() {
+        let source = format!("{}oops{}", " ".repeat(100_000), "x".repeat(3_000_000));
+        let far = Span { start: 100_000, end: 100_004 };
+        let all = Span { start: 0, end: source.len() };
+        let long = "y".repeat(1_000_000);
+        let mut diag = Diagnostic::error("E0101", &long).label(far, &long).label(all, "all").help(&long);
+        for _ in 0..1000 {
+            diag = diag.label(far, "again");
+        }
+        let drawn = render(&[diag], &source, "f.mpv", false);
+        assert!(drawn.contains("f.mpv:1:100001"), "{drawn}");
+        assert!(drawn.contains("oops") && drawn.len() < 8_000, "{} bytes", drawn.len());
     }
 }

@@ -4,7 +4,7 @@
 //! an error stands at, finding where items end after an error, and keeping comments when formatting.
 
 use crate::ast::Span;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, MOST_COLLECTED};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,10 @@ pub(crate) const RESERVED: &[&str] = &[
     "with",
 ];
 
+/// Bytes of a name, and of a string with its quotes.
+const MOST_NAME: usize = 128;
+const MOST_STRING: usize = 4096;
+
 /// Two-character marks, tried before the single ones.
 const PAIRS: &[&str] = &["->", "..", "==", "!=", "<=", ">="];
 const SINGLES: &str = "+-*/%@<>=;,:.()[]{}";
@@ -111,7 +115,9 @@ pub(crate) fn lex(source: &str) -> (Vec<Token<'_>>, Vec<Diagnostic>) {
             Ok(found) => found,
             Err(odd) => {
                 let span = Span { start: at, end: at + odd.length };
-                diags.push(odd.report(span));
+                if diags.len() < MOST_COLLECTED {
+                    diags.push(odd.report(span));
+                }
                 (odd.kind, odd.length)
             }
         };
@@ -174,7 +180,8 @@ fn scan(rest: &str, first: char) -> Result<(Kind, usize), Odd> {
         return scan_number(rest);
     }
     if first.is_ascii_alphabetic() || first == '_' {
-        return Ok((Kind::Word, word_length(rest)));
+        let length = word_length(rest);
+        return if length <= MOST_NAME { Ok((Kind::Word, length)) } else { Err(too_long(Kind::Word, length)) };
     }
     if PAIRS.iter().any(|pair| rest.starts_with(pair)) {
         return Ok((Kind::Punct, 2));
@@ -210,6 +217,9 @@ fn scan_string(rest: &str) -> Result<(Kind, usize), Odd> {
         });
     };
     let length = close + 2;
+    if length > MOST_STRING {
+        return Err(too_long(Kind::Str, length));
+    }
     let inner = &rest[1..length - 1];
     if let Some(control) = inner.chars().find(|c| *c == '\\' || c.is_control()) {
         return Err(Odd {
@@ -222,6 +232,18 @@ fn scan_string(rest: &str) -> Result<(Kind, usize), Odd> {
         });
     }
     Ok((Kind::Str, length))
+}
+
+fn too_long(kind: Kind, length: usize) -> Odd {
+    let (what, most) = if kind == Kind::Str { ("string", MOST_STRING) } else { ("name", MOST_NAME) };
+    Odd {
+        kind,
+        length,
+        code: "E0121",
+        message: format!("a {what} of {length} bytes"),
+        label: "too long",
+        help: Some(format!("a {what} has at most {most} bytes")),
+    }
 }
 
 fn bad_number(length: usize, help: String) -> Odd {

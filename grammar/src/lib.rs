@@ -13,7 +13,7 @@ mod parse;
 mod print;
 
 pub use codes::{Explanation, codes, explain};
-pub use diagnostic::{Diagnostic, Label, Severity, line_column, render};
+pub use diagnostic::{Diagnostic, Label, Lines, MOST_COLLECTED, MOST_SHOWN, Severity, render};
 pub use format::format;
 pub use parse::parse;
 pub use print::print_ast;

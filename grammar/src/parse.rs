@@ -11,8 +11,8 @@ mod syntax;
 
 use pest::Parser;
 
-use crate::ast::{Module, Span};
-use crate::diagnostic::Diagnostic;
+use crate::ast::Module;
+use crate::diagnostic::{Diagnostic, MOST_COLLECTED};
 use crate::lex::{Token, lex};
 use syntax::{Mpv, Rule};
 
@@ -25,7 +25,7 @@ const MAX_BRACKETS: usize = 128;
 /// Reads a file.
 ///
 /// # Errors
-/// Every syntax error that could be told apart, in source order; at least one.
+/// The syntax errors that could be told apart, in source order; at least one, and a thousand at most.
 pub fn parse(source: &str) -> Result<Module, Vec<Diagnostic>> {
     let (tokens, mut diags) = lex(source);
     let tokens: Vec<Token<'_>> = tokens.into_iter().filter(|t| !t.is_comment()).collect();
@@ -43,9 +43,11 @@ pub fn parse(source: &str) -> Result<Module, Vec<Diagnostic>> {
             }
         }
     } else if !hopeless {
-        let spoiled: Vec<Span> = diags.iter().filter_map(Diagnostic::primary).collect();
+        let mut spoiled: Vec<usize> = diags.iter().filter_map(Diagnostic::primary).map(|span| span.start).collect();
+        spoiled.sort_unstable();
         diags.extend(recover::errors(source, &tokens, &spoiled));
     }
     diags.sort_by_key(|diag| diag.primary().map_or(0, |span| span.start));
+    diags.truncate(MOST_COLLECTED);
     Err(diags)
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::code::{Buf, Exchange, Instr, Lane, RoleCode};
-use crate::program::{Gate, Program, Rounding, ValueId, WeightId, frequencies};
+use crate::program::{Gate, Program, Rounding, ValueId, frequencies};
 use crate::work::{self, Work};
 
 /// Bytes by party.
@@ -241,8 +241,7 @@ pub fn program(program: &Program) -> Cost {
         cost.macs[1] += g.macs[1];
         cost.words += value.shape.iter().product::<usize>() as u64;
     }
-    for (index, weight) in program.weights.iter().enumerate() {
-        let bits = crate::gates::mask_width(program, WeightId(index as u32));
+    for (weight, bits) in program.weights.iter().zip(crate::gates::mask_widths(program)) {
         cost.setup_bytes += bytes(weight.shape.iter().product(), bits);
     }
     cost

@@ -25,9 +25,17 @@ use crate::program::{Gate, Program, ValueId};
 
 pub use comparison::digits;
 
-/// Width in which a weight is masked at set-up: the widest ring of a product it enters, 0 if it is only added.
-pub fn mask_width(program: &Program, weight: crate::program::WeightId) -> u8 {
-    Emit::mask_width(program, weight)
+/// Widths in which the weights are masked at set-up: the widest ring of a product that a weight enters, 0 if it is only
+/// added.
+pub fn mask_widths(program: &Program) -> Vec<u8> {
+    let mut widths = vec![0; program.weights.len()];
+    for value in &program.values {
+        if let Gate::MatMulServer { weight, .. } | Gate::MulServer { weight, .. } = value.gate {
+            let width: &mut u8 = &mut widths[weight.0 as usize];
+            *width = value.ring.max(*width);
+        }
+    }
+    widths
 }
 
 /// The code of one role. The program must have passed [`crate::verify::verify`].

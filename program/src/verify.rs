@@ -3,15 +3,21 @@
 //! The checklist, by [`Rule`]: operands come earlier and every weight, input and output is used (`Reference`); each gate
 //! gets the kinds it needs (`Kind`), its shape follows (`Shape`), fractions agree after shifts and add up in products
 //! (`Fraction`), no ring is wider than what its operands determine (`Ring`), every wire fits its ring with its sign,
-//! a share fits where it is opened, and every extension has its spare bit (`Bound`), digits and tables are within their limits (`Parameter`), and each value
-//! stands one hop after its operands if its gate communicates (`Level`). Bounds themselves may be declared, so they are
-//! held against the rings and not recomputed.
+//! a share fits where it is opened, and every extension has its spare bit (`Bound`), digits and tables are within their limits (`Parameter`), each value
+//! stands one hop after its operands if its gate communicates (`Level`), and nothing asks for more than a role should
+//! ever give (`Budget`). Bounds themselves may be declared, so they are held against the rings and not recomputed.
 
+mod budget;
 mod gates;
 
 use std::collections::BTreeSet;
 
 use crate::program::{Gate, Kind, Program, ValueId};
+
+pub use budget::{MOST_ENTRIES, MOST_INTERFACES, MOST_VALUES, MOST_WEIGHTS};
+
+/// Violations that are collected; more of them say nothing new.
+const MOST_VIOLATIONS: usize = 100;
 
 /// Which part of the checklist is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +38,8 @@ pub enum Rule {
     Parameter,
     /// A hop is miscounted.
     Level,
+    /// The program asks for more entries, bytes or work than any model needs.
+    Budget,
 }
 
 /// One broken rule.
@@ -59,25 +67,43 @@ fn place(value: &Option<ValueId>, path: &str) -> String {
 /// Checks `program` against the list in the module's header.
 ///
 /// # Errors
-/// Every violation found, in the order of the values and then of the program as a whole. A value with a broken
-/// reference is not examined further.
+/// The violations found, in the order of the values and then of the program as a whole, and not more than a hundred. A
+/// value that depends on one without references, ring or shape to compute with is not examined.
 pub fn verify(program: &Program) -> Result<(), Vec<Violation>> {
     let mut violations = Vec::new();
-    for index in 0..program.values.len() {
-        let mut check = Check::new(program, Some(index), &mut violations);
-        if check.references() && check.size() {
-            gates::check(&mut check);
-            check.level();
-        }
+    if budget::declarations(&mut Check::new(program, None, &mut violations)) {
+        values(program, &mut violations);
     }
-    whole(&mut Check::new(program, None, &mut violations));
     if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
-/// Whether a shape has at most 2^32 entries, so that no size computed from it overflows.
-fn entries(shape: &[usize]) -> bool {
-    let count = shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent));
-    count.is_some_and(|n| u32::try_from(n.saturating_sub(1)).is_ok())
+fn values(program: &Program, violations: &mut Vec<Violation>) {
+    let mut usable = vec![false; program.values.len()];
+    let mut spent = budget::Spent::default();
+    for index in 0..program.values.len() {
+        let before = violations.len();
+        let mut check = Check::new(program, Some(index), violations);
+        if !spent.operands(&mut check, ValueId(index as u32)) {
+            return;
+        }
+        let sound = check.references() && check.size();
+        usable[index] = sound && program.values[index].gate.operands().iter().all(|o| usable[o.0 as usize]);
+        if usable[index] {
+            gates::check(&mut check);
+            check.level();
+        }
+        if usable[index] && check.violations.len() == before {
+            spent.add(&mut check, ValueId(index as u32));
+        }
+        if check.is_full() || violations.last().is_some_and(|v| v.rule == Rule::Budget) {
+            return;
+        }
+    }
+    let mut check = Check::new(program, None, violations);
+    whole(&mut check);
+    if check.violations.is_empty() {
+        budget::live(&mut check);
+    }
 }
 
 /// The value under examination and where its violations go.
@@ -93,7 +119,7 @@ impl<'a> Check<'a> {
     }
 
     fn require(&mut self, rule: Rule, holds: bool, message: impl FnOnce() -> String) {
-        if !holds {
+        if !holds && !self.is_full() {
             let value = self.index.and_then(|i| self.program.values.get(i));
             self.violations.push(Violation {
                 value: self.index.map(|i| ValueId(i as u32)),
@@ -102,6 +128,24 @@ impl<'a> Check<'a> {
                 message: message(),
             });
         }
+    }
+
+    /// Whether no more violations are collected.
+    fn is_full(&self) -> bool {
+        self.violations.len() >= MOST_VIOLATIONS
+    }
+
+    /// Extents above zero, four of them at most, and no more entries than can be computed with.
+    fn shape(&mut self, what: &str, shape: &[usize]) {
+        let axes = shape.len();
+        self.require(Rule::Shape, axes <= 4, || format!("a shape of {axes} axes at the {what}; at most 4"));
+        let shown = &shape[..axes.min(4)];
+        self.require(Rule::Shape, shown.iter().all(|&n| n > 0), || {
+            format!("shape {shown:?} of the {what} has an extent of zero")
+        });
+        self.require(Rule::Shape, axes > 4 || budget::countable(shape), || {
+            format!("shape {shown:?} of the {what} has more than {MOST_ENTRIES} entries")
+        });
     }
 
     /// Whether everything the value refers to exists and is known before it.
@@ -138,10 +182,9 @@ impl<'a> Check<'a> {
         self.violations.len() == before
     }
 
-    /// Ring width and bound of the value itself, and extents above zero. Gates multiply extents, so they are not
-    /// examined if the value or an operand is too large.
+    /// Ring width, bound and shape of the value itself. Gates compute with them, so they are not examined otherwise.
     fn size(&mut self) -> bool {
-        let Some(value) = self.index.map(|i| &self.program.values[i]) else {
+        let (Some(value), before) = (self.index.map(|i| &self.program.values[i]), self.violations.len()) else {
             return false;
         };
         let (ring, bound) = (value.ring, value.bound);
@@ -152,17 +195,8 @@ impl<'a> Check<'a> {
         self.require(Rule::Bound, value.kind == Kind::Bits || bound < 64, || {
             format!("values below 2^{bound} in size do not fit a word with their sign")
         });
-        self.require(Rule::Shape, value.shape.iter().all(|&n| n > 0), || {
-            format!("shape {:?} has an extent of zero", value.shape.as_slice())
-        });
-        self.require(Rule::Shape, entries(&value.shape), || {
-            format!("shape {:?} has more than 2^32 entries", value.shape.as_slice())
-        });
-        self.require(Rule::Shape, value.shape.len() <= 4, || {
-            format!("shape {:?} has more than 4 axes", value.shape.as_slice())
-        });
-        let operands = value.gate.operands();
-        entries(&value.shape) && operands.iter().all(|o| entries(&self.program.value(*o).shape))
+        self.shape("value", &value.shape);
+        self.violations.len() == before
     }
 
     fn level(&mut self) {

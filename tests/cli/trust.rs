@@ -228,6 +228,7 @@ fn weights_times_a_one_hot_input_are_shown_for_what_they_are() {
             bound: 9,
             path: "image".to_owned(),
         }],
+        verdict: false,
         outputs: vec![output],
         values: vec![
             value(Gate::Input { input: 0 }, Kind::Wire, &[1, 96], (64, 0, 9), 1),

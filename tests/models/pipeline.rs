@@ -88,7 +88,7 @@ pub(crate) fn compile_on(source: &str, seed: u64, basis: Basis, inputs: fn(&Grap
     let inputs: Vec<Vec<Tensor>> = (0..16).map(|i| inputs(&rewritten.graph, i)).collect();
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).expect("finite values");
     let options = PlanOptions { basis, ..options(source, comparison(source)) };
-    let artefact = assemble_with(source, &rewritten.graph, &ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
+    let artefact = assemble_with(&rewritten.graph, &ranges, &options).unwrap_or_else(|e| panic!("{e:?}"));
     with_weights(source, rewritten.graph, artefact, params)
 }
 

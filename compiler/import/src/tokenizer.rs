@@ -5,6 +5,7 @@
 //! `tokenizer.json`, and only the data owner runs it.
 
 mod checked;
+mod guarded;
 mod vocabulary;
 
 use std::path::{Path, PathBuf};
@@ -16,9 +17,12 @@ use tokenizers::PostProcessor;
 use tokenizers::utils::truncation::TruncationParams;
 
 use crate::FileError;
+use guarded::guarded;
 
 /// The largest tokenizer file that is read: 64 MiB.
 const FILE_LIMIT: u64 = 1 << 26;
+/// Bytes that a text may grow to before it is cut into tokens: 16 MiB.
+const TEXT_LIMIT: usize = 1 << 24;
 /// Tokens that mean padding where the file does not say it; a mask keeps the model from reading them.
 const PADDING: [&str; 3] = ["[PAD]", "<pad>", "<|endoftext|>"];
 
@@ -42,6 +46,16 @@ pub enum TokenizerError {
     /// The bytes are no `tokenizer.json`.
     #[error("the tokenizer cannot be used: {0}")]
     Unusable(String),
+    /// More text than can be tokenized in a reasonable time.
+    #[error(
+        "a text has {bytes} bytes, and the tokenizer takes {limit} at most: shorten it, the model reads only the start"
+    )]
+    TextTooLong {
+        /// Its size.
+        bytes: usize,
+        /// What can be used.
+        limit: usize,
+    },
     /// Nothing to fill the rest of the model's length with.
     #[error("the tokenizer has no token for padding: add `padding` to its tokenizer.json")]
     NoPadding,
@@ -84,6 +98,8 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     length: usize,
     padding: u32,
+    /// Bytes of the longest text.
+    longest: usize,
 }
 
 /// The tokenizer in a file, as an artefact carries it: the bytes of a `tokenizer.json`.
@@ -118,7 +134,14 @@ impl Tokenizer {
     /// # Errors
     /// If they are none, or the tokenizer cannot fill that length.
     pub fn new(bytes: &[u8], length: usize) -> Result<Self, TokenizerError> {
-        let mut inner = checked::tokenizer(bytes).map_err(TokenizerError::Unusable)?;
+        if bytes.len() as u64 > FILE_LIMIT {
+            return Err(TokenizerError::Unusable(format!("it has {} bytes; at most {FILE_LIMIT}", bytes.len())));
+        }
+        guarded(|| Self::unguarded(bytes, length))?
+    }
+
+    fn unguarded(bytes: &[u8], length: usize) -> Result<Self, TokenizerError> {
+        let (mut inner, growth) = checked::tokenizer(bytes).map_err(TokenizerError::Unusable)?;
         let named = PADDING.iter().find_map(|token| inner.token_to_id(token));
         let padding = inner.get_padding().map(|padding| padding.pad_id).or(named).ok_or(TokenizerError::NoPadding)?;
         let tokenizer_adds = added(&inner, false);
@@ -128,7 +151,7 @@ impl Tokenizer {
         inner.with_padding(None);
         let truncation = TruncationParams { max_length: length, ..TruncationParams::default() };
         inner.with_truncation(Some(truncation)).map_err(|error| TokenizerError::Unusable(error.to_string()))?;
-        Ok(Self { inner, length, padding })
+        Ok(Self { inner, length, padding, longest: TEXT_LIMIT / growth })
     }
 
     /// The largest token id there is.
@@ -140,8 +163,17 @@ impl Tokenizer {
     /// too long is cut at the end, of the longer sentence first.
     ///
     /// # Errors
-    /// If the special tokens around two sentences leave no room, or the tokenizer has no token for a part of the text.
+    /// If the special tokens around two sentences leave no room, the tokenizer has no token for a part of the text, or the
+    /// text is longer than can be tokenized.
     pub fn encode(&self, first: &str, second: Option<&str>) -> Result<Tokens, TokenizerError> {
+        let (bytes, limit) = (first.len().max(second.map_or(0, str::len)), self.longest);
+        if bytes > limit {
+            return Err(TokenizerError::TextTooLong { bytes, limit });
+        }
+        guarded(|| self.unguarded_encode(first, second))?
+    }
+
+    fn unguarded_encode(&self, first: &str, second: Option<&str>) -> Result<Tokens, TokenizerError> {
         let surrounding = added(&self.inner, second.is_some());
         if surrounding >= self.length {
             return Err(TokenizerError::TooShort { added: surrounding, length: self.length });

@@ -119,11 +119,15 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Bound, WeightsError> {
         return Err(WeightsError::Binding { path: path.into(), report: Box::new(report) });
     }
 
+    let last: BTreeMap<&str, usize> = (0..).zip(&graph.params).map(|(at, param)| (param.name.as_str(), at)).collect();
     let mut params = Vec::with_capacity(graph.params.len());
     for (at, param) in graph.params.iter().enumerate() {
         let wrong = |reason| WeightsError::LoadOps { path: path.into(), name: param.name.clone(), reason };
-        let last = graph.params[at + 1..].iter().all(|later| later.name != param.name);
-        let data = if last { values.remove(&param.name) } else { values.get(&param.name).cloned() };
+        let data = if last.get(param.name.as_str()) == Some(&at) {
+            values.remove(&param.name)
+        } else {
+            values.get(&param.name).cloned()
+        };
         let data = data.unwrap_or_default();
         if data.len() != param.file_shape.iter().product::<usize>() {
             return Err(wrong("the model declares another shape elsewhere".to_owned()));

@@ -335,6 +335,7 @@ fn weights_times_the_input_are_shown_for_what_they_are() {
             path: "patch_w".to_owned(),
         }],
         inputs: vec![Input { node: flat.0, shape: smallvec![1, 96], fraction: 0, bound: 9, path: "image".to_owned() }],
+        verdict: false,
         outputs: vec![Output { fraction: 20, ..output.clone() }],
         values: vec![
             value(Gate::Input { input: 0 }, Kind::Wire, &[1, 96], (64, 0, 9), 1),

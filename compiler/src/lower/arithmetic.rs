@@ -107,7 +107,7 @@ impl<'a> Lowerer<'a> {
     pub(super) fn as_tensor(&mut self, value: &Value<'a>, span: Span) -> Option<Tensor> {
         let Value::List(list) = value else { return self.want_tensor(value, span) };
         let mut entries = Vec::with_capacity(list.len());
-        for (entry, span) in list {
+        for (entry, span) in list.iter() {
             entries.push(self.want_number(entry, *span)?);
         }
         if entries.is_empty() {
@@ -225,22 +225,28 @@ impl<'a> Lowerer<'a> {
         self.node(Op::Reshape(x), element, shape, span)
     }
 
-    /// `a @ b`
+    /// `a @ b`. A vector on the left is a row, one on the right a column, and the result lacks that axis.
     pub(super) fn product(&mut self, a: Tensor, b: Tensor, left: Span, right: Span, span: Span) -> Value<'a> {
         let (seen_a, seen_b) = (self.seen(a), self.seen(b));
         let inner = |shape: &Shape, back: usize| shape.len().checked_sub(back).map(|axis| shape[axis]);
+        let (row, column) = (seen_a.len() == 1, seen_b.len() == 1);
+        let meets = inner(&seen_b, if column { 1 } else { 2 });
         let help = match (seen_a.len(), seen_b.len()) {
-            (0 | 1, _) | (_, 0 | 1) => "`@` needs matrices; `linear(x, w)` applies a weight matrix to a vector",
-            _ if inner(&seen_a, 1) == inner(&seen_b, 2) => "axes before the last two must be equal",
+            (0, _) | (_, 0) => "`@` needs matrices or vectors",
+            _ if inner(&seen_a, 1) == meets => "axes before the last two must be equal",
             _ if inner(&seen_a, 1) == inner(&seen_b, 1) => "`transpose` the right operand",
+            _ if column => "the last extent on the left must equal that of the vector",
             _ => "the last extent on the left must equal the one before the last on the right",
         };
         let mismatch = error("E0503", format!("{} @ {} has no meaning", shape_text(&seen_a), shape_text(&seen_b)))
             .at(left, shape_text(&seen_a))
             .at(right, shape_text(&seen_b))
             .help(help);
-        if seen_a.len() < 2 || seen_b.len() < 2 || inner(&seen_a, 1) != inner(&seen_b, 2) {
+        if seen_a.is_empty() || seen_b.is_empty() || inner(&seen_a, 1) != meets || (row && seen_b.len() > 2) {
             return self.fail(mismatch);
+        }
+        if row || column {
+            return self.vector_product((a, row, left), (b, column, right), span);
         }
         let (full_a, full_b) = (self.shape(a.node), self.shape(b.node));
         let (last, columns) = (full_a.len() - 1, full_b[full_b.len() - 1]);
@@ -260,6 +266,36 @@ impl<'a> Lowerer<'a> {
             return self.unmappable("`@`", span);
         }
         self.fail(mismatch)
+    }
+
+    /// `a @ b` where one or both are vectors: of one row, or of one column. The product of two vectors has one entry.
+    fn vector_product(
+        &mut self,
+        (a, row, left): (Tensor, bool, Span),
+        (b, column, right): (Tensor, bool, Span),
+        span: Span,
+    ) -> Value<'a> {
+        let (mut a, mut b) = (a, b);
+        if row {
+            let mut shape = self.shape(a.node);
+            shape.insert(a.lead, 1);
+            a.node = self.reshaped_node(a.node, shape, span);
+        }
+        if column {
+            let mut shape = self.shape(b.node);
+            shape.push(1);
+            b.node = self.reshaped_node(b.node, shape, span);
+        }
+        let Value::Tensor(product) = self.product(a, b, left, right, span) else { return Value::Poison };
+        let mut shape = self.shape(product.node);
+        let last = shape.len() - 1;
+        if row {
+            shape.remove(last - 1);
+        }
+        if column && !row {
+            shape.pop();
+        }
+        Value::Tensor(Tensor { node: self.reshaped_node(product.node, shape, span), lead: product.lead })
     }
 
     /// Reports an operation that cannot run over the leading axes of a mapped call.

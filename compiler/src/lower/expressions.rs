@@ -14,9 +14,36 @@ use crate::library;
 /// Entries a written list may have at most.
 const MAX_LIST: i64 = 1 << 20;
 
+/// Expressions and loops that may lie around one another, calls included: lowering goes through them by recursion.
+const MOST_DEPTH: usize = 400;
+
 impl<'a> Lowerer<'a> {
     /// Evaluates an expression.
     pub(super) fn expr(&mut self, expr: &'a Expr) -> Value<'a> {
+        if !self.deeper(expr.span) {
+            return Value::Poison;
+        }
+        let value = self.evaluated(expr);
+        self.depth -= 1;
+        value
+    }
+
+    /// Counts an expression or loop around what is lowered next; false, after reporting it, if there are too many.
+    pub(super) fn deeper(&mut self, span: Span) -> bool {
+        let few = self.depth < MOST_DEPTH;
+        if few {
+            self.depth += 1;
+        } else {
+            self.fail(
+                error("E0119", "calls, loops and expressions are nested too deeply")
+                    .at(span, format!("more than {MOST_DEPTH} around this"))
+                    .help("let functions call fewer others inside each other"),
+            );
+        }
+        few
+    }
+
+    fn evaluated(&mut self, expr: &'a Expr) -> Value<'a> {
         let span = expr.span;
         match &expr.kind {
             ExprKind::Int(n) => Value::Int(*n),
@@ -62,7 +89,7 @@ impl<'a> Lowerer<'a> {
                 let entry = self.expr(value);
                 let limit = MAX_LIST / entries(&entry).max(1);
                 let Some(count) = self.whole_up_to(count, limit) else { return Value::Poison };
-                Value::List(vec![(entry, value.span); count])
+                Value::List(vec![(entry, value.span); count].into())
             }
             ExprKind::Search(_) => self.fail(
                 error("E0211", "`search` cannot stand here")
@@ -71,9 +98,17 @@ impl<'a> Lowerer<'a> {
             ),
             ExprKind::List(elems) => {
                 let mut list = Vec::new();
+                let mut count = 0;
                 for elem in elems {
                     match elem {
-                        ListElem::Plain(value) => list.push((self.expr(value), value.span)),
+                        ListElem::Plain(value) => {
+                            list.push((self.expr(value), value.span));
+                            count += list.last().map_or(0, |(value, _)| entries(value));
+                            if count > MAX_LIST {
+                                let draft = error("E0607", format!("a list of more than {MAX_LIST} entries"));
+                                return self.fail(draft.at(span, "too long"));
+                            }
+                        }
                         ListElem::At(at, _) | ListElem::Range(at, ..) => {
                             return self.fail(
                                 error("E0501", "positions are written only in the entries of a plan")
@@ -82,7 +117,7 @@ impl<'a> Lowerer<'a> {
                         }
                     }
                 }
-                Value::List(list)
+                Value::List(list.into())
             }
         }
     }

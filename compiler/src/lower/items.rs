@@ -1,5 +1,6 @@
 //! The top level of a file: which items there are, constants, asserts and fixed-point settings.
 
+use hashbrown::HashMap;
 use mpcc_grammar::ast::{Assert, Expr, Field, ItemKind, Module, Name, Span};
 
 use super::Lowerer;
@@ -26,7 +27,7 @@ fn is_constant(value: &Value<'_>) -> bool {
 impl<'a> Lowerer<'a> {
     /// Registers every item by name.
     pub(super) fn collect_items(&mut self, module: &'a Module) {
-        let mut defined: Vec<&'a Name> = Vec::new();
+        let mut defined: HashMap<&'a str, Span> = HashMap::new();
         let mut models = Vec::new();
         for item in &module.items {
             let name = match &item.kind {
@@ -48,8 +49,7 @@ impl<'a> Lowerer<'a> {
                 );
                 continue;
             }
-            if let Some(first) = defined.iter().find(|first| first.node == name.node) {
-                let first = first.span;
+            if let Some(first) = defined.get(name.node.as_str()).copied() {
                 self.fail(
                     error("E0302", format!("`{}` is defined twice", name.node))
                         .at(name.span, "second definition")
@@ -57,7 +57,7 @@ impl<'a> Lowerer<'a> {
                 );
                 continue;
             }
-            defined.push(name);
+            defined.insert(&name.node, name.span);
             match &item.kind {
                 ItemKind::Const { .. } => {
                     self.later.insert(&name.node, name.span);
@@ -179,17 +179,16 @@ impl<'a> Lowerer<'a> {
     }
 
     fn numeric(&mut self, fields: &'a [Field]) {
-        let mut seen: Vec<&'a Name> = Vec::new();
+        let mut seen: HashMap<&'a str, Span> = HashMap::new();
         for field in fields {
             let (name, span) = (field.name.node.as_str(), field.name.span);
-            if let Some(first) = seen.iter().find(|first| first.node == name) {
-                let first = first.span;
+            if let Some(first) = seen.get(name).copied() {
                 self.fail(
                     error("E0302", format!("`{name}` is set twice")).at(span, "second time").at(first, "first time"),
                 );
                 continue;
             }
-            seen.push(&field.name);
+            seen.insert(name, span);
             if !NUMERIC_FIELDS.contains(&name) {
                 let fields = NUMERIC_FIELDS.map(|field| format!("`{field}`")).join(", ");
                 self.fail(

@@ -247,7 +247,10 @@ impl<'m> Names<'m, '_> {
             } else {
                 error("E0303", format!("there is no `{}` to give a new value", name.node))
                     .at(name.span, "not defined")
-                    .suggest(&name.node, self.scopes.iter().flat_map(|scope| scope.keys().copied()))
+                    .suggest(
+                        &name.node,
+                        self.scopes.iter().flat_map(HashMap::keys).copied().take(self.report.most_candidates()),
+                    )
                     .help(format!("write `let {} = …;` to define it", name.node))
             };
             self.report.emit(draft);
@@ -341,9 +344,10 @@ impl<'m> Names<'m, '_> {
         if let Some(found) = self.find(name) {
             self.declared[found].read = true;
         } else if !matches!(name, "true" | "false") && !self.globals.contains(name) && !is_known(name) {
+            let most = self.report.most_candidates();
             let mut known: Vec<&str> = Builtin::names().chain(library::names()).collect();
-            known.extend(self.globals.iter());
-            known.extend(self.scopes.iter().flat_map(|scope| scope.keys()));
+            known.extend(self.globals.iter().take(most));
+            known.extend(self.scopes.iter().flat_map(|scope| scope.keys()).take(most));
             self.report.emit(
                 error("E0301", format!("`{name}` is not defined")).at(span, "not defined here").suggest(name, known),
             );

@@ -2,10 +2,12 @@
 
 use hashbrown::HashSet;
 use mpcc_grammar::ast::Span;
-use mpcc_grammar::{Diagnostic, Label, Severity};
+use mpcc_grammar::{Diagnostic, Label, MOST_COLLECTED, MOST_SHOWN, Severity};
 
 use crate::library;
 
+/// Names among which a suggestion is looked for.
+const MOST_CANDIDATES: usize = 1000;
 /// Characters of a library's line that a message quotes.
 const QUOTED: usize = 60;
 
@@ -78,6 +80,8 @@ impl Draft {
 #[derive(Default)]
 pub(super) struct Report {
     diagnostics: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
     seen: HashSet<(&'static str, Option<Span>, Option<String>)>,
 }
 
@@ -87,9 +91,17 @@ impl Report {
         let Draft(diagnostic) = draft;
         let place = diagnostic.primary();
         let message = place.is_none().then(|| diagnostic.message.clone());
-        if self.seen.insert((diagnostic.code, place, message)) {
+        let error = diagnostic.severity == Severity::Error;
+        let count = if error { &mut self.errors } else { &mut self.warnings };
+        if *count < MOST_COLLECTED && self.seen.insert((diagnostic.code, place, message)) {
+            *count += 1;
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// How many names are looked through for a suggestion: none once nobody will see it.
+    pub(super) fn most_candidates(&self) -> usize {
+        if self.errors < MOST_SHOWN { MOST_CANDIDATES } else { 0 }
     }
 
     /// The warnings if there is no error, else the errors; both in source order.
@@ -108,7 +120,7 @@ pub(super) fn closest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
     let limit = name.chars().count() / 3;
     candidates
         .into_iter()
-        .filter(|candidate| *candidate != name)
+        .filter(|candidate| *candidate != name && candidate.len().abs_diff(name.len()) <= 4 * limit)
         .map(|candidate| (edits(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()

@@ -6,12 +6,13 @@ use mpcc_grammar::ast::{Expr, ExprKind, Name, Span, Stmt, StmtKind};
 use super::Lowerer;
 use super::report::error;
 use super::value::Value;
+use crate::verify::budget::MOST_LOWERED_NODES;
 
 /// Loop rounds and calls a model may unroll to.
 const MAX_STEPS: usize = 1 << 16;
 
 /// Operations it may unroll to.
-const MAX_NODES: usize = 1 << 20;
+const MAX_NODES: usize = MOST_LOWERED_NODES;
 
 impl<'a> Lowerer<'a> {
     pub(super) fn statements(&mut self, stmts: &'a [Stmt]) {
@@ -113,6 +114,14 @@ impl<'a> Lowerer<'a> {
     fn unroll(&mut self, name: &'a Name, from: &'a Expr, to: &'a Expr, body: &'a [Stmt]) {
         let (Some(low), Some(high)) = (self.whole(from), self.whole(to)) else { return };
         let span = Span { start: from.span.start, end: to.span.end };
+        if !self.deeper(span) {
+            return;
+        }
+        self.rounds(name, (low, high), body, span);
+        self.depth -= 1;
+    }
+
+    fn rounds(&mut self, name: &'a Name, (low, high): (i64, i64), body: &'a [Stmt], span: Span) {
         if low > high {
             self.fail(
                 error("E0607", format!("the loop runs from {low} down to {high}"))

@@ -7,6 +7,7 @@ use super::Lowerer;
 use super::report::error;
 use super::value::{Tensor, Value};
 use crate::graph::{Element, Shape, Visibility};
+use crate::verify::budget::{MOST_AXES, MOST_ENTRIES, countable};
 
 /// A written tensor type; unwritten parts are `None`.
 pub(super) struct TensorType {
@@ -15,13 +16,12 @@ pub(super) struct TensorType {
     pub(super) visibility: Option<(Visibility, Span)>,
 }
 
-/// Entries a tensor may have at most.
-const MAX_ENTRIES: usize = 1 << 40;
-
-/// Whether a tensor of this shape has a sensible number of entries.
-pub(super) fn is_possible(shape: &[usize]) -> bool {
-    let entries = shape.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent));
-    entries.is_some_and(|entries| (1..=MAX_ENTRIES).contains(&entries))
+/// What is wrong with a shape that has no sensible number of axes or entries.
+pub(super) fn impossible(shape: &[usize]) -> Option<String> {
+    if shape.len() > MOST_AXES {
+        return Some(format!("a tensor has at most {MOST_AXES} axes"));
+    }
+    (!countable(shape)).then(|| format!("a tensor has at most {MOST_ENTRIES} entries"))
 }
 
 pub(super) fn element(word: ElementWord) -> Element {
@@ -62,7 +62,8 @@ pub(super) fn element_text(element: Element) -> &'static str {
 
 /// `[4, 65, 65]`
 pub(super) fn shape_text(shape: &[usize]) -> String {
-    format!("[{}]", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    let shown = shape.iter().take(MOST_AXES).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("[{shown}{}]", if shape.len() > MOST_AXES { ", …" } else { "" })
 }
 
 impl<'a> Lowerer<'a> {
@@ -81,10 +82,8 @@ impl<'a> Lowerer<'a> {
     pub(super) fn extents(&mut self, dims: &'a [Expr], span: Span) -> Option<Shape> {
         let extents: Vec<Option<usize>> = dims.iter().map(|dim| self.extent(dim)).collect();
         let shape: Shape = extents.into_iter().collect::<Option<SmallVec<_>>>()?;
-        if !is_possible(&shape) {
-            self.fail(
-                error("E0518", "a tensor has at most 2^40 entries").at(span, format!("this is {}", shape_text(&shape))),
-            );
+        if let Some(why) = impossible(&shape) {
+            self.fail(error("E0518", why).at(span, format!("this is {}", shape_text(&shape))));
             return None;
         }
         Some(shape)
@@ -93,11 +92,11 @@ impl<'a> Lowerer<'a> {
     /// One positive whole extent.
     pub(super) fn extent(&mut self, dim: &'a Expr) -> Option<usize> {
         let value = self.whole(dim)?;
-        let extent = usize::try_from(value).ok().filter(|extent| (1..=MAX_ENTRIES).contains(extent));
+        let extent = usize::try_from(value).ok().filter(|extent| (1..=MOST_ENTRIES).contains(extent));
         if extent.is_none() {
             self.fail(
                 error("E0518", format!("{value} is not an extent"))
-                    .at(dim.span, "an extent is a positive whole number"),
+                    .at(dim.span, format!("an extent is a positive whole number, at most {MOST_ENTRIES}")),
             );
         }
         extent

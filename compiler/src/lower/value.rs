@@ -20,7 +20,7 @@ pub(super) enum Value<'a> {
     Bool(bool),
     /// A string; its text is read where it is written.
     Text,
-    List(Vec<(Value<'a>, Span)>),
+    List(Rc<[(Value<'a>, Span)]>),
     Tensor(Tensor),
     Function(Function<'a>),
     Plan(Rc<Table<'a>>),

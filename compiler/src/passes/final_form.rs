@@ -11,20 +11,24 @@ use crate::verify::Violation;
 /// # Errors
 /// One violation per node that has no protocol.
 pub fn check_final(graph: &Graph) -> Result<(), Vec<Violation>> {
-    let mut violations = Vec::new();
-    for (index, node) in graph.nodes.iter().enumerate() {
-        if node.ty.visibility != Visibility::Shared {
-            continue;
-        }
-        if let Err(reason) = protocol_exists(graph, NodeId(index as u32)) {
-            let message = format!("{} on shared values has no protocol: {reason}", op_name(&node.op));
-            violations.push(Violation { node: Some(NodeId(index as u32)), path: node.path.clone(), message });
-        }
-    }
+    let of = |(id, reason): (NodeId, &str)| {
+        let node = graph.node(id);
+        let message = format!("{} on shared values has no protocol: {reason}", op_name(&node.op));
+        Violation { node: Some(id), path: node.path.clone(), message }
+    };
+    let violations: Vec<Violation> = without_protocol(graph).into_iter().map(of).collect();
     if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
-fn protocol_exists(graph: &Graph, id: NodeId) -> Result<(), &'static str> {
+/// The shared nodes that have no protocol, and why.
+pub(crate) fn without_protocol(graph: &Graph) -> Vec<(NodeId, &'static str)> {
+    let mut used = vec![false; graph.nodes.len()];
+    graph.nodes.iter().flat_map(|node| node.op.operands()).for_each(|operand| used[operand.0 as usize] = true);
+    let shared = (0..).map(NodeId).zip(&graph.nodes).filter(|(_, node)| node.ty.visibility == Visibility::Shared);
+    shared.filter_map(|(id, _)| Some((id, protocol_exists(graph, id, used[id.0 as usize]).err()?))).collect()
+}
+
+fn protocol_exists(graph: &Graph, id: NodeId, used: bool) -> Result<(), &'static str> {
     let node = graph.node(id);
     let known = |x: NodeId| matches!(graph.node(x).ty.visibility, Visibility::Public | Visibility::SecretServer);
     match &node.op {
@@ -58,10 +62,8 @@ fn protocol_exists(graph: &Graph, id: NodeId) -> Result<(), &'static str> {
             }
             Ok(())
         }
-        Op::Argmax(_) => {
-            let used = graph.nodes.iter().any(|n| n.op.operands().contains(&id));
-            if used { Err("a decision can only be revealed") } else { Ok(()) }
-        }
+        Op::Argmax(_) if used => Err("a decision can only be revealed"),
+        Op::Argmax(_) => Ok(()),
         Op::LayerNorm { .. } | Op::MeanRow(_) => Err("a pass should have rewritten it"),
         Op::CentreWeight(_) => Err("only weights are centred this way"),
         Op::Patches { .. } | Op::Normalize { .. } | Op::OneHot { .. } => {

@@ -189,3 +189,62 @@ model Tiny() {
     let assumed: Vec<(f64, f64)> = graph.nodes.iter().filter_map(|node| node.assumed).collect();
     assert_eq!(assumed, [(-40.0, 40.0), (-90.0, 90.0)]);
 }
+
+/// Numpy's rules: a vector on the left is a row, one on the right a column, and the result lacks that axis.
+#[test]
+fn vectors_are_multiplied_as_rows_and_columns() {
+    let product = |body: &str, shape: &str| {
+        let source = format!(
+            r#"mpv 1;
+fn times<M, K>(v: Tensor<K>, m: Tensor<K, M>) -> Tensor<M> {{ return v @ m; }}
+model Tiny() {{
+  input x: secret client Tensor<3, 4>;
+  weights secret server {{ format: safetensors }}
+  param v: Tensor<3> = "v";
+  param w: Tensor<4> = "w";
+  param m: Tensor<4, 2> = "m";
+  output y: reveal client Tensor<{shape}> = {body};
+}}
+"#
+        );
+        let v = Tensor::new(&[3], vec![1.0, -2.0, 0.5]);
+        let w = Tensor::new(&[4], vec![2.0, 0.0, 1.0, -1.0]);
+        output(&source, &[v, w, ramp(&[4, 2])], ramp(&[3, 4])).data
+    };
+    let (x, m) =
+        (|i: usize, j: usize| ramp(&[3, 4]).data[4 * i + j], |i: usize, j: usize| ramp(&[4, 2]).data[2 * i + j]);
+    let (v, w) = ([1.0, -2.0, 0.5], [2.0, 0.0, 1.0, -1.0]);
+    let row: Vec<f64> = (0..4).map(|j| (0..3).map(|i| v[i] * x(i, j)).sum()).collect();
+    let column: Vec<f64> = (0..3).map(|i| (0..4).map(|j| x(i, j) * w[j]).sum()).collect();
+    assert_eq!(product("v @ x", "4"), row);
+    assert_eq!(product("x @ w", "3"), column);
+    assert_eq!(product("x[1] @ m", "2"), [0, 1].map(|j| (0..4).map(|i| x(1, i) * m(i, j)).sum::<f64>()));
+    assert_eq!(product("x[2] @ w", "1"), [column[2]]);
+    assert_eq!(product("times(x, m)", "3, 2"), product("x @ m", "3, 2"));
+    assert_eq!(product("linear(x[0], transpose(m)) - x[0] @ m", "2"), [0.0; 2]);
+}
+
+/// `linear` by values that the server does not know is the product that it stands for.
+#[test]
+fn a_linear_layer_takes_any_weight_and_bias() {
+    let of = |body: &str| {
+        let source = format!(
+            r#"mpv 1;
+model Tiny() {{
+  input x: secret client Tensor<3, 4>;
+  weights secret server {{ format: safetensors }}
+  param v: Tensor<3> = "v";
+  param m: Tensor<4, 3> = "m";
+  let shared = x @ m;
+  output y: reveal client Tensor<3, 3> = {body};
+}}
+"#
+        );
+        output(&source, &[Tensor::new(&[3], vec![1.0, -2.0, 0.5]), ramp(&[4, 3])], ramp(&[3, 4])).data
+    };
+    assert_eq!(of("linear(shared, x @ m)"), of("shared @ transpose(x @ m)"));
+    assert_eq!(of("linear(x, x)"), of("x @ transpose(x) + 0 * shared"));
+    assert_eq!(of("linear(shared, shared, shared[0])"), of("shared @ transpose(shared) + shared[0]"));
+    assert_eq!(of("linear(x, transpose(m), shared[1])"), of("x @ m + shared[1]"));
+    assert_eq!(of("linear(x, transpose(m), v)"), of("x @ m + v"));
+}

@@ -2,8 +2,8 @@
 
 use crate::models::{self, Builder, Vit};
 use mpcc_compiler::evaluate::{EvaluateError, Evaluator, Tensor, Wanted, evaluate, evaluate_server};
-use mpcc_compiler::graph::{Graph, NodeId, Op, Visibility};
-use mpcc_compiler::verify::verify;
+use mpcc_compiler::graph::{Graph, Node, NodeId, Op, Type, Visibility};
+use mpcc_compiler::verify::{build, build_shaped, verify};
 
 fn messages(graph: &Graph) -> String {
     let violations = verify(graph).expect_err("the graph was forged");
@@ -63,6 +63,75 @@ fn all_violations_are_reported_at_once() {
     graph.nodes[1].ty.shape[0] = 9;
     graph.outputs[0].node = NodeId(9999);
     assert!(verify(&graph).unwrap_err().len() >= 2);
+}
+
+/// A few constants that are added up to 2^32 entries, and other ways to ask much with few bytes.
+#[test]
+fn a_graph_that_asks_for_too_much_is_refused() {
+    let refused = |change: &dyn Fn(&mut Graph)| {
+        let mut graph = Vit::small().graph();
+        change(&mut graph);
+        let violations = verify(&graph).expect_err("it asks for too much");
+        violations[0].to_string()
+    };
+    let sides = |graph: &mut Graph, extent: usize| {
+        let ones = || Op::Const(vec![1.0; extent]);
+        let column = build_shaped(graph, ones(), &[extent, 1], "z").expect("a column");
+        let row = build_shaped(graph, ones(), &[1, extent], "z").expect("a row");
+        (column, row)
+    };
+    let spread = |graph: &mut Graph| {
+        let (column, row) = sides(graph, 1 << 16);
+        build(graph, Op::Add(column, row), "z").expect("a sum");
+    };
+    assert!(refused(&spread).contains("entries"));
+    let often = |graph: &mut Graph| {
+        let (column, row) = sides(graph, 1 << 13);
+        for _ in 0..5 {
+            build(graph, Op::Add(column, row), "z").expect("a sum");
+        }
+    };
+    assert!(refused(&often).contains("computes in the clear"));
+    let products = |graph: &mut Graph| {
+        let (column, row) = sides(graph, 1 << 12);
+        let mut square = build(graph, Op::Add(column, row), "z").expect("a sum");
+        for _ in 0..10 {
+            square = build(graph, Op::MatMul(square, square), "z").expect("a product");
+        }
+        for _ in 0..100 {
+            build(graph, Op::MatMul(square, square), "z").expect("a product");
+        }
+    };
+    assert!(refused(&products).contains("in the clear"));
+    let outputs = |graph: &mut Graph| graph.outputs = vec![graph.outputs[0].clone(); 5000];
+    assert!(refused(&outputs).contains("5000"));
+    assert!(refused(&|graph| graph.params[0].shape = [usize::MAX, 3][..].into()).contains("entries"));
+    assert!(refused(&|graph| graph.inputs[0].ty.shape = [1usize; 100][..].into()).contains("axes"));
+    let terms = |graph: &mut Graph| {
+        let parts = vec![NodeId(0); 1 << 21];
+        let x = graph.nodes[0].ty.clone();
+        let mut shape = x.shape.clone();
+        shape[0] *= parts.len();
+        let ty = Type { shape, ..x };
+        let op = Op::Concat { parts, axis: 0 };
+        for _ in 0..3 {
+            graph.push(Node { op: op.clone(), ty: ty.clone(), path: "z".into(), assumed: None, span: None });
+        }
+    };
+    refused(&terms);
+}
+
+#[test]
+fn a_node_that_depends_on_a_refused_one_is_not_examined() {
+    let mut graph = Vit::small().graph();
+    let first = graph.nodes.iter().position(|node| !node.op.operands().is_empty()).expect("an operation");
+    graph.nodes[first].op = Op::Relu(NodeId(4_000_000_000));
+    let violations = verify(&graph).unwrap_err();
+    assert_eq!(violations.len(), 1, "{violations:?}");
+    let mut graph = Vit::small().graph();
+    let relu = Node { op: Op::Relu(NodeId(u32::MAX)), ..graph.nodes[0].clone() };
+    graph.nodes = vec![relu; 10_000];
+    assert!(verify(&graph).unwrap_err().len() <= 100);
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(super) fn report(source: &str, tokens: &[Token<'_>], offset: usize, error: &
         ErrorVariant::ParsingError { positives, .. } => positives.clone(),
         ErrorVariant::CustomError { .. } => Vec::new(),
     };
-    let at = tokens.iter().position(|token| token.span.end > position).unwrap_or(tokens.len());
+    let at = tokens.partition_point(|token| token.span.end <= position);
     let end = tokens.last().map_or(0, |token| token.span.end);
     let stop = Stop {
         wanted,

@@ -9,7 +9,7 @@ use pest::error::Error;
 use super::syntax::{Mpv, Rule};
 use super::{build, expected};
 use crate::ast::Span;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, MOST_COLLECTED};
 use crate::lex::{Kind, Token};
 
 /// Words that start an item.
@@ -62,26 +62,41 @@ fn at_margin(source: &str, token: &Token<'_>) -> bool {
     first && token.kind == Kind::Word && ITEM_WORDS.contains(&token.text)
 }
 
-/// The column of the first word on the line that byte `at` is on.
-fn line_indent(source: &str, at: usize) -> usize {
-    let start = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = &source[start..];
-    line.len() - line.trim_start_matches([' ', '\t']).len()
+/// How far the first word of each token's line stands in.
+fn line_indents(source: &str, tokens: &[Token<'_>]) -> Vec<usize> {
+    let mut indent = 0;
+    let mut after = 0;
+    let mut indents = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        if let Some(newline) = source[after..token.span.start].rfind('\n') {
+            indent = token.span.start - (after + newline + 1);
+        } else if after == 0 {
+            indent = token.span.start;
+        }
+        after = token.span.end;
+        indents.push(indent);
+    }
+    indents
 }
 
 /// Pairs brackets up. Once it is known that a partner is missing, `by_layout` lets the layout
 /// say where: by items at the margin, and by closing braces further out than the line they close.
 fn match_brackets(source: &str, tokens: &[Token<'_>], max: usize, by_layout: bool) -> Vec<Diagnostic> {
     let mut diags = Vec::new();
-    let mut open: Vec<&Token<'_>> = Vec::new();
-    for token in tokens {
+    let mut open: Vec<(&Token<'_>, usize)> = Vec::new();
+    let indents = if by_layout { line_indents(source, tokens) } else { Vec::new() };
+    for (at, token) in tokens.iter().enumerate() {
+        if diags.len() >= MOST_COLLECTED {
+            return diags;
+        }
+        let indent = indents.get(at).copied().unwrap_or(0);
         if by_layout && at_margin(source, token) {
-            if let Some(last) = open.pop() {
+            if let Some((last, _)) = open.pop() {
                 diags.push(unclosed(last).label(token.span, "a new item starts here"));
             }
             open.clear();
         } else if opens(token) {
-            open.push(token);
+            open.push((token, indent));
             if open.len() > max {
                 diags.push(
                     Diagnostic::error("E0119", "brackets are nested too deeply")
@@ -91,26 +106,25 @@ fn match_brackets(source: &str, tokens: &[Token<'_>], max: usize, by_layout: boo
                 return diags;
             }
         } else if closes(token) {
-            let fits = |o: &&Token<'_>| closer(o.text) == token.text;
+            let fits = |(o, _): &(&Token<'_>, usize)| closer(o.text) == token.text;
             let mut partner = open.iter().rposition(fits);
             if by_layout && token.text == "}" && token.lines_before > 0 {
-                let indent = line_indent(source, token.span.start);
-                let aligned = |o: &&Token<'_>| fits(o) && line_indent(source, o.span.start) <= indent;
+                let aligned = |o: &(&Token<'_>, usize)| fits(o) && o.1 <= indent;
                 partner = open.iter().rposition(aligned).or(partner);
             }
             match partner {
                 Some(at) => {
-                    if let Some(last) = open.get(at + 1..).and_then(<[_]>::last) {
+                    if let Some((last, _)) = open.get(at + 1..).and_then(<[_]>::last) {
                         let text = format!("this `{}` comes before it is closed", token.text);
                         diags.push(unclosed(last).label(token.span, text));
                     }
                     open.truncate(at);
                 }
-                None => diags.push(unopened(token, open.last().copied())),
+                None => diags.push(unopened(token, open.last().map(|(open, _)| *open))),
             }
         }
     }
-    if let Some(last) = open.last() {
+    if let Some((last, _)) = open.last() {
         diags.push(unclosed(last).help(format!("a `{}` is missing", closer(last.text))));
     }
     diags
@@ -134,12 +148,12 @@ fn unopened(token: &Token<'_>, inside: Option<&Token<'_>>) -> Diagnostic {
 struct Text<'a> {
     source: &'a str,
     tokens: &'a [Token<'a>],
-    /// Primary spans of what was reported already.
-    spoiled: &'a [Span],
+    /// Where what was reported already begins, in order.
+    spoiled: &'a [usize],
 }
 
-/// The errors of all pieces of a file. Pieces that a span in `spoiled` lies in are passed over.
-pub(super) fn errors(source: &str, tokens: &[Token<'_>], spoiled: &[Span]) -> Vec<Diagnostic> {
+/// The errors of all pieces of a file. Pieces that a place in `spoiled` lies in are passed over.
+pub(super) fn errors(source: &str, tokens: &[Token<'_>], spoiled: &[usize]) -> Vec<Diagnostic> {
     let text = Text { source, tokens, spoiled };
     let mut diags = Vec::new();
     let mut from = tokens.iter().position(|token| token.kind != Kind::InnerDoc).unwrap_or(tokens.len());
@@ -150,7 +164,7 @@ pub(super) fn errors(source: &str, tokens: &[Token<'_>], spoiled: &[Span]) -> Ve
     } else if !text.is_spoiled(0, from + 1) {
         diags.push(no_edition(tokens.get(from)));
     }
-    while from < tokens.len() {
+    while from < tokens.len() && diags.len() < MOST_COLLECTED {
         let end = piece_end(text, from, tokens.len(), ITEM_WORDS);
         read(text, Rule::item, from, end, &mut diags);
         from = end;
@@ -175,7 +189,8 @@ impl Text<'_> {
 
     fn is_spoiled(self, from: usize, to: usize) -> bool {
         let span = self.span(from, to.min(self.tokens.len()));
-        self.spoiled.iter().any(|spoil| span.start <= spoil.start && spoil.start <= span.end)
+        let next = self.spoiled.partition_point(|spoil| *spoil < span.start);
+        self.spoiled.get(next).is_some_and(|spoil| *spoil <= span.end)
     }
 }
 
@@ -290,7 +305,7 @@ fn read_compound(text: Text<'_>, parts: Compound, piece: usize, error: &Error<Ru
     let is_block = parts.head_rule == Rule::block_head;
     let mut forwards = 0;
     let mut from = parts.open + 1;
-    while from < parts.close {
+    while from < parts.close && diags.len() < MOST_COLLECTED {
         let end = piece_end(text, from, parts.close, STMT_WORDS);
         let first = text.tokens[from..end].iter().find(|t| t.kind != Kind::Doc);
         if is_block && first.is_some_and(|t| t.is("forward")) {

@@ -3,7 +3,7 @@
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
 use crate::defer::defer;
-use crate::program::{Gate, Program, Value, ValueId, WeightId, stream};
+use crate::program::{Program, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
 use crate::urgent::urgent_first;
 
@@ -167,24 +167,11 @@ impl<'p> Emit<'p> {
 
     // --- weights -------------------------------------------------------------------------------------------------
 
-    /// Width in which a weight is masked: the widest ring of a product it enters; 0 if it is only added.
-    pub(super) fn mask_width(program: &Program, weight: WeightId) -> u8 {
-        program
-            .values
-            .iter()
-            .filter_map(|v| match v.gate {
-                Gate::MatMulServer { weight: w, .. } | Gate::MulServer { weight: w, .. } if w == weight => Some(v.ring),
-                _ => None,
-            })
-            .max()
-            .unwrap_or(0)
-    }
-
     fn load_weights(&mut self) {
-        for (index, weight) in self.program.weights.iter().enumerate() {
+        let widths = super::mask_widths(self.program);
+        for (index, (weight, bits)) in self.program.weights.iter().zip(widths).enumerate() {
             let id = WeightId(index as u32);
             let len: usize = weight.shape.iter().product();
-            let bits = Self::mask_width(self.program, id);
             let plain = (self.role == Role::ModelOwner).then(|| {
                 let dst = self.buffer(Lane::Word, len, SETUP);
                 self.setup.local.push(Instr::Load { dst, source: Source::Weight(id.0) });

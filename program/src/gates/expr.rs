@@ -1,11 +1,14 @@
 //! Building the body of a map.
 
+use std::collections::HashMap;
+
 use crate::code::{Access, Buf, Lane, MapOp, V};
 
 /// Operations of one map under construction. Repeated loads and constants are shared.
 pub(super) struct Expr {
     pub(super) lane: Lane,
     pub(super) ops: Vec<MapOp>,
+    places: HashMap<MapOp, V>,
 }
 
 macro_rules! binary {
@@ -18,15 +21,14 @@ macro_rules! binary {
 
 impl Expr {
     pub(super) fn new(lane: Lane) -> Self {
-        Self { lane, ops: vec![] }
+        Self { lane, ops: vec![], places: HashMap::new() }
     }
 
     fn push(&mut self, op: MapOp) -> V {
-        if let Some(seen) = self.ops.iter().position(|o| *o == op) {
-            return V(seen as u32);
-        }
-        self.ops.push(op);
-        V((self.ops.len() - 1) as u32)
+        *self.places.entry(op).or_insert_with(|| {
+            self.ops.push(op);
+            V((self.ops.len() - 1) as u32)
+        })
     }
 
     binary!(add Add, sub Sub, mul Mul, and And, or Or, xor Xor, shl_by ShlBy, shr_by ShrBy);

@@ -1,8 +1,9 @@
 //! The rules of each gate: kinds, shapes, fractions, rings, preconditions and parameters.
 
+use super::budget::{MOST_FREQUENCIES, MOST_OFFSETS, MOST_TERMS};
 use super::{Check, Rule};
 use crate::code::{RowFunction, RowTable};
-use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, WeightId, frequencies};
+use crate::program::{Gate, Kind, Program, Rounding, Shape, Term, Value, ValueId, View, WeightId, frequencies};
 
 /// The widest ring: two machine words.
 const FULL: u8 = 128;
@@ -32,9 +33,14 @@ pub(super) fn check(check: &mut Check<'_>) {
             kind(check, out, Kind::Share);
             source(check, out, &given.shape, given.fraction, given.bound);
         }
-        Gate::Open { source, truncate, .. } => {
+        Gate::Open { source, truncate, rounding } => {
             kind(check, out, Kind::Wire);
             opened(check, out, get(*source), *truncate);
+            // Half a unit of the result is one word.
+            let dithers = *rounding == Rounding::Dithered && *truncate > WORD;
+            check.require(Rule::Parameter, !dithers, || {
+                format!("drops {truncate} bits with dithering; at most {WORD} can be")
+            });
         }
         Gate::Reveal { source, truncate, output } => {
             check.require(Rule::Kind, out.kind != Kind::Bits, || "a reveal gives no bits".to_owned());
@@ -64,6 +70,9 @@ pub(super) fn check(check: &mut Check<'_>) {
         Gate::Reduce { source, truncate } => reduced(check, out, get(*source), *truncate),
         Gate::Add { terms } => {
             check.require(Rule::Parameter, !terms.is_empty(), || "a sum of no terms".to_owned());
+            check.require(Rule::Budget, terms.len() <= MOST_TERMS, || {
+                format!("a sum of {} terms; at most {MOST_TERMS}", terms.len())
+            });
             sum(check, out, terms, None);
         }
         Gate::Sub { left, right } => sum(check, out, &[*left, *right], None),
@@ -192,6 +201,10 @@ pub(super) fn check(check: &mut Check<'_>) {
             check.require(Rule::Parameter, !cosines.is_empty(), || "a series without its constant".to_owned());
             check.require(Rule::Parameter, frequencies(cosines, sines) > 0, || {
                 "a series without a frequency".to_owned()
+            });
+            let count = frequencies(cosines, sines);
+            check.require(Rule::Budget, count <= MOST_FREQUENCIES, || {
+                format!("a series of {count} frequencies; at most {MOST_FREQUENCIES}")
             });
             // A frequency's coefficients times factors of size 2^table_fraction stay below 2^63, as does A_0 shifted.
             let limit = 62u8.checked_sub(*table_fraction).filter(|_| (1..=24).contains(table_fraction));
@@ -491,7 +504,8 @@ fn sign_digits(check: &mut Check<'_>, out: &Value, source: &Value, offset: i64, 
     });
     // Six bits index a table of one word; the products of five digits' masks fit one word too.
     check.require(Rule::Parameter, digits.iter().all(|d| (1..=6).contains(d)) && digits.len() <= 5, || {
-        format!("digit widths {digits:?}; at most 5 digits of 1 to 6 bits can be compared")
+        let shown = &digits[..digits.len().min(8)];
+        format!("{} digits of widths {shown:?}; at most 5 digits of 1 to 6 bits can be compared", digits.len())
     });
     check.require(Rule::Ring, usize::from(out.ring) + 1 == 2 * digits.len(), || {
         format!("{} digits open {} bits, not {}", digits.len(), 2 * digits.len().max(1) - 1, out.ring)
@@ -542,6 +556,9 @@ fn compared(check: &mut Check<'_>, out: &Value, source: &Value, offsets: &[i64])
     kind(check, out, Kind::Share);
     operand(check, source, Kind::Wire);
     check.require(Rule::Parameter, !offsets.is_empty(), || "no offset to compare at".to_owned());
+    check.require(Rule::Budget, offsets.len() <= MOST_OFFSETS, || {
+        format!("compares at {} offsets; at most {MOST_OFFSETS}", offsets.len())
+    });
     let joined = source.shape.first().and_then(|rows| rows.checked_mul(offsets.len()));
     check.require(Rule::Shape, joined.is_some_and(|rows| with_axis(&source.shape, 0, rows) == out.shape), || {
         format!("shape {} of {} results of shape {}", text(&out.shape), offsets.len(), text(&source.shape))

@@ -129,7 +129,7 @@ fn a_huge_grant_is_refused_by_its_header() {
     });
     let start = Instant::now();
     let program = program(tiny::model_owner(T), IDENTITY);
-    let error = model_owner::run(config, &program, weights(), None, &NoProgress).unwrap_err();
+    let error = model_owner::run(config, &program, weights(), 1, &NoProgress).unwrap_err();
     assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
     assert_eq!(error.exit_code(), 3, "{error}");
     let text = error.to_string();

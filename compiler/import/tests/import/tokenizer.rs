@@ -242,3 +242,49 @@ fn a_table_with_fewer_rows_than_there_are_tokens_is_refused() {
     let message = check_vocabulary(&bert, &table(15)).unwrap_err().to_string();
     assert!(message.contains("15 rows") && message.contains("up to 15"), "{message}");
 }
+
+/// A word-level tokenizer with this normalizer and post-processor.
+fn written(normalizer: &str, processor: &str) -> Result<Tokenizer, TokenizerError> {
+    let text = format!(
+        r#"{{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":{normalizer},
+            "pre_tokenizer":{{"type":"Whitespace"}},"post_processor":{processor},"decoder":null,
+            "model":{{"type":"WordLevel","vocab":{{"[PAD]":0,"[UNK]":1,"a":2}},"unk_token":"[UNK]"}}}}"#
+    );
+    Tokenizer::new(text.as_bytes(), 8)
+}
+
+fn replacing(pattern: &str, content: &str) -> String {
+    format!(r#"{{"type":"Replace","pattern":{{"String":"{pattern}"}},"content":"{content}"}}"#)
+}
+
+#[test]
+fn replacements_that_make_a_text_grow_beyond_measure_are_refused() {
+    let rules = |rules: &[String]| format!(r#"{{"type":"Sequence","normalizers":[{}]}}"#, rules.join(","));
+    let mild = rules(&[replacing("``", "''"), replacing("a", "aa"), replacing(" ", "▁")]);
+    assert!(written(&mild, "null").is_ok());
+    let doubling = rules(&vec![replacing("a", "aa"); 30]);
+    let refused = written(&doubling, "null").err().expect("it is refused").to_string();
+    assert!(refused.contains("longer"), "{refused}");
+    assert!(written(&replacing("", &"x".repeat(5000)), "null").is_err());
+}
+
+#[test]
+fn a_text_longer_than_can_be_tokenized_is_refused() {
+    let tokenizer = written(&replacing("a", &"a".repeat(1000)), "null").expect("a tokenizer");
+    assert!(tokenizer.encode("a a", None).is_ok());
+    for (first, second) in [("a ".repeat(10_000), None), ("a".to_owned(), Some("a ".repeat(10_000)))] {
+        let refused = tokenizer.encode(&first, second.as_deref()).unwrap_err();
+        assert!(matches!(refused, TokenizerError::TextTooLong { bytes: 20_000, .. }), "{refused}");
+    }
+}
+
+#[test]
+fn a_template_that_repeats_the_text_without_end_is_refused() {
+    let template = |parts: usize| {
+        let part = r#"{"Sequence":{"id":"A","type_id":0}}"#;
+        let single = vec![part; parts].join(",");
+        format!(r#"{{"type":"TemplateProcessing","single":[{single}],"pair":[],"special_tokens":{{}}}}"#)
+    };
+    assert!(written("null", &template(1)).is_ok());
+    assert!(written("null", &template(1000)).is_err());
+}

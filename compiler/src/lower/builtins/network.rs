@@ -1,13 +1,13 @@
 //! Built-in layers: linear, LayerNorm, patch embedding, input normalisation.
 
-use mpcc_grammar::ast::Span;
+use mpcc_grammar::ast::{BinaryOp, Span};
 
 use super::super::Lowerer;
 use super::super::report::error;
 use super::super::types::shape_text;
 use super::super::value::{Tensor, Value};
 use super::{Bound, given};
-use crate::graph::{LoadOp, NodeId, Op, Shape};
+use crate::graph::{LoadOp, NodeId, Op, Shape, Visibility};
 
 impl<'a> Lowerer<'a> {
     pub(super) fn linear(&mut self, x: Tensor, x_span: Span, bound: &Bound<'a>, span: Span) -> Value<'a> {
@@ -41,12 +41,40 @@ impl<'a> Lowerer<'a> {
                     .at(w_span, format!("{}: `[out, in]`", shape_text(&w_shape))),
             );
         }
-        let mut shape = self.shape(x.node);
-        if let Some(last) = shape.last_mut() {
-            *last = *out;
+        let bias = bias.map(|(bias, _, b_span)| (bias, b_span));
+        self.layer((x, x_span), (weight, w_span), bias, span)
+    }
+
+    /// `x Wᵀ + b` of operands that fit. A layer's weight and bias are the server's or public; anything else is multiplied
+    /// and added as any two values are.
+    fn layer(
+        &mut self,
+        (x, x_span): (Tensor, Span),
+        (weight, w_span): (Tensor, Span),
+        bias: Option<(Tensor, Span)>,
+        span: Span,
+    ) -> Value<'a> {
+        let own = |this: &Self, tensor: Tensor| {
+            matches!(this.ty(tensor.node).visibility, Visibility::Public | Visibility::SecretServer)
+        };
+        let kept = bias.filter(|(bias, _)| own(self, *bias) && own(self, weight));
+        let product = if own(self, weight) {
+            let mut shape = self.shape(x.node);
+            if let (Some(last), Some(out)) = (shape.last_mut(), self.shape(weight.node).first()) {
+                *last = *out;
+            }
+            let op = Op::Linear { x: x.node, weight: weight.node, bias: kept.map(|(bias, _)| bias.node) };
+            self.real(op, shape, x.lead, span)
+        } else {
+            let Value::Tensor(turned) = self.transpose(weight, w_span, w_span) else { return Value::Poison };
+            self.product(x, turned, x_span, w_span, span)
+        };
+        match (product, bias.filter(|_| kept.is_none())) {
+            (Value::Tensor(product), Some((bias, b_span))) => {
+                self.elementwise(BinaryOp::Add, product, bias, span, b_span, span)
+            }
+            (product, _) => product,
         }
-        let bias = bias.map(|(bias, ..)| bias.node);
-        self.real(Op::Linear { x: x.node, weight: weight.node, bias }, shape, x.lead, span)
     }
 
     pub(super) fn layernorm(&mut self, x: Tensor, x_span: Span, bound: &Bound<'a>, span: Span) -> Value<'a> {
@@ -108,8 +136,8 @@ impl<'a> Lowerer<'a> {
         let cut = Op::Patches { x: image.node, size };
         let cut = self.node(cut, element, Shape::from_slice(&[patches, features]), span);
         let flat = self.flat_weight(weight.node, Shape::from_slice(&[*out, features]), span);
-        let op = Op::Linear { x: cut, weight: flat, bias: Some(bias.node) };
-        self.real(op, Shape::from_slice(&[patches, *out]), 0, span)
+        let plain = |node| Tensor { node, lead: 0 };
+        self.layer((plain(cut), image_span), (plain(flat), w_span), Some((bias, b_span)), span)
     }
 
     /// A weight in another shape: reshaped when loaded if nothing else has read it, by an operation otherwise.
@@ -120,7 +148,7 @@ impl<'a> Lowerer<'a> {
         {
             return inner;
         }
-        let read = self.graph.nodes.iter().any(|node| node.op.operands().contains(&weight));
+        let read = self.read[weight.0 as usize];
         match self.graph.node(weight).op {
             Op::Param(id) if !read => {
                 let param = &mut self.graph.params[id.0 as usize];
