@@ -8,6 +8,7 @@
 mod build;
 mod choose;
 mod formats;
+mod limits;
 mod rings;
 mod series;
 mod shift;

@@ -9,7 +9,7 @@ use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{
     Chain, Chosen, Comparison, Decided, Objective, PlanOptions, RowTables, Softmax, Taken, plan_for, plan_with,
 };
-use mpcc_compiler::ranges::{Ranges, nominal};
+use mpcc_compiler::ranges::{Basis, Ranges, nominal};
 use mpcc_program::machine::{Link, Machine};
 use mpcc_program::timing::Workload;
 
@@ -76,18 +76,30 @@ fn what_is_decided_stays() {
         for chain in [Chain::Wide, Chain::Narrow] {
             let row_tables = Some(RowTables::Several);
             let softmax = Some(Softmax::Maximum);
-            let decided =
-                Decided { comparison: Some(comparison), chain: Some(chain), row_tables, softmax, ..Decided::default() };
+            let decided = Decided {
+                comparison: Some(comparison),
+                chain: Some(chain),
+                row_tables,
+                softmax,
+                basis: Basis::Observed,
+            };
             let chosen = chosen(Link::WAN, 0.5, decided);
             let softmax = Softmax::Maximum;
             assert_eq!(
                 chosen.options,
-                PlanOptions { comparison, chain, row_tables, softmax, ..PlanOptions::default() }
+                PlanOptions {
+                    comparison,
+                    chain,
+                    row_tables,
+                    softmax,
+                    basis: Basis::Observed,
+                    ..PlanOptions::default()
+                }
             );
             assert_eq!(chosen.compared, 1);
         }
     }
-    let only = Decided { comparison: Some(Comparison::DigitTables), ..Decided::default() };
+    let only = Decided { comparison: Some(Comparison::DigitTables), basis: Basis::Observed, ..Decided::default() };
     let found = chosen(Link::WAN, 0.0, only);
     assert!(found.compared > 2);
     assert_eq!(comparisons(&found).into_iter().collect::<Vec<_>>(), [Comparison::DigitTables; 7]);
@@ -123,7 +135,8 @@ fn row_tables_follow_what_offline_seconds_count() {
         let graph = rewrite(&source(low), &LowerOptions::default()).expect("a valid model").graph;
         let ranges = nominal(&graph);
         let objective = Objective { machine: &machine, link: Link::WAN, alpha };
-        let chosen = plan_for(&graph, &ranges, &objective, Decided::default()).expect("a plan");
+        let chosen = plan_for(&graph, &ranges, &objective, Decided { basis: Basis::Observed, ..Decided::default() })
+            .expect("a plan");
         assert_eq!(row_tables(&chosen), taken, "{low} at {alpha}");
         for one in [None, Some(RowTables::One), Some(RowTables::Several)] {
             let options = PlanOptions { row_tables: one, row_tables_of: [].into(), ..chosen.options.clone() };
@@ -145,7 +158,8 @@ fn the_first_layers_norms_take_one_window_at_leisure() {
     let machine = Machine::built_in();
     let hops = [0.0, 1.0].map(|alpha| {
         let objective = Objective { machine: &machine, link: Link::WAN, alpha };
-        let chosen = plan_for(graph, &ranges, &objective, Decided::default()).expect("a plan");
+        let chosen = plan_for(graph, &ranges, &objective, Decided { basis: Basis::Observed, ..Decided::default() })
+            .expect("a plan");
         let several = row_tables(&chosen).iter().filter(|t| **t == RowTables::Several).count();
         (chosen.plan.program.hops, several)
     });

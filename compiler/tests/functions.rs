@@ -4,7 +4,7 @@ use mpcc_compiler::compile::rewrite;
 use mpcc_compiler::library;
 use mpcc_compiler::lower::{LowerOptions, builtin_functions};
 use mpcc_compiler::plan::{PlanOptions, plan_with};
-use mpcc_compiler::ranges::nominal;
+use mpcc_compiler::ranges::{Basis, nominal};
 use mpcc_program::cost::{self, Cost};
 
 /// Two heads of `length` tokens: queries, keys, values `[2, length, 8]`, scores `s`, a mask `m`, and what `body` makes of them.
@@ -37,7 +37,7 @@ model Small() {{
 /// The cost of the program, or why there is none.
 fn costs(source: &str) -> Result<Cost, String> {
     let graph = rewrite(source, &LowerOptions::default()).map_err(|errors| format!("{errors:?}"))?.graph;
-    let plan = plan_with(&graph, &nominal(&graph), &PlanOptions::default())
+    let plan = plan_with(&graph, &nominal(&graph), &PlanOptions { basis: Basis::Observed, ..PlanOptions::default() })
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     Ok(cost::program(&plan.program))
 }

@@ -6,7 +6,7 @@
 use mpcc_compiler::compile::rewrite;
 use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{Chain, Comparison, Plan, PlanOptions, RowTables, Taken, plan_with};
-use mpcc_compiler::ranges::nominal;
+use mpcc_compiler::ranges::{Basis, nominal};
 use mpcc_program::cost::{self, Cost};
 
 const CIFAR: &str = include_str!("../../examples/mpcvit-cifar10-paper/model.mpv");
@@ -24,7 +24,7 @@ fn source(model: &str, heads: &str) -> String {
 
 fn plan(source: &str, options: &PlanOptions) -> Plan {
     let graph = rewrite(source, &LowerOptions::default()).expect("a valid model").graph;
-    plan_with(&graph, &nominal(&graph), options).expect("a plan")
+    plan_with(&graph, &nominal(&graph), &PlanOptions { basis: Basis::Observed, ..options.clone() }).expect("a plan")
 }
 
 fn costs(source: &str, comparison: Comparison) -> Cost {

@@ -62,7 +62,7 @@ fn names_in_an_artefact_cannot_write_on_a_terminal() {
         vec!["inspect", "hostile.mpca"],
         vec!["cost", "hostile.mpca", "--net", "lan,wan"],
         [&["simulate", "hostile.mpca"], &secrets[..]].concat(),
-        [&["run", "hostile.mpca", "--compare-float"], &secrets[..]].concat(),
+        [&["run", "hostile.mpca"], &secrets[..]].concat(),
         [&["run", "hostile.mpca"], &both[..]].concat(),
     ] {
         let output = place.run(&arguments);

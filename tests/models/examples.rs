@@ -7,7 +7,7 @@ use mpcc::compiler::compile::rewrite;
 use mpcc::compiler::evaluate::Tensor;
 use mpcc::compiler::lower::{LowerOptions, PlanValue, SetValue};
 use mpcc::compiler::plan::{Decided, Objective, plan_for};
-use mpcc::compiler::ranges::nominal;
+use mpcc::compiler::ranges::{Basis, nominal};
 use mpcc::program::code::Role;
 use mpcc::program::cost::{self, Cost};
 use mpcc::program::gates::lower;
@@ -72,7 +72,7 @@ fn priced(example: &str, changes: &str) -> Cost {
     };
     let machine = Machine::built_in();
     let objective = Objective { machine: &machine, link: Link::WAN, alpha: 1.0 };
-    let chosen = plan_for(&graph, &ranges, &objective, Decided::default())
+    let chosen = plan_for(&graph, &ranges, &objective, Decided { basis: Basis::Observed, ..Decided::default() })
         .unwrap_or_else(|e| panic!("{example} {changes}: {e:?}"));
     let program = &chosen.plan.program;
     let [p0, p1, dealer] = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(program, role));

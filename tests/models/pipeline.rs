@@ -150,7 +150,7 @@ pub(crate) fn try_compile_source(source: &str, seed: u64) -> Result<Compiled, Re
     let params = generated(&rewritten.lowered, &rewritten.graph, seed);
     let inputs: Vec<Vec<Tensor>> = (0..8).map(|i| seeded_inputs(&rewritten.graph, i)).collect();
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).map_err(|_| Refused::Range)?;
-    let options = PlanOptions { comparison: Comparison::DigitTables, ..PlanOptions::default() };
+    let options = PlanOptions { comparison: Comparison::DigitTables, basis: Basis::Observed, ..PlanOptions::default() };
     match assemble_with(&rewritten.graph, &ranges, &options) {
         Ok(artefact) => {
             let evaluator = Evaluator::new(&rewritten.graph, &params).map_err(|_| Refused::Weights)?;
@@ -179,7 +179,8 @@ fn options(source: &str, comparison: Comparison) -> PlanOptions {
     let row_tables = one_window.then_some(RowTables::One);
     let number = source.lines().any(|l| l == "// softmax: static");
     let softmax = if number { Softmax::Static } else { Softmax::Maximum };
-    PlanOptions { comparison, row_tables, softmax, ..PlanOptions::default() }
+    // What the checks of a run add is for `guards`.
+    PlanOptions { comparison, row_tables, softmax, basis: Basis::Observed, ..PlanOptions::default() }
 }
 
 fn with_weights(source: &str, graph: Graph, artefact: Artefact, params: Vec<Tensor>) -> Compiled {

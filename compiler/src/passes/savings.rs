@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{PASSES, Pass, PassError, check_final, run};
 use crate::graph::Graph;
 use crate::plan::{PlanError, PlanOptions, plan_with};
-use crate::ranges::nominal;
+use crate::ranges::{Basis, nominal};
 
 /// What a plan needs more without a pass; negative where it needs less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -112,7 +112,9 @@ fn first<E: ToString>(errors: &[E]) -> String {
 }
 
 fn priced(graph: &Graph, options: &PlanOptions) -> Result<Cost, Vec<PlanError>> {
-    Ok(cost::program(&plan_with(graph, &nominal(graph), options)?.program))
+    Ok(cost::program(
+        &plan_with(graph, &nominal(graph), &PlanOptions { basis: Basis::Observed, ..options.clone() })?.program,
+    ))
 }
 
 fn difference(without: &Cost, with: &Cost) -> Saved {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mpcc_program::code::RowFunction;
 
+use super::limits::{EntryCheck, Limits};
 use super::shift::Shift;
 use super::smooth::Curve;
 use super::windows::{Tables, Windows};
@@ -13,7 +14,6 @@ use crate::evaluate::centre_factor;
 use crate::graph::{Element, Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{Basis, Origin, Ranges};
 use crate::smooth::Smooth;
-use crate::value_ranges::Checked;
 
 /// How a node on secret values is computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,47 +38,6 @@ pub(crate) enum Form {
     Argmax,
     /// A public number in place of the largest entry of each row.
     Shift(Shift),
-}
-
-/// What the argument of a row function may be, in units of its share.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Limits {
-    /// Bits that hold it with its sign while no earlier check has failed; those of the table if they are fewer.
-    pub(crate) held: i32,
-    /// Below this it is out of range, unless it is zero and may be.
-    pub(crate) low: Option<i64>,
-    /// From here on it is out of range.
-    pub(crate) high: Option<i64>,
-    /// The least that passes no check because it is proved to stay below.
-    pub(crate) end: i64,
-    /// Zero is right.
-    pub(crate) zero: bool,
-    /// It may be negative.
-    pub(crate) signed: bool,
-}
-
-/// How the entries of a value are checked: on an opening of their own, with few fraction bits.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct EntryCheck {
-    pub(crate) ring: i32,
-    pub(crate) fraction: i32,
-    pub(crate) limits: Limits,
-}
-
-impl EntryCheck {
-    /// Of a value of a format.
-    fn new(format: &Format, checked: &Checked) -> Self {
-        let fraction = format.share.min(COMPARED - HEADROOM - format.magnitude);
-        let unit = libm::exp2(f64::from(fraction));
-        // Dithering moves a number by up to two units.
-        let limits = Limits {
-            low: checked.below.then(|| libm::ceil(checked.low * unit) as i64 + 2),
-            high: checked.above.then(|| libm::floor(checked.high * unit) as i64 - 1),
-            signed: true,
-            ..Limits::default()
-        };
-        Self { ring: bound_bits(fraction, format.magnitude) + HEADROOM, fraction, limits }
-    }
 }
 
 impl Form {
@@ -204,12 +163,8 @@ pub(super) fn log2_bound(value: f64) -> i32 {
 const LIFT: f64 = 1.0 / 512.0;
 /// Most bits that a small factor gets more.
 const SMALLER: f64 = 10.0;
-/// Bits of a ring beside those of a number that is compared after another was added.
-pub(crate) const HEADROOM: i32 = 3;
-/// Least units of an argument that a table is made for.
-const LEAST_UNITS: f64 = 8.0;
 /// Widest wire that digit tables compare.
-const COMPARED: i32 = 30;
+pub(super) const COMPARED: i32 = 30;
 /// log2 of what a series may give where the function is close to zero.
 const SERIES_ERROR_LOG2: i32 = -13;
 
@@ -218,7 +173,7 @@ pub(super) struct Assign<'a> {
     pub(super) ranges: &'a Ranges,
     pub(super) options: &'a PlanOptions,
     nodes: Vec<Format>,
-    errors: Vec<PlanError>,
+    pub(super) errors: Vec<PlanError>,
     pub(super) consumers: Vec<Vec<NodeId>>,
 }
 
@@ -237,6 +192,11 @@ pub(crate) fn assign(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> R
     }
     let all = (0..graph.nodes.len()).map(|i| NodeId(i as u32));
     let shiftable = all.filter(|id| a.possible_shift(*id, true).is_some()).collect();
+    for output in &graph.outputs {
+        if !matches!(graph.node(output.node).ty.visibility, Visibility::Shared) {
+            a.unsupported(output.node, "an output that one party can compute alone");
+        }
+    }
     let checks = a.entry_checks();
     if a.errors.is_empty() { Ok(Formats { nodes: a.nodes, checks, shiftable }) } else { Err(a.errors) }
 }
@@ -244,29 +204,6 @@ pub(crate) fn assign(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> R
 impl Assign<'_> {
     pub(super) fn of(&self, id: NodeId) -> &Format {
         &self.nodes[id.0 as usize]
-    }
-
-    /// The values whose entries the run checks.
-    fn entry_checks(&mut self) -> BTreeMap<NodeId, EntryCheck> {
-        let mut checks = BTreeMap::new();
-        if self.options.basis != Basis::Guarded {
-            return checks;
-        }
-        for (index, node) in self.graph.nodes.iter().enumerate() {
-            let id = NodeId(index as u32);
-            let Some(checked) = self.ranges.of(id).checked.filter(|_| node.ty.visibility == Visibility::Shared) else {
-                continue;
-            };
-            match self.of(id).form {
-                // The exponentials' arguments are checked in place of the maximum.
-                Form::Shift(_) => {}
-                Form::Derived => self.unsupported(id, "a declared range of a centred row"),
-                _ => {
-                    checks.insert(id, EntryCheck::new(self.of(id), &checked));
-                }
-            }
-        }
-        checks
     }
 
     pub(super) fn unsupported(&mut self, id: NodeId, what: &str) {
@@ -587,61 +524,6 @@ impl Assign<'_> {
         self.row_function(id, argument, Tables::for_range(low, (high * unit).max(low)), function, Limits::default())
     }
 
-    /// The range of a function's argument by the basis.
-    fn covered(&mut self, id: NodeId) -> Option<Checked> {
-        let found = match self.options.basis {
-            Basis::Guarded => self.ranges.of(id).argument,
-            _ => self.proved_argument(id),
-        };
-        if found.is_none() {
-            let path = self.graph.node(id).path.clone();
-            self.errors.push(PlanError::NoRange { node: id, path });
-        }
-        found
-    }
-
-    /// The range of a function's argument by proofs alone.
-    fn proved_argument(&self, id: NodeId) -> Option<Checked> {
-        let within =
-            |(low, high): (f64, f64)| Checked { low, high, most: high, below: false, above: false, zero: false };
-        match self.graph.node(id).op {
-            Op::Recip(x) | Op::Rsqrt(x) | Op::Sqrt(x) => self.ranges.of(x).proved.map(within),
-            // Below a thousandth of eps the deviation is that of a constant row.
-            Op::InvStd { eps, .. } => {
-                let (least, _) = self.ranges.of(id).proved?;
-                Some(within((eps * 1e-3, 1.0 / (least * least) - eps)))
-            }
-            _ => None,
-        }
-    }
-
-    /// A table that covers what may pass the checks.
-    fn checked_function(
-        &mut self,
-        id: NodeId,
-        argument: NodeId,
-        covered: Option<Checked>,
-        function: RowFunction,
-    ) -> Form {
-        let Some(covered) = covered else {
-            return self.row_function(id, argument, Tables::NONE, function, Limits::default());
-        };
-        let (low, high) = (covered.low, covered.high);
-        // A number of fewer units has no significant bit left.
-        let low = low.max(LEAST_UNITS).min(high);
-        let tables = Tables::covering(low, high);
-        let whole = |v: f64| v.min(4e18) as i64;
-        let limits = Limits {
-            held: libm::ceil(libm::log2(covered.most.max(1.0) * 1.01)) as i32 + HEADROOM,
-            low: covered.below.then(|| whole(libm::ceil(low))),
-            high: covered.above.then(|| whole(libm::floor(high))),
-            end: whole(libm::ceil(high)),
-            zero: covered.zero,
-            signed: false,
-        };
-        self.row_function(id, argument, tables, function, limits)
-    }
-
     /// Whether an offset lifts a value that is not negative so far above 0 that a table of their sum is the smaller one.
     fn is_lifted(&self, id: NodeId, x: NodeId, offset: f64) -> bool {
         match (self.options.basis, self.ranges.of(id).argument) {
@@ -654,7 +536,7 @@ impl Assign<'_> {
         range.is_some_and(|(low, high)| offset > 0.0 && low >= 0.0 && offset >= high * LIFT)
     }
 
-    fn row_function(
+    pub(super) fn row_function(
         &mut self,
         id: NodeId,
         argument: NodeId,

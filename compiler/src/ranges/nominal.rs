@@ -61,6 +61,7 @@ pub fn nominal(graph: &Graph) -> Ranges {
             observed: Some(range),
             smallest_positive: divided.then_some(ROW_SUM.0),
             proved: node.assumed.is_none().then_some(range),
+            relied: node.assumed,
             argument: argument(node),
             ..NodeRange::default()
         };

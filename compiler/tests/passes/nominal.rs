@@ -2,7 +2,7 @@
 
 use mpcc_compiler::graph::{Graph, NodeId, Op, Visibility};
 use mpcc_compiler::passes::run_all;
-use mpcc_compiler::plan::plan;
+use mpcc_compiler::plan::{PlanOptions, plan_with};
 use mpcc_compiler::ranges::{Basis, Origin, nominal};
 use mpcc_compiler::smooth::Smooth;
 use mpcc_program::program::{Gate, Program};
@@ -18,7 +18,9 @@ fn paper() -> Graph {
 }
 
 fn planned(graph: &Graph) -> Program {
-    plan(graph, &nominal(graph)).unwrap_or_else(|errors| panic!("{errors:?}")).program
+    plan_with(graph, &nominal(graph), &PlanOptions { basis: Basis::Observed, ..PlanOptions::default() })
+        .unwrap_or_else(|errors| panic!("{errors:?}"))
+        .program
 }
 
 /// Bits sent for each entry of the first opening of `shape` at `path`.

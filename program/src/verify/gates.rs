@@ -602,6 +602,22 @@ fn row_table(check: &mut Check<'_>, out: &Value, source: &Value, table: &RowTabl
     check.require(Rule::Parameter, scale > 0.0 && scale.is_finite() && eps >= 0.0 && eps.is_finite(), || {
         format!("scale {scale:e} and eps {eps:e} do not make a function of positive numbers")
     });
+    if lowest < 0 || table.ring_bits > 62 || table.fraction > 40 || table.tau_bits > 31 {
+        check
+            .require(Rule::Parameter, table.fraction <= 40, || format!("{} fraction bits; at most 40", table.fraction));
+        return;
+    }
+    // A bucket and a quarter is the least argument for which a table is fitted.
+    let ends = [1.25 * f64::from(lowest).exp2(), f64::from(table.ring_bits).exp2()];
+    let value = |v: f64| match table.function {
+        RowFunction::Rsqrt { .. } => 1.0 / (v * scale + eps).sqrt(),
+        RowFunction::Recip { .. } => 1.0 / (v * scale + eps),
+        RowFunction::Sqrt { .. } => (v * scale + eps).sqrt(),
+    };
+    let largest = ends.map(value).into_iter().fold(0.0, f64::max) * f64::from(table.fraction + table.tau_bits).exp2();
+    check.require(Rule::Parameter, largest < 62f64.exp2(), || {
+        format!("results up to {largest:e} units; they stay below 2^62")
+    });
 }
 
 /// A chain reads the tables as they are: as many as its windows, opened whole.

@@ -37,7 +37,7 @@ fn the_sample_is_accepted_and_holds_every_gate() {
         program.values.iter().map(|v| format!("{:?}", v.gate).split([' ', '{']).next().unwrap().to_owned()).collect();
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), 32, "{names:?}");
+    assert_eq!(names.len(), 33, "{names:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::graph::{Element, Input};
 use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{Decided, Objective};
-use mpcc_compiler::ranges::Ranges;
+use mpcc_compiler::ranges::{Basis, Ranges};
 use mpcc_import::weights;
 
 use super::normal::Normal;
@@ -72,7 +72,7 @@ impl Subject {
         let objective = Objective { machine: &target.machine, link: estimate::link(&target.network), alpha };
         let purpose = (target.network.name.as_str(), &objective);
         let graph = &self.rewritten.graph;
-        let decided = Decided { softmax: softmax.decided(), ..Decided::default() };
+        let decided = Decided { softmax: softmax.decided(), basis: Basis::Observed, ..Decided::default() };
         let artefact = compile::assemble_for(graph, &self.ranges, purpose, decided)
             .map_err(|errors| anyhow!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
         let file = self.directory.join(format!("{}.mpca", file_name(&target.network.name)));

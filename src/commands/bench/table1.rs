@@ -6,6 +6,7 @@ use clap::Args;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
 use mpcc_compiler::plan::{Decided, Softmax};
+use mpcc_compiler::ranges::Basis;
 use mpcc_program::machine::Machine;
 use serde::Serialize;
 
@@ -127,7 +128,7 @@ fn entry(arguments: &Table1Arguments, compared: &Compared, variance: f64, paper_
     let calibration: Vec<_> = (1..=CALIBRATION).map(scores).collect();
     let experiment = Experiment::new(SOURCE, &options, |_, shape| vec![0.0; shape.iter().product()], &calibration)?;
     let target = Target { network: NetworkProfile::wan(), machine: Machine::built_in() };
-    let decided = Decided { softmax: Some(compared.softmax), ..Decided::default() };
+    let decided = Decided { softmax: Some(compared.softmax), basis: Basis::Observed, ..Decided::default() };
     let artefact = experiment.plan(&target, decided, 1.0)?;
     let outputs = experiment.evaluate(&artefact, &scores(0), arguments.seed)?;
     Ok(Entry {

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::Decided;
+use mpcc_compiler::ranges::Basis;
 use serde::Serialize;
 
 use super::experiment::{Experiment, has_static_shift};
@@ -161,7 +162,7 @@ fn layer(
         }
     };
     let experiment = Experiment::new(&variant.source(size), &LowerOptions::default(), weight, &calibration)?;
-    let decided = Decided { softmax: Some(variant.softmax), ..Decided::default() };
+    let decided = Decided { softmax: Some(variant.softmax), basis: Basis::Observed, ..Decided::default() };
     let input = inputs(0);
     let mut networks = Vec::new();
     let mut outputs = None;
