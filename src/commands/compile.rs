@@ -120,7 +120,7 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
         output,
         program: &artefact.manifest.program,
         model: &artefact.manifest.model,
-        trust: &artefact.manifest.trust,
+        trust: artefact.manifest.trust,
         plans: &artefact.manifest.plans,
         planned_for: &artefact.manifest.planned_for,
         choices: &artefact.manifest.choices,

@@ -234,6 +234,9 @@ impl Assign<'_> {
 
     /// log2 of a bound of what was seen: precision follows what is usual, widths what is possible.
     fn typical(&self, id: NodeId) -> Option<i32> {
+        if self.options.basis == Basis::Observed {
+            return None;
+        }
         let (low, high) = self.ranges.of(id).widened()?;
         Some(log2_bound(low.abs().max(high.abs())) + self.shifted(id))
     }

@@ -7,7 +7,8 @@ fn trio(commands: &[(RoleName, &str)]) -> Trio {
     for (role, script) in commands {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        trio.adopt(*role, command.spawn().unwrap(), &send).unwrap();
+        let child = command.spawn().expect("a child");
+        trio.adopt(*role, child, &send).expect("a message");
     }
     trio
 }
