@@ -102,6 +102,17 @@ impl Basis {
     }
 }
 
+impl Basis {
+    /// What it means for an answer, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Basis::Proved => "proved for every input",
+            Basis::Guarded => "guarded: an answer is right or withheld",
+            Basis::Observed => "observed: an input unlike the calibration inputs may get a WRONG ANSWER",
+        }
+    }
+}
+
 /// Where a bound comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {

@@ -135,11 +135,12 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
     let manifest = report.manifest;
     let cost = &manifest.cost;
     let mut out = format!(
-        "model      {} ({})\nprogram    {}\ntrust      {}\n",
+        "model      {} ({})\nprogram    {}\ntrust      {}\nranges     {}\n",
         shown(&manifest.model),
         Bytes(report.file_bytes),
         manifest.program,
-        manifest.trust
+        manifest.trust,
+        manifest.basis.meaning()
     );
     if let Some(source) = &report.source {
         out += &source.text();

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use mpcc_compiler::artefact::Manifest;
+use mpcc_compiler::ranges::Basis;
 use mpcc_import::inputs::Example;
 use mpcc_program::program::Output;
 use mpcc_program::shown::shown;
@@ -26,7 +27,7 @@ pub(super) struct Summary {
     network: String,
     dealer: Dealing,
     /// What the program relies on: `guarded`, `proved` or `observed`.
-    ranges: &'static str,
+    ranges: Basis,
     /// Of the first inference.
     outputs: Vec<Revealed>,
     /// How many answers are withheld.
@@ -123,7 +124,7 @@ impl Summary {
             trust: manifest.trust.to_owned(),
             network,
             dealer,
-            ranges: manifest.basis.name(),
+            ranges: manifest.basis,
             withheld: inferences.iter().filter(|i| i.withheld).count(),
             outputs: inferences.first().map(|i| i.outputs.clone()).unwrap_or_default(),
             accuracy: accuracy(&inferences, float),
@@ -180,7 +181,7 @@ impl Summary {
             }
         }
         out += &format!("\nprogram    {}\ntrust      {}\n", self.program, self.trust);
-        out += &format!("ranges     {}\nnetwork    {}\n\n", ranges_in_words(self.ranges), self.network);
+        out += &format!("ranges     {}\nnetwork    {}\n\n", self.ranges.meaning(), self.network);
         out + &self.costs()
     }
 
@@ -213,15 +214,6 @@ impl Summary {
             _ => "for one inference".to_owned(),
         };
         table(&[&title, "predicted", "measured"], &rows)
-    }
-}
-
-/// What a basis means for an answer.
-fn ranges_in_words(basis: &str) -> &str {
-    match basis {
-        "guarded" => "guarded: an answer is right or withheld",
-        "proved" => "proved for every input",
-        _ => "observed: an input unlike the calibration inputs may get a WRONG ANSWER",
     }
 }
 
