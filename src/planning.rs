@@ -39,7 +39,9 @@ fn words(source: &Source, error: &PlanError) -> (&'static str, &'static str, Str
         PlanError::TooWide { .. } => (
             "E0803",
             "this value and what is made of it do not fit the widest ring",
-            "lower `frac` or `weight_frac` in `numeric`, or declare a tighter range with `assume`".to_owned(),
+            "lower `frac` or `weight_frac` in `numeric`, or declare a tighter range with `assume`; in place of adding a large \
+             negative number to masked scores write `softmax_masked(scores, mask)`"
+                .to_owned(),
         ),
         PlanError::RowDomain { .. } => (
             "E0804",
