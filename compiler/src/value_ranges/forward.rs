@@ -119,7 +119,7 @@ impl Analysis<'_> {
     }
 
     /// The spectral norm of a weight, computed once.
-    fn spectral_norm(&self, id: NodeId, weight: &Tensor, rows: usize) -> f64 {
+    pub(super) fn spectral_norm(&self, id: NodeId, weight: &Tensor, rows: usize) -> f64 {
         *self.spectral.borrow_mut().entry(id).or_insert_with(|| spectral::norm(&weight.data, rows))
     }
 
@@ -353,14 +353,10 @@ impl Analysis<'_> {
         Some(sum.both(most))
     }
 
-    fn mean(&self, x: NodeId) -> Option<Interval> {
+    /// An interval of the mean of every row.
+    pub(super) fn mean(&self, x: NodeId) -> Option<Interval> {
         let count = self.width(x) as f64;
         Some(self.sum(x)?.times(Interval::point(1.0 / count)))
-    }
-
-    /// An interval of the mean of every row.
-    pub(super) fn mean_of(&self, x: NodeId) -> Option<Interval> {
-        self.mean(x)
     }
 
     /// A row of the layer is at most as long as what it multiplies and its own weights together.

@@ -93,7 +93,7 @@ impl Analysis<'_> {
         // A root is as flat as its argument is small.
         let below = below && !matches!(self.op(id), Op::Sqrt(_));
         Some(Checked {
-            low: if below { wanted.0 } else { proved.low.max(wanted.0.min(proved.low)) },
+            low: if below { wanted.0 } else { proved.low },
             high: if above { wanted.1 } else { proved.high },
             most: proved.size(),
             below,
@@ -135,7 +135,11 @@ impl Analysis<'_> {
     pub(super) fn own_entries(&self, id: NodeId, facts: &Facts, seen: &Observed<'_>) -> Option<Checked> {
         let proved = facts.hull()?;
         let masked = || self.width_under_mask(id).map(|width| centred_at(seen(id).observed.unwrap_or_default(), width));
-        let (low, high) = self.assumed(id).or_else(masked)?;
+        // What is declared of scores does not say that masked ones vanish.
+        let (low, high) = match (self.assumed(id), masked()) {
+            (Some(a), Some(b)) => (a.0.max(b.0), a.1.min(b.1)),
+            (a, b) => a.or(b)?,
+        };
         let checked = Checked {
             low: proved.low.max(low).min(high),
             high: proved.high.min(high).max(low),
@@ -178,7 +182,7 @@ impl Analysis<'_> {
                 let d = self.width(x);
                 let spread = (d as f64 * checked.high).sqrt();
                 let deviation = Interval::within((checked.high * (d - 1) as f64).sqrt());
-                let mean = self.mean_of(x);
+                let mean = self.mean(x);
                 let size = mean.map_or(f64::INFINITY, Interval::size);
                 let facts = Facts {
                     rows: mean.map(|mean| Rows::uniform(mean.plus(deviation), d)),
@@ -228,7 +232,7 @@ impl Analysis<'_> {
         let proved = self.facts[x.0 as usize].hull().unwrap_or(UNBOUNDED);
         let (_, high) = seen(x).observed?;
         let high = (high + 1.0).min(most);
-        (proved.high > high.max(1.0) && proved.high > most).then_some(Checked {
+        (proved.high > most).then_some(Checked {
             low: proved.low,
             high: high.max(1.0).min(most),
             most: proved.size(),

@@ -1,9 +1,9 @@
 //! Bounds of whole patterns, where arithmetic on single values forgets how the operands hang together.
 
+use super::Analysis;
 use super::facts::Facts;
 use super::forward::row_deviation;
 use super::interval::{Interval, Rows};
-use super::{Analysis, spectral};
 use crate::evaluate::centre_factor;
 use crate::graph::{NodeId, Op};
 
@@ -51,7 +51,7 @@ fn normalised(analysis: &Analysis<'_>, id: NodeId, value: NodeId, deviation: Nod
     let rows = value.data.chunks(columns).map(|w| Interval::within(length * norm(w))).collect();
     let facts = Facts::of_rows(Some(rows));
     let split = analysis.is_only_split(id);
-    Some(if split { facts } else { facts.with_norm(length * analysis.spectral_norm_of(weight, value.shape[0])) })
+    Some(if split { facts } else { facts.with_norm(length * analysis.spectral_norm(weight, value, value.shape[0])) })
 }
 
 /// Whether `deviation` is 1 / the standard deviation of the rows of `y`, through the same views of rows.
@@ -173,13 +173,6 @@ impl Analysis<'_> {
                 Op::Scale(..) | Op::Offset(..) => return None,
                 _ => return Some((factor, id)),
             }
-        }
-    }
-
-    fn spectral_norm_of(&self, id: NodeId, rows: usize) -> f64 {
-        match self.known(id) {
-            Some(value) => *self.spectral.borrow_mut().entry(id).or_insert_with(|| spectral::norm(&value.data, rows)),
-            None => f64::INFINITY,
         }
     }
 }
