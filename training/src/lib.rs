@@ -6,6 +6,7 @@
 pub mod augment;
 pub mod batches;
 pub mod checkpoint;
+pub mod climb;
 pub mod data;
 pub mod examples;
 pub mod goal;

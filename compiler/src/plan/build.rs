@@ -325,6 +325,10 @@ impl Build<'_> {
                 self.row_function(op, *argument, (table, limits), f, ring, &node.path)
             }
             (Form::Smooth(curve), Op::Smooth(_, x)) => self.smooth(*x, curve, f, ring, node),
+            (Form::Lifted, _) => {
+                let weight = self.weight(id, false, f.share);
+                self.push(Gate::ServerShare { weight }, spec(ring), &node.path)
+            }
             (_, Op::MaxRow(x)) => self.row_maximum(id, *x, ring, node),
             (_, Op::Argmax(x)) => self.row_position(id, *x, f, node),
             (_, Op::Step(x)) => self.step(id, *x, spec(ring), node),

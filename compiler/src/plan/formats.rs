@@ -20,6 +20,8 @@ use crate::smooth::Smooth;
 pub(crate) enum Form {
     /// Public or known to the model owner: it becomes an encoded weight where it is used.
     Server,
+    /// Known to the model owner, and used where no protocol takes a weight: it becomes a share first, and is opened as one.
+    Lifted,
     /// Known to the data owner in the clear; an input of the program if `boundary`.
     Client { boundary: bool },
     /// A share, opened as a wire where it is used as one.
@@ -139,14 +141,24 @@ pub(crate) fn product(graph: &Graph, a: NodeId, b: NodeId) -> Option<Product> {
         part.len() <= full.len() && full.ends_with(&part[kept..])
     };
     match (is_server(a), is_server(b)) {
-        (false, false) if a == b => Some(Product::Square(a)),
+        (true, true) => None,
         (false, true) if vector(a, b) => Some(Product::Server(a, b)),
         (true, false) if vector(b, a) => Some(Product::Server(b, a)),
-        (false, false) if row(a, b) && !is_client(a) => Some(Product::RowScale(a, b)),
-        (false, false) if row(b, a) && !is_client(b) => Some(Product::RowScale(b, a)),
-        (false, false) if repeated(a, b) => Some(Product::Entries(a, b)),
-        (false, false) if repeated(b, a) => Some(Product::Entries(b, a)),
+        _ if a == b => Some(Product::Square(a)),
+        _ if row(a, b) && !is_client(a) => Some(Product::RowScale(a, b)),
+        _ if row(b, a) && !is_client(b) => Some(Product::RowScale(b, a)),
+        _ if repeated(a, b) => Some(Product::Entries(a, b)),
+        _ if repeated(b, a) => Some(Product::Entries(b, a)),
         _ => None,
+    }
+}
+
+/// Whether a product takes an operand of the model owner as a weight.
+fn takes_weight(graph: &Graph, op: &Op, operand: NodeId) -> bool {
+    match *op {
+        Op::MatMul(a, b) => b == operand && a != operand && graph.node(operand).ty.shape.len() == 2,
+        Op::Mul(a, b) => matches!(product(graph, a, b), None | Some(Product::Server(..))),
+        _ => true,
     }
 }
 
@@ -288,10 +300,17 @@ impl Assign<'_> {
         let blank = |form| Format { form, share: 0, wire: 0, magnitude: 0, available: WIDEST, exact: false };
         match node.ty.visibility {
             Visibility::SecretServer | Visibility::Public => {
-                let used = self.consumers[id.0 as usize]
-                    .iter()
-                    .any(|c| self.graph.node(*c).ty.visibility == Visibility::Shared);
-                let magnitude = if used { self.weight_magnitude(id) } else { 0 };
+                let nodes = self.consumers[id.0 as usize].iter().map(|c| self.graph.node(*c));
+                let mut users = nodes.filter(|user| user.ty.visibility == Visibility::Shared).peekable();
+                if users.peek().is_none() {
+                    return blank(Form::Server);
+                }
+                let lifted = users.any(|user| !takes_weight(self.graph, &user.op, id));
+                let magnitude = self.weight_magnitude(id);
+                if lifted {
+                    let wire = frac.max(super::SIGNIFICANT - magnitude);
+                    return Format { share: wire, wire, magnitude, ..blank(Form::Lifted) };
+                }
                 return Format { magnitude, ..blank(Form::Server) };
             }
             Visibility::SecretClient => {
@@ -385,14 +404,8 @@ impl Assign<'_> {
             }
             Op::Linear { x, .. } => (Form::Share, self.of(*x).wire + weight_frac, WIDEST),
             Op::MatMul(a, b) => match (is_server(self, *a), is_server(self, *b)) {
-                (false, false) => (Form::Share, self.of(*a).wire + self.of(*b).wire, WIDEST),
-                (false, true) if self.graph.node(*b).ty.shape.len() == 2 => {
-                    (Form::Share, self.of(*a).wire + weight_frac, WIDEST)
-                }
-                _ => {
-                    self.unsupported(id, "a product with a weight on the left");
-                    (Form::Share, 0, WIDEST)
-                }
+                (false, true) => (Form::Share, self.of(*a).wire + weight_frac, WIDEST),
+                _ => (Form::Share, self.of(*a).wire + self.of(*b).wire, WIDEST),
             },
             Op::Mul(a, b) => match product(self.graph, *a, *b) {
                 Some(Product::RowScale(m, r)) => (Form::Share, self.of(m).wire + self.of(r).wire, WIDEST - TAU_BITS),

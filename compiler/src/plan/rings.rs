@@ -196,6 +196,16 @@ impl Assign<'_> {
                 self.rings[id.0 as usize] = ring;
                 return;
             }
+            Form::Lifted => {
+                ring.wire = ring.wire.max(if ring.wire > 0 { f.signed_bits(f.wire) } else { 0 });
+                ring = self.join(id, ring);
+                ring.share = ring.share.max(ring.wire).max(ring.close);
+                if ring.share > WIDEST {
+                    self.too_wide(id, ring.share, WIDEST);
+                }
+                self.rings[id.0 as usize] = ring;
+                return;
+            }
             Form::Derived => {
                 let x = node.op.operands()[0];
                 let d = *node.ty.shape.last().unwrap_or(&1);

@@ -61,6 +61,10 @@ pub const BELOW: f64 = 2.0;
 const COVERED: f64 = 4096.0;
 /// How far above what is expected a proved upper end is.
 const COVERED_ABOVE: f64 = 1.5;
+/// From here on a proof of a product is of little use,
+const UNPROVED: f64 = 65536.0;
+/// if what is expected is that much smaller.
+const UNPROVED_RATIO: f64 = 128.0;
 
 impl Analysis<'_> {
     /// The range of a function's argument (of a row's variance, for an inverse deviation), with the checks that it needs.
@@ -138,7 +142,7 @@ impl Analysis<'_> {
         // What is declared of scores does not say that masked ones vanish.
         let (low, high) = match (self.assumed(id), masked()) {
             (Some(a), Some(b)) => (a.0.max(b.0), a.1.min(b.1)),
-            (a, b) => a.or(b)?,
+            (a, b) => a.or(b).or_else(|| self.unproved(id, proved, seen))?,
         };
         let checked = Checked {
             low: proved.low.max(low).min(high),
@@ -149,6 +153,16 @@ impl Analysis<'_> {
             zero: false,
         };
         checked.is_guard().then_some(checked)
+    }
+
+    /// What the entries of a product are checked against if a proof says next to nothing of them: scaling attention of a row
+    /// that no norm precedes grows with its third power.
+    fn unproved(&self, id: NodeId, proved: Interval, seen: &Observed<'_>) -> Option<(f64, f64)> {
+        let (least, most) = seen(id).observed?;
+        let usual = ABOVE * least.abs().max(most.abs());
+        let product = matches!(self.op(id), Op::MatMul(..) | Op::Linear { .. });
+        let unproved = product && proved.size() > UNPROVED && proved.size() > UNPROVED_RATIO * usual;
+        unproved.then_some((-usual, usual))
     }
 
     /// How far apart scores may lie to which an additive mask is applied, [-c, 0] at the data owner: masked ones must vanish

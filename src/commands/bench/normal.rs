@@ -38,6 +38,24 @@ impl Normal {
         (0..count).map(|_| (self.unit() * f64::from(limit)).floor()).collect()
     }
 
+    /// A number between 0 and 1, all equally likely.
+    pub(super) fn share(&mut self) -> f64 {
+        self.unit()
+    }
+
+    /// A whole number from 0 to below `limit`, all equally likely.
+    pub(super) fn index(&mut self, limit: usize) -> usize {
+        ((self.unit() * limit as f64) as usize).min(limit.saturating_sub(1))
+    }
+
+    /// An entry of a list, all equally likely.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(super) fn of<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.index(list.len())]
+    }
+
     /// A tensor of normal numbers.
     pub(super) fn tensor(&mut self, shape: &[usize], deviation: f64) -> Tensor {
         Tensor::new(shape, self.numbers(shape.iter().product(), deviation))
