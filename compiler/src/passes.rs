@@ -51,6 +51,7 @@ macro_rules! passes {
 
 passes! {
     common_subexpressions,
+    limit_masks,
     // First of those that look for layers.
     weights_right,
     group_heads,

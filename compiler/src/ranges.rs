@@ -150,7 +150,8 @@ impl Ranges {
             Basis::Proved => known.proved.map(|range| (range, Origin::Proved)),
             Basis::Guarded if of_client && known.proved.is_none() => {
                 let declared = graph.node(id).assumed.map(|range| (range, Origin::Assumed));
-                declared.or_else(|| known.widened().map(|range| (range, Origin::Guarded)))
+                let encoded = known.relied.or_else(|| known.widened());
+                declared.or_else(|| encoded.map(|range| (range, Origin::Guarded)))
             }
             Basis::Guarded => {
                 let origin = if known.relied.is_some() { Origin::Guarded } else { Origin::Proved };

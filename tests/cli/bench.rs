@@ -92,3 +92,33 @@ fn growth_is_drawn_beside_its_report() {
     assert_eq!((chart.matches("<polyline").count(), chart.matches("<circle").count()), (4, 4));
     place.bad_usage(&["bench", "scaling", "--repeat", "0", "--output", "growth"], "--repeat");
 }
+
+/// Inputs that nobody sends, of a vision and a text model: right or withheld; without checks some are wrong.
+#[test]
+fn a_search_finds_wrong_answers_only_where_nothing_is_checked() {
+    let place = Place::new();
+    let searched = |options: &[&str]| {
+        let mut arguments = vec!["bench", "silence", "--generated", "2", "--seed", "1", "--count", "250"];
+        arguments.extend(options);
+        arguments
+    };
+    let report = place.json(&searched(&[]));
+    let models = report["models"].as_array().expect("models");
+    assert_eq!(models.len(), 2);
+    for model in models {
+        let sum = |what: &str| {
+            let kinds = model["kinds"].as_array().expect("kinds");
+            kinds.iter().map(|kind| kind[what].as_u64().expect("a number")).sum::<u64>()
+        };
+        assert_eq!((sum("tried"), sum("wrong")), (250, 0), "{model}");
+        assert!(sum("answered") > 100 && sum("withheld") > 10, "{model}");
+        let kinds = model["kinds"].as_array().expect("kinds");
+        assert!(kinds.iter().any(|kind| kind["kind"] == "climbed"), "{model}");
+    }
+    let observed = place.run(&searched(&["--ranges", "observed", "--keep", "found"]));
+    let said = String::from_utf8_lossy(&observed.stderr).into_owned();
+    assert_eq!(observed.status.code(), Some(1), "{said}");
+    assert!(said.contains("were not withheld"), "{said}");
+    let kept = std::fs::read_dir(place.path("found")).expect("inputs are kept");
+    assert!(kept.filter_map(Result::ok).any(|file| file.path().extension().is_some_and(|e| e == "npy")));
+}

@@ -4,11 +4,13 @@ use mpcc::compiler::encode;
 use mpcc::compiler::evaluate::Tensor;
 use mpcc::compiler::graph::Graph;
 use mpcc::compiler::ranges::Basis;
+use mpcc::program::program::Gate;
 
 use super::pipeline::{Compiled, Evaluated, compile_on, seeded_inputs};
 
-/// A norm, ReLU-softmax attention, softmax attention, and a divisor that can be anything.
-const MODELS: [(&str, &str); 3] = [
+/// A norm, ReLU-softmax attention, masked softmax, a mask of large numbers over scores that may lie too far apart for it, and the
+/// same with a range that is declared of the scores.
+const MODELS: [(&str, &str); 5] = [
     (
         "norms",
         "mpv 1;
@@ -47,6 +49,35 @@ model Soft() {
   param q: Tensor<8, 8> = \"q\";
   param k: Tensor<8, 8> = \"k\";
   let s = linear(x, q) @ transpose(linear(x, k)) * 8;
+  output y: reveal client Tensor<6, 6> = softmax_masked(s, m);
+}",
+    ),
+    (
+        "additive mask",
+        "mpv 1;
+numeric { frac: 12, weight_frac: 16 }
+model Additive() {
+  input x: secret client Tensor<6, 8>;
+  input m: secret client Tensor<bit, 6>;
+  weights secret server { format: safetensors }
+  param q: Tensor<8, 8> = \"q\";
+  param k: Tensor<8, 8> = \"k\";
+  let s = linear(x, q) @ transpose(linear(x, k)) * 40000;
+  output y: reveal client Tensor<6, 6> = softmax(s + (m - 1) * 1e9);
+}",
+    ),
+    (
+        "declared scores",
+        "mpv 1;
+numeric { frac: 12, weight_frac: 16 }
+model Declared() {
+  input x: secret client Tensor<6, 8>;
+  input m: secret client Tensor<bit, 6>;
+  weights secret server { format: safetensors }
+  param q: Tensor<8, 8> = \"q\";
+  param k: Tensor<8, 8> = \"k\";
+  let s = linear(x, q) @ transpose(linear(x, k)) * 8000;
+  assume range(s) in [-2000, 2000];
   output y: reveal client Tensor<6, 6> = softmax_masked(s, m);
 }",
     ),
@@ -144,4 +175,49 @@ fn what_calibration_saw_is_answered() {
             assert!(verdict.is_none_or(|v| v[..] == [0]), "{name}, input {seed}");
         }
     }
+}
+
+/// Scores that lie farther apart than a mask puts them must not get an answer: what is masked would count.
+#[test]
+fn scores_that_outreach_their_mask_are_withheld() {
+    for (name, source) in &MODELS[3..] {
+        let found = outcome(&compile_on(source, 1, Basis::Guarded, usual));
+        assert!(found.withheld > 10 && found.wrong == 0, "{name}: {found:?}");
+    }
+}
+
+/// What is far above the upper end of a check may be anything in the narrower wire of the lower end.
+#[test]
+fn no_number_far_above_its_range_passes_for_one_within() {
+    let source = "mpv 1;
+numeric { frac: 12, weight_frac: 16 }
+model Far() {
+  input x: secret client Tensor<2, 8>;
+  weights secret server { format: safetensors }
+  param g: Tensor<8> = \"g\";
+  param b: Tensor<8> = \"b\";
+  param w: Tensor<8, 8> = \"w\";
+  assume range(x) in [-512, 512];
+  let h = layernorm(linear(64 * x, w), g, b, eps: 0.00001);
+  output y: reveal client Tensor<2, 8> = layernorm(linear(h, w), g, b, eps: 0.00001);
+}";
+    let compiled = compile_on(source, 1, Basis::Guarded, usual);
+    // There is time for the narrower comparisons.
+    assert!(compiled.program.values.iter().any(|v| matches!(v.gate, Gate::SignDigits { .. })));
+    let (mut right, mut withheld) = (0, 0);
+    for step in 0..400 {
+        let factor = 1.0225f64.powi(step) / 20.0;
+        let mut inputs = usual(&compiled.graph, step as u64);
+        inputs[0].data.iter_mut().for_each(|v| *v = (*v * factor).clamp(-500.0, 500.0));
+        let evaluated = compiled.try_recorded(inputs, 7, step as u64).expect("declared");
+        if evaluated.ideal.outputs[1] == [0] {
+            let fixed = encode::decode(&compiled.program.outputs[0], &evaluated.ideal.outputs[0]);
+            let error = fixed.iter().zip(&evaluated.float[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(error < 0.05, "{error} at {factor}");
+            right += 1;
+        } else {
+            withheld += 1;
+        }
+    }
+    assert!(right > 50 && withheld > 50, "{right} right, {withheld} withheld");
 }

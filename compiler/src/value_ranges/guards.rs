@@ -61,6 +61,8 @@ pub const BELOW: f64 = 2.0;
 const COVERED: f64 = 4096.0;
 /// How far above what is expected a proved upper end is.
 const COVERED_ABOVE: f64 = 1.5;
+/// The same of a number whose lower end is proved: a sum of exponentials, which is the length of a row of equal scores.
+const COVERED_BETWEEN: f64 = 4.0;
 /// From here on a proof of a product is of little use,
 const UNPROVED: f64 = 65536.0;
 /// if what is expected is that much smaller.
@@ -91,9 +93,14 @@ impl Analysis<'_> {
             _ => (BELOW, ABOVE),
         };
         let wanted = (least / down, most.max(least) * up);
-        let covered = if matches!(self.op(id), Op::InvStd { .. }) || assumed { 1.0 } else { COVERED_ABOVE };
-        let above = proved.high > wanted.1 * covered;
         let below = !(proved.low > 0.0 && proved.low * COVERED >= wanted.0);
+        let covered = match self.op(id) {
+            Op::InvStd { .. } => 1.0,
+            _ if assumed => 1.0,
+            _ if below => COVERED_ABOVE,
+            _ => COVERED_BETWEEN,
+        };
+        let above = proved.high > wanted.1 * covered;
         // A root is as flat as its argument is small.
         let below = below && !matches!(self.op(id), Op::Sqrt(_));
         Some(Checked {
@@ -165,8 +172,8 @@ impl Analysis<'_> {
         unproved.then_some((-usual, usual))
     }
 
-    /// How far apart scores may lie to which an additive mask is applied, [-c, 0] at the data owner: masked ones must vanish
-    /// beside the largest of the others.
+    /// How far apart scores may lie to which an additive mask is applied, [-c, 0] at one of the parties: masked ones must
+    /// vanish beside the largest of the others.
     fn width_under_mask(&self, id: NodeId) -> Option<f64> {
         let mask_of = |sum: NodeId| match *self.op(sum) {
             Op::Add(a, b) if a == id => Some(b),
@@ -179,8 +186,8 @@ impl Analysis<'_> {
         };
         self.users[id.0 as usize].iter().find_map(|sum| {
             let mask = mask_of(*sum).filter(|_| under_softmax(*sum))?;
-            let of_client = self.graph.node(mask).ty.visibility == Visibility::SecretClient;
-            let hull = self.facts[mask.0 as usize].hull().filter(|_| of_client)?;
+            let known = self.graph.node(mask).ty.visibility != Visibility::Shared;
+            let hull = self.facts[mask.0 as usize].hull().filter(|_| known)?;
             (hull.high == 0.0 && hull.low < -VANISHED).then_some(-hull.low - VANISHED)
         })
     }

@@ -251,6 +251,7 @@ pub(crate) fn inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
     let tensor = |input: &Input| {
         let mut entry = || match input.ty.element {
             Element::U8 => (127.5 + 127.5 * noise.next()).round(),
+            Element::Bit => f64::from(u8::from(noise.next() > 0.0)),
             _ => 2.0 * noise.next(),
         };
         Tensor::new(&input.ty.shape, (0..input.ty.shape.iter().product()).map(|_| entry()).collect())

@@ -7,7 +7,7 @@ mod searched;
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -16,10 +16,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::evaluate::Tensor;
+use mpcc_compiler::graph::Graph;
 use mpcc_import::inputs as given;
 use serde::Serialize;
 
 use super::normal::Normal;
+use super::session::write_npy;
 use super::subject::Place;
 use crate::examples;
 use crate::failure::Usage;
@@ -59,8 +61,9 @@ pub(crate) struct SilenceArguments {
     /// Models made from seeds, in place of MODEL: vision transformers and text models in turn, calibrated on usual inputs.
     #[arg(long, value_name = "N", conflicts_with = "model")]
     generated: Option<u64>,
-    /// Where generated models, their weights and ranges are put; without it they are not kept.
-    #[arg(long, value_name = "DIR", requires = "generated")]
+    /// Where generated models with their weights and ranges are put, and inputs that get a wrong answer; without it nothing
+    /// is kept.
+    #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     /// Inputs of each model.
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -123,6 +126,13 @@ struct Wrong {
     /// Which input of this seed.
     input: usize,
     error: f64,
+}
+
+/// What became of one input.
+struct Found {
+    kind: Kind,
+    index: usize,
+    outcome: Outcome,
 }
 
 /// Evaluations of an input at the edge.
@@ -208,14 +218,20 @@ fn search(arguments: &SilenceArguments, subject: &Subject, terminal: &Terminal) 
     let episodes = schedule(arguments.count, climber.is_some());
     let bar = Bar::new(terminal, arguments.count as u64, "searching");
     let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
-    let found: Mutex<Vec<(Kind, usize, Outcome)>> = Mutex::default();
+    let found: Mutex<Vec<Found>> = Mutex::default();
+    let kept = arguments.keep.as_deref();
     let search = Search { seed: arguments.seed, judge: &judge, domain: &domain, climber: climber.as_ref() };
     let work = || -> Result<()> {
         while let Some(episode) = episodes.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcomes = search.episode(*episode)?;
-            bar.set(done.fetch_add(outcomes.len() as u64, Ordering::Relaxed));
-            let outcomes = outcomes.into_iter().zip(episode.first..).map(|(outcome, at)| (episode.kind, at, outcome));
-            found.lock().unwrap_or_else(PoisonError::into_inner).extend(outcomes);
+            let judged = search.episode(*episode)?;
+            bar.set(done.fetch_add(judged.len() as u64, Ordering::Relaxed));
+            for (index, (outcome, input)) in (episode.first..).zip(judged) {
+                if let (Some(directory), true) = (kept, outcome.is_wrong(arguments.error)) {
+                    keep(directory, &subject.name, index, subject.graph(), &input)?;
+                }
+                let of = Found { kind: episode.kind, index, outcome };
+                found.lock().unwrap_or_else(PoisonError::into_inner).push(of);
+            }
         }
         Ok(())
     };
@@ -242,11 +258,15 @@ struct Search<'s> {
     climber: Option<&'s Climber>,
 }
 
+/// An input and what became of it.
+type Judged = (Outcome, Vec<Tensor>);
+
 impl Search<'_> {
-    fn episode(&self, episode: Episode) -> Result<Vec<Outcome>> {
+    fn episode(&self, episode: Episode) -> Result<Vec<Judged>> {
         let mut draws = Normal::new(self.seed << 32 | episode.first as u64);
-        let judged = |inputs: Vec<Vec<Tensor>>| -> Result<Vec<Outcome>> {
-            inputs.iter().take(episode.inputs).zip(episode.first..).map(|(input, at)| self.outcome(input, at)).collect()
+        let judged = |inputs: Vec<Vec<Tensor>>| -> Result<Vec<Judged>> {
+            let numbered = inputs.into_iter().take(episode.inputs).zip(episode.first..);
+            numbered.map(|(input, at)| Ok((self.outcome(&input, at)?, input))).collect()
         };
         match (episode.kind, self.climber) {
             (Kind::Climbed, Some(climber)) => {
@@ -264,34 +284,45 @@ impl Search<'_> {
     }
 
     /// Halves the way from a usual input to one that gets no answer; to any other, the last of the way.
-    fn edge(&self, episode: Episode, draws: &mut Normal) -> Result<Vec<Outcome>> {
+    fn edge(&self, episode: Episode, draws: &mut Normal) -> Result<Vec<Judged>> {
         let (from, to) = (self.domain.any(draws), self.domain.draw(draws.of(&Kind::DRAWN), draws));
         let (mut low, mut high) = (0.0, 1.0);
         let mut share = 1.0;
-        let mut outcomes = Vec::with_capacity(episode.inputs);
+        let mut judged = Vec::with_capacity(episode.inputs);
         for at in episode.first..episode.first + episode.inputs {
-            let outcome = self.outcome(&self.domain.between(&from, &to, share), at)?;
+            let input = self.domain.between(&from, &to, share);
+            let outcome = self.outcome(&input, at)?;
             match outcome {
                 Outcome::Answered { .. } => low = share,
                 Outcome::Refused | Outcome::Withheld => high = share,
             }
             share = if low >= 1.0 { draws.share() } else { 0.5 * (low + high) };
-            outcomes.push(outcome);
+            judged.push((outcome, input));
         }
-        Ok(outcomes)
+        Ok(judged)
     }
 }
 
-fn row(kind: Kind, found: &[(Kind, usize, Outcome)], limit: f64) -> Option<Row> {
+/// Writes an input in the form in which `mpcc simulate` takes it: one file for each input of the model.
+fn keep(directory: &Path, model: &str, index: usize, graph: &Graph, input: &[Tensor]) -> Result<()> {
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let model: String = model.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    for (declared, tensor) in graph.inputs.iter().zip(input) {
+        write_npy(&directory.join(format!("{model}.{index}.{}.npy", declared.name)), tensor)?;
+    }
+    Ok(())
+}
+
+fn row(kind: Kind, found: &[Found], limit: f64) -> Option<Row> {
     let mut row = Row { kind, tried: 0, refused: 0, withheld: 0, answered: 0, wrong: 0, other_label: 0, largest_error: 0.0 };
-    for (_, _, outcome) in found.iter().filter(|(of, _, _)| *of == kind) {
+    for found in found.iter().filter(|found| found.kind == kind) {
         row.tried += 1;
-        match *outcome {
+        row.wrong += usize::from(found.outcome.is_wrong(limit));
+        match found.outcome {
             Outcome::Refused => row.refused += 1,
             Outcome::Withheld => row.withheld += 1,
             Outcome::Answered { error, other_label } => {
                 row.answered += 1;
-                row.wrong += usize::from(is_wrong(error, limit));
                 row.other_label += usize::from(other_label);
                 row.largest_error = row.largest_error.max(error);
             }
@@ -300,14 +331,11 @@ fn row(kind: Kind, found: &[(Kind, usize, Outcome)], limit: f64) -> Option<Row> 
     (row.tried > 0).then_some(row)
 }
 
-/// An error that is no number is one.
-fn is_wrong(error: f64, limit: f64) -> bool {
-    !(error <= limit)
-}
-
-fn wrong(found: &[(Kind, usize, Outcome)], limit: f64) -> Vec<Wrong> {
-    let of = |&(kind, input, outcome): &(Kind, usize, Outcome)| match outcome {
-        Outcome::Answered { error, .. } if is_wrong(error, limit) => Some(Wrong { kind, input, error }),
+fn wrong(found: &[Found], limit: f64) -> Vec<Wrong> {
+    let of = |found: &Found| match found.outcome {
+        Outcome::Answered { error, .. } if found.outcome.is_wrong(limit) => {
+            Some(Wrong { kind: found.kind, input: found.index, error })
+        }
         _ => None,
     };
     let mut wrong: Vec<Wrong> = found.iter().filter_map(of).collect();

@@ -65,7 +65,8 @@ impl Build<'_> {
         if checks.is_empty() {
             return;
         }
-        let entries: usize = checks.iter().map(|c| self.entries_of(c.wire)).sum();
+        // Either end of a check may be violated, or what stands for it.
+        let entries: usize = checks.iter().map(|c| 2 * self.entries_of(c.wire)).sum();
         let bits = ((entries + 1).next_power_of_two().trailing_zeros() as i32 + 1).max(LEAST_BITS);
         let last = self.program.values.iter().map(|v| v.level).max().unwrap_or(0);
         let mut terms = Vec::with_capacity(checks.len());
@@ -133,26 +134,42 @@ impl Build<'_> {
         self.push(gate, spec, path)
     }
 
-    /// Shares of 1 where an entry is out of range, by G8 and G9.
+    /// Shares of the ends at which an entry is out of range, by G8 and G9.
     ///
-    /// The bits [x < 1], [x < low] and [x < high] change once each as x grows, so their sum modulo 2 tells the interval.
+    /// The bits [x < 1] and [x < low] change once each as x grows, so their sum modulo 2 tells the interval. The upper end is
+    /// added apart: what is above it may be anything in the narrower wire of the others.
     fn by_digits(&mut self, check: &Check, ring: i32) -> ValueId {
         let [zero, lower, upper] = self.comparisons(check);
+        let below = self.signs([zero, lower], false, ring, check);
+        let above = self.signs([upper, None], true, ring, check);
+        match (below, above) {
+            (Some(below), Some(above)) => {
+                let terms = [below, above].map(|value| Term { value, shift: 0 }).to_vec();
+                let shape = self.program.value(check.wire).shape.clone();
+                let spec = Spec { kind: Kind::Share, shape: &shape, ring, fraction: 0, magnitude: 2 };
+                self.push(Gate::Add { terms }, spec, &check.path)
+            }
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => unreachable!("a check has a limit"),
+        }
+    }
+
+    /// Shares of the sum modulo 2 of the signs of some comparisons.
+    fn signs(&mut self, of: [Option<Comparison>; 2], negate: bool, ring: i32, check: &Check) -> Option<ValueId> {
         let shape = self.program.value(check.wire).shape.clone();
         let spec = |kind, ring, magnitude| Spec { kind, shape: &shape, ring, fraction: 0, magnitude };
         let mut signs = SmallVec::new();
-        for (source, offset) in [zero, lower, upper].into_iter().flatten() {
+        for (source, offset) in of.into_iter().flatten() {
             let digits = digits(self.program.value(source).ring);
             let bits = 2 * digits.len() as i32 - 1;
-            signs.push(self.push(
-                Gate::SignDigits { source, offset, digits },
-                spec(Kind::Bits, bits, bits),
-                &check.path,
-            ));
+            let gate = Gate::SignDigits { source, offset, digits };
+            signs.push(self.push(gate, spec(Kind::Bits, bits, bits), &check.path));
         }
-        let gate = Gate::OpenSign { signs, negate: upper.is_some() };
-        let bit = self.push(gate, spec(Kind::Bits, 1, 1), &check.path);
-        self.push(Gate::SignShare { bit }, spec(Kind::Share, ring, 1), &check.path)
+        if signs.is_empty() {
+            return None;
+        }
+        let bit = self.push(Gate::OpenSign { signs, negate }, spec(Kind::Bits, 1, 1), &check.path);
+        Some(self.push(Gate::SignShare { bit }, spec(Kind::Share, ring, 1), &check.path))
     }
 
     /// The same by G16: 1 - [x ≥ low] + [x ≥ high], and [x ≥ 1] in place of 1 where zero is right.

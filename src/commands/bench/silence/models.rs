@@ -60,12 +60,13 @@ fn vision(sizes: &str, grid: usize, plan: &str, activation: &str, pre_norm: bool
     let out = if pre_norm { out } else { format!("layernorm({out}, f_g, f_b, eps: 0.00001)") };
     format!(
         "mpv 1;
+{NUMERIC}
 const GRID = {grid};
 const TOKENS = GRID * GRID + 1;
 {sizes}
 fn rs<N, M>(s: Tensor<N, M>) -> Tensor<N, M> {{
   let r = relu(s);
-  return r * recip(sum(r, axis: -1) + 0.03125);
+  return r * recip(sum(r, axis: -1) + 0.125);
 }}
 fn scale<N, M>(s: Tensor<N, M>) -> Tensor<N, M> {{
   return s / M;
@@ -106,6 +107,7 @@ model Vision(attn: plan = ATTN) {{
 fn text(sizes: &str, tokens: usize, words: usize, attention: &str, activation: &str) -> String {
     format!(
         "mpv 1;
+{NUMERIC}
 const SEQ = {tokens};
 const WORDS = {words};
 {sizes}
@@ -146,6 +148,9 @@ model Text() {{
 "
     )
 }
+
+/// These networks are narrow and sharp, so that two bits more than usual are worth having.
+const NUMERIC: &str = "numeric { frac: 14, weight_frac: 16 }";
 
 /// What a layer of either kind has.
 const PARAMS: &str = "  param o_w: Tensor<DIM, DIM> = \"o.weight\";

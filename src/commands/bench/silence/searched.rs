@@ -55,6 +55,13 @@ pub(super) enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether an answer is off by more than that; an error that is no number is.
+    pub(super) fn is_wrong(self, limit: f64) -> bool {
+        matches!(self, Outcome::Answered { error, .. } if error.is_nan() || error > limit)
+    }
+}
+
 impl Subject {
     /// A model of a source with ranges observed before.
     pub(super) fn of(
