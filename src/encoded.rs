@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::NodeId;
+use mpcc_compiler::ranges::{Basis, weights_digest};
 use mpcc_import::inputs::Example;
 use mpcc_runtime::data_owner::Encode;
 
@@ -16,6 +17,7 @@ use crate::outputs::Revealed;
 
 /// The model owner's encoded weights, in the program's order.
 pub(crate) fn weights(artefact: &Artefact, params: Vec<Tensor>) -> Result<Vec<Vec<i64>>> {
+    let checked = check_weights(artefact, &params);
     let weights = &artefact.program.weights;
     let wanted: Vec<NodeId> = weights.iter().map(|w| NodeId(w.node)).collect();
     let mut encoded = vec![None; weights.len()];
@@ -26,7 +28,25 @@ pub(crate) fn weights(artefact: &Artefact, params: Vec<Tensor>) -> Result<Vec<Ve
         Ok(())
     })?;
     let one = |(list, weight): (Option<Vec<i64>>, _)| list.map_or_else(|| encode::weight(weight, None), Ok);
-    Ok(encoded.into_iter().zip(weights).map(one).collect::<Result<_, _>>()?)
+    let encoded = encoded.into_iter().zip(weights).map(one).collect::<Result<_, _>>()?;
+    // A weight that does not fit is named first.
+    checked.map(|()| encoded)
+}
+
+/// Whether weights are those for which the program's ranges hold, if it relies on more than what was seen.
+pub(crate) fn check_weights(artefact: &Artefact, params: &[Tensor]) -> Result<()> {
+    if artefact.facts.basis == Basis::Observed {
+        return Ok(());
+    }
+    let of_program = artefact.facts.weights.as_deref();
+    if of_program == Some(weights_digest(params).as_str()) {
+        return Ok(());
+    }
+    let others = if of_program.is_some() { "with other weights" } else { "without weights" };
+    bail!(
+        "the ranges of this program were made {others}, and what holds for them need not hold for these: observe ranges with \
+         these weights (`mpcc simulate MODEL.mpv --weights W --calibrate DIR`) and compile again"
+    )
 }
 
 /// The data owner's encoded inputs, in the program's order: it evaluates its part of the graph in the clear, without

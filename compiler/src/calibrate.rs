@@ -2,7 +2,7 @@
 
 use crate::evaluate::{EvaluateError, Evaluator, Tensor, Values, Wanted};
 use crate::graph::{Graph, Visibility};
-use crate::ranges::Ranges;
+use crate::ranges::{Ranges, weights_digest};
 use crate::value_ranges;
 
 /// Observed and proved ranges of a rewritten graph. `progress` is told how many inputs are done.
@@ -16,7 +16,7 @@ pub fn calibrate(
     mut progress: impl FnMut(usize),
 ) -> Result<Ranges, EvaluateError> {
     let evaluator = Evaluator::new(graph, params)?;
-    let mut ranges = Ranges::new(graph);
+    let mut ranges = Ranges { weights: Some(weights_digest(params)), ..Ranges::new(graph) };
     let mut see = |id: u32, tensor: &Tensor| {
         let entry = ranges.nodes.entry(id).or_default();
         let (mut low, mut high) = entry.observed.unwrap_or((f64::INFINITY, f64::NEG_INFINITY));

@@ -144,6 +144,8 @@ pub struct Plan {
     pub choices: Vec<Choice>,
     /// What it relies on.
     pub basis: Basis,
+    /// The weights that its ranges were made with, by their digest.
+    pub weights: Option<String>,
 }
 
 /// How ReLU is computed, and the thresholds of a GeLU whose argument has no bound to rely on.
@@ -318,7 +320,13 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
             Some(RangeNote { path: n.path.clone(), origin, range })
         })
         .collect();
-    Ok(Plan { program, ranges: notes, choices: choices(graph, &formats, &rings, options), basis: options.basis })
+    Ok(Plan {
+        program,
+        ranges: notes,
+        choices: choices(graph, &formats, &rings, options),
+        basis: options.basis,
+        weights: ranges.weights.clone(),
+    })
 }
 
 fn choices(graph: &Graph, formats: &formats::Formats, rings: &rings::Rings, options: &PlanOptions) -> Vec<Choice> {

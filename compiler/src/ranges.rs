@@ -7,6 +7,7 @@
 //! share program as ring widths, table domains and bounds.
 
 mod nominal;
+mod weights;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::graph::{Graph, NodeId, Visibility};
 use crate::value_ranges::{Checked, Relied};
 
 pub use nominal::nominal;
+pub use weights::weights_digest;
 
 /// Factor by which an observed magnitude is widened before it is relied on.
 pub const MARGIN: f64 = 2.0;
@@ -74,6 +76,9 @@ pub struct Ranges {
     pub schema: String,
     /// Digest of the rewritten graph's text form.
     pub graph: String,
+    /// [`weights_digest`] of the weights that they were made with; nothing if there were none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub weights: Option<String>,
     /// By node.
     pub nodes: BTreeMap<u32, NodeRange>,
 }
@@ -134,7 +139,7 @@ pub fn digest(graph: &Graph) -> String {
 impl Ranges {
     /// No ranges yet for a graph.
     pub fn new(graph: &Graph) -> Self {
-        Self { schema: SCHEMA.into(), graph: digest(graph), nodes: BTreeMap::new() }
+        Self { schema: SCHEMA.into(), graph: digest(graph), weights: None, nodes: BTreeMap::new() }
     }
 
     /// What is known of a node.

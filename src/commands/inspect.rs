@@ -12,6 +12,7 @@ use anyhow::Result;
 use clap::Args;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
+use mpcc_compiler::ranges::Basis;
 use mpcc_program::machine::Machine;
 use mpcc_program::shown::shown;
 use mpcc_runtime::material::MaterialFile;
@@ -153,8 +154,10 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
         out += &format!("output     {} {:?}{labels}, to the data owner only\n", shown(&output.name), output.shape);
         out += &disclosed::text(disclosed);
     }
+    let held = manifest.weights.as_ref().filter(|_| manifest.basis != Basis::Observed);
+    let only = held.map_or(String::new(), |digest| format!("; only those with the digest {digest}"));
     out += &format!(
-        "weights    {} tensors, {} encoded; not in the artefact\n",
+        "weights    {} tensors, {} encoded; not in the artefact{only}\n",
         report.parameters,
         artefact.program.weights.len()
     );

@@ -171,6 +171,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     let as_written = Evaluator::new(model.float_graph(), &params)?;
     let rewritten = Evaluator::new(&artefact.graph, &params)?;
     let weights = encode::weights(program, rewritten.server_values())?;
+    encoded::check_weights(artefact, &params)?;
     let mut layers = LayerErrors::new(artefact);
     let mut declared = DeclaredRanges::new(model.float_graph(), model.source.as_ref());
     let mut inferences = Vec::with_capacity(examples.len());

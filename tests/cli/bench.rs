@@ -97,12 +97,8 @@ fn growth_is_drawn_beside_its_report() {
 #[test]
 fn a_search_finds_wrong_answers_only_where_nothing_is_checked() {
     let place = Place::new();
-    let searched = |options: &[&str]| {
-        let mut arguments = vec!["bench", "silence", "--generated", "2", "--seed", "1", "--count", "250"];
-        arguments.extend(options);
-        arguments
-    };
-    let report = place.json(&searched(&[]));
+    let search = ["bench", "silence", "--generated", "2", "--seed", "1", "--count", "250"];
+    let report = place.json(&search);
     let models = report["models"].as_array().expect("models");
     assert_eq!(models.len(), 2);
     for model in models {
@@ -115,7 +111,7 @@ fn a_search_finds_wrong_answers_only_where_nothing_is_checked() {
         let kinds = model["kinds"].as_array().expect("kinds");
         assert!(kinds.iter().any(|kind| kind["kind"] == "climbed"), "{model}");
     }
-    let observed = place.run(&searched(&["--ranges", "observed", "--keep", "found"]));
+    let observed = place.run(&[&search[..], &["--ranges", "observed", "--keep", "found"]].concat());
     let said = String::from_utf8_lossy(&observed.stderr).into_owned();
     assert_eq!(observed.status.code(), Some(1), "{said}");
     assert!(said.contains("were not withheld"), "{said}");

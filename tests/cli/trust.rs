@@ -254,3 +254,17 @@ fn weights_times_a_one_hot_input_are_shown_for_what_they_are() {
     assert!(!honest.contains("WARNING"), "{honest}");
     assert!(honest.contains("reach it by linear steps alone: fc_b"), "{honest}");
 }
+
+/// What holds for the weights that ranges were made with need not hold for others, whatever the artefact's hash says.
+#[test]
+fn weights_that_ranges_were_not_made_with_are_refused() {
+    let place = Place::new();
+    place.good(&["compile", "model.mpv", "-o", "model.mpca"]);
+    place.change_weights(|tensors| tensors.iter_mut().flat_map(|(.., values)| values).for_each(|v| *v *= 0.9));
+    for model in ["model.mpv", "model.mpca"] {
+        let run = ["run", model, "--weights", "w.safetensors", "--input", "cat.png"];
+        place.bad(&run, 1, &["made with other weights", "--calibrate"]);
+        let simulate = ["simulate", model, "--weights", "w.safetensors", "--input", "cat.png"];
+        place.bad(&simulate, 1, &["made with other weights", "--calibrate"]);
+    }
+}

@@ -27,10 +27,8 @@ pub struct Climb {
 impl Climb {
     /// With its parameters on a device.
     pub fn new(network: Network, parameters: &Parameters, device: &Device) -> Self {
-        let fixed = |parameter: &Parameter| Parameter {
-            value: parameter.value.clone().autodiff(),
-            ..parameter.clone()
-        };
+        let fixed =
+            |parameter: &Parameter| Parameter { value: parameter.value.clone().autodiff(), ..parameter.clone() };
         let parameters = Parameters(parameters.0.iter().map(fixed).collect());
         Self { network, parameters, device: device.clone().autodiff() }
     }

@@ -125,6 +125,9 @@ fn facts(given: &Artefact, compiled: &Artefact, found: &mut Vec<String>) {
         };
         found.push(format!("what protocols were chosen for: {} in the file, {} compiled", purpose(a), purpose(b)));
     }
+    if a.weights != b.weights {
+        found.push("the weights for which ranges hold".to_owned());
+    }
     let choice = |c: &ChoiceRow| format!("{} at `{}`", c.protocol, shown(&c.path));
     declared("choice", &given.manifest.choices, &compiled.manifest.choices, choice, found);
     let range = |r: &RangeFact| format!("{:?} of `{}` in [{}, {}]", r.origin, shown(&r.path), r.low, r.high);

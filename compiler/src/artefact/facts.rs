@@ -19,6 +19,8 @@ pub struct Facts {
     pub choices: Vec<ChoiceFact>,
     /// What the program relies on.
     pub basis: Basis,
+    /// The digest of the weights for which the bounds hold.
+    pub weights: Option<String>,
     /// Bounds the program relies on, in the order of the nodes.
     pub ranges: Vec<RangeFact>,
 }
@@ -69,6 +71,7 @@ impl Facts {
             planned_for,
             choices: plan.choices.iter().map(|c| ChoiceFact { node: c.node, taken: c.taken }).collect(),
             basis: plan.basis,
+            weights: plan.weights.clone(),
             ranges: plan.ranges.iter().map(range).collect(),
         }
     }

@@ -42,6 +42,9 @@ pub struct Manifest {
     pub cost: Cost,
     /// What the program relies on.
     pub basis: Basis,
+    /// The digest of the weights for which its ranges hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
     /// Bounds the program relies on.
     pub ranges: Vec<RangeRow>,
 }
@@ -126,6 +129,7 @@ impl Manifest {
             disclosed: disclosures(program),
             cost: cost::program(program),
             basis: facts.basis,
+            weights: facts.weights.clone(),
             ranges: facts.ranges.iter().map(range).collect(),
         }
     }

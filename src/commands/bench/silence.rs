@@ -142,7 +142,8 @@ const NAMED: usize = 8;
 
 pub(super) fn run(arguments: &SilenceArguments, terminal: &Terminal) -> Result<()> {
     let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
-    let mut report = Report { schema: "mpcc.bench.silence/1", seed: arguments.seed, error: arguments.error, models: vec![] };
+    let mut report =
+        Report { schema: "mpcc.bench.silence/1", seed: arguments.seed, error: arguments.error, models: vec![] };
     match (&arguments.model, arguments.generated) {
         (Some(_), _) => {
             let subject = named(arguments, &target, terminal)?;
@@ -237,7 +238,9 @@ fn search(arguments: &SilenceArguments, subject: &Subject, terminal: &Terminal) 
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..arguments.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
     bar.finish();
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -314,7 +317,8 @@ fn keep(directory: &Path, model: &str, index: usize, graph: &Graph, input: &[Ten
 }
 
 fn row(kind: Kind, found: &[Found], limit: f64) -> Option<Row> {
-    let mut row = Row { kind, tried: 0, refused: 0, withheld: 0, answered: 0, wrong: 0, other_label: 0, largest_error: 0.0 };
+    let mut row =
+        Row { kind, tried: 0, refused: 0, withheld: 0, answered: 0, wrong: 0, other_label: 0, largest_error: 0.0 };
     for found in found.iter().filter(|found| found.kind == kind) {
         row.tried += 1;
         row.wrong += usize::from(found.outcome.is_wrong(limit));

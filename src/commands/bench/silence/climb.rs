@@ -35,7 +35,8 @@ impl Climber {
         let device = Device::flex();
         let Ok(network) = Network::new(Arc::new(graph.clone())) else { return Ok(None) };
         let arrays = start_from(weights, graph, BTreeMap::new(), |_| false)?;
-        let parameters = Parameters::new(graph, &arrays, &device).map_err(|name| anyhow::anyhow!("no weights {name}"))?;
+        let parameters =
+            Parameters::new(graph, &arrays, &device).map_err(|name| anyhow::anyhow!("no weights {name}"))?;
         let targets = targets(graph, ranges);
         Ok((!targets.is_empty()).then(|| Self { climb: Climb::new(network, &parameters, &device), targets }))
     }

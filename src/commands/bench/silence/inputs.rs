@@ -47,15 +47,8 @@ impl Kind {
         Kind::Edge,
     ];
     /// Those that are drawn at once, without evaluating anything.
-    pub(super) const DRAWN: [Kind; 7] = [
-        Kind::Flat,
-        Kind::Repeated,
-        Kind::Single,
-        Kind::Extreme,
-        Kind::Noise,
-        Kind::Stretched,
-        Kind::Patched,
-    ];
+    pub(super) const DRAWN: [Kind; 7] =
+        [Kind::Flat, Kind::Repeated, Kind::Single, Kind::Extreme, Kind::Noise, Kind::Stretched, Kind::Patched];
 
     /// As the report names it.
     pub(super) fn name(self) -> &'static str {
@@ -160,8 +153,7 @@ impl Domain {
             Kind::Repeated => 2 + draws.index(3),
             _ => usize::MAX,
         };
-        let mut piece: Vec<f64> =
-            (0..period.min(usual.data.len())).map(|_| draws.index(count) as f64).collect();
+        let mut piece: Vec<f64> = (0..period.min(usual.data.len())).map(|_| draws.index(count) as f64).collect();
         if matches!(kind, Kind::Stretched | Kind::Patched) {
             piece = usual.data.clone();
             for _ in 0..1 + draws.index(4) {
@@ -178,7 +170,13 @@ impl Domain {
             let count = from.data.len() as f64;
             let mixed = |(at, (a, b)): (usize, (&f64, &f64))| match self.inputs[index].ty.element {
                 Element::U8 | Element::Real => a + share * (b - a),
-                Element::I32 | Element::Bit => if (at as f64 + 0.5) / count < share { *b } else { *a },
+                Element::I32 | Element::Bit => {
+                    if (at as f64 + 0.5) / count < share {
+                        *b
+                    } else {
+                        *a
+                    }
+                }
             };
             self.fitted(index, from.data.iter().zip(&to.data).enumerate().map(mixed).collect())
         };

@@ -92,7 +92,8 @@ impl Subject {
         let usual = (CALIBRATION..CALIBRATION + USUAL).map(|index| models::usual(graph, seed << 32 | index)).collect();
         let params = weights::load(&file, graph)?.params;
         fs::write(&path, &source.text).with_context(|| format!("cannot write {}", path.display()))?;
-        let ranges = calibrate(graph, &params, &seen, |_| {}).map_err(|error| anyhow!("{}: {error}", generated.name))?;
+        let ranges =
+            calibrate(graph, &params, &seen, |_| {}).map_err(|error| anyhow!("{}: {error}", generated.name))?;
         fs::write(ranges::beside(&path), serde_json::to_vec(&ranges)?)?;
         let mut subject = Self::of(source, ranges, basis, &file, usual, target)?;
         subject.name = generated.name;
