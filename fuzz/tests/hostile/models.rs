@@ -50,7 +50,8 @@ pub(crate) fn seeds() -> &'static [Seed] {
     })
 }
 
-fn compiled(source: &str, comparison: Comparison) -> Option<Seed> {
+/// A model, compiled with seeded weights.
+pub(crate) fn compiled(source: &str, comparison: Comparison) -> Option<Seed> {
     let rewritten = rewrite(source, &LowerOptions::default()).ok()?;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("weights.safetensors");

@@ -94,14 +94,16 @@ fn words(integers: Vec<i64>) -> Vec<u64> {
     integers.into_iter().map(|v| v as u64).collect()
 }
 
-fn encoded_inputs(graph: &Graph, program: &Program) -> Option<Vec<Vec<u64>>> {
+/// Inputs of a graph's types, encoded.
+pub(crate) fn encoded_inputs(graph: &Graph, program: &Program) -> Option<Vec<Vec<u64>>> {
     let wanted: Vec<NodeId> = program.inputs.iter().map(|input| NodeId(input.node)).collect();
     let given = models::inputs(graph, 3);
     let values = Evaluator::without_params(graph).run(&given, Wanted::Only(&wanted)).ok()?;
     Some(encode::inputs(program, &values).ok()?.into_iter().map(words).collect())
 }
 
-fn encoded_weights(graph: &Graph, program: &Program, params: &[Tensor]) -> Option<Vec<Vec<u64>>> {
+/// Weights, encoded.
+pub(crate) fn encoded_weights(graph: &Graph, program: &Program, params: &[Tensor]) -> Option<Vec<Vec<u64>>> {
     let evaluator = Evaluator::new(graph, params).ok()?;
     Some(encode::weights(program, evaluator.server_values()).ok()?.into_iter().map(words).collect())
 }
