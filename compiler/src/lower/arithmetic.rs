@@ -55,6 +55,7 @@ impl<'a> Lowerer<'a> {
 
     /// `1 / x`
     pub(super) fn reciprocal(&mut self, x: Tensor, span: Span) -> Tensor {
+        self.warn_of_jumps(x.node, span);
         let shape = self.shape(x.node);
         Tensor { node: self.node(Op::Recip(x.node), Element::Real, shape, span), lead: x.lead }
     }
