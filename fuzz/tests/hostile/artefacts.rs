@@ -5,7 +5,7 @@ use mpcc_compiler::graph::Graph;
 use mpcc_fuzz::Choices;
 use mpcc_program::program::Program;
 
-use crate::models::Seed;
+use crate::models::{Seed, seed};
 use crate::reader::{Came, exercise, exercise_parts};
 use crate::{json, typed};
 
@@ -35,7 +35,7 @@ fn signed(artefact: &Artefact) -> Result<Vec<u8>, ArtefactError> {
 
 /// Spoils the bytes of the graph, of the program or of the whole file.
 pub(crate) fn bytes(choices: &mut Choices<'_>, seeds: &[Seed]) {
-    let seed = choices.of(seeds);
+    let seed = seed(choices, seeds);
     let mut artefact = seed.artefact.clone();
     match choices.below(8) {
         0..3 => {
@@ -66,7 +66,7 @@ pub(crate) fn bytes(choices: &mut Choices<'_>, seeds: &[Seed]) {
 
 /// Changes values, gates, weights and outputs of the program by their types.
 pub(crate) fn program(choices: &mut Choices<'_>, seeds: &[Seed]) {
-    let seed = choices.of(seeds);
+    let seed = seed(choices, seeds);
     let mut artefact = seed.artefact.clone();
     typed::spoil(choices, &mut artefact.program);
     read(&artefact, seed);
@@ -74,7 +74,7 @@ pub(crate) fn program(choices: &mut Choices<'_>, seeds: &[Seed]) {
 
 /// Changes nodes and declarations of the graph by their types.
 pub(crate) fn graph(choices: &mut Choices<'_>, seeds: &[Seed]) {
-    let seed = choices.of(seeds);
+    let seed = seed(choices, seeds);
     let mut artefact = seed.artefact.clone();
     let mut graph = serde_json::to_value(&artefact.graph).expect("plain data");
     for _ in 0..1 + choices.below(3) {
