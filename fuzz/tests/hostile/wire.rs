@@ -251,9 +251,9 @@ impl Target {
     }
 }
 
-/// Prints how many sessions the cases had.
+/// Prints how many sessions the cases had since the last report.
 pub(crate) fn report() {
-    let [made, changed] = [&MADE, &CHANGED].map(|n| n.load(Ordering::Relaxed));
+    let [made, changed] = [&MADE, &CHANGED].map(|n| n.swap(0, Ordering::Relaxed));
     println!("{made} sessions, {changed} of them changed");
 }
 
