@@ -13,6 +13,8 @@ mod fusing;
 mod guards;
 #[path = "models/library.rs"]
 mod library;
+#[path = "models/operands.rs"]
+mod operands;
 #[path = "models/pipeline.rs"]
 mod pipeline;
 #[path = "models/random.rs"]

@@ -11,8 +11,11 @@ mod differences;
 mod facts;
 mod manifest;
 
+use std::fmt;
+
 use mpcc_program::gates;
 use mpcc_program::program::Program;
+use mpcc_program::shown::shown;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -120,6 +123,12 @@ fn damaged(what: &str) -> ArtefactError {
     ArtefactError::Damaged(what.into())
 }
 
+/// What breaks rules, with the first of them.
+fn rule_broken(what: &str, found: &[impl fmt::Display]) -> ArtefactError {
+    let first = found.first().map(ToString::to_string).unwrap_or_default();
+    ArtefactError::Damaged(format!("{what} breaks a rule: {}", shown(&first)))
+}
+
 impl Artefact {
     /// The artefact of a program that was planned for a graph. A tokenizer that the graph declares is still to be added, with
     /// [`Artefact::with_tokenizer`].
@@ -204,8 +213,8 @@ impl Artefact {
             return Err(damaged("its tokenizer"));
         }
         let tokenizer = graph.tokenizer.is_some().then(|| tokenizer.to_vec());
-        crate::verify::verify(&graph).map_err(|_| damaged("its graph breaks a rule"))?;
-        mpcc_program::verify::verify(&program).map_err(|_| damaged("its program breaks a rule"))?;
+        crate::verify::verify(&graph).map_err(|found| rule_broken("its graph", &found))?;
+        mpcc_program::verify::verify(&program).map_err(|found| rule_broken("its program", &found))?;
         agreement::agree(&graph, &program, &facts).map_err(ArtefactError::Contradictory)?;
         let code = gates::digest(&program);
         let artefact = Self::of(parts, (graph, program, facts), tokenizer, code);

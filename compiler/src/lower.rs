@@ -14,6 +14,7 @@ mod expressions;
 mod following;
 mod indexing;
 mod items;
+mod jumps;
 mod model;
 mod names;
 mod plans;

@@ -28,6 +28,11 @@ impl<'b> Choices<'b> {
         }
     }
 
+    /// The bytes that no choice was made of yet.
+    pub fn rest(&self) -> &'b [u8] {
+        self.bytes
+    }
+
     /// Eight bytes as a number.
     pub fn word(&mut self) -> u64 {
         u64::from_le_bytes(std::array::from_fn(|_| self.byte()))

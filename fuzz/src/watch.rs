@@ -52,9 +52,11 @@ pub fn watched<T>(input: &[u8], case: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Prints how many cases this process has run, and the most that one took.
+/// Prints how many cases this process has run since the last report, and the most that one took. They are those of one target
+/// where targets follow one another.
 pub fn report(target: &str) {
-    let [cases, slowest, largest] = [&CASES, &SLOWEST_MICROSECONDS, &LARGEST_BYTES].map(|n| n.load(Ordering::Relaxed));
+    let [cases, slowest, largest] =
+        [&CASES, &SLOWEST_MICROSECONDS, &LARGEST_BYTES].map(|n| n.swap(0, Ordering::Relaxed));
     println!(
         "{target}: {cases} cases, {:.3} s and {:.1} MiB at most",
         slowest as f64 * 1e-6,

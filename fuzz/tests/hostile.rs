@@ -17,6 +17,8 @@ mod models;
 mod reader;
 #[path = "hostile/sources.rs"]
 mod sources;
+#[path = "hostile/tap.rs"]
+mod tap;
 #[path = "hostile/tokenizers.rs"]
 mod tokenizers;
 #[path = "../../compiler/import/tests/import/torch.rs"]
@@ -24,7 +26,10 @@ mod tokenizers;
 mod torch;
 #[path = "hostile/typed.rs"]
 mod typed;
+#[path = "hostile/wire.rs"]
+mod wire;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use mpcc_fuzz::{Choices, report, watched};
@@ -104,4 +109,18 @@ fn tokenizers() {
 fn material() {
     let target = material::Target::new();
     target!("material", |choices: &mut Choices<'_>| target.case(choices));
+}
+
+#[test]
+fn strangers() {
+    let target = AssertUnwindSafe(wire::Target::new());
+    target!("strangers", |choices: &mut Choices<'_>| target.strangers(choices.rest()));
+    wire::report();
+}
+
+#[test]
+fn messages() {
+    let target = AssertUnwindSafe(wire::Target::new());
+    target!("messages", |choices: &mut Choices<'_>| target.messages(choices.rest()));
+    wire::report();
 }

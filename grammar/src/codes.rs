@@ -354,6 +354,14 @@ The client supplies a tensor that has no influence."),
 The client could compute the value without the server."),
     code("W0006", "weights are coarser than activations", "\
 Rounding of weights grows with the width of the model; four more bits than the activations is a good measure."),
+    code("W0007", "a ReLU-softmax jumps within a unit of its scores", "\
+`relu(s) / (sum(relu(s)) + eps)` gives a score r that is alone in its row the weight r / (r + eps), which rises from 0 with the
+slope 1 / eps. Scores are held to one unit u = 2^-frac, with `numeric { frac }` bits, so a single unit moves that weight by
+u / (u + eps): with `eps` far below u from 0 to nearly 1. No fixed-point format can follow such a jump, and where all scores of a row are
+about to be negative rounding decides what the row attends to. The warning is given where one unit moves a weight by more than
+1/17, that is for `eps` below 16 u; 2^-5 at 12 bits is 128 u, and moves it by 1/129. Another `eps` is another function, so
+train the weights on with it for a few epochs. Published weights work as they are wherever no row sums to almost nothing:
+`mpcc simulate` shows what becomes of given inputs."),
 ];
 
 #[cfg(test)]

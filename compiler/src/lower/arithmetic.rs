@@ -6,7 +6,7 @@ use super::Lowerer;
 use super::report::error;
 use super::types::shape_text;
 use super::value::{Tensor, Value};
-use crate::graph::{Element, NodeId, Op, Shape, Visibility};
+use crate::graph::{Element, NodeId, Op, Shape, Type, Visibility};
 
 /// Entries a repeated weight may have.
 const MAX_COPIES: usize = 1 << 20;
@@ -55,6 +55,7 @@ impl<'a> Lowerer<'a> {
 
     /// `1 / x`
     pub(super) fn reciprocal(&mut self, x: Tensor, span: Span) -> Tensor {
+        self.warn_of_jumps(x.node, span);
         let shape = self.shape(x.node);
         Tensor { node: self.node(Op::Recip(x.node), Element::Real, shape, span), lead: x.lead }
     }
@@ -176,6 +177,7 @@ impl<'a> Lowerer<'a> {
             return self.unmappable("this operator", span);
         };
         let (a, b) = (self.filled(a, b, &shape, span), self.filled(b, a, &shape, span));
+        let (a, b) = (self.lined_up(a, &shape, span), self.lined_up(b, &shape, span));
         let op = match op {
             BinaryOp::Add => Op::Add(a.node, b.node),
             BinaryOp::Sub => Op::Sub(a.node, b.node),
@@ -206,6 +208,18 @@ impl<'a> Lowerer<'a> {
             node = self.node(Op::Add(node, zeros), Element::Real, Shape::from_slice(suffix), span);
         }
         Tensor { node, lead: 0 }
+    }
+
+    /// A private tensor with all entries of a result that has more axes, in the result's shape: the weight that it meets
+    /// has those axes.
+    fn lined_up(&mut self, x: Tensor, full: &[usize], span: Span) -> Tensor {
+        let Type { shape, visibility, .. } = self.ty(x.node);
+        let private = matches!(visibility, Visibility::SecretClient | Visibility::Shared);
+        let entries = |shape: &[usize]| shape.iter().product::<usize>();
+        if !private || x.lead > 0 || shape.len() >= full.len() || entries(shape) != entries(full) {
+            return x;
+        }
+        Tensor { node: self.reshaped_node(x.node, Shape::from_slice(full), span), lead: 0 }
     }
 
     /// Gives a tensor with mapped axes `rank` further ones, so that broadcasting lines its mapped axes up.

@@ -41,8 +41,8 @@ fn a_function_of_the_model_may_call_what_it_resembles() {
 
 #[test]
 fn plans_take_functions_of_the_library() {
-    let plan = "plan P: per_row<1, 2> = [[scaling, relu_softmax]];";
-    assert!(graph(plan, "choose(P[0], h)").contains("per_row<1, 2> = [[scaling, relu_softmax]]"));
+    let plan = "plan P: per_row<1, 2> = [[scaling, square_attention]];";
+    assert!(graph(plan, "choose(P[0], h)").contains("per_row<1, 2> = [[scaling, square_attention]]"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::graph::{Element, Graph};
 use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{Comparison, PlanOptions};
+use mpcc_fuzz::Choices;
 use mpcc_import::weights;
 
 /// A compiled model and the weights that it was calibrated with.
@@ -34,7 +35,12 @@ pub(crate) fn sources_in(folder: &str) -> Vec<String> {
     files.iter().map(|path| std::fs::read_to_string(path).expect("a model")).collect()
 }
 
-/// The golden models, each with both protocols for comparisons.
+/// One of the seeds, small ones more often: they go through the same code in less time.
+pub(crate) fn seed<'s>(choices: &mut Choices<'_>, seeds: &'s [Seed]) -> &'s Seed {
+    &seeds[choices.below(seeds.len()).min(choices.below(seeds.len()))]
+}
+
+/// The golden models, each with both protocols for comparisons, from small to large.
 pub(crate) fn seeds() -> &'static [Seed] {
     static SEEDS: OnceLock<Vec<Seed>> = OnceLock::new();
     SEEDS.get_or_init(|| {
@@ -44,13 +50,15 @@ pub(crate) fn seeds() -> &'static [Seed] {
             let of = |comparison| compiled(source, comparison);
             [of(Comparison::DigitTables), of(Comparison::FunctionSharing)].into_iter().flatten()
         });
-        let made: Vec<Seed> = made.collect();
+        let mut made: Vec<Seed> = made.collect();
+        made.sort_by_key(|seed| seed.artefact.to_bytes().len());
         assert!(made.len() >= 40, "{} seeds", made.len());
         made
     })
 }
 
-fn compiled(source: &str, comparison: Comparison) -> Option<Seed> {
+/// A model, compiled with seeded weights.
+pub(crate) fn compiled(source: &str, comparison: Comparison) -> Option<Seed> {
     let rewritten = rewrite(source, &LowerOptions::default()).ok()?;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("weights.safetensors");

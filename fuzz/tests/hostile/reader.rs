@@ -1,13 +1,14 @@
 //! What the commands do with an artefact: read, show, price, lower, check, compile, evaluate, encode and run.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mpcc_codegen::Jit;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::{Graph, NodeId, Visibility};
-use mpcc_program::code::{MapExecutor, Role};
+use mpcc_program::code::{MapExecutor, Role, RoleCode};
 use mpcc_program::interpret::Interpreter;
 use mpcc_program::machine::{Link, Machine};
 use mpcc_program::program::Program;
@@ -22,6 +23,9 @@ use crate::models;
 const MOST_RUN: u64 = 1 << 20;
 /// Values of a program that is lowered.
 const MOST_LOWERED: usize = 4000;
+
+/// Compiled programs that are kept: more than there are seeds.
+const MOST_KNOWN: usize = 100;
 
 /// How far a case came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,24 +98,41 @@ fn words(integers: Vec<i64>) -> Vec<u64> {
     integers.into_iter().map(|v| v as u64).collect()
 }
 
-fn encoded_inputs(graph: &Graph, program: &Program) -> Option<Vec<Vec<u64>>> {
+/// Inputs of a graph's types, encoded.
+pub(crate) fn encoded_inputs(graph: &Graph, program: &Program) -> Option<Vec<Vec<u64>>> {
     let wanted: Vec<NodeId> = program.inputs.iter().map(|input| NodeId(input.node)).collect();
     let given = models::inputs(graph, 3);
     let values = Evaluator::without_params(graph).run(&given, Wanted::Only(&wanted)).ok()?;
     Some(encode::inputs(program, &values).ok()?.into_iter().map(words).collect())
 }
 
-fn encoded_weights(graph: &Graph, program: &Program, params: &[Tensor]) -> Option<Vec<Vec<u64>>> {
+/// Weights, encoded.
+pub(crate) fn encoded_weights(graph: &Graph, program: &Program, params: &[Tensor]) -> Option<Vec<Vec<u64>>> {
     let evaluator = Evaluator::new(graph, params).ok()?;
     Some(encode::weights(program, evaluator.server_values()).ok()?.into_iter().map(words).collect())
 }
 
+/// Machine code of a role. What was compiled before, which is what every changed graph keeps, is not compiled again.
+fn compiled(code: &RoleCode) -> Arc<Jit> {
+    static KNOWN: Mutex<BTreeMap<[u8; 32], Arc<Jit>>> = Mutex::new(BTreeMap::new());
+    let hash = *blake3::hash(&postcard::to_stdvec(code).expect("plain data")).as_bytes();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(jit) = known.get(&hash) {
+        return Arc::clone(jit);
+    }
+    let jit = Arc::new(Jit::compile(code).expect("checked code compiles"));
+    if known.len() < MOST_KNOWN {
+        known.insert(hash, Arc::clone(&jit));
+    }
+    jit
+}
+
 fn run(codes: &[Arc<CheckedCode>; 3], weights: Vec<Vec<u64>>, inputs: Vec<Vec<u64>>) -> Came {
     let role = |at: usize, executor: Arc<dyn MapExecutor>| RoleInProcess { code: Arc::clone(&codes[at]), executor };
-    let jit = Jit::compile(codes[1].code()).expect("checked code compiles");
+    let jit = compiled(codes[1].code());
     let trio = Trio {
         model_owner: role(0, Arc::new(Interpreter)),
-        data_owner: role(1, Arc::new(jit)),
+        data_owner: role(1, jit),
         dealer: role(2, Arc::new(Interpreter)),
     };
     let inputs = InsecureInputs {

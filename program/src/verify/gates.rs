@@ -440,7 +440,10 @@ fn server_product(check: &mut Check<'_>, out: &Value, source: &Value, weight: We
     fraction(check, out, i32::from(source.fraction) + i32::from(weight.fraction));
     let want = match weight.shape[..] {
         [k, n] if matrix && source.shape.last() == Some(&k) => with_last(&source.shape, n),
-        [n] if !matrix && source.shape.last() == Some(&n) => Some(source.shape.clone()),
+        // The same factors for every row.
+        [ref ones @ .., n] if !matrix && ones.iter().all(|extent| *extent == 1) && source.shape.last() == Some(&n) => {
+            (ones.len() < source.shape.len()).then(|| source.shape.clone())
+        }
         _ => None,
     };
     check.require(Rule::Shape, want.as_ref() == Some(&out.shape), || {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::code::RowFunction;
-use crate::program::{Input, View};
+use crate::program::{Input, View, Weight, WeightId, WeightRounding};
 use crate::sample;
 
 fn rules(program: &Program) -> Vec<(Option<u32>, Rule)> {
@@ -226,6 +226,31 @@ fn a_factor_entry_by_entry_has_the_shape_or_its_end_or_one_entry_a_row() {
         let found = rules(&program);
         assert_eq!(found.is_empty(), accepted, "{shape:?}: {found:?}");
         assert!(accepted || found == [(Some(2), Rule::Shape)], "{shape:?}: {found:?}");
+    }
+}
+
+#[test]
+fn a_weight_entry_by_entry_is_one_row_with_no_more_axes_than_the_wire() {
+    for (shape, accepted) in
+        [(&[3usize][..], true), (&[1, 3], true), (&[1, 1, 3], false), (&[2, 3], false), (&[1], false), (&[], false)]
+    {
+        let mut program = Program::default();
+        program.inputs.push(Input { node: 0, shape: [2, 3][..].into(), fraction: 0, bound: 5, path: String::new() });
+        let source = sample::push(&mut program, "", (Kind::Wire, &[2, 3]), (20, 0, 5), Gate::Input { input: 0 });
+        program.weights.push(Weight {
+            node: 0,
+            shape: shape.into(),
+            transposed: false,
+            fraction: 0,
+            bound: 5,
+            rounding: WeightRounding::Nearest,
+            path: String::new(),
+        });
+        let gate = Gate::MulServer { source, weight: WeightId(0) };
+        sample::push(&mut program, "", (Kind::Share, &[2, 3]), (20, 0, 10), gate);
+        let found = rules(&program);
+        assert_eq!(found.is_empty(), accepted, "{shape:?}: {found:?}");
+        assert!(accepted || found == [(Some(1), Rule::Shape)], "{shape:?}: {found:?}");
     }
 }
 
