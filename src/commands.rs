@@ -1,4 +1,4 @@
-//! One file per command.
+//! The commands, one file for each.
 
 pub(crate) mod bench;
 pub(crate) mod calibrate;
@@ -19,9 +19,37 @@ pub(crate) mod train;
 pub(crate) mod weights;
 
 use anyhow::Result;
+use clap::Subcommand;
 
-use crate::arguments::Command;
 use crate::terminal::Terminal;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(check::CheckArguments),
+    Fmt(fmt::FmtArguments),
+    Compile(compile::CompileArguments),
+    Inspect(inspect::InspectArguments),
+    Cost(cost::CostArguments),
+    Simulate(simulate::SimulateArguments),
+    Run(Box<run::RunArguments>),
+    Deal(Box<deal::DealArguments>),
+    Train(Box<train::TrainArguments>),
+    Search(Box<search::SearchArguments>),
+    Distill(Box<distill::DistillArguments>),
+    New(new::NewArguments),
+    Weights(weights::WeightsArguments),
+    Explain(explain::ExplainArguments),
+    Keygen(keygen::KeygenArguments),
+    Calibrate(calibrate::CalibrateArguments),
+    Bench(bench::BenchArguments),
+    /// A role of a local run, started by `run`.
+    #[command(hide = true)]
+    RoleProcess {
+        /// Which one, for whoever lists processes.
+        role: String,
+    },
+}
 
 /// Runs a command.
 pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {

@@ -5,7 +5,7 @@ use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::{Graph, NodeId};
 use serde::Serialize;
 
-use crate::model::Source;
+use crate::source::Source;
 
 /// A declared range that was left.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -12,7 +12,7 @@ use mpcc_program::shown::shown;
 
 use crate::failure::SourceErrors;
 use crate::files;
-use crate::model::Source;
+use crate::source::Source;
 use crate::terminal::Terminal;
 
 /// Values for all inputs of each example. `tokenizer` holds the bytes of the one that the graph declares; text that it

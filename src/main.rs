@@ -19,6 +19,7 @@ mod planning;
 mod progress;
 mod ranges;
 mod report;
+mod source;
 mod terminal;
 mod training;
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::Artefact;
-use mpcc_compiler::compile::{self, Rewritten};
+use mpcc_compiler::compile;
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
 use mpcc_compiler::plan::{Comparison, Decided, Objective, PlanOptions, Softmax};
@@ -23,6 +23,7 @@ use crate::failure::{SourceErrors, Usage};
 use crate::files;
 use crate::planning;
 use crate::ranges::{self, RangeOptions};
+pub(crate) use crate::source::Source;
 use crate::terminal::Terminal;
 
 /// The largest artefact that is read.
@@ -215,23 +216,6 @@ fn set_value(text: &str) -> SetValue {
     } else {
         SetValue::Name(text.to_owned())
     }
-}
-
-/// A model file after the rewrites.
-#[derive(Debug)]
-pub(crate) struct Source {
-    /// Where it was read.
-    pub(crate) path: PathBuf,
-    /// As messages name it.
-    pub(crate) name: String,
-    /// Its text.
-    pub(crate) text: String,
-    /// Its graphs.
-    pub(crate) rewritten: Rewritten,
-    /// Which protocols are decided.
-    decided: Decided,
-    /// What a second before the input is known counts when others are chosen.
-    alpha: f64,
 }
 
 /// Reads, checks and rewrites a model file; warnings are shown.

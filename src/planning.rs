@@ -4,7 +4,7 @@ use mpcc_compiler::plan::PlanError;
 use mpcc_grammar::{Diagnostic, Label, Severity};
 
 use crate::failure::SourceErrors;
-use crate::model::Source;
+use crate::source::Source;
 
 /// All planning errors as one error.
 pub(crate) fn diagnose(source: &Source, errors: &[PlanError]) -> anyhow::Error {

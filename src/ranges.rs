@@ -16,8 +16,8 @@ use crate::declared::DeclaredRanges;
 use crate::examples;
 use crate::failure::Usage;
 use crate::files;
-use crate::model::Source;
 use crate::progress::Bar;
+use crate::source::Source;
 use crate::terminal::Terminal;
 
 /// Where value ranges come from.

@@ -7,10 +7,34 @@ use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
+use clap::{Args, ValueEnum};
 use mpcc_program::shown;
 use serde::Serialize;
 
-use crate::arguments::{ColourChoice, Global};
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Write one JSON object to standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColourChoice::Auto)]
+    pub(crate) color: ColourChoice,
+    /// Say nothing but results and errors.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColourChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// Nowhere.
+    Never,
+}
 
 /// How results and messages are shown.
 #[derive(Clone, Debug)]

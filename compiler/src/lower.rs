@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod blocks;
+mod builtin;
 mod builtins;
 mod calls;
 mod choose;
@@ -35,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{Element, Graph, Node, NodeId, Op, OpenPlan, Shape, Type, Visibility};
 use crate::verify::budget;
-pub use builtins::{BuiltinFunction, builtin_functions};
+pub use builtin::{BuiltinFunction, builtin_functions};
 pub use plans::list as plan_entries;
 use report::{Draft, Report, error};
 use value::{Binding, Tensor, Value};

@@ -5,8 +5,10 @@
 //! chain of products, the chain takes two, or the wire is opened narrow, extended and opened again. `build` goes forward once more and writes the gates.
 //! An opening happens in the first hop after its operand is known, so independent openings share hops.
 
+mod bits;
 mod build;
 mod choose;
+mod format;
 mod formats;
 mod limits;
 mod rings;
@@ -329,7 +331,7 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
     })
 }
 
-fn choices(graph: &Graph, formats: &formats::Formats, rings: &rings::Rings, options: &PlanOptions) -> Vec<Choice> {
+fn choices(graph: &Graph, formats: &format::Formats, rings: &rings::Rings, options: &PlanOptions) -> Vec<Choice> {
     let taken = |id: NodeId, node: &Node| {
         let form = &formats.of(id).form;
         let used = rings.of(id).is_used();
@@ -337,7 +339,7 @@ fn choices(graph: &Graph, formats: &formats::Formats, rings: &rings::Rings, opti
         let comparison = (used && compared).then(|| Taken::Comparison(options.comparison_at(id)));
         let chain = rings.of(id).chain.filter(|_| used).map(Taken::Chain);
         let row_tables = form.row_tables().filter(|_| used).map(Taken::RowTables);
-        let shifted = if matches!(form, formats::Form::Shift(_)) { Softmax::Static } else { Softmax::Maximum };
+        let shifted = if matches!(form, format::Form::Shift(_)) { Softmax::Static } else { Softmax::Maximum };
         let softmax = formats.shiftable.contains(&id).then_some(Taken::Softmax(shifted));
         [comparison, chain, row_tables, softmax].into_iter().flatten()
     };

@@ -6,6 +6,7 @@
 //! Ranges belong to one rewritten graph and carry its digest. They are public: they go into the
 //! share program as ring widths, table domains and bounds.
 
+mod checked;
 mod nominal;
 mod weights;
 
@@ -14,8 +15,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, NodeId, Visibility};
-use crate::value_ranges::{Checked, Relied};
 
+pub use checked::{ABOVE, BELOW, Checked, Relied};
 pub use nominal::nominal;
 pub use weights::weights_digest;
 

@@ -18,11 +18,9 @@ use std::collections::BTreeMap;
 
 use crate::evaluate::{Tensor, Values};
 use crate::graph::{Graph, NodeId, Op, Visibility};
-use crate::ranges::NodeRange;
+use crate::ranges::{NodeRange, Relied};
 use facts::Facts;
 use interval::{Interval, Rows};
-
-pub use guards::{ABOVE, BELOW, Checked};
 
 /// Relative widening of every bound, for the rounding of this computation itself.
 const SLACK: f64 = 1e-9;
@@ -31,18 +29,6 @@ pub(crate) const EXP_HIGHEST: f64 = 12.0;
 
 /// What was seen of a node on calibration inputs.
 pub type Observed<'a> = dyn Fn(NodeId) -> NodeRange + 'a;
-
-/// What holds for a node in every inference that gives an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Relied {
-    /// Bounds of its entries while no check before it has failed: what its words must hold.
-    pub entries: Option<(f64, f64)>,
-    /// Bounds that its own entries are checked against.
-    pub checked: Option<Checked>,
-    /// The range of its argument, for a reciprocal or root; of its operand's row variance, for an inverse deviation; of its
-    /// argument, for an exponential that is checked.
-    pub argument: Option<Checked>,
-}
 
 /// A proved range of each node, from the values of its server nodes (see `evaluate_server`); `None` where no
 /// finite range was found.

@@ -5,13 +5,13 @@
 //! the parties confirm to each other that they speak of the same session, batch and number of inferences.
 
 use mpcc_channel::{Duplex, LinkError, SessionTag};
-use mpcc_kernels::trig;
 use mpcc_program::code::Role;
 use mpcc_protocols::SessionSeed;
 use zeroize::Zeroize;
 
 use crate::counter_store::{BatchId, Usage};
 use crate::error::SessionError;
+use crate::identity::{ProgramIdentity, hex, tables_digest};
 use crate::transfer::kind;
 
 /// Version of the messages of a session; roles of different versions refuse one another.
@@ -21,15 +21,6 @@ const MAGIC: [u8; 4] = *b"mpcc";
 const HELLO_BYTES: usize = 4 + 2 + 1 + 3 * 32 + 16;
 /// The longest hello that is read, so that one of another version can be named.
 const LONGEST_HELLO: usize = 1 << 10;
-
-/// What every role of a session must have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProgramIdentity {
-    /// BLAKE3 hash of the share program with its protocol choices, rings and constants.
-    pub program: [u8; 32],
-    /// BLAKE3 hash of the shapes and encodings in which weights are bound.
-    pub binding: [u8; 32],
-}
 
 /// One role's hello.
 #[derive(Clone, Copy)]
@@ -43,15 +34,6 @@ pub(crate) struct Hello {
 
 /// Set in the byte of a role whose correlated randomness comes from a file.
 const FROM_FILE: u8 = 0x80;
-
-/// Digest of the public factors that roles must have alike.
-pub(crate) fn tables_digest() -> [u8; 32] {
-    let mut tables = [0; 32];
-    for (bytes, word) in tables.chunks_exact_mut(8).zip(trig::table_digest()) {
-        bytes.copy_from_slice(&word.to_le_bytes());
-    }
-    tables
-}
 
 impl Hello {
     /// Ours, with a fresh nonce.
@@ -284,9 +266,4 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], SessionError> {
 
 fn split<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
     bytes.split_first_chunk::<N>().map(|(head, rest)| (*head, rest))
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

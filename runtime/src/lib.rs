@@ -11,6 +11,8 @@ pub mod data_owner;
 pub mod dealer;
 mod error;
 mod handshake;
+mod identity;
+mod inputs;
 pub mod material;
 mod measure;
 pub mod model_owner;
@@ -23,7 +25,8 @@ mod transfer;
 
 pub use counter_store::{BatchId, CounterError, CounterStore, Usage};
 pub use error::SessionError;
-pub use handshake::{PROTOCOL_VERSION, ProgramIdentity};
+pub use handshake::PROTOCOL_VERSION;
+pub use identity::ProgramIdentity;
 pub use measure::{InferenceMeasurement, Measurement, PerParty, PerRole, RoleReport, peak_rss_bytes};
 pub use progress::{NoProgress, Progress, ProgressEvent};
 pub use session::{Endpoint, PartyConfig, RoleProgram, Supply};

@@ -17,7 +17,7 @@ use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::counter_store::BatchId;
-use crate::handshake::ProgramIdentity;
+use crate::identity::ProgramIdentity;
 
 pub(crate) use agree::{agree, check};
 pub use deal::{DealOptions, Dealt, deal};

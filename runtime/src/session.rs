@@ -15,9 +15,10 @@ use mpcc_program::memory::CORRECTIONS_IN_MEMORY;
 use mpcc_protocols::{BitStore, CheckedCode, Material, OutputWords, Party, ProtocolError, SessionSeed, message};
 
 use crate::counter_store::{BatchId, CounterStore};
-use crate::data_owner::Inputs;
 use crate::error::SessionError;
-use crate::handshake::{self, Hello, ProgramIdentity, SessionDigest, Wanted};
+use crate::handshake::{self, Hello, SessionDigest, Wanted};
+use crate::identity::ProgramIdentity;
+use crate::inputs::Inputs;
 use crate::material::{self, MaterialFile, MaterialLink};
 use crate::measure::{InferenceMeasurement, RoleReport, peak_rss_bytes};
 use crate::progress::{Progress, ProgressEvent};

@@ -57,7 +57,7 @@ fn given<'a>(
         encoding(inference);
         Ok(inputs[inference as usize].clone())
     };
-    Inputs::checked(program, count, Box::new(encode))
+    Inputs::checked(&program.code, count, Box::new(encode))
 }
 
 fn expected(input: &[Vec<u64>]) -> Vec<i64> {

@@ -11,6 +11,7 @@ pub mod data;
 pub mod examples;
 pub mod goal;
 pub mod initialise;
+mod job;
 pub mod loss;
 pub mod network;
 pub mod optimise;

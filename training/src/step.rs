@@ -4,9 +4,9 @@ use burn::tensor::{Device, Tensor};
 
 use crate::examples::Batch;
 use crate::goal::Piece;
+use crate::job::Job;
 use crate::network::{Network, Noise, Sites};
 use crate::parameters::{Parameter, Parameters};
-use crate::train::Job;
 
 /// Examples that are evaluated together.
 const PIECE: usize = 16;

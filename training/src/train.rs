@@ -7,40 +7,19 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use mpcc_import::weights::WeightsError;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::checkpoint::{self, CheckpointError, Epoch, Position};
-use crate::examples::Examples;
-use crate::goal::Goal;
-use crate::network::{Network, NoiseOptions, Sites};
-use crate::optimise::{AdamWs, Schedule, clip};
+pub use crate::job::{Job, Recipe};
+use crate::network::Sites;
+use crate::optimise::{AdamWs, clip};
 use crate::parameters::Parameters;
 pub use crate::step::{Step, accuracy};
 
 /// How often an unfinished epoch is kept.
 const KEEP: Duration = Duration::from_secs(300);
-
-/// How a network is trained, beside its data and its goal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
-    /// Epochs and learning rate.
-    pub schedule: Schedule,
-    /// AdamW's decoupled decay.
-    pub weight_decay: f64,
-    /// Largest norm of a gradient.
-    pub clip: Option<f64>,
-    /// What is added at random within the network.
-    pub noise: NoiseOptions,
-    /// What everything random follows from.
-    pub seed: u64,
-    /// Whether the weights of the best epoch on held-out examples are kept, rather than the last ones.
-    pub keep_best: bool,
-    /// Whatever else the result depends on: data, augmentation, start, goal. Compared before a run goes on.
-    pub rest: String,
-}
 
 /// Where a run writes.
 #[derive(Clone, Debug)]
@@ -142,29 +121,6 @@ pub struct Trained {
     pub parameters: Parameters,
     /// All epochs, and the best.
     pub position: Position,
-}
-
-/// A network to be trained, with what it takes.
-#[derive(Clone, Copy)]
-pub struct Job<'j> {
-    /// The network.
-    pub network: &'j Network,
-    /// Its examples.
-    pub examples: &'j dyn Examples,
-    /// What it is trained for.
-    pub goal: &'j Goal<'j>,
-    /// How.
-    pub recipe: &'j Recipe,
-    /// Threads to compute on; the result does not depend on them.
-    pub threads: usize,
-    /// The device, without gradients.
-    pub device: &'j Device,
-}
-
-impl std::fmt::Debug for Job<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job").field("recipe", self.recipe).finish_non_exhaustive()
-    }
 }
 
 impl Job<'_> {

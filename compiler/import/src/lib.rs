@@ -6,6 +6,7 @@
 mod file;
 pub mod inputs;
 pub mod labels;
+mod listing;
 pub mod models;
 pub mod tensors;
 pub mod tokenizer;

@@ -15,22 +15,11 @@ use safetensors::{Dtype, SafeTensorError, View};
 use thiserror::Error;
 
 use crate::FileError;
+pub use crate::listing::{Listed, Listing};
 use crate::weights::{self, WeightsError};
 
 pub use checkpoint::CheckpointError;
 pub use pickle::PickleError;
-
-/// A tensor in a file, without its numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Extents.
-    pub shape: Vec<usize>,
-    /// Number format.
-    pub(crate) dtype: Dtype,
-}
-
-/// The tensors of a file by name.
-pub type Listing = BTreeMap<String, Listed>;
 
 /// Why tensors cannot be read.
 #[derive(Debug, Error)]

@@ -19,7 +19,7 @@ use safetensors::{Dtype, serialize};
 use thiserror::Error;
 
 use crate::FileError;
-use crate::tensors::{Listed, Listing};
+use crate::listing::{Listed, Listing};
 
 pub(crate) use decode::{floats, matches};
 pub use generate::generate;

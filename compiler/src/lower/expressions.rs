@@ -3,7 +3,7 @@
 use mpcc_grammar::ast::{BinaryOp, Expr, ExprKind, FnDef, ListElem, PartyWord, Span};
 
 use super::Lowerer;
-use super::builtins::Builtin;
+use super::builtin::Builtin;
 use super::constants::{ConstantError, binary};
 use super::report::error;
 use super::types::visibility_text;

@@ -5,7 +5,7 @@ use mpcc_grammar::ast::{Assert, Expr, Field, ItemKind, Module, Name, Span};
 
 use super::Lowerer;
 use super::SetValue;
-use super::builtins::Builtin;
+use super::builtin::Builtin;
 use super::report::{closest, error, warning};
 use super::value::{Binding, Value};
 

@@ -9,7 +9,7 @@ use mpcc_grammar::ast::{
     TypeExpr, TypeKind,
 };
 
-use super::builtins::Builtin;
+use super::builtin::Builtin;
 use super::items::NUMERIC_FIELDS;
 use super::report::{Report, error, warning};
 use crate::library;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use mpcc_grammar::ast::{BlockDef, FnDef, PlanKind, Span};
 
-use super::builtins::Builtin;
+use super::builtin::Builtin;
 use crate::graph::NodeId;
 
 /// A value at compile time.

@@ -12,7 +12,9 @@ use mpcc_program::program::{
 };
 use smallvec::SmallVec;
 
-use super::formats::{Form, Format, Formats, Product, bound_bits, factor_bits, product, scales_wire};
+use super::bits::bound_bits;
+use super::format::{Form, Format, Formats};
+use super::formats::{Product, factor_bits, product, scales_wire};
 use super::rings::{Ring, Rings, centre_bits};
 use super::{Comparison, PlanOptions, TAU_BITS};
 use crate::graph::{Graph, Node, NodeId, Op};

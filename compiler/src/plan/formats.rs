@@ -1,115 +1,16 @@
 //! Fixed-point formats: for every node on secret values, the fraction bits of its share and of its opened wire,
 //! a bound on its magnitude, and the widest ring its share can have.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use mpcc_program::code::RowFunction;
 
-use super::limits::{EntryCheck, Limits};
-use super::shift::Shift;
-use super::smooth::Curve;
+use super::bits::{COMPARED, log2_bound};
+use super::format::{Form, Format, Formats, Limits};
 use super::windows::{Tables, Windows};
-use super::{Comparison, PlanError, PlanOptions, RowTables, TAU_BITS, WIDEST, WORD};
+use super::{Comparison, PlanError, PlanOptions, TAU_BITS, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Element, Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{Basis, Origin, Ranges};
 use crate::smooth::Smooth;
-
-/// How a node on secret values is computed.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Form {
-    /// Public or known to the model owner: it becomes an encoded weight where it is used.
-    Server,
-    /// Known to the model owner, and used where no protocol takes a weight: it becomes a share first, and is opened as one.
-    Lifted,
-    /// Known to the data owner in the clear; an input of the program if `boundary`.
-    Client { boundary: bool },
-    /// A share, opened as a wire where it is used as one.
-    Share,
-    /// A wire derived from an operand's wire, never opened itself.
-    Derived,
-    /// A view of an operand, as share and as wire.
-    Alias,
-    /// A row function of the share `argument`, by tables.
-    RowFunction { argument: NodeId, windows: Windows, tables: Tables, function: RowFunction, limits: Limits },
-    /// A smooth function by a series.
-    Smooth(Curve),
-    /// Largest entry of each row, by a tree of comparisons.
-    MaxRow,
-    /// Position of the largest entry of each row, in the low bits of such a tree.
-    Argmax,
-    /// A public number in place of the largest entry of each row.
-    Shift(Shift),
-}
-
-impl Form {
-    /// Whether it compares its argument with thresholds, or entries with each other.
-    pub(crate) fn compares(&self) -> bool {
-        matches!(self, Form::MaxRow | Form::Argmax) || matches!(self, Form::Smooth(curve) if curve.saturates())
-    }
-
-    /// Which tables it takes, where there are others.
-    pub(crate) fn row_tables(&self) -> Option<RowTables> {
-        match self {
-            Form::RowFunction { windows, tables, .. } if tables.differ() => {
-                Some(if windows.windows == 1 { RowTables::One } else { RowTables::Several })
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Formats of one node.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Format {
-    pub(crate) form: Form,
-    /// Fraction bits of the share.
-    pub(crate) share: i32,
-    /// Fraction bits of the wire.
-    pub(crate) wire: i32,
-    /// |real value| < 2^magnitude.
-    pub(crate) magnitude: i32,
-    /// Widest ring of the share.
-    pub(crate) available: i32,
-    /// Its opening must keep zero and sign.
-    pub(crate) exact: bool,
-}
-
-impl Format {
-    pub(crate) fn is_shared(&self) -> bool {
-        !matches!(self.form, Form::Server | Form::Shift(_) | Form::Client { boundary: false })
-    }
-
-    /// Whether a party alone cannot know it or only the data owner does: it needs a ring.
-    pub(crate) fn is_secret(&self) -> bool {
-        !matches!(self.form, Form::Server | Form::Shift(_))
-    }
-
-    /// Bits that hold the value at `fraction` fraction bits, with sign.
-    pub(crate) fn signed_bits(&self, fraction: i32) -> i32 {
-        bound_bits(fraction, self.magnitude) + 1
-    }
-    /// Bits of a wire that is extended: one more than it needs.
-    pub(crate) fn extended_bits(&self) -> i32 {
-        self.signed_bits(self.wire) + 1
-    }
-}
-
-/// Formats of all nodes.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Formats {
-    pub(crate) nodes: Vec<Format>,
-    /// Values whose entries are checked.
-    pub(crate) checks: BTreeMap<NodeId, EntryCheck>,
-    /// Row maxima that a public number could replace.
-    pub(crate) shiftable: BTreeSet<NodeId>,
-}
-
-impl Formats {
-    pub(crate) fn of(&self, id: NodeId) -> &Format {
-        &self.nodes[id.0 as usize]
-    }
-}
 
 /// How a product of two secret operands is made.
 pub(crate) enum Product {
@@ -162,21 +63,10 @@ fn takes_weight(graph: &Graph, op: &Op, operand: NodeId) -> bool {
     }
 }
 
-/// Bits of the integers of a value below 2^magnitude: enough for a few units of rounding however small it is.
-pub(crate) fn bound_bits(fraction: i32, magnitude: i32) -> i32 {
-    (fraction + magnitude).max(4)
-}
-
-pub(super) fn log2_bound(value: f64) -> i32 {
-    if value <= 0.0 { -8 } else { (libm::ceil(libm::log2(value * 1.01)) as i32).max(-24) }
-}
-
 /// Least part of a value's range by which an offset lifts it.
 const LIFT: f64 = 1.0 / 512.0;
 /// Most bits that a small factor gets more.
 const SMALLER: f64 = 10.0;
-/// Widest wire that digit tables compare.
-pub(super) const COMPARED: i32 = 30;
 /// log2 of what a series may give where the function is close to zero.
 const SERIES_ERROR_LOG2: i32 = -13;
 

@@ -5,41 +5,17 @@ use std::collections::BTreeMap;
 use mpcc_program::code::RowFunction;
 
 use super::PlanError;
-use super::formats::{Assign, COMPARED, Form, Format, bound_bits};
+use super::bits::{COMPARED, bound_bits};
+use super::format::{EntryCheck, Form, Format, Limits};
+use super::formats::Assign;
 use super::windows::Tables;
 use crate::graph::{NodeId, Op, Visibility};
-use crate::ranges::Basis;
-use crate::value_ranges::Checked;
+use crate::ranges::{Basis, Checked};
 
 /// Bits of a ring beside those of a number that is compared after another was added.
 pub(crate) const HEADROOM: i32 = 3;
 /// Least units of an argument that a table is made for.
 const LEAST_UNITS: f64 = 8.0;
-
-/// What the argument of a row function may be, in units of its share.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Limits {
-    /// Bits that hold it with its sign while no earlier check has failed; those of the table if they are fewer.
-    pub(crate) held: i32,
-    /// Below this it is out of range, unless it is zero and may be.
-    pub(crate) low: Option<i64>,
-    /// From here on it is out of range.
-    pub(crate) high: Option<i64>,
-    /// The least that passes no check because it is proved to stay below.
-    pub(crate) end: i64,
-    /// Zero is right.
-    pub(crate) zero: bool,
-    /// It may be negative.
-    pub(crate) signed: bool,
-}
-
-/// How the entries of a value are checked: on an opening of their own, with few fraction bits.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct EntryCheck {
-    pub(crate) ring: i32,
-    pub(crate) fraction: i32,
-    pub(crate) limits: Limits,
-}
 
 impl EntryCheck {
     /// Of a value of a format.

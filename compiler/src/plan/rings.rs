@@ -5,9 +5,9 @@
 //! Gates that extend or compare a wire read its whole ring, so they also bound it; where a product needs more than
 //! they can take, the share is opened a second time under a mask of its own.
 
-use super::formats::{Form, Format, Formats, Product, product, scales_wire};
+use super::format::{Form, Format, Formats, Saturation};
+use super::formats::{Product, product, scales_wire};
 use super::series::Series;
-use super::smooth::Saturation;
 use super::{Chain, Comparison, PlanError, PlanOptions, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Graph, Node, NodeId, Op};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::{FRAC_PI_2, PI, SQRT_2};
 use std::sync::{Mutex, PoisonError};
 
-use super::formats::bound_bits;
+use super::bits::bound_bits;
 use crate::smooth::{Parity, Smooth};
 
 /// Half-range inside which digit tables select GeLU's series; outside, GeLU is x or 0 to 1e-8.

@@ -5,24 +5,12 @@
 //! limited and the exponentials get more fraction bits for it.
 
 use super::Softmax;
-use super::formats::{Assign, Form, is_alias, log2_bound};
+use super::bits::log2_bound;
+use super::format::{Form, Shift};
+use super::formats::{Assign, is_alias};
 use crate::graph::{NodeId, Op};
-use crate::ranges::Basis;
+use crate::ranges::{Basis, Checked};
 use crate::smooth::Smooth;
-use crate::value_ranges::Checked;
-
-/// What is subtracted instead of a row's maximum.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Shift {
-    /// The number.
-    pub(crate) value: f64,
-    /// How far above it an entry may be.
-    pub(crate) above: f64,
-    /// How far below it the maximum of a row may be.
-    pub(crate) below: f64,
-    /// Nothing proves that no entry is further above: the run checks them.
-    pub(crate) checked: bool,
-}
 
 /// Largest distance of a row's maximum below the number.
 const WIDEST_GAP: f64 = 6.0;

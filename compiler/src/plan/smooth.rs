@@ -1,42 +1,13 @@
 //! How a smooth function is computed: its series alone where a bound is relied on, else saturated at its tails.
 
-use super::formats::{Assign, Form};
+use super::format::{Curve, Form, Saturation};
+use super::formats::Assign;
 use super::series::{self, Series};
 use super::{WIDEST, WORD};
 use crate::graph::{NodeId, Op};
-use crate::ranges::Basis;
+use crate::ranges::{Basis, Checked};
 use crate::smooth::Smooth;
-use crate::value_ranges::{Checked, EXP_HIGHEST};
-
-/// What is done about arguments outside of the series' domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Saturation {
-    /// There are none: the bound is proved or assumed.
-    Plain,
-    /// Digit tables select between the series and the tails.
-    Selected,
-    /// The argument is clamped by shared comparisons, and what was cut off is added; the exponential is switched off.
-    Clamped,
-}
-
-/// A smooth function by a series.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Curve {
-    pub(crate) series: Series,
-    pub(crate) saturation: Saturation,
-    /// Fraction bits of the trigonometric factors and the coefficients.
-    pub(crate) table: i32,
-    /// Fraction bits of the series where it is opened before a selection.
-    pub(crate) fraction: i32,
-    /// What the run checks that the argument does not exceed.
-    pub(crate) checked: Option<f64>,
-}
-
-impl Curve {
-    pub(crate) fn saturates(&self) -> bool {
-        self.saturation != Saturation::Plain
-    }
-}
+use crate::value_ranges::EXP_HIGHEST;
 
 /// Frequencies from which on factors have a fraction bit more.
 const MANY: usize = 12;

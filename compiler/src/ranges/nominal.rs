@@ -5,9 +5,8 @@
 //! Nothing is proved or observed here, so a program for real weights needs ranges of its own.
 
 use crate::graph::{Element, Graph, Node, NodeId, Op, Visibility};
-use crate::ranges::{NodeRange, Ranges};
+use crate::ranges::{ABOVE, BELOW, Checked, NodeRange, Ranges};
 use crate::smooth::Smooth;
-use crate::value_ranges::{ABOVE, BELOW, Checked};
 
 /// Residual stream, and everything that nothing else is said of.
 const STREAM: f64 = bits(6);

@@ -4,59 +4,15 @@
 //! everything behind a guard may rely on it, since an inference with a guard that does not hold gives no answer. The guarded
 //! number itself, and all that it is made of, may rely on earlier guards only.
 
-use serde::{Deserialize, Serialize};
-
 use super::facts::Facts;
 use super::interval::{Interval, Rows};
 use super::{Analysis, Observed};
 use crate::graph::{NodeId, Op, Visibility};
+use crate::ranges::{ABOVE, BELOW, Checked};
 use crate::smooth::Smooth;
 
-/// A range, and which of its ends are checked inside the run; the others are proved.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Checked {
-    /// Least value.
-    pub low: f64,
-    /// Greatest value.
-    pub high: f64,
-    /// What the size of the number stays below while no earlier check has failed.
-    pub most: f64,
-    /// The lower end is checked.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub below: bool,
-    /// The upper end is checked.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub above: bool,
-    /// An exact zero is right too, although it lies below the range.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub zero: bool,
-}
-
-impl Checked {
-    /// The same in units of which there are `unit` in one.
-    #[must_use]
-    pub fn scaled(self, unit: f64) -> Self {
-        Self { low: self.low * unit, high: self.high * unit, most: self.most * unit, ..self }
-    }
-
-    /// Of the number with another added.
-    #[must_use]
-    pub fn offset(self, term: f64) -> Self {
-        Self { low: self.low + term, high: self.high + term, most: self.most + term.abs(), ..self }
-    }
-
-    /// Whether the run has to check anything.
-    pub fn is_guard(&self) -> bool {
-        self.below || self.above
-    }
-}
-
-/// How far above the greatest value seen a guarded number may be.
-pub const ABOVE: f64 = 2.0;
 /// The same for a variance, which is a square.
 pub(super) const ABOVE_SQUARED: f64 = 4.0;
-/// How far below the least value seen a guarded number may be.
-pub const BELOW: f64 = 2.0;
 /// How far below what is expected a proved lower end is still covered without a check.
 const COVERED: f64 = 4096.0;
 /// How far above what is expected a proved upper end is.

@@ -231,7 +231,7 @@ impl Target {
                 }),
                 scope.spawn(|| {
                     let encode = Box::new(|_| Ok(self.inputs.clone()));
-                    let inputs = Inputs::checked(data_owner, INFERENCES, encode)?;
+                    let inputs = Inputs::checked(&data_owner.code, INFERENCES, encode)?;
                     data_owner::run(second, data_owner, inputs, &NoProgress).map(drop)
                 }),
             ];

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use rustls::{AlertDescription, ClientConfig};
 
+use crate::crypto::crypto;
 use crate::error::LinkError;
+use crate::fingerprint::Peer;
 use crate::hello::{Direction, LinkId, first_session, receive_welcome, send_hello};
-use crate::identity::{Identity, Peer};
+use crate::identity::Identity;
 use crate::link::{Halves, Link, LinkOptions};
 use crate::pinning::PinnedVerifier;
-use crate::tls::{Socket, TlsStream, client, client_config, crypto};
+use crate::tls::{Socket, TlsStream, client, client_config};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);

@@ -6,7 +6,7 @@
 use std::io;
 
 use crate::duplex::SessionTag;
-use crate::identity::Fingerprint;
+use crate::fingerprint::Fingerprint;
 use crate::tls::TlsStream;
 
 pub(crate) type LinkId = [u8; 16];

@@ -8,8 +8,10 @@
 
 mod connect;
 mod counters;
+mod crypto;
 mod duplex;
 mod error;
+mod fingerprint;
 mod frame;
 mod hello;
 mod identity;
@@ -24,8 +26,9 @@ pub use connect::connect;
 pub use counters::{Counters, Phase, PhaseCounters};
 pub use duplex::{Duplex, SessionTag};
 pub use error::{ExitClass, IdentityError, LinkError};
+pub use fingerprint::{Fingerprint, Peer};
 pub use frame::wire_bytes;
-pub use identity::{Fingerprint, Identity, Peer};
+pub use identity::Identity;
 pub use link::{Link, LinkOptions};
 pub use listen::Listener;
 pub use memory::{InsecureMemoryLink, insecure_memory_pair};

@@ -7,12 +7,14 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::crypto::crypto;
 use crate::error::LinkError;
+use crate::fingerprint::{Fingerprint, Peer};
 use crate::hello::{Direction, LinkId, first_session, receive_hello, send_welcome};
-use crate::identity::{Fingerprint, Identity, Peer};
+use crate::identity::Identity;
 use crate::link::{Halves, Link, LinkOptions};
 use crate::pinning::PinnedVerifier;
-use crate::tls::{Breaker, Socket, TlsStream, crypto, server, server_config};
+use crate::tls::{Breaker, Socket, TlsStream, server, server_config};
 
 mod strangers;
 

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use crate::identity::Fingerprint;
+use crate::fingerprint::Fingerprint;
 
 /// Accepts the certificates with the expected fingerprints, from clients and servers alike, and remembers the last
 /// other one it saw.

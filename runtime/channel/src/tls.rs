@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::client::Resumption;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection, version::TLS13};
 use zeroize::Zeroize;
 
+use crate::crypto::crypto;
 use crate::frame::{HEADER_BYTES, RECORD_BYTES};
 use crate::identity::Identity;
 use crate::pinning::PinnedVerifier;
@@ -25,10 +25,6 @@ const ALPN: &[u8] = b"mpcc/1";
 /// Records that are encrypted and handed to the socket at a time.
 const BATCH_RECORDS: usize = 16;
 const READ_BUFFER_BYTES: usize = 256 * 1024;
-
-pub(crate) fn crypto() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
 
 pub(crate) fn client_config(identity: &Identity, verifier: Arc<PinnedVerifier>) -> Result<Arc<ClientConfig>, Error> {
     let mut config = ClientConfig::builder_with_provider(crypto())

@@ -100,7 +100,7 @@ fn detect() -> Level {
         && is_x86_feature_detected!("avx512vl"))
     {
         Level::Avx2
-    } else if is_x86_feature_detected!("avx512vbmi") && crate::matmul::amx_works() {
+    } else if is_x86_feature_detected!("avx512vbmi") && crate::tiles::works() {
         Level::Amx
     } else {
         Level::Avx512

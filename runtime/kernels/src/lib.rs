@@ -13,6 +13,8 @@ pub mod pack;
 pub mod prg;
 pub mod rowfit;
 pub mod threads;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 pub mod trig;
 
 pub use level::Level;

@@ -20,8 +20,6 @@ mod double;
 mod scratch;
 mod share;
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) use amx::unit::works as amx_works;
 pub use double::{matmul_double, matmul_double_bits};
 
 /// C = A·B modulo 2^64 for each of `batch` products: `a` is `[batch][m][k]`, `b` is `[batch][k][n]`, `c` is

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::counter_store::BatchId;
 use crate::error::SessionError;
-use crate::handshake::{random, tables_digest};
+use crate::handshake::random;
+use crate::identity::tables_digest;
 use crate::session::{RoleProgram, check_role};
 
 /// Of a disk that must not be filled to the last byte.

@@ -12,7 +12,7 @@ use mpcc_protocols::SessionSeed;
 
 use super::{HASH, HEAD_BYTES, Head, Layout, MAGIC, MaterialError, PIECE, Section, failed, head_hash};
 use crate::counter_store::BatchId;
-use crate::handshake::{ProgramIdentity, hex, tables_digest};
+use crate::identity::{ProgramIdentity, hex, tables_digest};
 
 /// A party's file, open, with head and index checked.
 pub struct MaterialFile {

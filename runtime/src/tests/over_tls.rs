@@ -131,6 +131,6 @@ fn an_input_that_does_not_fit_is_refused_before_a_session_begins() {
     assert!(none.to_string().contains("give at least one"), "{none}");
     let wrong =
         |inference| if inference < 2 { Ok(inputs(1)[0].clone()) } else { Err("third.png: too large".to_owned()) };
-    let wrong = Inputs::checked(&program, 3, Box::new(wrong)).err().unwrap();
+    let wrong = Inputs::checked(&program.code, 3, Box::new(wrong)).err().unwrap();
     assert_eq!((wrong.exit_code(), wrong.to_string().as_str()), (1, "third.png: too large"));
 }

@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &ParetoArguments, terminal: &Terminal) -> Result<()
     let file = arguments.model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let images = Images::choose(
         &arguments.data,
-        first,
+        (first.graph(), first.outputs()),
         (arguments.images, arguments.float_images),
         &made.path().join("inputs"),
     )?;

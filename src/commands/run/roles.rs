@@ -82,7 +82,7 @@ pub(super) fn prepare(
         RoleName::ModelOwner => Data::Weights(weights),
         RoleName::DataOwner => {
             let encode = encoded::batch(Arc::clone(&artefact), examples.clone(), given);
-            Data::Inputs(Inputs::checked(&program, examples.len() as u64, encode)?)
+            Data::Inputs(Inputs::checked(&program.code, examples.len() as u64, encode)?)
         }
         RoleName::Dealer => Data::Nothing,
     };

@@ -1,9 +1,10 @@
 //! Built-in functions of numbers, evaluated when compiling.
 
 use super::super::Lowerer;
+use super::super::builtin::{Builtin, SERIES_CUT};
 use super::super::report::error;
 use super::super::value::Value;
-use super::{Bound, Builtin, SERIES_CUT, given};
+use super::{Bound, given};
 
 impl<'a> Lowerer<'a> {
     /// A function whose arguments are numbers; `None` if they are not, or if it has no meaning for them.

@@ -3,10 +3,11 @@
 use mpcc_grammar::ast::{BinaryOp, Span};
 
 use super::super::Lowerer;
+use super::super::builtin::Builtin;
 use super::super::report::error;
 use super::super::types::{element_text, shape_text, visibility_text};
 use super::super::value::{Tensor, Value};
-use super::{Bound, Builtin, given};
+use super::{Bound, given};
 use crate::graph::{Element, Op, Shape, Visibility};
 
 impl<'a> Lowerer<'a> {

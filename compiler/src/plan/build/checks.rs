@@ -8,7 +8,7 @@ use mpcc_program::gates::digits;
 use mpcc_program::program::{Gate, Kind, Rounding, Shape, Term, ValueId, View};
 use smallvec::SmallVec;
 
-use super::super::limits::{EntryCheck, Limits};
+use super::super::format::{EntryCheck, Limits};
 use super::{Build, Spec};
 use crate::graph::{Node, NodeId};
 

@@ -4,8 +4,8 @@ use mpcc_program::code::RowTable;
 use mpcc_program::program::{Gate, Kind, Rounding, Shape, Term, ValueId, View};
 use smallvec::SmallVec;
 
-use super::super::formats::Format;
-use super::super::limits::{HEADROOM, Limits};
+use super::super::format::{Format, Limits};
+use super::super::limits::HEADROOM;
 use super::super::rings::argmax_ring;
 use super::super::{Comparison, WORD};
 use super::{Build, Spec};

@@ -3,9 +3,8 @@
 use mpcc_program::program::{Gate, Kind, Rounding, Term, ValueId, View};
 use smallvec::SmallVec;
 
-use super::super::formats::Format;
+use super::super::format::{Curve, Format, Saturation};
 use super::super::series::{Factor, Series};
-use super::super::smooth::{Curve, Saturation};
 use super::{Build, Spec, encode};
 use crate::graph::{Node, NodeId};
 use crate::smooth::{Smooth, Tail};

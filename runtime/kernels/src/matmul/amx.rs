@@ -11,16 +11,11 @@
 use super::{Shape, scratch};
 
 mod pack;
-pub(super) mod unit;
 
-use unit::{Hardware, Tile, Unit};
+use crate::tiles::{self, DEPTH, Hardware, SIDE, Tile, Unit};
 
 /// Bits of a limb.
 const LIMB: u32 = 8;
-/// Rows of a tile, and columns of a tile of sums.
-const SIDE: usize = 16;
-/// Terms that one tile instruction adds to a sum.
-const DEPTH: usize = 64;
 /// Columns of a block of sums: two tiles.
 const COLUMNS: usize = 2 * SIDE;
 
@@ -61,8 +56,8 @@ fn product<U: Unit>(unit: &mut U, bits: u32, shape: Shape, a: &[u64], b: &[u64],
     let tile_words = size_of::<Tile>() / size_of::<u64>();
     let left_words = (left_tiles + 2 * limbs) * tile_words;
     scratch::with(left_words, 2 * most_pairs * left_tiles * tile_words, |left, right| {
-        let (left, sums) = unit::tiles(left).split_at_mut(left_tiles);
-        let right = unit::tiles(right);
+        let (left, sums) = tiles::tiles(left).split_at_mut(left_tiles);
+        let right = tiles::tiles(right);
         for k0 in (0..k).step_by(INNER) {
             let inner = INNER.min(k - k0);
             let steps = inner.div_ceil(DEPTH);

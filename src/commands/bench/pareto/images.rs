@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use mpcc_compiler::graph::Graph;
 use mpcc_import::inputs::{self, Example};
+use mpcc_program::program::Output;
 
-use super::measure::Ready;
 use crate::failure::Usage;
 use crate::outputs::{Revealed, expected_label};
 
@@ -35,14 +36,14 @@ impl Images {
     /// Finds labelled inputs in a directory, and copies those that are run privately to another.
     pub(super) fn choose(
         data: &Path,
-        ready: &Ready,
+        (graph, outputs): (&Graph, &[Output]),
         (private, float): (usize, Option<usize>),
         copies: &Path,
     ) -> Result<Self> {
-        let examples = inputs::examples(&[data.as_os_str().to_owned()], ready.graph())?;
+        let examples = inputs::examples(&[data.as_os_str().to_owned()], graph)?;
         let mut labels: Vec<(String, VecDeque<Example>)> = Vec::new();
         for example in examples {
-            let label = example.path().and_then(|path| expected_label(path, ready.outputs()));
+            let label = example.path().and_then(|path| expected_label(path, outputs));
             let Some(label) = label else { continue };
             match labels.iter_mut().find(|(other, _)| *other == label) {
                 Some((_, examples)) => examples.push_back(example),

@@ -4,8 +4,8 @@
 
 use crate::level::{self, Level};
 
-use super::unit::Tile;
-use super::{COLUMNS, DEPTH, SIDE};
+use super::COLUMNS;
+use crate::tiles::{DEPTH, SIDE, Tile};
 
 mod vbmi;
 

@@ -1,6 +1,6 @@
 use super::super::tests::{plain, words};
-use super::unit::{Emulated, Hardware};
 use super::*;
+use crate::tiles::{Emulated, Hardware};
 
 /// Runs a product on the emulated unit, and on the processor's where it has one.
 fn products(bits: u32, shape: Shape, a: &[u64], b: &[u64]) -> Vec<Vec<u64>> {

@@ -4,9 +4,8 @@
 
 use std::arch::x86_64::*;
 
-use super::super::unit::Tile;
-use super::super::{DEPTH, SIDE};
 use super::Piece;
+use crate::tiles::{DEPTH, SIDE, Tile};
 
 const LANES: usize = 8;
 

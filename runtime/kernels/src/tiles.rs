@@ -10,28 +10,31 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
-use super::{DEPTH, SIDE};
+/// Rows of a tile, and columns of a tile of sums.
+pub(crate) const SIDE: usize = 16;
+/// Terms that one tile instruction adds to a sum.
+pub(crate) const DEPTH: usize = 64;
 
 /// The bytes of a tile, row after row; sums are little-endian words of 32 bits.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Tile(pub(super) [u8; SIDE * DEPTH]);
+pub(crate) struct Tile(pub(crate) [u8; SIDE * DEPTH]);
 
 impl Tile {
     /// All bytes zero.
-    pub(super) const ZERO: Tile = Tile([0; SIDE * DEPTH]);
+    pub(crate) const ZERO: Tile = Tile([0; SIDE * DEPTH]);
 
-    pub(super) fn row(&self, r: usize) -> &[u8; DEPTH] {
+    pub(crate) fn row(&self, r: usize) -> &[u8; DEPTH] {
         &self.0.as_chunks::<DEPTH>().0[r]
     }
 
-    pub(super) fn row_mut(&mut self, r: usize) -> &mut [u8; DEPTH] {
+    pub(crate) fn row_mut(&mut self, r: usize) -> &mut [u8; DEPTH] {
         &mut self.0.as_chunks_mut::<DEPTH>().0[r]
     }
 }
 
 /// The whole tiles in line-aligned scratch memory.
-pub(super) fn tiles(words: &mut [u64]) -> &mut [Tile] {
+pub(crate) fn tiles(words: &mut [u64]) -> &mut [Tile] {
     // SAFETY: any bytes are a tile.
     let (before, tiles, _) = unsafe { words.align_to_mut::<Tile>() };
     assert!(before.is_empty(), "scratch memory starts at a cache line");
@@ -39,7 +42,7 @@ pub(super) fn tiles(words: &mut [u64]) -> &mut [Tile] {
 }
 
 /// Tile registers 0 to 7.
-pub(super) trait Unit {
+pub(crate) trait Unit {
     /// Sets tile T to zero.
     fn zero<const T: usize>(&mut self);
     /// Sets tile T.
@@ -55,7 +58,7 @@ pub(super) trait Unit {
 
 /// The instructions in portable code.
 #[cfg(test)]
-pub(super) struct Emulated(pub(super) [Tile; 8]);
+pub(crate) struct Emulated(pub(crate) [Tile; 8]);
 
 #[cfg(test)]
 impl Unit for Emulated {
@@ -90,7 +93,7 @@ impl Unit for Emulated {
 }
 
 /// The processor's tiles, configured for the thread that made it until it is dropped.
-pub(super) struct Hardware {
+pub(crate) struct Hardware {
     /// The configuration belongs to one thread.
     _thread: PhantomData<*const ()>,
 }
@@ -125,7 +128,7 @@ impl Hardware {
     ///
     /// # Panics
     /// If the thread has another `Hardware`.
-    pub(super) fn new() -> Option<Hardware> {
+    pub(crate) fn new() -> Option<Hardware> {
         static WORKS: OnceLock<bool> = OnceLock::new();
         if !*WORKS.get_or_init(works) {
             return None;

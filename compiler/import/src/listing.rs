@@ -1,0 +1,17 @@
+//! The tensors of a file without their numbers.
+
+use std::collections::BTreeMap;
+
+use safetensors::Dtype;
+
+/// A tensor in a file, without its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Extents.
+    pub shape: Vec<usize>,
+    /// Number format.
+    pub(crate) dtype: Dtype,
+}
+
+/// The tensors of a file by name.
+pub type Listing = BTreeMap<String, Listed>;
