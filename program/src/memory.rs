@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::code::{Buf, Exchange, Instr, Packed, RoleCode};
+use crate::code::{Buf, Exchange, Instr, Packed, RoleCode, Source};
 use crate::schedule::{Moment, Origin, Schedule};
 
 /// Bytes of a word.
@@ -42,7 +42,8 @@ pub struct Footprint {
     pub reserve: Vec<(usize, usize)>,
     /// The most memory that the role's process holds at a time, in bytes, but for what waits in queues of slow links.
     pub peak_bytes: u64,
-    /// What an inference holds between its offline phase and its first step, beside what the setup left, in bytes.
+    /// What an inference holds between its offline phase and its first step, beside what the setup left, in bytes: its
+    /// material and its encoded inputs.
     pub material_bytes: u64,
 }
 
@@ -114,6 +115,8 @@ struct Memory<'a> {
     setup_message: u64,
     /// Bytes of corrections kept in memory so far.
     corrections: u64,
+    /// Bytes of the inference's encoded inputs, which stay until it ends.
+    inputs: u64,
     peak_bytes: u64,
 }
 
@@ -129,13 +132,17 @@ pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
         has_bits: vec![false; count],
         setup_message: 0,
         corrections: 0,
+        inputs: 0,
         peak_bytes: 0,
     };
     let lists = code.lists();
     let mut fresh: Vec<Fresh> = (0..OFFLINE).map(|list| memory.list(list, lists[list])).collect();
     let left = memory.alive_bytes();
     fresh.push(memory.list(OFFLINE, lists[OFFLINE]));
-    let material_bytes = memory.alive_bytes().saturating_sub(left);
+    memory.inputs = input_bytes(code);
+    // Numbers are there before they are encoded, as long as what is made of them.
+    memory.peak(memory.inputs);
+    let material_bytes = memory.alive_bytes().saturating_sub(left) + memory.inputs;
     let before = memory.words.held();
     for (list, contents) in lists.iter().enumerate().skip(OFFLINE + 1) {
         memory.list(list, *contents);
@@ -149,6 +156,16 @@ pub fn footprint(code: &RoleCode, schedule: &Schedule) -> Footprint {
     let instructions: usize = lists.iter().map(|(instrs, _)| instrs.len()).sum();
     let process = PROCESS_BYTES + instructions as u64 * INSTRUCTION_BYTES;
     Footprint { fresh, reserve, peak_bytes: memory.peak_bytes + process, material_bytes }
+}
+
+/// Bytes of an inference's encoded inputs, as the data owner's session hands them in.
+fn input_bytes(code: &RoleCode) -> u64 {
+    let inputs = code.steps.iter().flat_map(|step| &step.local).chain(&code.offline).filter_map(|instr| match instr {
+        Instr::Load { dst, source: Source::Input(index) } => Some((*index, code.lengths[dst.0 as usize] as u64 * WORD)),
+        _ => None,
+    });
+    // One that is loaded twice is handed in once.
+    inputs.collect::<HashMap<u32, u64>>().values().sum()
 }
 
 /// Bytes of entries of a buffer, packed.
@@ -246,7 +263,7 @@ impl Memory<'_> {
 
     /// Takes note of what is held now, with the messages of an exchange.
     fn peak(&mut self, messages: u64) {
-        let held = self.words.held_bytes + self.bits.held_bytes + self.setup_message + messages;
+        let held = self.words.held_bytes + self.bits.held_bytes + self.setup_message + self.inputs + messages;
         self.peak_bytes = self.peak_bytes.max(held);
     }
 }
@@ -282,5 +299,31 @@ mod tests {
         // Buffer 1 ends when buffer 3 is made of it, so that buffer 4 gets its memory.
         assert_eq!(fresh, [vec![4], vec![], vec![4, 4, 4], vec![0, 0, 0, 0]]);
         assert_eq!((footprint.reserve, footprint.fresh[2].exchange), (vec![(7, 1)], 7));
+    }
+    #[test]
+    fn inputs_are_there_as_numbers_and_encoded() {
+        let load = |dst: u32, index: u32| Instr::Load { dst: Buf(dst), source: Source::Input(index) };
+        let draw = Instr::Draw { dst: Buf(0), seed: SeedOwner::DataOwner, stage: Stage::Inference, stream: 0, bits: 8 };
+        let sum = Instr::SumRows { dst: Buf(3), src: Buf(0), cols: 1 };
+        let with = |inputs: Vec<Instr>| {
+            let local = [inputs, vec![sum.clone()]].concat();
+            let code = RoleCode {
+                role: Role::DataOwner,
+                lengths: vec![10, 1000, 500, 10],
+                lanes: vec![Default::default(); 4],
+                setup: Step { local: vec![], exchange: Exchange::default() },
+                setup_after: vec![],
+                offline: vec![draw.clone()],
+                steps: vec![Step { local, exchange: Exchange::default() }],
+                outputs: vec![],
+            };
+            footprint(&code, &Schedule::new(&code))
+        };
+        let (none, both) = (with(vec![]), with(vec![load(1, 0), load(2, 1), load(2, 1)]));
+        assert_eq!(both.material_bytes - none.material_bytes, 1500 * WORD);
+        // Before the first step twice; in it once, beside the words that they are loaded into.
+        let loads = 3 * INSTRUCTION_BYTES;
+        let more = both.peak_bytes - none.peak_bytes - loads;
+        assert!((2 * 1500 * WORD..=2 * 1500 * WORD + 100).contains(&more), "{more}");
     }
 }

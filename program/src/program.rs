@@ -187,7 +187,7 @@ pub enum Gate {
         /// The weight.
         weight: WeightId,
     },
-    /// G4 entry by entry: wire `[.., n]` times weight `[n]`.
+    /// G4 entry by entry: a wire times a weight that has the shape of its last axes, repeated over the others.
     MulServer {
         /// Wire.
         source: ValueId,

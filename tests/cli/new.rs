@@ -53,8 +53,8 @@ fn plan(source: &str, name: &str) -> String {
     after.split_once(';').expect("an end").0.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Checks, which warns of `warned`, calibrates, compiles and runs `net.mpv` on the first of the examples, which must give what the float network
-/// gives.
+/// Checks, which warns of `warned`, calibrates, compiles and runs `net.mpv` on the first of the examples, which must give
+/// what the float network gives.
 fn compiles_and_runs(place: &Place, weights: &str, examples: [&str; 2], warned: &[&str]) {
     place.good(&["fmt", "--check", "net.mpv"]);
     let diagnostics = place.json(&["check", "net.mpv"])["diagnostics"].clone();

@@ -44,9 +44,11 @@ const BUG: u8 = 70;
 /// Panics of any thread, those that only break a link included.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Sessions that cases have made, and those of them in which something was changed before they ended.
+/// Sessions that cases have made, and those in which something was changed before they ended.
 static MADE: AtomicU64 = AtomicU64::new(0);
 static CHANGED: AtomicU64 = AtomicU64::new(0);
+/// Milliseconds that a case took.
+static SLOWEST: AtomicU64 = AtomicU64::new(0);
 
 /// A line of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +171,7 @@ impl Target {
             }
         });
         assert_eq!(PANICS.load(Ordering::Relaxed), before, "a thread panicked");
+        SLOWEST.fetch_max(began.elapsed().as_millis() as u64, Ordering::Relaxed);
         assert!(began.elapsed() < ENDED, "{:?}", began.elapsed());
     }
 
@@ -253,8 +256,8 @@ impl Target {
 
 /// Prints how many sessions the cases had since the last report.
 pub(crate) fn report() {
-    let [made, changed] = [&MADE, &CHANGED].map(|n| n.swap(0, Ordering::Relaxed));
-    println!("{made} sessions, {changed} of them changed");
+    let [made, changed, slowest] = [&MADE, &CHANGED, &SLOWEST].map(|n| n.swap(0, Ordering::Relaxed));
+    println!("{made} sessions, {changed} of them changed; the slowest case ended after {slowest} ms");
 }
 
 fn ended<T>(role: ScopedJoinHandle<'_, T>) -> T {

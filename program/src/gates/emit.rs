@@ -218,6 +218,11 @@ impl<'p> Emit<'p> {
         dst
     }
 
+    /// Entries of a weight.
+    pub(super) fn weight_len(&self, id: WeightId) -> usize {
+        self.program.weights[id.0 as usize].shape.iter().product()
+    }
+
     /// The encoded weight, at the model owner.
     pub(super) fn weight(&self, id: WeightId) -> Option<Buf> {
         self.weights[id.0 as usize]

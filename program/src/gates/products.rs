@@ -68,9 +68,9 @@ pub(super) fn matmul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weig
     Lowered::Share(Some(share))
 }
 
-/// G4 entry by entry, the weight repeated over the rows.
+/// G4 entry by entry, the weight repeated over the axes that it lacks.
 pub(super) fn mul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weight: WeightId) -> Lowered {
-    let (len, ring, cols) = (e.len(id), e.value(id).ring, e.last(id));
+    let (len, ring, cols) = (e.len(id), e.value(id).ring, e.weight_len(weight));
     let lane = Lane::of(ring);
     let rows = len / cols;
     let x = e.wire(source);

@@ -440,9 +440,10 @@ fn server_product(check: &mut Check<'_>, out: &Value, source: &Value, weight: We
     fraction(check, out, i32::from(source.fraction) + i32::from(weight.fraction));
     let want = match weight.shape[..] {
         [k, n] if matrix && source.shape.last() == Some(&k) => with_last(&source.shape, n),
-        // The same factors for every row.
-        [ref ones @ .., n] if !matrix && ones.iter().all(|extent| *extent == 1) && source.shape.last() == Some(&n) => {
-            (ones.len() < source.shape.len()).then(|| source.shape.clone())
+        // Leading axes of extent 1 say nothing.
+        [.., _] if !matrix && weight.shape.len() <= source.shape.len() => {
+            let ones = weight.shape.iter().take_while(|extent| **extent == 1).count().min(weight.shape.len() - 1);
+            source.shape.ends_with(&weight.shape[ones..]).then(|| source.shape.clone())
         }
         _ => None,
     };

@@ -230,10 +230,17 @@ fn a_factor_entry_by_entry_has_the_shape_or_its_end_or_one_entry_a_row() {
 }
 
 #[test]
-fn a_weight_entry_by_entry_is_one_row_with_no_more_axes_than_the_wire() {
-    for (shape, accepted) in
-        [(&[3usize][..], true), (&[1, 3], true), (&[1, 1, 3], false), (&[2, 3], false), (&[1], false), (&[], false)]
-    {
+fn a_weight_entry_by_entry_has_the_last_axes_of_the_wire() {
+    for (shape, accepted) in [
+        (&[3usize][..], true),
+        (&[1, 3], true),
+        (&[2, 3], true),
+        (&[1, 1, 3], false),
+        (&[3, 2], false),
+        (&[2, 1], false),
+        (&[1], false),
+        (&[], false),
+    ] {
         let mut program = Program::default();
         program.inputs.push(Input { node: 0, shape: [2, 3][..].into(), fraction: 0, bound: 5, path: String::new() });
         let source = sample::push(&mut program, "", (Kind::Wire, &[2, 3]), (20, 0, 5), Gate::Input { input: 0 });

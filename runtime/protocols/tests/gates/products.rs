@@ -73,6 +73,25 @@ fn products_with_weights_use_one_static_mask_and_fresh_corrections() {
     assert!(first.dealt.iter().zip(&second.dealt).all(|(a, b)| a != b), "corrections are fresh");
 }
 
+/// A weight of the wire's shape, and weights that lack its first axes, beside one whose leading axes say nothing.
+#[test]
+fn a_weight_entry_by_entry_is_repeated_over_the_axes_that_it_lacks() {
+    let shape = [2, 3, 4];
+    let x: Vec<i64> = (0..24).map(|i| 37 * i % 201 - 100).collect();
+    for of in [&[2usize, 3, 4][..], &[3, 4], &[4], &[1, 4], &[1, 3, 4]] {
+        let entries: usize = of.iter().product();
+        let w: Vec<i64> = (0..entries as i64).map(|i| 53 * i % 119 - 60).collect();
+        let mut b = Builder::new();
+        let wire = b.input(&shape, 30, 8);
+        let weight = b.weight(of, 0, 8);
+        let product = b.push(Gate::MulServer { source: wire, weight }, Kind::Share, &shape, 30, 0, 20);
+        b.reveal(product, 30, 0);
+        let seen = run_seeded(&b.program, std::slice::from_ref(&w), std::slice::from_ref(&x), 3);
+        let want: Vec<i64> = x.iter().zip(w.iter().cycle()).map(|(x, w)| x * w).collect();
+        assert_eq!(seen.outputs[0], want, "{of:?}");
+    }
+}
+
 /// Two-bit rings, one product, all masks: what the data owner sees has the same distribution for every (x, w).
 #[test]
 fn the_view_of_a_weight_product_is_independent_of_weight_and_value() {
