@@ -33,7 +33,8 @@ pub(crate) fn product(graph: &Graph, a: NodeId, b: NodeId) -> Option<Product> {
     };
     let vector = |m: NodeId, v: NodeId| {
         let (m, v) = (&graph.node(m).ty.shape, &graph.node(v).ty.shape);
-        m.last() == v.last() && v.iter().rev().skip(1).all(|d| *d == 1)
+        let ones = v.iter().take_while(|extent| **extent == 1).count().min(v.len().saturating_sub(1));
+        v.len() <= m.len() && m.ends_with(&v[ones..])
     };
     let is_client = |id: NodeId| graph.node(id).ty.visibility == Visibility::SecretClient;
     let repeated = |full: NodeId, part: NodeId| {
