@@ -221,3 +221,35 @@ model Far() {
     }
     assert!(right > 50 && withheld > 50, "{right} right, {withheld} withheld");
 }
+
+/// Calibrated on short texts of different words, a program answers a long one of the same word: its sums of exponentials
+/// are as large as the row is long, which is proved.
+#[test]
+fn a_text_longer_and_flatter_than_any_seen_is_answered() {
+    let source = "mpv 1;
+numeric { frac: 12, weight_frac: 16 }
+model Long() {
+  input x: secret client Tensor<32, 8>;
+  input m: secret client Tensor<bit, 32>;
+  weights secret server { format: safetensors }
+  param q: Tensor<8, 8> = \"q\";
+  param k: Tensor<8, 8> = \"k\";
+  let s = linear(x, q) @ transpose(linear(x, k)) * 400;
+  output y: reveal client Tensor<32, 8> = softmax_masked(s, m) @ x;
+}";
+    fn short(graph: &Graph, seed: u64) -> Vec<Tensor> {
+        let mut inputs = seeded_inputs(graph, seed);
+        (0..32).for_each(|at| inputs[1].data[at] = f64::from(u8::from(at < 8)));
+        inputs
+    }
+    let compiled = compile_on(source, 1, Basis::Guarded, short);
+    let mut inputs = short(&compiled.graph, 77);
+    let word = inputs[0].data[..8].to_vec();
+    inputs[0].data.chunks_mut(8).for_each(|row| row.copy_from_slice(&word));
+    inputs[1].data.fill(1.0);
+    let evaluated = compiled.try_recorded(inputs, 5, 0).expect("it fits");
+    assert!(evaluated.ideal.outputs.get(1).is_none_or(|verdict| *verdict == [0]));
+    let fixed = encode::decode(&compiled.program.outputs[0], &evaluated.ideal.outputs[0]);
+    let error = fixed.iter().zip(&evaluated.float[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(error < 0.005, "{error}");
+}
