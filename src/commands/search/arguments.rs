@@ -43,7 +43,8 @@ pub(crate) struct SearchArguments {
     /// Shares of entries that keep their first candidate, separated by commas; 0.1,0.3,0.5,0.7 if nothing else is asked for.
     #[arg(long, value_name = "MU,…", value_delimiter = ',', value_parser = share)]
     mu: Vec<f64>,
-    /// Seconds that an inference may take, separated by commas: 2.5s, 800ms.
+    /// Seconds that an inference may take by prediction, separated by commas: 2.5s, 800ms. What precedes its input counts
+    /// too, as much as --alpha says: with --alpha 0 only what follows.
     #[arg(long, value_name = "SECONDS,…", value_delimiter = ',', value_parser = seconds)]
     budget: Vec<f64>,
     /// The share of one plan, whatever the others keep. May be repeated.

@@ -40,7 +40,8 @@ pub enum BudgetError<E> {
 /// A budget that even the cheapest plan exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[error(
-    "{seconds:.3} s are not enough: with the last candidate everywhere an inference takes {cheapest:.3} s by prediction"
+    "{seconds:.3} s are not enough: with the last candidate everywhere an inference takes {cheapest:.3} s by prediction, what precedes \
+     its input counted as much as --alpha says"
 )]
 pub struct TooLittle {
     /// The budget.
