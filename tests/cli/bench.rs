@@ -97,7 +97,7 @@ fn growth_is_drawn_beside_its_report() {
 #[test]
 fn a_search_finds_wrong_answers_only_where_nothing_is_checked() {
     let place = Place::new();
-    let search = ["bench", "silence", "--generated", "2", "--seed", "1", "--count", "250"];
+    let search = ["bench", "silence", "--generated", "2", "--seed", "1", "--count", "160", "--threads", "1"];
     let report = place.json(&search);
     let models = report["models"].as_array().expect("models");
     assert_eq!(models.len(), 2);
@@ -106,8 +106,8 @@ fn a_search_finds_wrong_answers_only_where_nothing_is_checked() {
             let kinds = model["kinds"].as_array().expect("kinds");
             kinds.iter().map(|kind| kind[what].as_u64().expect("a number")).sum::<u64>()
         };
-        assert_eq!((sum("tried"), sum("wrong")), (250, 0), "{model}");
-        assert!(sum("answered") > 100 && sum("withheld") > 10, "{model}");
+        assert_eq!((sum("tried"), sum("wrong")), (160, 0), "{model}");
+        assert!(sum("answered") > 60 && sum("withheld") > 5, "{model}");
         let kinds = model["kinds"].as_array().expect("kinds");
         assert!(kinds.iter().any(|kind| kind["kind"] == "climbed"), "{model}");
     }

@@ -130,8 +130,7 @@ impl Domain {
             };
             self.fitted(index, data)
         };
-        let mut one = one;
-        (0..self.inputs.len()).map(|index| one(index)).collect()
+        (0..self.inputs.len()).map(one).collect()
     }
 
     /// Positions of a text, of a model that has a mask; all of one without.

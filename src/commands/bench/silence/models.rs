@@ -206,8 +206,7 @@ pub(super) fn usual(graph: &Graph, seed: u64) -> Vec<Tensor> {
         };
         Tensor::new(shape, data)
     };
-    let mut one = one;
-    graph.inputs.iter().map(|input| one(input)).collect()
+    graph.inputs.iter().map(one).collect()
 }
 
 /// Waves along both axes about a mean, and noise.
@@ -217,11 +216,11 @@ fn picture(draws: &mut Normal, shape: &[usize]) -> Vec<f64> {
     let waves: Vec<f64> = draws.numbers(4, 1.0);
     for _ in 0..channels {
         let (mean, noise) = (128.0 + draws.numbers(1, 30.0)[0], draws.numbers(rows * columns, 12.0));
-        for at in 0..rows * columns {
+        data.extend(noise.iter().enumerate().map(|(at, noise)| {
             let (row, column) = ((at / columns) as f64 / rows as f64, (at % columns) as f64 / columns as f64);
             let wave = (waves[0] + 3.0 * waves[1] * row + 3.0 * waves[2] * column).sin();
-            data.push((mean + 40.0 * wave + noise[at]).round().clamp(0.0, 255.0));
-        }
+            (mean + 40.0 * wave + noise).round().clamp(0.0, 255.0)
+        }));
     }
     data
 }
