@@ -78,7 +78,8 @@ impl Revealed {
     }
 }
 
-fn largest(values: &[f64]) -> Option<usize> {
+/// The position of the largest entry.
+pub(crate) fn largest(values: &[f64]) -> Option<usize> {
     (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best })
 }
 

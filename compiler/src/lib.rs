@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod graph;
 pub mod library;
 pub mod lower;
+mod masks;
 pub mod passes;
 pub mod plan;
 pub mod ranges;

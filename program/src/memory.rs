@@ -300,6 +300,7 @@ mod tests {
         assert_eq!(fresh, [vec![4], vec![], vec![4, 4, 4], vec![0, 0, 0, 0]]);
         assert_eq!((footprint.reserve, footprint.fresh[2].exchange), (vec![(7, 1)], 7));
     }
+
     #[test]
     fn inputs_are_there_as_numbers_and_encoded() {
         let load = |dst: u32, index: u32| Instr::Load { dst: Buf(dst), source: Source::Input(index) };

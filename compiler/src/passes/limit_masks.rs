@@ -5,7 +5,8 @@
 
 use super::Pass;
 use super::rewrite::{Rewriter, rewrite};
-use crate::graph::{Element, NodeId, Op, Visibility};
+use crate::graph::{NodeId, Op, Visibility};
+use crate::masks::ends;
 
 /// The pass.
 pub(super) const PASS: Pass = Pass {
@@ -36,7 +37,8 @@ fn limit(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
         (false, true) => (b, a),
         _ => return Ok(None),
     };
-    if least(rw, mask).is_some_and(|least| least >= -DEPTH) || is_limited(rw, mask) {
+    let fits = ends(mask, &|id| rw.node(id)).is_some_and(|(least, _)| least >= -DEPTH);
+    if fits || is_limited(rw, mask) {
         return Ok(None);
     }
     let lifted = rw.add(Op::Offset(mask, DEPTH), mask)?;
@@ -48,27 +50,4 @@ fn limit(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String> {
 fn is_limited(rw: &Rewriter, mask: NodeId) -> bool {
     let Op::Offset(kept, depth) = *rw.op(mask) else { return false };
     depth == -DEPTH && matches!(rw.op(kept), Op::Relu(_))
-}
-
-/// The least that a value can be which is made of bits or bytes by public numbers.
-fn least(rw: &Rewriter, id: NodeId) -> Option<f64> {
-    ends(rw, id).map(|(low, _)| low)
-}
-
-fn ends(rw: &Rewriter, id: NodeId) -> Option<(f64, f64)> {
-    let node = rw.node(id);
-    match node.op {
-        Op::Input(_) => match node.ty.element {
-            Element::Bit => Some((0.0, 1.0)),
-            Element::U8 => Some((0.0, 255.0)),
-            Element::Real | Element::I32 => None,
-        },
-        Op::Offset(x, term) => ends(rw, x).map(|(low, high)| (low + term, high + term)),
-        Op::Scale(x, factor) => {
-            let (one, other) = ends(rw, x).map(|(low, high)| (low * factor, high * factor))?;
-            Some((one.min(other), one.max(other)))
-        }
-        Op::Reshape(x) | Op::Slice { x, .. } => ends(rw, x),
-        _ => None,
-    }
 }

@@ -4,7 +4,8 @@
 //! What a value feeds says most about it (a query, the argument of a curve), the rest follows from its op.
 //! Nothing is proved or observed here, so a program for real weights needs ranges of its own.
 
-use crate::graph::{Element, Graph, Node, NodeId, Op, Visibility};
+use crate::graph::{Graph, Node, NodeId, Op, Visibility};
+use crate::masks;
 use crate::ranges::{ABOVE, BELOW, Checked, NodeRange, Ranges};
 use crate::smooth::Smooth;
 
@@ -52,7 +53,7 @@ pub fn nominal(graph: &Graph) -> Ranges {
         let range = match (node.assumed, wanted[index]) {
             (Some(assumed), _) => assumed,
             (None, Some(bound)) if !is_view(&node.op) && node.ty.visibility == Visibility::Shared => (-bound, bound),
-            _ => Forward { graph, known: &known }.range(node),
+            _ => Forward { graph, known: &known }.range(id, node),
         };
         known.push(range);
         let divided = feeds_row_function(graph, id);
@@ -207,11 +208,11 @@ impl Forward<'_> {
         &self.graph.node(id).op
     }
 
-    fn range(&self, node: &Node) -> (f64, f64) {
+    fn range(&self, id: NodeId, node: &Node) -> (f64, f64) {
         let within = |bound: f64| (-bound, bound);
         match node.ty.visibility {
             Visibility::Public | Visibility::SecretServer => return within(self.weight(&node.op)),
-            Visibility::SecretClient => return self.mask(node).unwrap_or(within(IMAGE)),
+            Visibility::SecretClient => return masks::ends(id, &|id| self.graph.node(id)).unwrap_or(within(IMAGE)),
             Visibility::Shared => {}
         }
         match &node.op {
@@ -252,20 +253,6 @@ impl Forward<'_> {
             Op::InvStd { .. } => INVERSE_DEVIATION,
             Op::Argmax(x) => (0.0, self.graph.node(*x).ty.shape.last().copied().unwrap_or(1) as f64),
             _ => within(STREAM),
-        }
-    }
-
-    /// What the data owner makes of bits by public numbers.
-    fn mask(&self, node: &Node) -> Option<(f64, f64)> {
-        let of = |x: NodeId| self.mask(self.graph.node(x));
-        match node.op {
-            Op::Input(_) => (node.ty.element == Element::Bit).then_some((0.0, 1.0)),
-            Op::Offset(x, term) => of(x).map(|(low, high)| (low + term, high + term)),
-            Op::Scale(x, factor) => {
-                of(x).map(|(low, high)| ((low * factor).min(high * factor), (low * factor).max(high * factor)))
-            }
-            Op::Relu(x) => of(x).map(|(low, high)| (low.max(0.0), high.max(0.0))),
-            _ => None,
         }
     }
 

@@ -22,8 +22,8 @@ impl Normal {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// In (0, 1).
-    fn unit(&mut self) -> f64 {
+    /// In (0, 1), all equally likely.
+    pub(super) fn unit(&mut self) -> f64 {
         ((self.bits() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
     }
 
@@ -36,11 +36,6 @@ impl Normal {
     /// Whole numbers from 0 to below `limit`, all equally likely.
     pub(super) fn below(&mut self, limit: u32, count: usize) -> Vec<f64> {
         (0..count).map(|_| (self.unit() * f64::from(limit)).floor()).collect()
-    }
-
-    /// A number between 0 and 1, all equally likely.
-    pub(super) fn share(&mut self) -> f64 {
-        self.unit()
     }
 
     /// A whole number from 0 to below `limit`, all equally likely.

@@ -106,7 +106,7 @@ pub(super) fn measure(
     let place = tempfile::Builder::new().prefix("mpcc-bench-").tempdir().context("cannot make a directory")?;
     let at = |name: &str| place.path().join(name);
     let (program, given, bound) = (at("layer.mpca"), at("input.npy"), at("weights.safetensors"));
-    fs::write(&program, artefact.to_bytes()).context("cannot write to the temporary directory")?;
+    fs::write(&program, artefact.to_bytes()).with_context(|| format!("cannot write {}", program.display()))?;
     write_npy(&given, input)?;
     weights::save(&bound, params)?;
     let inputs = [given.into_os_string()];
@@ -135,5 +135,5 @@ pub(super) fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
     bytes.extend(tensor.data.iter().flat_map(|v| v.to_le_bytes()));
-    fs::write(path, bytes).context("cannot write to the temporary directory")
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

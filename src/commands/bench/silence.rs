@@ -299,7 +299,7 @@ impl Search<'_> {
                 Outcome::Answered { .. } => low = share,
                 Outcome::Refused | Outcome::Withheld => high = share,
             }
-            share = if low >= 1.0 { draws.share() } else { 0.5 * (low + high) };
+            share = if low >= 1.0 { draws.unit() } else { 0.5 * (low + high) };
             judged.push((outcome, input));
         }
         Ok(judged)

@@ -202,7 +202,7 @@ impl Domain {
         let (low, high) = self.ends[index];
         let shape = &self.inputs[index].ty.shape;
         let count = usual.data.len();
-        let any = |draws: &mut Normal| low + (high - low) * draws.share();
+        let any = |draws: &mut Normal| low + (high - low) * draws.unit();
         let end = |draws: &mut Normal| if draws.index(2) == 0 { low } else { high };
         match kind {
             Kind::Usual | Kind::Climbed | Kind::Edge => usual.data.clone(),
@@ -238,7 +238,7 @@ impl Domain {
             }
             Kind::Extreme => (0..count).map(|_| end(draws)).collect(),
             Kind::Noise => {
-                let (middle, spread) = (any(draws), draws.share());
+                let (middle, spread) = (any(draws), draws.unit());
                 (0..count).map(|_| middle + spread * (any(draws) - middle)).collect()
             }
             Kind::Stretched => {

@@ -19,7 +19,7 @@ use super::super::super::simulate;
 use super::models;
 use crate::encoded;
 use crate::model::{self, ModelOptions, Source, Target};
-use crate::outputs::{Answer, largest_difference};
+use crate::outputs::{Answer, largest, largest_difference};
 use crate::ranges::{self, RangeOptions};
 
 /// Inputs on which the ranges of a generated model are observed.
@@ -141,12 +141,8 @@ impl Judge<'_> {
         for (given, node) in answer.outputs().iter().zip(&self.outputs) {
             let values = &float[*node].data;
             error = error.max(largest_difference(&given.values, values));
-            other_label |= best(&given.values) != best(values);
+            other_label |= largest(&given.values) != largest(values);
         }
         Ok(Outcome::Answered { error, other_label })
     }
-}
-
-fn best(values: &[f64]) -> Option<usize> {
-    (0..values.len()).reduce(|best, at| if values[at] > values[best] { at } else { best })
 }
