@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 repeat=${1:-5}
 target=${CARGO_TARGET_DIR:-$root/target}
-cargo build --quiet --release --bin mpcc
+cargo build --quiet --release --workspace --bins
 "$target/release/mpcc" calibrate -o "$target/machine.json"
 "$target/release/mpcc" bench models --net loopback,wan --repeat "$repeat" --machine "$target/machine.json" --output benches/reports/models.md
 "$target/release/mpcc" bench scaling --net loopback,wan --repeat "$repeat" --machine "$target/machine.json" --output benches/reports/scaling

@@ -1,27 +1,23 @@
 //! The commands, one file for each.
 
-pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod cost;
 pub(crate) mod deal;
-pub(crate) mod distill;
 pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod new;
 pub(crate) mod run;
-pub(crate) mod search;
 pub(crate) mod simulate;
-pub(crate) mod train;
+pub(crate) mod studies;
 pub(crate) mod weights;
 
 use anyhow::Result;
 use clap::Subcommand;
-
-use crate::terminal::Terminal;
+use mpcc::terminal::Terminal;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -34,15 +30,23 @@ pub(crate) enum Command {
     Simulate(simulate::SimulateArguments),
     Run(Box<run::RunArguments>),
     Deal(Box<deal::DealArguments>),
-    Train(Box<train::TrainArguments>),
-    Search(Box<search::SearchArguments>),
-    Distill(Box<distill::DistillArguments>),
+    /// Train a model in the clear, on the graph that is compiled.
+    #[command(disable_help_flag = true)]
+    Train(studies::StudyArguments),
+    /// Search which attention function each head or token uses.
+    #[command(disable_help_flag = true)]
+    Search(studies::StudyArguments),
+    /// Train a student that follows a teacher.
+    #[command(disable_help_flag = true)]
+    Distill(studies::StudyArguments),
     New(new::NewArguments),
     Weights(weights::WeightsArguments),
     Explain(explain::ExplainArguments),
     Keygen(keygen::KeygenArguments),
     Calibrate(calibrate::CalibrateArguments),
-    Bench(bench::BenchArguments),
+    /// Measure whole networks in local sessions, or make published tables again.
+    #[command(disable_help_flag = true)]
+    Bench(studies::StudyArguments),
     /// A role of a local run, started by `run`.
     #[command(hide = true)]
     RoleProcess {
@@ -54,7 +58,7 @@ pub(crate) enum Command {
 /// Runs a command.
 pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
     match command {
-        Command::Bench(arguments) => bench::run(arguments, terminal),
+        Command::Train(_) | Command::Search(_) | Command::Distill(_) | Command::Bench(_) => studies::run(),
         Command::Calibrate(arguments) => calibrate::run(arguments, terminal),
         Command::Check(arguments) => check::run(arguments, terminal),
         Command::Fmt(arguments) => fmt::run(arguments, terminal),
@@ -64,9 +68,6 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Simulate(arguments) => simulate::run(arguments, terminal),
         Command::Run(arguments) => run::run(arguments, terminal),
         Command::Deal(arguments) => deal::run(arguments, terminal),
-        Command::Train(arguments) => train::run(arguments, terminal),
-        Command::Search(arguments) => search::run(arguments, terminal),
-        Command::Distill(arguments) => distill::run(arguments, terminal),
         Command::RoleProcess { .. } => run::role_process::run(),
         Command::New(arguments) => new::run(arguments, terminal),
         Command::Weights(arguments) => weights::run(arguments, terminal),

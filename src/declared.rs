@@ -9,25 +9,25 @@ use crate::source::Source;
 
 /// A declared range that was left.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Declared {
+pub struct Declared {
     /// The value.
-    pub(crate) path: String,
+    pub path: String,
     /// Line of the source on which the value is made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) line: Option<usize>,
+    pub line: Option<usize>,
     /// What is declared.
-    pub(crate) declared: (f64, f64),
+    pub declared: (f64, f64),
     /// Least and greatest entry of the network as written.
-    pub(crate) found: (f64, f64),
+    pub found: (f64, f64),
     /// Inputs for which it was left.
-    pub(crate) inputs: usize,
+    pub inputs: usize,
     /// Of so many.
-    pub(crate) of: usize,
+    pub of: usize,
 }
 
 impl Declared {
     /// A line for people.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let line = self.line.map_or(String::new(), |line| format!(" (line {line})"));
         let ((low, high), (least, most)) = (self.declared, self.found);
         format!(
@@ -38,14 +38,14 @@ impl Declared {
 }
 
 /// What the network as written gives for every value with a declared range.
-pub(crate) struct DeclaredRanges {
+pub struct DeclaredRanges {
     nodes: Vec<NodeId>,
     seen: Vec<Declared>,
 }
 
 impl DeclaredRanges {
     /// Of a graph, which is that of a source unless it comes from an artefact.
-    pub(crate) fn new(graph: &Graph, source: Option<&Source>) -> Self {
+    pub fn new(graph: &Graph, source: Option<&Source>) -> Self {
         let nodes: Vec<NodeId> =
             (0..).map(NodeId).zip(&graph.nodes).filter(|(_, n)| n.assumed.is_some()).map(|(id, _)| id).collect();
         let line = |id: NodeId| {
@@ -64,12 +64,12 @@ impl DeclaredRanges {
     }
 
     /// Whether nothing is declared.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
     /// One input of the network as written.
-    pub(crate) fn add(&mut self, network: &Evaluator<'_>, input: &[Tensor]) -> Result<()> {
+    pub fn add(&mut self, network: &Evaluator<'_>, input: &[Tensor]) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl DeclaredRanges {
     }
 
     /// The ranges that were left.
-    pub(crate) fn left(self) -> Vec<Declared> {
+    pub fn left(self) -> Vec<Declared> {
         self.seen.into_iter().filter(|declared| declared.inputs > 0).collect()
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// One diagnostic, as JSON has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Record {
+pub struct Record {
     severity: &'static str,
     code: &'static str,
     message: String,
@@ -32,7 +32,7 @@ struct Position {
 
 /// Diagnostics drawn with the lines that they point at. A source may be somebody else's: what a terminal would obey becomes as
 /// many question marks as it has bytes, so that places stay.
-pub(crate) fn drawn(diagnostics: &[Diagnostic], source: &str, file: &str, colour: bool) -> String {
+pub fn drawn(diagnostics: &[Diagnostic], source: &str, file: &str, colour: bool) -> String {
     let mut text = String::with_capacity(source.len());
     for c in source.chars() {
         match c {
@@ -52,7 +52,7 @@ pub(crate) fn drawn(diagnostics: &[Diagnostic], source: &str, file: &str, colour
 }
 
 /// Diagnostics as records, as many as are shown to people.
-pub(crate) fn records(diagnostics: &[Diagnostic], source: &str) -> Vec<Record> {
+pub fn records(diagnostics: &[Diagnostic], source: &str) -> Vec<Record> {
     let lines = Lines::of(source);
     diagnostics.iter().take(MOST_SHOWN).map(|d| record(d, source, &lines)).collect()
 }
@@ -77,13 +77,13 @@ fn record(diagnostic: &Diagnostic, source: &str, lines: &Lines) -> Record {
 }
 
 /// How many errors and warnings.
-pub(crate) fn counts(diagnostics: &[Diagnostic]) -> (usize, usize) {
+pub fn counts(diagnostics: &[Diagnostic]) -> (usize, usize) {
     let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     (errors, diagnostics.len() - errors)
 }
 
 /// `2 errors and 1 warning in model.mpv`
-pub(crate) fn summary(diagnostics: &[Diagnostic], file: &str) -> String {
+pub fn summary(diagnostics: &[Diagnostic], file: &str) -> String {
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     match counts(diagnostics) {
         (errors, 0) => format!("{} in {file}", plural(errors, "error")),

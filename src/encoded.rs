@@ -9,6 +9,8 @@ use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::NodeId;
 use mpcc_compiler::ranges::{Basis, weights_digest};
 use mpcc_import::inputs::Example;
+use mpcc_protocols::SessionSeed;
+use mpcc_protocols::ideal::Coins;
 use mpcc_runtime::data_owner::Encode;
 
 use crate::failure;
@@ -16,7 +18,7 @@ use crate::model::Model;
 use crate::outputs::Revealed;
 
 /// The model owner's encoded weights, in the program's order.
-pub(crate) fn weights(artefact: &Artefact, params: Vec<Tensor>) -> Result<Vec<Vec<i64>>> {
+pub fn weights(artefact: &Artefact, params: Vec<Tensor>) -> Result<Vec<Vec<i64>>> {
     let checked = check_weights(artefact, &params);
     let weights = &artefact.program.weights;
     let wanted: Vec<NodeId> = weights.iter().map(|w| NodeId(w.node)).collect();
@@ -34,7 +36,7 @@ pub(crate) fn weights(artefact: &Artefact, params: Vec<Tensor>) -> Result<Vec<Ve
 }
 
 /// Whether weights are those for which the program's ranges hold, if it relies on more than what was seen.
-pub(crate) fn check_weights(artefact: &Artefact, params: &[Tensor]) -> Result<()> {
+pub fn check_weights(artefact: &Artefact, params: &[Tensor]) -> Result<()> {
     if artefact.facts.basis == Basis::Observed {
         return Ok(());
     }
@@ -51,14 +53,14 @@ pub(crate) fn check_weights(artefact: &Artefact, params: &[Tensor]) -> Result<()
 
 /// The data owner's encoded inputs, in the program's order: it evaluates its part of the graph in the clear, without
 /// weights.
-pub(crate) fn inputs(artefact: &Artefact, given: &[Tensor]) -> Result<Vec<Vec<i64>>> {
+pub fn inputs(artefact: &Artefact, given: &[Tensor]) -> Result<Vec<Vec<i64>>> {
     let wanted: Vec<NodeId> = artefact.program.inputs.iter().map(|i| NodeId(i.node)).collect();
     let values = Evaluator::without_params(&artefact.graph).run(given, Wanted::Only(&wanted))?;
     Ok(encode::inputs(&artefact.program, &values)?)
 }
 
 /// What the float network gives for one input, as the outputs of the share program.
-pub(crate) fn float_outputs(model: &Model, float: &Evaluator<'_>, input: &[Tensor]) -> Result<Vec<Revealed>> {
+pub fn float_outputs(model: &Model, float: &Evaluator<'_>, input: &[Tensor]) -> Result<Vec<Revealed>> {
     let nodes: Vec<NodeId> = model.float_graph().outputs.iter().map(|o| o.node).collect();
     let values = float.run(input, Wanted::Only(&nodes))?;
     let outputs = model.artefact.program.outputs.iter().zip(&nodes);
@@ -66,12 +68,12 @@ pub(crate) fn float_outputs(model: &Model, float: &Evaluator<'_>, input: &[Tenso
 }
 
 /// Integers as ring words.
-pub(crate) fn words(lists: Vec<Vec<i64>>) -> Vec<Vec<u64>> {
+pub fn words(lists: Vec<Vec<i64>>) -> Vec<Vec<u64>> {
     lists.into_iter().map(|list| list.into_iter().map(|v| v as u64).collect()).collect()
 }
 
 /// Encodes the data owner's inputs one at a time, as ring words; an error names the example.
-pub(crate) fn batch(artefact: Arc<Artefact>, examples: Vec<Example>, given: Vec<Vec<Tensor>>) -> Encode<'static> {
+pub fn batch(artefact: Arc<Artefact>, examples: Vec<Example>, given: Vec<Vec<Tensor>>) -> Encode<'static> {
     Box::new(move |inference| {
         let index = inference as usize;
         let (Some(example), Some(given)) = (examples.get(index), given.get(index)) else {
@@ -80,4 +82,14 @@ pub(crate) fn batch(artefact: Arc<Artefact>, examples: Vec<Example>, given: Vec<
         let encoded = inputs(&artefact, given).with_context(|| example.to_string());
         encoded.map(words).map_err(|error| failure::chain(&error))
     })
+}
+
+/// The coins that two parties with these seeds would have.
+pub fn coins(seed: u64, index: u64) -> Coins {
+    let stage = |party: u8| {
+        let mut bytes = [party; 16];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        SessionSeed::take(&mut bytes).inference(index)
+    };
+    Coins::new(stage(0), stage(1))
 }

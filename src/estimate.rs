@@ -18,7 +18,7 @@ use crate::report::Predicted;
 
 /// What rows of a cost table stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum By {
+pub enum By {
     /// Parts of the model, by path.
     Layer,
     /// Gates of the share program.
@@ -29,24 +29,24 @@ pub(crate) enum By {
 
 /// A row of a cost table.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Row {
+pub struct Row {
     /// Path of the layer, name of the gate, or number of the hop with what is opened in it.
-    pub(crate) path: String,
+    pub path: String,
     /// Hops; one that several rows share is counted where most bytes travel.
-    pub(crate) hops: u32,
+    pub hops: u32,
     /// Payload sent, by party.
-    pub(crate) online_bytes: PartyBytes,
+    pub online_bytes: PartyBytes,
     /// Received from the dealer, by party.
-    pub(crate) offline_bytes: PartyBytes,
+    pub offline_bytes: PartyBytes,
     /// Online.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// Of a hop, what elementwise work loads and stores before it, by party; after the last hop too for the last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) map_bytes: Option<PartyBytes>,
+    pub map_bytes: Option<PartyBytes>,
 }
 
 /// A program with what its estimates need, counted once.
-pub(crate) struct Priced<'a> {
+pub struct Priced<'a> {
     program: &'a Program,
     workload: Workload,
     machine: &'a Machine,
@@ -54,12 +54,12 @@ pub(crate) struct Priced<'a> {
 
 impl<'a> Priced<'a> {
     /// Counts the work of a program's roles.
-    pub(crate) fn new(program: &'a Program, machine: &'a Machine) -> Self {
+    pub fn new(program: &'a Program, machine: &'a Machine) -> Self {
         Self { program, workload: Workload::new(program), machine }
     }
 
     /// Predicted cost on a network of one of `inferences` in a session, of which `batch` share hops.
-    pub(crate) fn predict(&self, network: &NetworkProfile, inferences: usize, batch: u64) -> Predicted {
+    pub fn predict(&self, network: &NetworkProfile, inferences: usize, batch: u64) -> Predicted {
         let batch = u32::try_from(batch.clamp(1, inferences.max(1) as u64)).unwrap_or(u32::MAX);
         let estimate = self.workload.estimate_batch(self.machine, link(network), batch);
         let mean = estimate.mean(inferences);
@@ -79,7 +79,7 @@ impl<'a> Priced<'a> {
     }
 
     /// The cost of one inference on a network, divided.
-    pub(crate) fn rows(&self, network: &NetworkProfile, by: By) -> Vec<Row> {
+    pub fn rows(&self, network: &NetworkProfile, by: By) -> Vec<Row> {
         let hops = self.estimate(network).first.hops;
         let mut rows = rows(self.program, self.machine, link(network), &hops, by);
         if by == By::Hop {
@@ -100,7 +100,7 @@ impl<'a> Priced<'a> {
 }
 
 /// A network as the estimate takes it. One that is not imitated adds nothing to what the machine takes.
-pub(crate) fn link(network: &NetworkProfile) -> Link {
+pub fn link(network: &NetworkProfile) -> Link {
     match network.shape() {
         None => Link::LOOPBACK,
         Some(_) => Link { round_trip_seconds: network.round_trip_seconds, bytes_per_second: network.bytes_per_second },
@@ -184,7 +184,7 @@ fn key(value: &Value, by: By) -> String {
 }
 
 /// `blocks.3` of `blocks.3/s`; other paths are layers of their own.
-pub(crate) fn layer(path: &str) -> &str {
+pub fn layer(path: &str) -> &str {
     match path.split_once('/') {
         Some((layer, _)) => layer,
         None if path.is_empty() => "(other)",

@@ -17,7 +17,7 @@ use crate::terminal::Terminal;
 
 /// Values for all inputs of each example. `tokenizer` holds the bytes of the one that the graph declares; text that it
 /// has to cut is remarked on.
-pub(crate) fn load(
+pub fn load(
     examples: &[Example],
     graph: &Graph,
     tokenizer: Option<&[u8]>,
@@ -44,7 +44,7 @@ pub(crate) fn load(
 }
 
 /// The tokenizer that a source declares, from the file that it names, if it suits the model.
-pub(crate) fn tokenizer(source: &Source) -> Result<Option<Vec<u8>>> {
+pub fn tokenizer(source: &Source) -> Result<Option<Vec<u8>>> {
     let graph = &source.rewritten.lowered;
     let Some(declared) = &graph.tokenizer else { return Ok(None) };
     let directory = source.path.parent().filter(|_| !files::is_standard(&source.path)).unwrap_or(Path::new(""));

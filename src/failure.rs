@@ -19,62 +19,64 @@ use crate::diagnostics;
 use crate::terminal::Terminal;
 
 /// Done.
-pub(crate) const DONE: u8 = 0;
+pub const DONE: u8 = 0;
 /// The source, the weights or an input are wrong.
-pub(crate) const WRONG_INPUT: u8 = 1;
+pub const WRONG_INPUT: u8 = 1;
 /// Wrong usage.
-pub(crate) const USAGE: u8 = 2;
+pub const USAGE: u8 = 2;
 /// A link was lost, timed out or could not be made.
-pub(crate) const LINK_LOST: u8 = 4;
+pub const LINK_LOST: u8 = 4;
 /// An answer is withheld: a value was outside the range that the program checks.
-pub(crate) const WITHHELD: u8 = 6;
+pub const WITHHELD: u8 = 6;
 /// A bug in mpcc.
-pub(crate) const BUG: u8 = 70;
+pub const BUG: u8 = 70;
 /// Ctrl-C, or a request to terminate.
-pub(crate) const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Arguments that clap cannot refuse by itself.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
+pub struct Usage(pub String);
 
 /// A mistake of this program that was noticed.
 #[derive(Debug, Error)]
 #[error("{0}; this is a bug in mpcc, please report it")]
-pub(crate) struct Bug(pub(crate) String);
+pub struct Bug(pub String);
 
 /// An error of another process, with its status.
 #[derive(Debug, Error)]
 #[error("{message}")]
-pub(crate) struct Relayed {
-    pub(crate) status: u8,
-    pub(crate) message: String,
+pub struct Relayed {
+    /// How that process ended.
+    pub status: u8,
+    /// What it said.
+    pub message: String,
 }
 
 /// Ctrl-C, or a request to terminate.
 #[derive(Debug, Error)]
 #[error("interrupted")]
-pub(crate) struct Interrupted;
+pub struct Interrupted;
 
 /// Everything was said already; only the status is left.
 #[derive(Debug, Error)]
 #[error("exit status {0}")]
-pub(crate) struct Said(pub(crate) u8);
+pub struct Said(pub u8);
 
 /// A source file with errors.
 #[derive(Debug, Error)]
 #[error("{}", diagnostics::summary(.diagnostics, .file))]
-pub(crate) struct SourceErrors {
+pub struct SourceErrors {
     /// As named on the command line.
-    pub(crate) file: String,
+    pub file: String,
     /// Its text.
-    pub(crate) source_text: String,
+    pub source_text: String,
     /// What is wrong, and warnings.
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// The exit status of an error.
-pub(crate) fn status(error: &anyhow::Error) -> u8 {
+pub fn status(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<Usage>()
             || cause.is::<ProfileError>()
@@ -107,7 +109,7 @@ pub(crate) fn status(error: &anyhow::Error) -> u8 {
 }
 
 /// The causes from the outermost in, each said once: many errors already name what caused them.
-pub(crate) fn chain(error: &anyhow::Error) -> String {
+pub fn chain(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |said, cause| {
         let cause = cause.to_string();
         match said.is_empty() {
@@ -128,7 +130,7 @@ struct ErrorReport<'a> {
 }
 
 /// Says what is wrong, once, and returns the exit status.
-pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> u8 {
+pub fn report(error: &anyhow::Error, terminal: &Terminal) -> u8 {
     let status = status(error);
     if error.is::<Said>() {
         return status;
@@ -145,7 +147,7 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> u8 {
 }
 
 /// After a panic, whose message the hook has shown.
-pub(crate) fn report_bug(terminal: &Terminal) -> u8 {
+pub fn report_bug(terminal: &Terminal) -> u8 {
     json(terminal, BUG, "mpcc has a bug; standard error has the details", Vec::new());
     BUG
 }
@@ -167,12 +169,12 @@ impl SourceErrors {
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// Whether any thread has panicked.
-pub(crate) fn panicked() -> bool {
+pub fn panicked() -> bool {
     PANICKED.load(Ordering::SeqCst)
 }
 
 /// Makes panics ask for a report, once, without a backtrace.
-pub(crate) fn report_panics() {
+pub fn report_panics() {
     panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         if PANICKED.swap(true, Ordering::SeqCst) {
             return;

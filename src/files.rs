@@ -13,12 +13,12 @@ use crate::terminal::write_out;
 const SOURCE_LIMIT: u64 = 2 << 20;
 
 /// A path that stands for standard input or output.
-pub(crate) fn is_standard(path: &Path) -> bool {
+pub fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
 /// The text of a source file, or of standard input for `-`.
-pub(crate) fn read_source(path: &Path) -> Result<String> {
+pub fn read_source(path: &Path) -> Result<String> {
     let name = shown(path);
     let mut bytes = Vec::new();
     let read = if is_standard(path) {
@@ -34,13 +34,13 @@ pub(crate) fn read_source(path: &Path) -> Result<String> {
 }
 
 /// The name of a source as messages show it.
-pub(crate) fn source_name(path: &Path) -> String {
+pub fn source_name(path: &Path) -> String {
     if is_standard(path) { "<stdin>".to_owned() } else { path.display().to_string() }
 }
 
 /// Writes a file whole or not at all, or to standard output for `-`. A link is followed, and a file that is there
 /// keeps its permissions.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if is_standard(path) {
         let text = String::from_utf8_lossy(bytes);
         return Ok(write_out(&text)?);

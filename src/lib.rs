@@ -1,10 +1,29 @@
 //! Private transformer inference between a model owner and a data owner, helped by a dealer.
 //!
-//! This crate only names the parts: [`grammar`] and [`compiler`] turn a model file into a share program ([`program`]),
-//! [`import`] reads trained weights and inputs, [`codegen`] makes machine code, and [`runtime`] runs the parties over
-//! [`channel`]. The command line `mpcc` is built from nothing else.
+//! [`grammar`] and [`compiler`] turn a model file into a share program ([`program`]), [`import`] reads trained weights and
+//! inputs, [`codegen`] makes machine code, and [`runtime`] runs the parties over [`channel`]. The other modules are what
+//! the command lines `mpcc` and `mpcc-studies` are both made of: from what is typed to a model, its ranges and its price,
+//! and from a result to what a terminal shows.
 
 #![forbid(unsafe_code)]
+
+pub mod declared;
+pub mod diagnostics;
+pub mod encoded;
+pub mod estimate;
+pub mod examples;
+pub mod failure;
+pub mod files;
+pub mod machine;
+pub mod model;
+pub mod outputs;
+pub mod planning;
+pub mod progress;
+pub mod ranges;
+pub mod report;
+pub mod source;
+pub mod started;
+pub mod terminal;
 
 pub use mpcc_channel as channel;
 pub use mpcc_codegen as codegen;

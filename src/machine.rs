@@ -11,13 +11,13 @@ use mpcc_program::machine::Machine;
 use mpcc_program::shown::shown;
 
 /// Processor cores that this process may use.
-pub(crate) fn cores() -> usize {
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Which rates to predict seconds with.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct MachineOptions {
+pub struct MachineOptions {
     /// Predict seconds with the rates in this file, which `mpcc calibrate` writes; without it, with built-in ones.
     #[arg(long, value_name = "FILE.json")]
     machine: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub(crate) struct MachineOptions {
 
 impl MachineOptions {
     /// The rates.
-    pub(crate) fn read(&self) -> Result<Machine> {
+    pub fn read(&self) -> Result<Machine> {
         let Some(path) = &self.machine else { return Ok(Machine::built_in()) };
         let name = shown(path);
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;

@@ -23,7 +23,7 @@ use crate::failure::{SourceErrors, Usage};
 use crate::files;
 use crate::planning;
 use crate::ranges::{self, RangeOptions};
-pub(crate) use crate::source::Source;
+pub use crate::source::Source;
 use crate::terminal::Terminal;
 
 /// The largest artefact that is read.
@@ -31,7 +31,7 @@ const ARTEFACT_LIMIT: u64 = 1 << 27;
 
 /// What may be replaced in a model without editing it.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct ModelOptions {
+pub struct ModelOptions {
     /// Use another plan: one of the file by name, or a JSON file with lists of function names. May be repeated.
     #[arg(long = "plan", value_name = "NAME=PLAN|FILE.json")]
     plans: Vec<String>,
@@ -55,7 +55,7 @@ pub(crate) struct ModelOptions {
 }
 
 /// What a second before the input is known counts.
-pub(crate) fn alpha(text: &str) -> Result<f64, String> {
+pub fn alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(alpha) if alpha.is_finite() && alpha >= 0.0 => Ok(alpha),
         _ => Err("it is a number from 0 on".to_owned()),
@@ -64,11 +64,11 @@ pub(crate) fn alpha(text: &str) -> Result<f64, String> {
 
 /// What protocols are chosen for, besides the options that belong to the model.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub struct Target {
     /// The network between the roles.
-    pub(crate) network: NetworkProfile,
+    pub network: NetworkProfile,
     /// The machine of each.
-    pub(crate) machine: Machine,
+    pub machine: Machine,
 }
 
 /// Protocols for ReLU by name.
@@ -83,7 +83,7 @@ enum ReluProtocol {
 
 /// What softmax subtracts from a row, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SoftmaxShift {
+pub enum SoftmaxShift {
     /// A public number where the row maxima are declared to allow it, else the maximum.
     #[default]
     Auto,
@@ -95,7 +95,7 @@ pub(crate) enum SoftmaxShift {
 
 impl SoftmaxShift {
     /// As planning takes it.
-    pub(crate) fn decided(self) -> Option<Softmax> {
+    pub fn decided(self) -> Option<Softmax> {
         match self {
             SoftmaxShift::Auto => None,
             SoftmaxShift::Static => Some(Softmax::Static),
@@ -106,7 +106,7 @@ impl SoftmaxShift {
 
 impl ModelOptions {
     /// Whether nothing is replaced.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.plans.is_empty()
             && self.sets.is_empty()
             && self.relu == ReluProtocol::Auto
@@ -115,7 +115,7 @@ impl ModelOptions {
     }
 
     /// What a second before the input is known counts.
-    pub(crate) fn counted_offline(&self) -> f64 {
+    pub fn counted_offline(&self) -> f64 {
         self.alpha.unwrap_or(1.0)
     }
 
@@ -129,12 +129,12 @@ impl ModelOptions {
     }
 
     /// Nothing but plans, as `--plan` takes them.
-    pub(crate) fn of_plans(plans: Vec<String>) -> Self {
+    pub fn of_plans(plans: Vec<String>) -> Self {
         Self { plans, ..Self::default() }
     }
 
     /// The plans that are given, as one JSON object that `--plan` takes; `None` if there are none.
-    pub(crate) fn plans_as_json(&self) -> Result<Option<serde_json::Value>> {
+    pub fn plans_as_json(&self) -> Result<Option<serde_json::Value>> {
         fn json(value: &PlanValue) -> serde_json::Value {
             match value {
                 PlanValue::Name(name) => name.as_str().into(),
@@ -147,7 +147,7 @@ impl ModelOptions {
     }
 
     /// The same with every plan of a file, which names the plans that it replaces.
-    pub(crate) fn with_plans_of(&self, path: &Path) -> Result<Self> {
+    pub fn with_plans_of(&self, path: &Path) -> Result<Self> {
         let name = shown(path);
         let text = fs::read_to_string(path).with_context(|| format!("cannot read the plan {name}"))?;
         let plans: BTreeMap<String, PlanValue> = serde_json::from_str(&text)
@@ -159,7 +159,7 @@ impl ModelOptions {
     }
 
     /// As lowering takes them.
-    pub(crate) fn lower_options(&self) -> Result<LowerOptions> {
+    pub fn lower_options(&self) -> Result<LowerOptions> {
         let mut options = LowerOptions::default();
         for text in &self.plans {
             let (name, value) = assignment("--plan", text)?;
@@ -219,12 +219,12 @@ fn set_value(text: &str) -> SetValue {
 }
 
 /// Reads, checks and rewrites a model file; warnings are shown.
-pub(crate) fn read_source(path: &Path, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
+pub fn read_source(path: &Path, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
     read_as(path, &options.lower_options()?, options, terminal)
 }
 
 /// The same of a model whose plans are to be searched: its graphs mix the candidates of open entries, and cannot be planned.
-pub(crate) fn read_supernet(path: &Path, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
+pub fn read_supernet(path: &Path, options: &ModelOptions, terminal: &Terminal) -> Result<Source> {
     let lower = LowerOptions { supernet: true, ..options.lower_options()? };
     read_as(path, &lower, options, terminal)
 }
@@ -240,7 +240,7 @@ fn read_as(path: &Path, lower: &LowerOptions, options: &ModelOptions, terminal: 
 }
 
 /// Checks and rewrites the text of a model file; `lower` stands for the plans and values of `options`.
-pub(crate) fn from_text(path: &Path, text: String, lower: &LowerOptions, options: &ModelOptions) -> Result<Source> {
+pub fn from_text(path: &Path, text: String, lower: &LowerOptions, options: &ModelOptions) -> Result<Source> {
     let name = files::source_name(path);
     let rewritten = match compile::rewrite(&text, lower) {
         Ok(rewritten) => rewritten,
@@ -252,19 +252,19 @@ pub(crate) fn from_text(path: &Path, text: String, lower: &LowerOptions, options
 
 impl Source {
     /// The same, to be planned on what the options say may be relied on.
-    pub(crate) fn relying_on(mut self, options: &RangeOptions) -> Result<Self> {
+    pub fn relying_on(mut self, options: &RangeOptions) -> Result<Self> {
         self.decided.basis = options.basis()?;
         Ok(self)
     }
 
     /// The decided protocols, and the usual ones for the rest: what programs of one model are compared by.
-    pub(crate) fn plain_options(&self) -> PlanOptions {
+    pub fn plain_options(&self) -> PlanOptions {
         let plain = PlanOptions::default();
         PlanOptions { comparison: self.decided.comparison.unwrap_or(plain.comparison), ..plain }
     }
 
     /// Plans the model on these ranges, with the protocols that are best for the target, and adds its tokenizer.
-    pub(crate) fn assemble(&self, ranges: &Ranges, target: &Target) -> Result<Artefact> {
+    pub fn assemble(&self, ranges: &Ranges, target: &Target) -> Result<Artefact> {
         let link = estimate::link(&target.network);
         let objective = Objective { machine: &target.machine, link, alpha: self.alpha };
         let purpose = (target.network.name.as_str(), &objective);
@@ -279,22 +279,22 @@ impl Source {
 
 /// A model ready to run: from an artefact, or compiled from source.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub struct Model {
     /// What runs.
-    pub(crate) artefact: Artefact,
+    pub artefact: Artefact,
     /// Where it came from, if it was compiled just now.
-    pub(crate) source: Option<Source>,
+    pub source: Option<Source>,
 }
 
 impl Model {
     /// The graph that weights are bound to and that the float network is evaluated on: as written where known.
-    pub(crate) fn float_graph(&self) -> &Graph {
+    pub fn float_graph(&self) -> &Graph {
         self.source.as_ref().map_or(&self.artefact.graph, |source| &source.rewritten.lowered)
     }
 }
 
 /// Whether a path names an artefact rather than a source, by its name or its first bytes.
-pub(crate) fn is_artefact(path: &Path) -> bool {
+pub fn is_artefact(path: &Path) -> bool {
     if path.extension().is_some_and(|e| e == "mpca") {
         return true;
     }
@@ -306,7 +306,7 @@ pub(crate) fn is_artefact(path: &Path) -> bool {
 }
 
 /// Reads an artefact.
-pub(crate) fn read_artefact(path: &Path) -> Result<Artefact> {
+pub fn read_artefact(path: &Path) -> Result<Artefact> {
     let name = shown(path);
     let reading = || format!("cannot read {name}");
     let size = fs::metadata(path).with_context(reading)?.len();
@@ -319,7 +319,7 @@ pub(crate) fn read_artefact(path: &Path) -> Result<Artefact> {
 
 /// An artefact, or a source with the ranges found for it, still to be planned.
 #[derive(Debug)]
-pub(crate) enum Opened {
+pub enum Opened {
     /// Planned already.
     Artefact(Box<Artefact>),
     /// To be planned for a target.
@@ -327,7 +327,7 @@ pub(crate) enum Opened {
 }
 
 /// Reads an artefact, or a source and the ranges found for it.
-pub(crate) fn open(
+pub fn open(
     path: &Path,
     options: &ModelOptions,
     range_options: &RangeOptions,
@@ -347,7 +347,7 @@ pub(crate) fn open(
 }
 
 /// Reads an artefact, or compiles a source for a target with the ranges found for it.
-pub(crate) fn read(
+pub fn read(
     path: &Path,
     options: &ModelOptions,
     range_options: &RangeOptions,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What an inference gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "answer", content = "outputs")]
-pub(crate) enum Answer {
+pub enum Answer {
     /// Every value that the run checked was in its range, or nothing is checked.
     Given(Vec<Revealed>),
     /// One was not: what the shares add up to means nothing, and nobody is shown it.
@@ -18,7 +18,7 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// The integers of all outputs, and of the verdict behind them if there is one.
-    pub(crate) fn decode(program: &Program, integers: &[Vec<i64>]) -> Self {
+    pub fn decode(program: &Program, integers: &[Vec<i64>]) -> Self {
         let violated = |verdict: &Vec<i64>| verdict.iter().any(|bit| *bit != 0);
         if program.verdict && integers.get(program.outputs.len()).is_none_or(violated) {
             return Answer::Withheld;
@@ -30,7 +30,7 @@ impl Answer {
     }
 
     /// The outputs; none if they are withheld.
-    pub(crate) fn outputs(&self) -> &[Revealed] {
+    pub fn outputs(&self) -> &[Revealed] {
         match self {
             Answer::Given(outputs) => outputs,
             Answer::Withheld => &[],
@@ -38,28 +38,28 @@ impl Answer {
     }
 
     /// Whether nothing is shown.
-    pub(crate) fn is_withheld(&self) -> bool {
+    pub fn is_withheld(&self) -> bool {
         matches!(self, Answer::Withheld)
     }
 }
 
 /// A revealed value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Revealed {
+pub struct Revealed {
     /// Name of the output.
-    pub(crate) name: String,
+    pub name: String,
     /// Shape.
-    pub(crate) shape: Vec<usize>,
+    pub shape: Vec<usize>,
     /// Entries, row-major.
-    pub(crate) values: Vec<f64>,
+    pub values: Vec<f64>,
     /// Name of the largest entry, or of the revealed position, where the model names them and there is one row.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) label: Option<String>,
+    pub label: Option<String>,
 }
 
 impl Revealed {
     /// An output with its values.
-    pub(crate) fn new(output: &Output, values: Vec<f64>) -> Self {
+    pub fn new(output: &Output, values: Vec<f64>) -> Self {
         let index = match values.as_slice() {
             // The position of the largest entry, in place of the entries.
             [position] if output.labels.len() > 1 => Some(*position as usize),
@@ -71,7 +71,7 @@ impl Revealed {
     }
 
     /// How far the largest entry is above the second.
-    pub(crate) fn margin(&self) -> f64 {
+    pub fn margin(&self) -> f64 {
         let Some(best) = largest(&self.values) else { return f64::INFINITY };
         let others = self.values.iter().enumerate().filter(|(i, _)| *i != best).map(|(_, v)| *v);
         self.values[best] - others.fold(f64::NEG_INFINITY, f64::max)
@@ -79,17 +79,17 @@ impl Revealed {
 }
 
 /// The position of the largest entry.
-pub(crate) fn largest(values: &[f64]) -> Option<usize> {
+pub fn largest(values: &[f64]) -> Option<usize> {
     (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best })
 }
 
 /// The largest difference of two equally long lists.
-pub(crate) fn largest_difference(one: &[f64], other: &[f64]) -> f64 {
+pub fn largest_difference(one: &[f64], other: &[f64]) -> f64 {
     one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
 
 /// The label that a file should get: the directory it lies in, or its own name, if that is a label.
-pub(crate) fn expected_label(path: &Path, outputs: &[Output]) -> Option<String> {
+pub fn expected_label(path: &Path, outputs: &[Output]) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     let names = [mpcc_import::labels::class_of(path), Some(stem)];
     let labels = outputs.iter().flat_map(|o| &o.labels);
@@ -98,14 +98,14 @@ pub(crate) fn expected_label(path: &Path, outputs: &[Output]) -> Option<String> 
 
 /// Labels counted over a batch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Accuracy {
+pub struct Accuracy {
     /// Inferences whose right label is known.
-    pub(crate) labelled: usize,
+    pub labelled: usize,
     /// Of these, how many the secure or fixed-point computation got right.
-    pub(crate) correct: usize,
+    pub correct: usize,
     /// Of these, how many the float network got right, where it was evaluated.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) float_correct: Option<usize>,
+    pub float_correct: Option<usize>,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::failure::SourceErrors;
 use crate::source::Source;
 
 /// All planning errors as one error.
-pub(crate) fn diagnose(source: &Source, errors: &[PlanError]) -> anyhow::Error {
+pub fn diagnose(source: &Source, errors: &[PlanError]) -> anyhow::Error {
     let diagnostics = errors.iter().map(|error| diagnostic(source, error)).collect();
     SourceErrors { file: source.name.clone(), source_text: source.text.clone(), diagnostics }.into()
 }

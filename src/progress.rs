@@ -10,11 +10,11 @@ use crate::terminal::Terminal;
 
 /// A progress bar on standard error, or nothing.
 #[derive(Clone, Debug)]
-pub(crate) struct Bar(ProgressBar);
+pub struct Bar(ProgressBar);
 
 impl Bar {
     /// A bar of `length` steps.
-    pub(crate) fn new(terminal: &Terminal, length: u64, what: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(terminal: &Terminal, length: u64, what: impl Into<Cow<'static, str>>) -> Self {
         if !terminal.progress() {
             return Self(ProgressBar::hidden());
         }
@@ -27,34 +27,34 @@ impl Bar {
     }
 
     /// How many steps are done.
-    pub(crate) fn set(&self, done: u64) {
+    pub fn set(&self, done: u64) {
         self.0.set_position(done);
     }
 
     /// How many steps of how many are done.
-    pub(crate) fn state(&self, done: u64, all: u64) {
+    pub fn state(&self, done: u64, all: u64) {
         self.0.set_length(all);
         self.0.set_position(done);
     }
 
     /// A line above the bar, or a remark where there is none.
-    pub(crate) fn print(&self, terminal: &Terminal, line: &str) {
+    pub fn print(&self, terminal: &Terminal, line: &str) {
         if terminal.progress() { self.0.println(shown::lines(line)) } else { terminal.remark(line) }
     }
 
     /// One more step is done.
-    pub(crate) fn advance(&self) {
+    pub fn advance(&self) {
         self.0.inc(1);
     }
 
     /// What is being done.
-    pub(crate) fn say(&self, what: impl Into<Cow<'static, str>>) {
+    pub fn say(&self, what: impl Into<Cow<'static, str>>) {
         let what: Cow<'static, str> = what.into();
         self.0.set_message(shown::lines(&what));
     }
 
     /// Takes the bar away.
-    pub(crate) fn finish(&self) {
+    pub fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

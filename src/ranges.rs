@@ -22,7 +22,7 @@ use crate::terminal::Terminal;
 
 /// Where value ranges come from.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct RangeOptions {
+pub struct RangeOptions {
     /// Value ranges written by `mpcc simulate --calibrate`; without this option MODEL.ranges.json beside the model.
     /// Or what a program may rely on: `guarded` (without this option), on proofs and on checks in the run, so that an input
     /// gets a right answer or none; `proved`, on proofs alone; `observed`, also on what calibration saw, so that an unusual
@@ -36,7 +36,7 @@ pub(crate) struct RangeOptions {
 
 /// What `--ranges` takes.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum RangesArgument {
+pub enum RangesArgument {
     /// Where ranges are read.
     File(PathBuf),
     /// What is relied on.
@@ -52,7 +52,7 @@ impl From<OsString> for RangesArgument {
 
 impl RangeOptions {
     /// Ranges of this file, or of the file beside the model.
-    pub(crate) fn of_file(ranges: Option<PathBuf>) -> Self {
+    pub fn of_file(ranges: Option<PathBuf>) -> Self {
         Self { ranges: ranges.into_iter().map(RangesArgument::File).collect(), calibrate: Vec::new() }
     }
 
@@ -75,7 +75,7 @@ impl RangeOptions {
     }
 
     /// What a program may rely on.
-    pub(crate) fn basis(&self) -> Result<Basis> {
+    pub fn basis(&self) -> Result<Basis> {
         let mut words = self.ranges.iter().filter_map(|given| match given {
             RangesArgument::Basis(basis) => Some(*basis),
             RangesArgument::File(_) => None,
@@ -91,28 +91,23 @@ impl RangeOptions {
     }
 
     /// Whether ranges are to be observed.
-    pub(crate) fn calibrates(&self) -> bool {
+    pub fn calibrates(&self) -> bool {
         !self.calibrate.is_empty()
     }
 
     /// Whether nothing is said.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.ranges.is_empty() && self.calibrate.is_empty()
     }
 }
 
 /// `model.ranges.json` for `model.mpv`.
-pub(crate) fn beside(model: &Path) -> PathBuf {
+pub fn beside(model: &Path) -> PathBuf {
     model.with_extension("ranges.json")
 }
 
 /// The ranges for a source.
-pub(crate) fn find(
-    source: &Source,
-    options: &RangeOptions,
-    weights: Option<&Path>,
-    terminal: &Terminal,
-) -> Result<Ranges> {
+pub fn find(source: &Source, options: &RangeOptions, weights: Option<&Path>, terminal: &Terminal) -> Result<Ranges> {
     if let Some(path) = options.file()? {
         return read(path, source);
     }
@@ -158,7 +153,7 @@ fn read(path: &Path, source: &Source) -> Result<Ranges> {
 }
 
 /// Observes ranges on example inputs.
-pub(crate) fn observe(source: &Source, weights: &Path, given: &[OsString], terminal: &Terminal) -> Result<Ranges> {
+pub fn observe(source: &Source, weights: &Path, given: &[OsString], terminal: &Terminal) -> Result<Ranges> {
     let graph = &source.rewritten.graph;
     let tokenizer = examples::tokenizer(source)?;
     let examples = inputs::examples(given, graph)?;
@@ -167,7 +162,7 @@ pub(crate) fn observe(source: &Source, weights: &Path, given: &[OsString], termi
 }
 
 /// Observes ranges on values for all inputs of each example.
-pub(crate) fn observe_values(
+pub fn observe_values(
     source: &Source,
     weights: &Path,
     examples: &[Vec<Tensor>],

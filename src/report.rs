@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// A number of bytes, with a decimal unit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bytes(pub(crate) u64);
+pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +27,7 @@ impl fmt::Display for Bytes {
 
 /// A time, with a unit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seconds(pub(crate) f64);
+pub struct Seconds(pub f64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,30 +44,30 @@ impl fmt::Display for Seconds {
 
 /// What an inference is predicted to cost on a network.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Predicted {
+pub struct Predicted {
     /// Simultaneous exchanges.
-    pub(crate) hops: u32,
+    pub hops: u32,
     /// Payload sent, by party.
-    pub(crate) online_bytes: PartyBytes,
+    pub online_bytes: PartyBytes,
     /// Received from the dealer, by party.
-    pub(crate) offline_bytes: PartyBytes,
+    pub offline_bytes: PartyBytes,
     /// Masked weights, once per session.
-    pub(crate) setup_bytes: u64,
+    pub setup_bytes: u64,
     /// Inferences that share hops; of a batch's seconds each has its part.
-    pub(crate) batch: u64,
+    pub batch: u64,
     /// From the input to the output.
-    pub(crate) online_seconds: f64,
+    pub online_seconds: f64,
     /// Before the input is known.
-    pub(crate) offline_seconds: f64,
+    pub offline_seconds: f64,
     /// Once per session.
-    pub(crate) setup_seconds: f64,
+    pub setup_seconds: f64,
     /// The most memory of each role's process.
-    pub(crate) peak_rss_bytes: PerRole<u64>,
+    pub peak_rss_bytes: PerRole<u64>,
 }
 
 impl Predicted {
     /// Counts of a cost without times.
-    pub(crate) fn counts(cost: &Cost) -> Self {
+    pub fn counts(cost: &Cost) -> Self {
         Self {
             hops: cost.hops,
             online_bytes: cost.online_bytes,
@@ -79,7 +79,7 @@ impl Predicted {
 }
 
 /// What the protocols were chosen for, and how often each was taken.
-pub(crate) fn protocols(planned_for: Option<&PlannedFor>, choices: &[ChoiceRow]) -> String {
+pub fn protocols(planned_for: Option<&PlannedFor>, choices: &[ChoiceRow]) -> String {
     let mut out = match planned_for {
         Some(PlannedFor { network, machine, alpha }) => {
             format!("chosen     for {}, alpha {alpha}, {} rates\n", shown(network), shown(machine))
@@ -93,7 +93,7 @@ pub(crate) fn protocols(planned_for: Option<&PlannedFor>, choices: &[ChoiceRow])
 }
 
 /// How often each protocol was taken.
-pub(crate) fn counted(choices: &[ChoiceRow]) -> BTreeMap<&str, usize> {
+pub fn counted(choices: &[ChoiceRow]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
     for choice in choices {
         *counts.entry(choice.protocol).or_default() += 1;
@@ -102,7 +102,7 @@ pub(crate) fn counted(choices: &[ChoiceRow]) -> BTreeMap<&str, usize> {
 }
 
 /// Columns of text: the first is flush left, the others flush right. Whosever names stand in it, a cell is one line.
-pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| shown(cell).to_string()).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();

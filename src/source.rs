@@ -7,17 +7,17 @@ use mpcc_compiler::plan::Decided;
 
 /// A model file after the rewrites.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     /// Where it was read.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// As messages name it.
-    pub(crate) name: String,
+    pub name: String,
     /// Its text.
-    pub(crate) text: String,
+    pub text: String,
     /// Its graphs.
-    pub(crate) rewritten: Rewritten,
+    pub rewritten: Rewritten,
     /// Which protocols are decided.
-    pub(crate) decided: Decided,
+    pub decided: Decided,
     /// What a second before the input is known counts when others are chosen.
-    pub(crate) alpha: f64,
+    pub alpha: f64,
 }

@@ -13,21 +13,21 @@ use serde::Serialize;
 
 /// Options of every command.
 #[derive(Args, Debug)]
-pub(crate) struct Global {
+pub struct Global {
     /// Write one JSON object to standard output, and nothing else there.
     #[arg(long, global = true)]
-    pub(crate) json: bool,
+    pub json: bool,
     /// When to use colour.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColourChoice::Auto)]
-    pub(crate) color: ColourChoice,
+    pub color: ColourChoice,
     /// Say nothing but results and errors.
     #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
+    pub quiet: bool,
 }
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColourChoice {
+pub enum ColourChoice {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Also into files and pipes.
@@ -38,7 +38,7 @@ pub(crate) enum ColourChoice {
 
 /// How results and messages are shown.
 #[derive(Clone, Debug)]
-pub(crate) struct Terminal {
+pub struct Terminal {
     json: bool,
     quiet: bool,
     error_colour: bool,
@@ -46,7 +46,8 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn new(options: &Global) -> Self {
+    /// As the options and the environment say.
+    pub fn new(options: &Global) -> Self {
         let plain = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let error_colour = match options.color {
             ColourChoice::Always => true,
@@ -58,17 +59,17 @@ impl Terminal {
     }
 
     /// Whether results are JSON.
-    pub(crate) fn json(&self) -> bool {
+    pub fn json(&self) -> bool {
         self.json
     }
 
     /// Whether messages are coloured.
-    pub(crate) fn error_colour(&self) -> bool {
+    pub fn error_colour(&self) -> bool {
         self.error_colour
     }
 
     /// Whether progress is drawn.
-    pub(crate) fn progress(&self) -> bool {
+    pub fn progress(&self) -> bool {
         self.progress
     }
 
@@ -76,7 +77,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When standard output cannot be written; a reader that left is no error.
-    pub(crate) fn result<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
+    pub fn result<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
         if self.json {
             let mut line = serde_json::to_string_pretty(value)?;
             line.push('\n');
@@ -87,31 +88,31 @@ impl Terminal {
     }
 
     /// Whether remarks are left out.
-    pub(crate) fn quiet(&self) -> bool {
+    pub fn quiet(&self) -> bool {
         self.quiet
     }
 
     /// A remark on standard error, unless quiet.
-    pub(crate) fn remark(&self, text: &str) {
+    pub fn remark(&self, text: &str) {
         if !self.quiet {
             self.message(text);
         }
     }
 
     /// A message on standard error.
-    pub(crate) fn message(&self, text: &str) {
+    pub fn message(&self, text: &str) {
         self.drawn(&shown::lines(text));
     }
 
     /// What was drawn with colours, on standard error: nobody else's text is left in it as it was.
-    pub(crate) fn drawn(&self, text: &str) {
+    pub fn drawn(&self, text: &str) {
         // Nothing is left to tell if standard error is gone.
         let _ = io::stderr().lock().write_all(with_newline(text).as_bytes());
     }
 }
 
 /// Text to standard output, as it is.
-pub(crate) fn write_out(text: &str) -> io::Result<()> {
+pub fn write_out(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -2,8 +2,6 @@
 
 #[path = "cli/bad_files.rs"]
 mod bad_files;
-#[path = "cli/bench.rs"]
-mod bench;
 #[path = "cli/commands.rs"]
 mod commands;
 #[path = "cli/deal.rs"]
@@ -16,13 +14,9 @@ mod machines;
 mod networks;
 #[path = "cli/new.rs"]
 mod new;
-#[path = "cli/pareto.rs"]
-mod pareto;
 #[cfg(unix)]
 #[path = "cli/paths.rs"]
 mod paths;
-#[path = "cli/search.rs"]
-mod search;
 #[path = "cli/sessions.rs"]
 mod sessions;
 #[path = "cli/support.rs"]
@@ -31,7 +25,12 @@ mod support;
 mod text;
 #[path = "../compiler/import/tests/import/torch.rs"]
 mod torch;
-#[path = "cli/training.rs"]
-mod training;
 #[path = "cli/trust.rs"]
 mod trust;
+
+use std::path::PathBuf;
+
+/// The command line.
+fn program() -> PathBuf {
+    env!("CARGO_BIN_EXE_mpcc").into()
+}

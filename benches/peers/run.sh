@@ -13,6 +13,6 @@ if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$venv/installed.txt"
 fi
-cargo build --quiet --release --manifest-path "$root/Cargo.toml" --bin mpcc --example wide-area
+cargo build --quiet --release --manifest-path "$root/Cargo.toml" --workspace --bins --example wide-area
 exec "$venv/bin/python" "$here/compare.py" --mpcc "$target/release/mpcc" --wide-area "$target/release/examples/wide-area" \
   --output "$target/peers/report" "$@"

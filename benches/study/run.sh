@@ -45,7 +45,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$data" ] && [ -n "$out" ] || { usage >&2; exit 2; }
 # Always, since the report names the commit of the clone.
-(cd "$root" && cargo build --quiet --release --bin mpcc --target-dir target)
+(cd "$root" && cargo build --quiet --release --workspace --bins --target-dir target)
 mkdir -p "$out/runs" "$out/logs"
 out=$(cd "$out" && pwd) data=$(cd "$data" && pwd)
 

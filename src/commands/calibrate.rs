@@ -7,13 +7,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::files;
+use mpcc::progress::Bar;
+use mpcc::report::table;
+use mpcc::terminal::Terminal;
 use mpcc_program::machine::Machine;
 use serde::Serialize;
-
-use crate::files;
-use crate::progress::Bar;
-use crate::report::table;
-use crate::terminal::Terminal;
 
 /// Measure this machine's rates in a few seconds, so that predicted seconds are those of this machine.
 ///

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::diagnostics::{self, Record};
+use mpcc::failure::{Said, WRONG_INPUT};
+use mpcc::files;
+use mpcc::model::ModelOptions;
+use mpcc::terminal::Terminal;
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::{LowerOptions, lower};
 use serde::Serialize;
-
-use crate::diagnostics::{self, Record};
-use crate::failure::{Said, WRONG_INPUT};
-use crate::files;
-use crate::model::ModelOptions;
-use crate::terminal::Terminal;
 
 /// Parse, resolve and type-check a model file, and show everything that is wrong at once. Plans that are still to be
 /// searched are named.

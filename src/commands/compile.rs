@@ -7,19 +7,19 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::failure::Usage;
+use mpcc::files;
+use mpcc::machine::MachineOptions;
+use mpcc::model::{self, ModelOptions, Target};
+use mpcc::ranges::{self, RangeOptions};
+use mpcc::report::{Bytes, protocols};
+use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_import::weights::{self, BindingReport};
 use mpcc_program::cost::Cost;
 use serde::Serialize;
 
-use crate::failure::Usage;
-use crate::files;
-use crate::machine::MachineOptions;
-use crate::model::{self, ModelOptions, Target};
-use crate::ranges::{self, RangeOptions};
-use crate::report::{Bytes, protocols};
-use crate::terminal::Terminal;
 use emit::Emit;
 
 /// Compile a model file to an artefact: share program, value ranges and predicted cost; no weights, no inputs.

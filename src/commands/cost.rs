@@ -5,17 +5,17 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::estimate::{By, Priced, Row};
+use mpcc::machine::MachineOptions;
+use mpcc::model::{self, ModelOptions, Opened, Target};
+use mpcc::ranges::RangeOptions;
+use mpcc::report::{Bytes, Predicted, Seconds, counted, table};
+use mpcc::terminal::Terminal;
 use mpcc_channel::{NetworkProfile, ProfileError};
 use mpcc_compiler::artefact::Artefact;
 use serde::Serialize;
 
 use super::inspect::cost_table;
-use crate::estimate::{By, Priced, Row};
-use crate::machine::MachineOptions;
-use crate::model::{self, ModelOptions, Opened, Target};
-use crate::ranges::RangeOptions;
-use crate::report::{Bytes, Predicted, Seconds, counted, table};
-use crate::terminal::Terminal;
 
 /// Predict hops, bytes each way and seconds of an inference; nothing is run.
 ///

@@ -8,6 +8,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use mpcc::failure::Interrupted;
+use mpcc::machine::{self, MachineOptions};
+use mpcc::model::{self, ModelOptions, Target};
+use mpcc::progress::Bar;
+use mpcc::ranges::RangeOptions;
+use mpcc::report::{Bytes, Seconds};
+use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_runtime::material::{self, DealOptions, Dealt};
 use mpcc_runtime::peak_rss_bytes;
@@ -15,13 +22,6 @@ use serde::Serialize;
 
 use super::run::{RoleName, roles};
 use crate::expect::ExpectOption;
-use crate::failure::Interrupted;
-use crate::machine::{self, MachineOptions};
-use crate::model::{self, ModelOptions, Target};
-use crate::progress::Bar;
-use crate::ranges::RangeOptions;
-use crate::report::{Bytes, Seconds};
-use crate::terminal::Terminal;
 
 /// Deal correlated randomness ahead, into a file for each party.
 ///

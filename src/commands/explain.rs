@@ -5,10 +5,10 @@ mod operations;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::failure::Usage;
+use mpcc::terminal::Terminal;
 use serde::Serialize;
 
-use crate::failure::Usage;
-use crate::terminal::Terminal;
 use functions::Function;
 use operations::OPERATIONS;
 

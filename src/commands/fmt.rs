@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::failure::{Said, SourceErrors, WRONG_INPUT};
+use mpcc::files;
+use mpcc::terminal::{Terminal, write_out};
 use serde::Serialize;
-
-use crate::failure::{Said, SourceErrors, WRONG_INPUT};
-use crate::files;
-use crate::terminal::{Terminal, write_out};
 
 /// Lay a model file out canonically; comments stay where they are.
 #[derive(Args, Debug)]

@@ -10,6 +10,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::estimate::{By, Priced, Row};
+use mpcc::failure::{Said, Usage, WRONG_INPUT};
+use mpcc::machine::MachineOptions;
+use mpcc::model::{self, ModelOptions};
+use mpcc::ranges::RangeOptions;
+use mpcc::report::{Bytes, protocols, table};
+use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
 use mpcc_compiler::ranges::Basis;
@@ -18,13 +25,6 @@ use mpcc_program::shown::shown;
 use mpcc_runtime::material::MaterialFile;
 use serde::Serialize;
 
-use crate::estimate::{By, Priced, Row};
-use crate::failure::{Said, Usage, WRONG_INPUT};
-use crate::machine::MachineOptions;
-use crate::model::{self, ModelOptions};
-use crate::ranges::RangeOptions;
-use crate::report::{Bytes, protocols, table};
-use crate::terminal::Terminal;
 use source::Comparison;
 
 /// Show what is in an artefact: program hash, plans, trust model, what is opened to whom, what the outputs give away,
@@ -232,7 +232,7 @@ pub(super) fn cost_table(rows: &[Row], seconds: bool) -> String {
             Bytes(row.offline_bytes.data_owner).to_string(),
         ];
         if seconds {
-            cells.push(crate::report::Seconds(row.seconds).to_string());
+            cells.push(mpcc::report::Seconds(row.seconds).to_string());
         }
         cells
     };

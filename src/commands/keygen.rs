@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::terminal::Terminal;
 use mpcc_channel::Identity;
 use serde::Serialize;
-
-use crate::terminal::Terminal;
 
 /// Make an identity: a private key, its certificate, and the fingerprint that the peers must be told.
 #[derive(Args, Debug)]

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use mpcc::failure::{Bug, Usage};
+use mpcc::files;
+use mpcc::terminal::Terminal;
 use mpcc_compiler::lower::{LowerOptions, lower};
 use mpcc_import::models::{self, Options};
 use mpcc_import::weights::{self, BindingReport, WeightsError};
 use serde::Serialize;
-
-use crate::failure::{Bug, Usage};
-use crate::files;
-use crate::terminal::Terminal;
 
 /// Write an editable model file for a published network, and report how its tensors are bound.
 #[derive(Args, Debug)]

@@ -13,16 +13,16 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use mpcc::failure::Usage;
+use mpcc::machine::MachineOptions;
+use mpcc::model::ModelOptions;
+use mpcc::ranges::RangeOptions;
+use mpcc::terminal::Terminal;
 use mpcc_channel::{Fingerprint, NetworkProfile};
 use mpcc_program::code::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::expect::ExpectOption;
-use crate::failure::Usage;
-use crate::machine::MachineOptions;
-use crate::model::ModelOptions;
-use crate::ranges::RangeOptions;
-use crate::terminal::Terminal;
 
 /// Run a private inference.
 ///

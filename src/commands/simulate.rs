@@ -8,28 +8,27 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use mpcc::declared::{Declared, DeclaredRanges};
+use mpcc::encoded;
+use mpcc::examples;
+use mpcc::failure::{Said, Usage, WITHHELD};
+use mpcc::files;
+use mpcc::machine::MachineOptions;
+use mpcc::model::{self, Model, ModelOptions, Target};
+use mpcc::outputs::{Accuracy, Answer, Revealed, expected_label, largest_difference};
+use mpcc::progress::Bar;
+use mpcc::ranges::{self, RangeOptions};
+use mpcc::report::table;
+use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_import::inputs::{self, Example};
 use mpcc_import::weights;
 use mpcc_program::shown::shown;
-use mpcc_protocols::SessionSeed;
-use mpcc_protocols::ideal::{self, Coins, Ranges};
+use mpcc_protocols::ideal::{self, Ranges};
 use serde::Serialize;
 
-use crate::declared::{Declared, DeclaredRanges};
-use crate::encoded;
-use crate::examples;
-use crate::failure::{Said, Usage, WITHHELD};
-use crate::files;
-use crate::machine::MachineOptions;
-use crate::model::{self, Model, ModelOptions, Target};
-use crate::outputs::{Accuracy, Answer, Revealed, expected_label, largest_difference};
-use crate::progress::Bar;
-use crate::ranges::{self, RangeOptions};
-use crate::report::table;
-use crate::terminal::Terminal;
 use layers::{LayerErrors, LayerRow};
 use violations::Violation;
 
@@ -179,7 +178,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     for (index, (example, input)) in (0u64..).zip(examples.iter().zip(&given)) {
         let context = || example.to_string();
         let encoded = encoded::inputs(artefact, input).with_context(context)?;
-        let coins = coins(arguments.seed, index);
+        let coins = encoded::coins(arguments.seed, index);
         let fixed = ideal::evaluate(program, &weights, &encoded, &coins, Ranges::Record).with_context(context)?;
         let answer = Answer::decode(program, &fixed.outputs);
         let found = violations::find(artefact, &fixed);
@@ -210,16 +209,6 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
         layers,
         inferences,
     })
-}
-
-/// The coins that two parties with these seeds would have.
-pub(crate) fn coins(seed: u64, index: u64) -> Coins {
-    let stage = |party: u8| {
-        let mut bytes = [party; 16];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        SessionSeed::take(&mut bytes).inference(index)
-    };
-    Coins::new(stage(0), stage(1))
 }
 
 fn compare(

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::model::{self, ModelOptions};
+use mpcc::terminal::Terminal;
 use mpcc_import::weights;
 use serde::Serialize;
-
-use crate::model::{self, ModelOptions};
-use crate::terminal::Terminal;
 
 /// Write untrained weights from a seed, to measure cost and speed of a network that nobody has trained.
 #[derive(Args, Debug)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::support::{MODEL, Place, finish, text};
+use crate::support::{MODEL, Place, finish, one_clear_message, text};
 
 #[test]
 fn check_finds_all_mistakes_at_once() {
@@ -249,4 +249,25 @@ fn wrong_usage_ends_with_2() {
         2,
         &["artefact"],
     );
+}
+
+/// Training is in another program; without it the line that installs it is said, and nothing else is missing.
+#[test]
+fn without_the_studies_their_commands_say_what_installs_them() {
+    let place = Place::new();
+    let alone = place.path(&format!("mpcc{}", std::env::consts::EXE_SUFFIX));
+    std::fs::copy(crate::program(), &alone).expect("a copy");
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&alone);
+        command.args(arguments).current_dir(place.path("")).env("PATH", "").output().expect("it starts")
+    };
+    for name in ["train", "search", "distill", "bench"] {
+        for arguments in [&[name, "--help"][..], &["--quiet", name, "model.mpv", "--data", "images"]] {
+            one_clear_message(&run(arguments), 2, &["cargo install --path studies"]);
+        }
+    }
+    assert!(run(&["check", "model.mpv"]).status.success());
+    let mut other = place.command(&["check", "model.mpv"]);
+    let output = other.env("MPCC_STARTED_BY", "0.0.1").output().expect("it starts");
+    one_clear_message(&output, 2, &["0.0.1", "install both of one version"]);
 }

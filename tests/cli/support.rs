@@ -105,7 +105,7 @@ impl Place {
 
     /// The command, not yet started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mpcc"));
+        let mut command = Command::new(crate::program());
         command.args(arguments).current_dir(self.directory.path()).env("TMPDIR", self.path("tmp"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

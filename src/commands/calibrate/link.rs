@@ -5,10 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use mpcc::failure::Bug;
+use mpcc::progress::Bar;
 use mpcc_channel::{Duplex, Identity, Link, LinkError, LinkOptions, Listener, Peer, connect};
-
-use crate::failure::Bug;
-use crate::progress::Bar;
 
 /// Steps of the progress bar.
 pub(super) const STAGES: u64 = 2;

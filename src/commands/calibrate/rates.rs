@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use mpcc::failure::Bug;
+use mpcc::progress::Bar;
 use mpcc_codegen::Jit;
 use mpcc_kernels::{dcf, matmul, pack, prg, rowfit, trig};
 use mpcc_program::code::{Access, Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
@@ -13,8 +15,6 @@ use mpcc_program::words::Words;
 use mpcc_program::work::{self, PerUnit, Work};
 
 use crate::commands::run::roles::extensions;
-use crate::failure::Bug;
-use crate::progress::Bar;
 
 /// Steps of the progress bar.
 pub(super) const STAGES: u64 = 9;

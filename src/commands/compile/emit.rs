@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
+use mpcc::failure::{Bug, Usage};
+use mpcc::model::Source;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::passes::{self, PASSES};
 use mpcc_compiler::text;
@@ -12,8 +14,6 @@ use mpcc_program::gates;
 use mpcc_program::text as program_text;
 
 use crate::commands::run::roles::extensions;
-use crate::failure::{Bug, Usage};
-use crate::model::Source;
 
 /// One `--emit STAGE=PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,15 +3,14 @@
 use std::iter;
 
 use anyhow::Result;
+use mpcc::model::Source;
+use mpcc::planning;
+use mpcc::progress::Bar;
+use mpcc::report::{Bytes, table};
+use mpcc::terminal::Terminal;
 use mpcc_compiler::passes::{PASSES, Saving, Savings, savings};
 use mpcc_program::cost::PartyBytes;
 use serde::Serialize;
-
-use crate::model::Source;
-use crate::planning;
-use crate::progress::Bar;
-use crate::report::{Bytes, table};
-use crate::terminal::Terminal;
 
 #[derive(Serialize)]
 struct Report<'a> {

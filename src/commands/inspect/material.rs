@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use anyhow::Result;
+use mpcc::progress::Bar;
+use mpcc::report::Bytes;
+use mpcc::terminal::Terminal;
 use mpcc_program::code::Role;
 use mpcc_runtime::material::{Contents, MaterialFile};
 use mpcc_runtime::{CounterStore, SessionError};
 use serde::Serialize;
 
 use crate::commands::run::local::STATE;
-use crate::progress::Bar;
-use crate::report::Bytes;
-use crate::terminal::Terminal;
 
 #[derive(Serialize)]
 struct Report {

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use anyhow::Result;
+use mpcc::model::{self, Target};
+use mpcc::ranges;
+use mpcc::terminal::Terminal;
 use mpcc_compiler::artefact::{Artefact, differences};
 use mpcc_program::shown::shown;
 use serde::Serialize;
 
 use super::InspectArguments;
-use crate::model::{self, Target};
-use crate::ranges;
-use crate::terminal::Terminal;
 
 /// Whether an artefact is what its source compiles to.
 #[derive(Serialize)]

@@ -9,13 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use mpcc::failure::{self, Bug, Interrupted, Relayed};
+use mpcc::outputs::Answer;
 use mpcc_runtime::RoleReport;
 use serde::Serialize;
 
 use super::RoleName;
 use super::messages::{Event, Go, Job};
-use crate::failure::{self, Bug, Interrupted, Relayed};
-use crate::outputs::Answer;
 
 /// How long the others may take to say what they saw after the first has failed.
 const GRACE: Duration = Duration::from_millis(1500);

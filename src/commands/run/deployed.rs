@@ -4,6 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use mpcc::estimate::Priced;
+use mpcc::failure::Usage;
+use mpcc::model::{self, Target};
+use mpcc::progress::Bar;
+use mpcc::report::Bytes;
+use mpcc::terminal::Terminal;
 use mpcc_channel::{Fingerprint, Identity, Listener, Peer};
 use mpcc_program::machine::Machine;
 use mpcc_runtime::{Endpoint, Measurement, Progress, ProgressEvent, RoleReport};
@@ -12,12 +18,6 @@ use serde::Serialize;
 use super::roles::{self, Meeting, Settings, Supplier};
 use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments};
-use crate::estimate::Priced;
-use crate::failure::Usage;
-use crate::model::{self, Target};
-use crate::progress::Bar;
-use crate::report::Bytes;
-use crate::terminal::Terminal;
 
 /// Seconds within which all roles must have connected, unless said otherwise.
 const TIMEOUT: u64 = 30;

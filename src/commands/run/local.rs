@@ -6,6 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mpcc::encoded;
+use mpcc::estimate::Priced;
+use mpcc::examples;
+use mpcc::failure::Bug;
+use mpcc::model::{self, Model, Target};
+use mpcc::outputs::Revealed;
+use mpcc::progress::Bar;
+use mpcc::terminal::Terminal;
 use mpcc_channel::Identity;
 use mpcc_compiler::evaluate::{Evaluator, Tensor};
 use mpcc_import::inputs::{self, Example};
@@ -18,14 +26,6 @@ use super::children::{self, Finished, Trio};
 use super::messages::Job;
 use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments, Switch};
-use crate::encoded;
-use crate::estimate::Priced;
-use crate::examples;
-use crate::failure::Bug;
-use crate::model::{self, Model, Target};
-use crate::outputs::Revealed;
-use crate::progress::Bar;
-use crate::terminal::Terminal;
 
 /// Beside the files of a local run: where it records what it used of them.
 pub(crate) const STATE: &str = "state";

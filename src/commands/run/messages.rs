@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use mpcc::outputs::Answer;
+use mpcc::terminal::write_out;
 use mpcc_runtime::{Progress, ProgressEvent, RoleReport};
 use serde::{Deserialize, Serialize};
 
 use super::RoleName;
-use crate::outputs::Answer;
-use crate::terminal::write_out;
 
 /// A path as the system has it, which need not be text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mpcc::failure::{self, Bug, Said};
+use mpcc::model;
 use mpcc_channel::{Identity, Listener, NetworkShape, Peer};
 use mpcc_runtime::{Endpoint, NoProgress, Progress};
 use serde::de::DeserializeOwned;
@@ -16,8 +18,6 @@ use serde::de::DeserializeOwned;
 use super::RoleName;
 use super::messages::{AnyPath, Event, Go, Job, ToParent};
 use super::roles::{self, Meeting, Settings, Supplier};
-use crate::failure::{self, Bug, Said};
-use crate::model;
 
 /// The status with which a process ends whose parent is gone.
 const PARENT_GONE: i32 = 4;

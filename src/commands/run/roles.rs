@@ -6,6 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use mpcc::encoded;
+use mpcc::examples;
+use mpcc::failure::Bug;
+use mpcc::outputs::Answer;
+use mpcc::terminal::Terminal;
 use mpcc_channel::{Identity, LinkOptions, Listener, NetworkShape, Peer};
 use mpcc_codegen::{CodegenError, Extensions, Jit};
 use mpcc_compiler::artefact::Artefact;
@@ -25,11 +30,6 @@ use mpcc_runtime::{
 };
 
 use super::RoleName;
-use crate::encoded;
-use crate::examples;
-use crate::failure::Bug;
-use crate::outputs::Answer;
-use crate::terminal::Terminal;
 
 /// Bytes of corrections that wait at either end of a link to the dealer: enough for the line, no more than memory is worth.
 const DEALT_QUEUE_BYTES: u64 = 8 << 20;

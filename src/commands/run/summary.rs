@@ -1,6 +1,10 @@
 //! The report of a run: results, trust model, and what was predicted beside what was measured.
 
 use anyhow::Result;
+use mpcc::failure::{Said, WITHHELD};
+use mpcc::outputs::{Accuracy, Answer, Revealed, expected_label, largest_difference};
+use mpcc::report::{Bytes, Predicted, Seconds, table};
+use mpcc::terminal::Terminal;
 use mpcc_compiler::artefact::Manifest;
 use mpcc_compiler::ranges::Basis;
 use mpcc_import::inputs::Example;
@@ -10,10 +14,6 @@ use mpcc_runtime::Measurement;
 use serde::Serialize;
 
 use super::RunArguments;
-use crate::failure::{Said, WITHHELD};
-use crate::outputs::{Accuracy, Answer, Revealed, expected_label, largest_difference};
-use crate::report::{Bytes, Predicted, Seconds, table};
-use crate::terminal::Terminal;
 
 /// How many inferences are listed one by one for people.
 const LISTED: usize = 40;

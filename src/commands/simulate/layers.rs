@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use mpcc::estimate::layer;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::evaluate::Values;
 use mpcc_compiler::graph::{Graph, NodeId, Op};
@@ -9,8 +10,6 @@ use mpcc_compiler::smooth::Smooth;
 use mpcc_program::program::{Gate, Kind, Program, ValueId};
 use mpcc_protocols::ideal::{Ideal, headroom};
 use serde::Serialize;
-
-use crate::estimate::layer;
 
 /// One layer over all inputs.
 #[derive(Clone, Debug, Default, Serialize)]
