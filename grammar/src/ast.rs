@@ -3,6 +3,7 @@
 //! One node per written construct, each with the byte span it was read from.
 //! Nothing here is resolved: names are strings, numbers are as written, shapes are expressions.
 
+mod children;
 mod shift;
 
 /// Half-open byte range in the source text.

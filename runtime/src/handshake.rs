@@ -167,6 +167,53 @@ pub(crate) struct Wanted {
     pub(crate) at_once: u64,
 }
 
+impl Wanted {
+    fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.inferences.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.at_once.to_le_bytes());
+        bytes
+    }
+
+    /// From the front of a message, and the rest of it.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (inferences, rest) = split::<8>(bytes)?;
+        let (at_once, rest) = split::<8>(rest)?;
+        Some((Self { inferences: u64::from_le_bytes(inferences), at_once: u64::from_le_bytes(at_once) }, rest))
+    }
+}
+
+/// Sends what must be the same at both ends, named, and `more`; returns what the peer says after its own of the same. Its first,
+/// the session, is compared last, since it differs whenever another does.
+fn compare(
+    link: &mut dyn Duplex,
+    kind: u8,
+    same: &[(&'static str, &[u8])],
+    more: &[u8],
+) -> Result<Vec<u8>, SessionError> {
+    let mut message: Vec<u8> = same.iter().flat_map(|(_, ours)| *ours).copied().collect();
+    let compared = message.len();
+    message.extend_from_slice(more);
+    let length = message.len();
+    link.send(kind, message)?;
+    let bytes = link.recv_exact(kind, length)?;
+    let (theirs, rest) = bytes.split_at(compared);
+    let mut at = 0;
+    let mut parts = Vec::with_capacity(same.len());
+    for &(what, ours) in same {
+        parts.push((what, ours, &theirs[at..at + ours.len()]));
+        at += ours.len();
+    }
+    parts.rotate_left(1);
+    match parts.into_iter().find(|(_, ours, theirs)| ours != theirs) {
+        None => Ok(rest.to_vec()),
+        Some((what, ours, theirs)) => {
+            let peer = link.peer().to_owned();
+            Err(SessionError::Incompatible { peer, what, ours: hex(ours), theirs: hex(theirs) })
+        }
+    }
+}
+
 /// Parties: compares session and batch of the dealer, and returns what the peer asks for or serves.
 pub(crate) fn confirm(
     link: &mut dyn Duplex,
@@ -174,19 +221,9 @@ pub(crate) fn confirm(
     batch: BatchId,
     wanted: Wanted,
 ) -> Result<Wanted, SessionError> {
-    let message = [&session.0[..], &batch.0, &wanted.inferences.to_le_bytes(), &wanted.at_once.to_le_bytes()].concat();
-    link.send(kind::CONFIRM, message)?;
-    let bytes = link.recv_exact(kind::CONFIRM, 32 + 16 + 8 + 8)?;
-    for (what, ours, theirs) in
-        [("batch of the dealer", &batch.0[..], &bytes[32..48]), ("session", &session.0[..], &bytes[..32])]
-    {
-        if ours != theirs {
-            let peer = link.peer().to_owned();
-            return Err(SessionError::Incompatible { peer, what, ours: hex(ours), theirs: hex(theirs) });
-        }
-    }
-    let number = |at: usize| u64::from_le_bytes(split::<8>(&bytes[at..]).unwrap_or_default().0);
-    Ok(Wanted { inferences: number(48), at_once: number(56) })
+    let same: [(_, &[u8]); 2] = [("session", &session.0), ("batch of the dealer", &batch.0)];
+    let bytes = compare(link, kind::CONFIRM, &same, &wanted.to_bytes())?;
+    Wanted::read(&bytes).map(|(theirs, _)| theirs).ok_or_else(|| cut_short(link))
 }
 
 /// What the other party says about the file it holds.
@@ -206,38 +243,26 @@ pub(crate) fn confirm_material(
     asked: Wanted,
     usage: &Usage,
 ) -> Result<Confirmed, SessionError> {
-    let mut message = [&session.0[..], &batch.0, commitment].concat();
-    message.extend_from_slice(&asked.inferences.to_le_bytes());
-    message.extend_from_slice(&asked.at_once.to_le_bytes());
-    message.extend_from_slice(&usage.next.to_le_bytes());
-    message.push(u8::from(usage.received.is_some()));
-    message.extend_from_slice(&usage.received.unwrap_or_default());
-    link.send(kind::CONFIRM_MATERIAL, message)?;
-    let bytes = link.recv_exact(kind::CONFIRM_MATERIAL, 32 + 16 + 32 + 8 + 8 + 8 + 1 + 32)?;
-    let (head, rest) = bytes.split_at(32 + 16 + 32);
-    for (what, ours, theirs) in [
-        ("batch of the dealt material", &batch.0[..], &head[32..48]),
-        ("commitment to both files", &commitment[..], &head[48..]),
-        ("session", &session.0[..], &head[..32]),
-    ] {
-        if ours != theirs {
-            let peer = link.peer().to_owned();
-            return Err(SessionError::Incompatible { peer, what, ours: hex(ours), theirs: hex(theirs) });
-        }
-    }
+    let mut more = asked.to_bytes().to_vec();
+    more.extend_from_slice(&usage.next.to_le_bytes());
+    more.push(u8::from(usage.received.is_some()));
+    more.extend_from_slice(&usage.received.unwrap_or_default());
+    let same: [(_, &[u8]); 3] =
+        [("session", &session.0), ("batch of the dealt material", &batch.0), ("commitment to both files", commitment)];
+    let bytes = compare(link, kind::CONFIRM_MATERIAL, &same, &more)?;
     let fields = (|| {
-        let (inferences, rest) = split::<8>(rest)?;
-        let (at_once, rest) = split::<8>(rest)?;
+        let (asked, rest) = Wanted::read(&bytes)?;
         let (next, rest) = split::<8>(rest)?;
         let ([known], rest) = split::<1>(rest)?;
         let (received, _) = split::<32>(rest)?;
         let usage = Usage { next: u64::from_le_bytes(next), received: (known != 0).then_some(received) };
-        let asked = Wanted { inferences: u64::from_le_bytes(inferences), at_once: u64::from_le_bytes(at_once) };
         Some(Confirmed { asked, usage })
     })();
-    let cut =
-        || SessionError::Misbehaved { peer: link.peer().to_owned(), detail: "its message is cut short".to_owned() };
-    fields.ok_or_else(cut)
+    fields.ok_or_else(|| cut_short(link))
+}
+
+fn cut_short(link: &mut dyn Duplex) -> SessionError {
+    SessionError::Misbehaved { peer: link.peer().to_owned(), detail: "its message is cut short".to_owned() }
 }
 
 /// Parties: both have the material of `index` for the same masked model. Returns the peer's index.

@@ -5,8 +5,7 @@
 
 use hashbrown::{HashMap, HashSet};
 use mpcc_grammar::ast::{
-    Arg, Assert, BlockDef, Expr, ExprKind, FnDef, Index, ItemKind, ListElem, Module, Name, Param, Span, Stmt, StmtKind,
-    TypeExpr, TypeKind,
+    Assert, BlockDef, Expr, ExprKind, FnDef, ItemKind, Module, Name, Param, Span, Stmt, StmtKind, TypeExpr, TypeKind,
 };
 
 use super::builtin::Builtin;
@@ -288,56 +287,11 @@ impl<'m> Names<'m, '_> {
 
     fn expr(&mut self, expr: &'m Expr) {
         match &expr.kind {
-            ExprKind::Int(_) | ExprKind::Real(..) | ExprKind::Str(_) => {}
             ExprKind::Name(name) => self.read(name, expr.span),
-            ExprKind::Neg(inner) | ExprKind::Paren(inner) => self.expr(inner),
-            ExprKind::Binary { left, right, .. } => {
-                self.expr(left);
-                self.expr(right);
-            }
-            ExprKind::Call { callee, args } => {
-                self.expr(callee);
-                args.iter().for_each(|Arg { value, .. }| self.expr(value));
-            }
-            ExprKind::Index { value, indices } => {
-                self.expr(value);
-                for index in indices {
-                    match index {
-                        Index::At(at) => self.expr(at),
-                        Index::Range(from, to) => {
-                            self.expr(from);
-                            self.expr(to);
-                        }
-                        Index::All(_) => {}
-                    }
-                }
-            }
-            ExprKind::At { value, path } => {
-                self.expr(value);
-                self.placeholders(&path.node);
-            }
-            ExprKind::Repeat { value, count } => {
-                self.expr(value);
-                self.expr(count);
-            }
-            ExprKind::Search(candidates) => candidates.iter().for_each(|candidate| self.expr(candidate)),
-            ExprKind::List(elems) => {
-                for elem in elems {
-                    match elem {
-                        ListElem::Plain(value) => self.expr(value),
-                        ListElem::At(at, value) => {
-                            self.expr(at);
-                            self.expr(value);
-                        }
-                        ListElem::Range(from, to, value) => {
-                            self.expr(from);
-                            self.expr(to);
-                            self.expr(value);
-                        }
-                    }
-                }
-            }
+            ExprKind::At { path, .. } => self.placeholders(&path.node),
+            _ => {}
         }
+        expr.children().into_iter().for_each(|child| self.expr(child));
     }
 
     fn read(&mut self, name: &str, span: Span) {

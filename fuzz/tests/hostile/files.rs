@@ -27,7 +27,7 @@ pub(crate) struct Target {
 }
 
 fn graph() -> Graph {
-    let source = std::fs::read_to_string(models::root().join("tests/cli/attention.mpv")).expect("a model");
+    let source = std::fs::read_to_string(models::root().join("studies/tests/studies/attention.mpv")).expect("a model");
     rewrite(&source, &LowerOptions::default()).expect("a model that lowers").graph
 }
 

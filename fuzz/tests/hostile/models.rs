@@ -45,7 +45,7 @@ pub(crate) fn seeds() -> &'static [Seed] {
     static SEEDS: OnceLock<Vec<Seed>> = OnceLock::new();
     SEEDS.get_or_init(|| {
         let mut sources = sources_in("tests/goldens/models");
-        sources.push(std::fs::read_to_string(root().join("tests/cli/attention.mpv")).expect("a model"));
+        sources.push(std::fs::read_to_string(root().join("studies/tests/studies/attention.mpv")).expect("a model"));
         let made = sources.iter().flat_map(|source| {
             let of = |comparison| compiled(source, comparison);
             [of(Comparison::DigitTables), of(Comparison::FunctionSharing)].into_iter().flatten()

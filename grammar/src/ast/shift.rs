@@ -1,8 +1,8 @@
 //! Moving a tree's places, so that trees of several texts can be told apart by their places alone.
 
 use super::{
-    Arg, Assert, Expr, ExprKind, Field, Index, ItemKind, ListElem, LoadOp, Module, Name, Param, Span, Stmt, StmtKind,
-    TypeExpr, TypeKind,
+    Assert, Expr, ExprKind, Field, Index, ItemKind, LoadOp, Module, Name, Param, Span, Stmt, StmtKind, TypeExpr,
+    TypeKind,
 };
 
 impl Module {
@@ -155,58 +155,20 @@ impl Shift {
     fn expr(self, expr: &mut Expr) {
         self.span(&mut expr.span);
         match &mut expr.kind {
-            ExprKind::Int(_) | ExprKind::Real(..) | ExprKind::Str(_) | ExprKind::Name(_) => {}
-            ExprKind::Neg(inner) | ExprKind::Paren(inner) => self.expr(inner),
-            ExprKind::Binary { left, right, .. } => {
-                self.expr(left);
-                self.expr(right);
+            ExprKind::Call { args, .. } => {
+                args.iter_mut().filter_map(|arg| arg.name.as_mut()).for_each(|name| self.name(name));
             }
-            ExprKind::Call { callee, args } => {
-                self.expr(callee);
-                for Arg { name, value } in args {
-                    name.iter_mut().for_each(|name| self.name(name));
-                    self.expr(value);
-                }
-            }
-            ExprKind::Index { value, indices } => {
-                self.expr(value);
+            ExprKind::Index { indices, .. } => {
                 for index in indices {
-                    match index {
-                        Index::At(at) => self.expr(at),
-                        Index::Range(from, to) => {
-                            self.expr(from);
-                            self.expr(to);
-                        }
-                        Index::All(span) => self.span(span),
+                    if let Index::All(span) = index {
+                        self.span(span);
                     }
                 }
             }
-            ExprKind::At { value, path } => {
-                self.expr(value);
-                self.span(&mut path.span);
-            }
-            ExprKind::Repeat { value, count } => {
-                self.expr(value);
-                self.expr(count);
-            }
-            ExprKind::Search(candidates) => self.exprs(candidates),
-            ExprKind::List(elems) => {
-                for elem in elems {
-                    match elem {
-                        ListElem::Plain(value) => self.expr(value),
-                        ListElem::At(at, value) => {
-                            self.expr(at);
-                            self.expr(value);
-                        }
-                        ListElem::Range(from, to, value) => {
-                            self.expr(from);
-                            self.expr(to);
-                            self.expr(value);
-                        }
-                    }
-                }
-            }
+            ExprKind::At { path, .. } => self.span(&mut path.span),
+            _ => {}
         }
+        expr.children_mut().into_iter().for_each(|child| self.expr(child));
     }
 }
 

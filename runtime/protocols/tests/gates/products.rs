@@ -99,33 +99,40 @@ fn the_view_of_a_weight_product_is_independent_of_weight_and_value() {
     use mpcc_program::program::stream;
     use std::collections::HashMap;
     let k = 3u8;
+    let n = 1u64 << k;
+    // r_0, r_1, c_0, and both masks of the second opening: all combinations, one a row; the mask of the weight serves all rows.
+    let rows = n.pow(5);
+    let digit = |row: u64, i: u32| row / n.pow(i) % n;
     let view = |x: i64, w: i64| {
         let mut b = Builder::new();
-        let xs = b.share(&[1, 1], k, k - 1);
+        let shape = [rows as usize, 1];
+        let xs = b.share(&shape, k, k - 1);
         let xw = b.open(xs, k, 0, Rounding::Dithered, k - 1);
         let wt = b.weight(&[1, 1], 0, k - 1);
-        let y = b.push(Gate::MatMulServer { source: xw, weight: wt }, Kind::Share, &[1, 1], k, 0, k - 1);
+        let y = b.push(Gate::MatMulServer { source: xw, weight: wt }, Kind::Share, &shape, k, 0, k - 1);
         let opened = b.open(y, k, 0, Rounding::Dithered, k - 1);
         b.reveal(y, k, 0);
-        let mut counts: HashMap<Vec<u64>, u32> = HashMap::new();
-        let n = 1u64 << k;
-        // r_0, r_1, s, c_0, and both masks of the second opening: all combinations.
-        for case in 0..n.pow(6) {
-            let digit = |i: u32| case / n.pow(i) % n;
-            let seen = super::harness::run(&b.program, &[vec![x], vec![w]], &[], &mut |owner, s, bits, _| {
+        let mut counts: HashMap<[u64; 6], u32> = HashMap::new();
+        for weight_mask in 0..n {
+            let data = [vec![x; rows as usize], vec![w]];
+            let seen = super::harness::run(&b.program, &data, &[], &mut |owner, s, bits, len| {
                 let first = owner == SeedOwner::ModelOwner;
-                let d = match s {
-                    s if s == stream(xw, 0) => digit(u32::from(!first)),
-                    s if s >> 60 == 1 => digit(2),
-                    s if s == stream(y, 1) => digit(3),
-                    s if s == stream(opened, 0) => digit(4 + u32::from(!first)),
+                let word = |row: u64| match s {
+                    s if s == stream(xw, 0) => digit(row, u32::from(!first)),
+                    s if s >> 60 == 1 => weight_mask,
+                    s if s == stream(y, 1) => digit(row, 2),
+                    s if s == stream(opened, 0) => digit(row, 3 + u32::from(!first)),
                     _ => 0,
                 };
-                vec![d & mask(bits)]
+                (0..len as u64).map(|row| word(row) & mask(bits)).collect()
             });
-            let mut seen_by_data_owner = vec![digit(1), digit(5), seen.masked_weights[0][0], seen.dealt[0][0]];
-            seen_by_data_owner.extend(seen.messages[..2].iter().map(|m| m[0][0][0]));
-            *counts.entry(seen_by_data_owner).or_default() += 1;
+            for row in 0..rows {
+                let at = row as usize;
+                let [first, second] = [0, 1].map(|hop: usize| seen.messages[hop][0][0][at]);
+                let own = [digit(row, 1), digit(row, 4)];
+                let seen_by_data_owner = [own[0], own[1], seen.masked_weights[0][0], seen.dealt[0][at], first, second];
+                *counts.entry(seen_by_data_owner).or_default() += 1;
+            }
         }
         counts
     };
