@@ -136,7 +136,7 @@ pub(super) fn run(arguments: &ParetoArguments, terminal: &Terminal) -> Result<()
 fn write(report: &Report, directory: &Path) -> Result<()> {
     let mut json = serde_json::to_string_pretty(report)?;
     json.push('\n');
-    files::write(&directory.join("pareto.csv"), csv::table(report).as_bytes())?;
+    files::write(&directory.join("pareto.csv"), &csv::table(report)?)?;
     files::write(&directory.join("pareto.json"), json.as_bytes())?;
     files::write(&directory.join("pareto.html"), html::page(report).as_bytes())
 }

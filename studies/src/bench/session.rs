@@ -1,7 +1,8 @@
 //! A measured session: `mpcc run` on an artefact, its weights and its inputs.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -14,6 +15,7 @@ use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::evaluate::Tensor;
 use mpcc_import::weights;
 use mpcc_runtime::Measurement;
+use npyz::{WriteOptions, WriterBuilder};
 use serde::{Deserialize, Serialize};
 
 /// What a session took.
@@ -122,18 +124,14 @@ pub(super) fn measure(
     })
 }
 
-/// Version 1.0 of NumPy's format, in 64-bit floats.
+/// A NumPy array of 64-bit floats.
 pub(super) fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
-    let shape: String = tensor.shape.iter().map(|d| format!("{d}, ")).collect();
-    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
-    // Ten bytes stand before it, and its end is aligned.
-    while !(10 + header.len() + 1).is_multiple_of(64) {
-        header.push(' ');
-    }
-    header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(tensor.data.iter().flat_map(|v| v.to_le_bytes()));
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    let shape: Vec<u64> = tensor.shape.iter().map(|d| *d as u64).collect();
+    let write = || -> io::Result<()> {
+        let file = BufWriter::new(File::create(path)?);
+        let mut array = WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+        array.extend(tensor.data.iter().copied())?;
+        array.finish()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }

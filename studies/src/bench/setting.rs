@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// Machine, date and commit.
@@ -40,13 +40,12 @@ impl Setting {
         let has = |feature: &&&str| flags.split_whitespace().any(|flag| flag == **feature);
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let kilobytes = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB"));
-        let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() / 86_400);
         Self {
             processor: field("model name").unwrap_or_else(|| "unknown".to_owned()),
             cores: thread::available_parallelism().map_or(1, usize::from),
             features: FEATURES.iter().filter(has).map(ToString::to_string).collect(),
             memory_bytes: kilobytes.and_then(|k| k.trim().parse::<u64>().ok()).unwrap_or(0) * 1024,
-            date: date(days),
+            date: Timestamp::now().strftime("%F").to_string(),
             commit: commit(),
         }
     }
@@ -76,35 +75,5 @@ fn commit() -> String {
     match git(&changed) {
         Some(changes) if !changes.is_empty() => format!("{commit} with changes"),
         _ => commit,
-    }
-}
-
-/// The day that is so many days after 1 January 1970, in the Gregorian calendar.
-fn date(days: u64) -> String {
-    // Years are counted from 1 March of the year 0, so that the leap day is the last of a year.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    format!("{:04}-{month:02}-{day:02}", era * 400 + year + u64::from(month <= 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_have_their_dates() {
-        for (days, expected) in [
-            (0, "1970-01-01"),
-            (59, "1970-03-01"),
-            (11_016, "2000-02-29"),
-            (19_782, "2024-02-29"),
-            (20_778, "2026-11-21"),
-        ] {
-            assert_eq!(date(days), expected);
-        }
     }
 }

@@ -1,17 +1,19 @@
 //! One line for each trained network and network between the roles.
 
+use anyhow::Result;
+
 use super::report::{OnNetwork, Point, Report};
 
 /// The table with its head, as RFC 4180 has it but for plain line ends.
-pub(super) fn table(report: &Report) -> String {
-    let mut out = COLUMNS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",") + "\n";
+pub(super) fn table(report: &Report) -> Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(COLUMNS.iter().map(|(name, _)| *name))?;
     for point in &report.points {
         for on in &point.networks {
-            let cells: Vec<String> = COLUMNS.iter().map(|(_, value)| quoted(&value(point, on))).collect();
-            out += &(cells.join(",") + "\n");
+            table.write_record(COLUMNS.iter().map(|(_, value)| value(point, on)))?;
         }
     }
-    out
+    Ok(table.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 type Column = (&'static str, fn(&Point, &OnNetwork) -> String);
@@ -52,18 +54,4 @@ const COLUMNS: [Column; 28] = [
 
 fn shown<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
-}
-
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_with_separators_are_quoted() {
-        assert_eq!(["a b", "a,b", "a \"b\""].map(quoted), ["a b", "\"a,b\"", "\"a \"\"b\"\"\""]);
-    }
 }
