@@ -19,8 +19,8 @@ const SHAPES: [(usize, usize, usize, usize); 9] = [
     (1, 1, 256, 768),
     (1, 512, 256, 1),
 ];
-/// Rings of words: those of the three kernels.
-const WORD_BITS: [u32; 3] = [32, 48, 64];
+/// Rings of words: those of the three vector kernels, and one byte less.
+const WORD_BITS: [u32; 4] = [32, 48, 52, 64];
 /// Rings of doubles: two and three limbs.
 const DOUBLE_BITS: [u32; 2] = [96, 128];
 

@@ -76,7 +76,7 @@ fn at_level(level: Level, bits: u32, batch: usize, shape: Shape, a: &[u64], b: &
     for ((a, b), c) in a.chunks_exact(m * k).zip(b.chunks_exact(k * n)).zip(c.chunks_exact_mut(m * n)) {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Amx if amx::pays(shape) => amx::on_hardware(bits, shape, a, b, c),
+            Level::Amx if amx::pays(bits, shape) => amx::on_hardware(bits, shape, a, b, c),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 | Level::Amx => avx512::product(bits, shape, a, b, c),
             #[cfg(target_arch = "x86_64")]

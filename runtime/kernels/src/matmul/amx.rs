@@ -31,11 +31,30 @@ const RIGHT_TILES: usize = 1024;
 /// cache.
 const CHUNK_TILES: usize = 16;
 
-/// Whether the tiles of a product of this shape are filled well enough to be faster than vectors.
-pub(super) fn pays(shape: Shape) -> bool {
+/// What a product takes, in hundredths of a picosecond on a Xeon with both units: a product of two bytes in a tile, a byte of an
+/// operand that is packed from the third-level cache or from nearer, and a term of the vectors' kernels by the widest ring of each.
+/// Only their ratios matter.
+mod cost {
+    pub(super) const BYTES: u64 = 45;
+    pub(super) const PACKED_FAR: u64 = 21_000;
+    pub(super) const PACKED_NEAR: u64 = 12_500;
+    /// Operands of so many words are near.
+    pub(super) const NEAR: usize = 1 << 15;
+    pub(super) const VECTORS: [(u32, u64); 3] = [(32, 3_300), (52, 3_400), (64, 8_800)];
+}
+
+/// Whether tiles are faster than vectors: they multiply every pair of bytes that counts, of padded operands that are packed
+/// byte by byte first.
+pub(super) fn pays(bits: u32, shape: Shape) -> bool {
     let Shape { m, k, n } = shape;
-    let filled = m.next_multiple_of(SIDE) * k.next_multiple_of(DEPTH) * n.next_multiple_of(COLUMNS);
-    filled <= 2 * m * k * n
+    let limbs = u64::from(bits.div_ceil(LIMB));
+    let [rows, inner, columns] =
+        [(m, SIDE), (k, DEPTH), (n, COLUMNS)].map(|(extent, side)| extent.next_multiple_of(side));
+    let operands = (rows + columns) * inner;
+    let packing = if operands <= cost::NEAR { cost::PACKED_NEAR } else { cost::PACKED_FAR };
+    let tiles = (rows * inner * columns) as u64 * (limbs * (limbs + 1) / 2) * cost::BYTES;
+    let term = cost::VECTORS.iter().find(|(widest, _)| bits <= *widest).map_or(0, |(_, term)| *term);
+    tiles + operands as u64 * limbs * packing <= (m * k * n) as u64 * term
 }
 
 /// C = A·B modulo 2^`bits` with the processor's tiles; higher bits of the result are arbitrary.
