@@ -6,6 +6,8 @@ use crate::text::{block, code, words};
 use crate::{files, none, read, root};
 
 const MOST_LINES: usize = 700;
+/// Of nine files in ten.
+const USUAL_LINES: usize = 350;
 
 fn sources_where(broken: impl Fn(&str, &str) -> bool) -> Vec<String> {
     files(&["rs"]).into_iter().filter(|path| broken(path, &read(path))).collect()
@@ -20,6 +22,8 @@ fn every_module_has_a_header() {
 #[test]
 fn no_file_is_too_long() {
     none("files of more than 700 lines", &sources_where(|_, s| s.lines().count() > MOST_LINES));
+    let long = sources_where(|_, s| s.lines().count() > USUAL_LINES);
+    assert!(10 * long.len() <= files(&["rs"]).len(), "more than a tenth of the files have over 350 lines: {long:?}");
 }
 
 #[test]
