@@ -86,6 +86,52 @@ fn peers_have_records_of_their_own() {
 }
 
 #[test]
+fn dealers_have_records_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let print = |b| Fingerprint::of_certificate(&[b]);
+    for dealer in [100, 101] {
+        CounterStore::open(directory.path(), &print(1), &print(dealer)).unwrap().begin(BATCH).unwrap();
+    }
+    let again = CounterStore::open(directory.path(), &print(1), &print(101)).unwrap();
+    assert!(used(again.begin(BATCH)));
+    // Files of either party are a record each, and no link's.
+    for role in [Role::ModelOwner, Role::DataOwner] {
+        let store = CounterStore::open_material(directory.path(), BATCH, role).unwrap();
+        assert_eq!(store.usage(BATCH).unwrap(), Usage::default());
+        store.begin_again(BATCH, &[1; 32]).unwrap();
+        store.claim(BATCH, 4, 4).unwrap();
+        assert_eq!(CounterStore::look_up(directory.path(), BATCH, role).unwrap().next, 5);
+    }
+}
+
+/// 4096 batches are remembered, and the oldest is forgotten for the next.
+#[test]
+fn the_oldest_of_4096_batches_is_forgotten_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let batch = |n: u16| {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&n.to_le_bytes());
+        BatchId(id)
+    };
+    open(&directory).begin(batch(0)).unwrap();
+    let entry = |n: u16| format!(r#"{{"batch":"{}","own":7,"peer":null}}"#, batch(n));
+    let entries: Vec<String> = (0..4096).map(entry).collect();
+    let text = format!(r#"{{"schema":"mpcc.counters/1","batches":[{}]}}"#, entries.join(","));
+    fs::write(record(&directory), text).unwrap();
+    for n in [0, 1, 4095] {
+        assert!(used(open(&directory).begin(batch(n))), "{n}");
+    }
+    open(&directory).begin(batch(4096)).unwrap();
+    for n in [1, 2, 4095, 4096] {
+        assert!(used(open(&directory).begin(batch(n))), "{n}");
+    }
+    assert!(used(open(&directory).claim(batch(1), 7, 7)));
+    open(&directory).claim(batch(1), 8, 8).unwrap();
+    // What is forgotten has no index that could be used.
+    assert!(used(open(&directory).claim(batch(0), 8, 8)));
+}
+
+#[test]
 fn a_setup_is_repeated_with_the_same_messages_only() {
     let directory = tempfile::tempdir().unwrap();
     let open = || CounterStore::open_material(directory.path(), BATCH, Role::ModelOwner).unwrap();

@@ -176,6 +176,71 @@ fn a_hello_of_another_version_or_shape_is_refused() {
     assert!(swapped.to_string().contains("Dealer"), "{swapped}");
 }
 
+/// Byte by byte: whatever of a hello differs but its nonce, the roles do not go on, and the message names what it is.
+#[test]
+fn a_hello_that_differs_anywhere_but_in_its_nonce_is_refused() {
+    let hello = |role| {
+        let (mut a, mut b) = insecure_memory_pair("the data owner", "the model owner");
+        Hello::new(role, IDENTITY).unwrap().send(&mut b).unwrap();
+        a.recv(kind::HELLO, 1 << 10).unwrap()
+    };
+    let good = hello(Role::ModelOwner);
+    let receive = |bytes: Vec<u8>| {
+        let (mut a, mut b) = insecure_memory_pair("the data owner", "the model owner");
+        b.send(kind::HELLO, bytes).unwrap();
+        Hello::new(Role::DataOwner, IDENTITY).unwrap().receive_matching(&mut a, Role::ModelOwner)
+    };
+    let parts = [
+        (4, "not a hello"),
+        (6, "session protocol"),
+        (7, "role of that address"),
+        (39, "program"),
+        (71, "binding of weights"),
+        (103, "table of public factors"),
+    ];
+    assert_eq!(receive(good.clone()).unwrap(), good[103..]);
+    for at in 0..good.len() {
+        let mut changed = good.clone();
+        changed[at] ^= 1;
+        let received = receive(changed.clone());
+        match parts.iter().find(|(end, _)| at < *end) {
+            None => assert_eq!(received.unwrap(), changed[103..]),
+            Some((_, named)) => {
+                let error = received.unwrap_err();
+                assert_eq!(error.exit_code(), 3, "byte {at}: {error}");
+                assert!(error.to_string().contains(named), "byte {at}: {error}");
+            }
+        }
+    }
+    // The same role, whose correlated randomness comes from elsewhere.
+    let mut files = good;
+    files[6] |= 0x80;
+    assert!(receive(files).unwrap_err().to_string().contains("source of correlated randomness"));
+}
+
+/// A session is of its program, its roles' nonces and its batch: whichever differs, it is another.
+#[test]
+fn sessions_differ_in_all_that_they_are_made_of() {
+    let digest = |changed: usize| {
+        let byte = |at: usize| if changed == at { 1 } else { 0 };
+        let mut identity = IDENTITY;
+        identity.program[3] ^= byte(0);
+        identity.binding[3] ^= byte(1);
+        let [model_owner, data_owner, dealer, batch] = [2, 3, 4, 5].map(|at| [at as u8 ^ (byte(at) << 7); 16]);
+        [
+            SessionDigest::new(&identity, &model_owner, &data_owner, &dealer, BatchId(batch)).tag().0,
+            SessionDigest::of_material(&identity, &model_owner, &data_owner, &[byte(4); 32]).tag().0,
+        ]
+    };
+    let (base, all) = (digest(usize::MAX), 0..6);
+    assert_ne!(base[0], base[1]);
+    assert_eq!(base, digest(usize::MAX));
+    for changed in all {
+        assert_ne!(digest(changed)[0], base[0], "{changed}");
+        assert!(changed == 5 || digest(changed)[1] != base[1], "{changed}");
+    }
+}
+
 #[test]
 fn streams_cut_and_join_pieces() {
     use std::io::{Read, Write};
