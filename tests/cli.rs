@@ -6,6 +6,8 @@ mod bad_files;
 mod commands;
 #[path = "cli/deal.rs"]
 mod deal;
+#[path = "cli/documents.rs"]
+mod documents;
 #[path = "cli/example.rs"]
 mod example;
 #[path = "cli/machines.rs"]
@@ -17,6 +19,8 @@ mod new;
 #[cfg(unix)]
 #[path = "cli/paths.rs"]
 mod paths;
+#[path = "cli/readme.rs"]
+mod readme;
 #[path = "cli/sessions.rs"]
 mod sessions;
 #[path = "cli/support.rs"]

@@ -2,8 +2,12 @@
 
 #[path = "studies/bench.rs"]
 mod bench;
+#[path = "../../tests/cli/documents.rs"]
+mod documents;
 #[path = "studies/pareto.rs"]
 mod pareto;
+#[path = "studies/readme.rs"]
+mod readme;
 #[path = "studies/search.rs"]
 mod search;
 #[path = "../../tests/cli/support.rs"]
