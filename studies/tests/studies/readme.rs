@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::documents::{copy, run};
 
 /// A training run that takes a moment.
-const QUICK: &str = "--epochs 1 --batch 8 --ranges-from 4";
+const QUICK: &str = "--epochs 1 --batch 8 --ranges-from 4 --threads 1";
 
 #[test]
 fn the_commands_of_the_readme_do_what_they_say() {
