@@ -6,8 +6,8 @@
 
 use std::env::{self, consts::EXE_SUFFIX};
 use std::panic;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
@@ -15,7 +15,7 @@ use crate::failure::{self, Usage};
 use crate::terminal::{Global, Terminal};
 
 /// Tells a program that was started the version of the one that started it.
-pub const STARTED_BY: &str = "MPCC_STARTED_BY";
+const STARTED_BY: &str = "MPCC_STARTED_BY";
 
 /// Exit statuses, as `--help` lists them.
 pub const EXIT_STATUS: &str = "\
@@ -53,10 +53,15 @@ pub fn to_end(global: &Global, command: impl FnOnce(&Terminal) -> Result<()>) ->
     ExitCode::from(if failure::panicked() { failure::BUG } else { status })
 }
 
-/// The other program `name`: beside this one, else on the path; `None` if it is not installed.
-pub fn other(name: &str) -> Option<PathBuf> {
+/// The other program `name`, told the version of this one: beside this one, else on the path; `None` if it is not installed.
+/// A folder of the path that is relative is passed over: what it is depends on where one stands.
+pub fn other(name: &str) -> Option<Command> {
     let file = format!("{name}{EXE_SUFFIX}");
-    let beside = env::current_exe().ok().and_then(|this| Some(this.parent()?.join(&file)));
+    let beside = env::current_exe().ok().and_then(|this| this.parent().map(Path::to_owned));
     let on_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
-    beside.into_iter().chain(on_path.map(|folder| folder.join(&file))).find(|path| path.is_file())
+    let folders = beside.into_iter().chain(on_path.filter(|folder| folder.is_absolute()));
+    let program = folders.map(|folder| folder.join(&file)).find(|path| path.is_file())?;
+    let mut command = Command::new(program);
+    command.env(STARTED_BY, env!("CARGO_PKG_VERSION"));
+    Some(command)
 }

@@ -33,6 +33,10 @@ mod torch;
 mod trust;
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Every command must have ended by then, well before any time-out of its own.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// The command line.
 fn program() -> PathBuf {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use clap::Args;
 use mpcc::failure::Usage;
-use mpcc::started::{self, STARTED_BY};
+use mpcc::started;
 
 /// The program.
 const STUDIES: &str = "mpcc-studies";
@@ -22,31 +22,30 @@ pub(crate) struct StudyArguments {
 
 /// Starts the other program with the arguments of this one, in its place where the system can.
 pub(crate) fn run() -> Result<()> {
-    let Some(program) = started::other(STUDIES) else {
+    let Some(mut command) = started::other(STUDIES) else {
         return Err(Usage(format!(
             "training, search, distillation and benchmarks are in {STUDIES}, which is not installed beside mpcc: \
              `cargo install --path studies`, or `cargo build --release --workspace` in a checkout"
         ))
         .into());
     };
-    let mut command = Command::new(&program);
-    command.args(env::args_os().skip(1)).env(STARTED_BY, env!("CARGO_PKG_VERSION"));
-    instead(command, &program.display().to_string())
+    command.args(env::args_os().skip(1));
+    instead(command)
 }
 
 #[cfg(unix)]
-fn instead(mut command: Command, name: &str) -> Result<()> {
+fn instead(mut command: Command) -> Result<()> {
     let error = std::os::unix::process::CommandExt::exec(&mut command);
-    bail!("cannot start {name}: {error}")
+    bail!("cannot start {STUDIES}: {error}")
 }
 
 #[cfg(not(unix))]
-fn instead(mut command: Command, name: &str) -> Result<()> {
+fn instead(mut command: Command) -> Result<()> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => {
             Err(mpcc::failure::Said(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)).into())
         }
-        Err(error) => bail!("cannot start {name}: {error}"),
+        Err(error) => bail!("cannot start {STUDIES}: {error}"),
     }
 }

@@ -15,8 +15,7 @@ use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Every command must have ended by then: seconds are usual on a quiet machine, and tests share theirs.
-pub(crate) const LIMIT: Duration = Duration::from_secs(40);
+pub(crate) use crate::LIMIT;
 
 /// Two patches of an image through a rectifier to three labels.
 pub(crate) const MODEL: &str = r#"mpv 1;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
 use mpcc::failure::{Bug, WITHHELD};
@@ -71,8 +71,8 @@ impl Session<'_> {
     }
 
     fn report(&self, progress: bool) -> Result<Report> {
-        let program = started::other("mpcc").context("the program mpcc is neither beside this one nor on the path")?;
-        let mut command = Command::new(program);
+        let mut command =
+            started::other("mpcc").context("the program mpcc is neither beside this one nor on the path")?;
         command.arg("run").arg(self.program).arg("--weights").arg(self.weights);
         for input in self.inputs {
             command.arg("--input").arg(input);
