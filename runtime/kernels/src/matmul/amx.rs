@@ -25,8 +25,10 @@ const _: () = assert!(4 * 255 * 255 * MOST_INNER as u64 <= u32::MAX as u64 && MO
 /// Inner extent of a packed block.
 const INNER: usize = 1024;
 const _: () = assert!(INNER <= MOST_INNER && INNER.is_multiple_of(DEPTH));
-/// Tiles of a packed block of the right operand, one mebibyte.
+/// Tiles of a packed block of the right operand, one mebibyte, which stays in the second-level cache.
 const RIGHT_TILES: usize = 1024;
+/// Tiles of a packed block of the left operand, four mebibytes, which are read once for every block of the right one.
+const LEFT_TILES: usize = 4096;
 /// Tiles of left limbs that are used before the sums are put aside, so that they and the right ones stay in the first-level
 /// cache.
 const CHUNK_TILES: usize = 16;
@@ -69,35 +71,41 @@ fn product<U: Unit>(unit: &mut U, bits: u32, shape: Shape, a: &[u64], b: &[u64],
     assert!(a.len() == m * k && b.len() == k * n && c.len() == m * n, "operands of the shape");
     let limbs = bits.div_ceil(LIMB) as usize;
     let most_steps = INNER.min(k).div_ceil(DEPTH);
-    // Columns of a packed right block, in blocks of sums.
+    // Columns of a packed right block, in blocks of sums, and rows of a packed left one, in tiles.
     let most_pairs = (RIGHT_TILES / (2 * limbs * most_steps)).clamp(1, n.div_ceil(COLUMNS));
-    let left_tiles = most_steps * limbs;
+    let most_sides = (LEFT_TILES / (limbs * most_steps)).clamp(1, m.div_ceil(SIDE));
+    let left_tiles = most_sides * most_steps * limbs;
     let tile_words = size_of::<Tile>() / size_of::<u64>();
-    let left_words = (left_tiles + 2 * limbs) * tile_words;
-    scratch::with(left_words, 2 * most_pairs * left_tiles * tile_words, |left, right| {
+    let right_words = 2 * most_pairs * most_steps * limbs * tile_words;
+    scratch::with((left_tiles + 2 * limbs) * tile_words, right_words, |left, right| {
         let (left, sums) = tiles::tiles(left).split_at_mut(left_tiles);
         let right = tiles::tiles(right);
         for k0 in (0..k).step_by(INNER) {
             let inner = INNER.min(k - k0);
-            let steps = inner.div_ceil(DEPTH);
-            for n0 in (0..n).step_by(most_pairs * COLUMNS) {
-                let columns = (n - n0).min(most_pairs * COLUMNS);
-                for (at, panel) in (0..columns).step_by(COLUMNS).zip(right.chunks_exact_mut(2 * steps * limbs)) {
-                    let used = COLUMNS.min(columns - at);
-                    pack::right(limbs, pack::Piece { words: &b[k0 * n + n0 + at..], stride: n, inner, used }, panel);
+            let side_tiles = inner.div_ceil(DEPTH) * limbs;
+            for m0 in (0..m).step_by(most_sides * SIDE) {
+                let rows = (m - m0).min(most_sides * SIDE);
+                for (at, side) in (0..rows).step_by(SIDE).zip(left.chunks_exact_mut(side_tiles)) {
+                    let words = &a[(m0 + at) * k + k0..];
+                    pack::left(limbs, pack::Piece { words, stride: k, inner, used: SIDE.min(rows - at) }, side);
                 }
-                for m0 in (0..m).step_by(SIDE) {
-                    let rows = SIDE.min(m - m0);
-                    let left = &mut left[..steps * limbs];
-                    pack::left(limbs, pack::Piece { words: &a[m0 * k + k0..], stride: k, inner, used: rows }, left);
-                    for (at, panel) in (0..columns).step_by(COLUMNS).zip(right.chunks_exact(2 * steps * limbs)) {
-                        diagonals(unit, limbs, left, panel, sums);
-                        let used = COLUMNS.min(columns - at);
-                        U::wide(|| {
-                            for (r, row) in c[m0 * n..][..rows * n].chunks_exact_mut(n).enumerate() {
-                                join(limbs, sums, r, k0 > 0, &mut row[n0 + at..][..used]);
-                            }
-                        });
+                for n0 in (0..n).step_by(most_pairs * COLUMNS) {
+                    let columns = (n - n0).min(most_pairs * COLUMNS);
+                    let right = &mut right[..2 * columns.div_ceil(COLUMNS) * side_tiles];
+                    let piece = pack::Piece { words: &b[k0 * n + n0..], stride: n, inner, used: columns };
+                    pack::right(limbs, piece, right);
+                    for (at, side) in (0..rows).step_by(SIDE).zip(left.chunks_exact(side_tiles)) {
+                        let rows = SIDE.min(rows - at);
+                        let c = &mut c[(m0 + at) * n..][..rows * n];
+                        for (at, panel) in (0..columns).step_by(COLUMNS).zip(right.chunks_exact(2 * side_tiles)) {
+                            diagonals(unit, limbs, side, panel, sums);
+                            let used = COLUMNS.min(columns - at);
+                            U::wide(|| {
+                                for (r, row) in c.chunks_exact_mut(n).enumerate() {
+                                    join(limbs, sums, r, k0 > 0, &mut row[n0 + at..][..used]);
+                                }
+                            });
+                        }
                     }
                 }
             }

@@ -21,16 +21,16 @@ pub(super) struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    fn check(&self, limbs: usize, most: usize, tiles: usize, rows: usize, len: usize) {
-        assert!((1..=8).contains(&limbs) && self.used <= most, "a tile's limbs and sides");
-        assert_eq!(tiles, self.inner.div_ceil(DEPTH) * limbs * (most / SIDE), "tiles of the part");
+    fn check(&self, limbs: usize, sides: usize, tiles: usize, rows: usize, len: usize) {
+        assert!((1..=8).contains(&limbs) && self.used <= sides * SIDE, "a tile's limbs and sides");
+        assert_eq!(tiles, self.inner.div_ceil(DEPTH) * limbs * sides, "tiles of the part");
         assert!(rows > 0 && len > 0 && self.words.len() >= (rows - 1) * self.stride + len, "an operand's part");
     }
 }
 
 /// Up to 16 left rows as `[step][limb]`.
 pub(super) fn left(limbs: usize, piece: Piece<'_>, out: &mut [Tile]) {
-    piece.check(limbs, SIDE, out.len(), piece.used, piece.inner);
+    piece.check(limbs, 1, out.len(), piece.used, piece.inner);
     if vectors() {
         // SAFETY: the processor has AVX-512 F, BW and VBMI.
         unsafe { vbmi::left(limbs, piece, out) }
@@ -39,9 +39,9 @@ pub(super) fn left(limbs: usize, piece: Piece<'_>, out: &mut [Tile]) {
     }
 }
 
-/// Up to 32 right columns as `[half][step][limb]`.
+/// Right columns as `[half][step][limb]`, each half 16 of them and both halves of 32 there.
 pub(super) fn right(limbs: usize, piece: Piece<'_>, out: &mut [Tile]) {
-    piece.check(limbs, COLUMNS, out.len(), piece.inner, piece.used);
+    piece.check(limbs, 2 * piece.used.div_ceil(COLUMNS), out.len(), piece.inner, piece.used);
     if vectors() {
         // SAFETY: the processor has AVX-512 F, BW and VBMI.
         unsafe { vbmi::right(limbs, piece, out) }
@@ -68,7 +68,7 @@ fn left_portable(limbs: usize, piece: Piece<'_>, out: &mut [Tile]) {
 
 fn right_portable(limbs: usize, piece: Piece<'_>, out: &mut [Tile]) {
     let Piece { words, stride, inner, used } = piece;
-    let half = out.len() / 2;
+    let half = inner.div_ceil(DEPTH) * limbs;
     out.fill(Tile::ZERO);
     for p in 0..inner {
         for (j, word) in words[p * stride..][..used].iter().enumerate() {
@@ -90,12 +90,13 @@ mod tests {
         crate::prg::fill(&crate::Seed::from_bytes([3; 16]), 0, 0, &mut words);
         for limbs in 1..=8 {
             for inner in [1usize, 3, 4, 63, 64, 65, 130] {
-                for used in [1, 7, 8, 15, 16, 17, 24, 31, 32] {
+                for used in [1usize, 7, 8, 15, 16, 17, 24, 31, 32, 33, 80] {
                     let tiles = inner.div_ceil(DEPTH) * limbs;
+                    let pairs = used.div_ceil(COLUMNS);
                     let dirty = |tiles| vec![Tile([0xee; SIDE * DEPTH]); tiles];
                     let same = |a: &[Tile], b: &[Tile]| a.iter().zip(b).all(|(a, b)| a.0 == b.0);
-                    let piece = Piece { words: &words[5..], stride: 37, inner, used };
-                    let (mut fast, mut plain) = (dirty(2 * tiles), dirty(2 * tiles));
+                    let piece = Piece { words: &words[5..], stride: 85, inner, used };
+                    let (mut fast, mut plain) = (dirty(2 * pairs * tiles), dirty(2 * pairs * tiles));
                     right(limbs, piece, &mut fast);
                     right_portable(limbs, piece, &mut plain);
                     assert!(same(&fast, &plain), "right: {limbs} limbs, {inner} x {used}");

@@ -107,27 +107,36 @@ pub(super) fn left(limbs: usize, piece: Piece<'_>, out: &mut [Tile]) {
     }
 }
 
-/// As [`super::right`], on a checked piece.
+/// As [`super::right`], on a checked piece. Four rows at a time over all columns, so that memory is read in its order.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 pub(super) fn right(limbs: usize, piece: Piece<'_>, out: &mut [Tile]) {
     let Piece { words: source, stride, inner, used } = piece;
     let (transposed, quads) = (indices(&TRANSPOSED), indices(&QUADS));
-    let (first, second) = out.split_at_mut(out.len() / 2);
+    let side_tiles = inner.div_ceil(DEPTH) * limbs;
     for p0 in (0..inner.next_multiple_of(DEPTH)).step_by(4) {
         let (tile, q) = (p0 / DEPTH * limbs, p0 % DEPTH / 4);
-        for (half, tiles) in [&mut *first, &mut *second].into_iter().enumerate() {
+        for (side, tiles) in out.chunks_exact_mut(side_tiles).enumerate() {
+            let j0 = side * SIDE;
             // Rows p0 .. p0 + 3 of the first eight columns, then of the others.
             let mut limb = [_mm512_setzero_si512(); 8];
-            for (at, limb) in limb.iter_mut().enumerate() {
-                let (p, j) = (p0 + at % 4, half * SIDE + at / 4 * LANES);
-                if p < inner && j < used {
-                    let row = &source[p * stride + j..][..LANES.min(used - j)];
-                    // SAFETY: the row's words.
-                    let row = unsafe { words(row.as_ptr(), row.len()) };
-                    *limb = _mm512_permutexvar_epi8(transposed, row);
+            if p0 + 4 <= inner && j0 + SIDE <= used {
+                let rows = &source[p0 * stride + j0..][..3 * stride + SIDE];
+                for (at, limb) in limb.iter_mut().enumerate() {
+                    // SAFETY: at most three rows and eight words on, eight words are left.
+                    *limb = unsafe { _mm512_loadu_epi64(rows.as_ptr().add(at % 4 * stride + at / 4 * LANES).cast()) };
+                }
+            } else {
+                for (at, limb) in limb.iter_mut().enumerate() {
+                    let (p, j) = (p0 + at % 4, j0 + at / 4 * LANES);
+                    if p < inner && j < used {
+                        let row = &source[p * stride + j..][..LANES.min(used - j)];
+                        // SAFETY: the row's words.
+                        *limb = unsafe { words(row.as_ptr(), row.len()) };
+                    }
                 }
             }
-            for (tile, limb) in tiles[tile..][..limbs].iter_mut().zip(transpose(limb)) {
+            let limb = transpose(limb.map(|words| _mm512_permutexvar_epi8(transposed, words)));
+            for (tile, limb) in tiles[tile..][..limbs].iter_mut().zip(limb) {
                 store(_mm512_permutexvar_epi8(quads, limb), tile.row_mut(q));
             }
         }
