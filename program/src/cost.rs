@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::code::{Buf, Exchange, Instr, Lane, RoleCode};
-use crate::program::{Gate, Program, Rounding, ValueId, frequencies};
+use crate::correlation::{Supplier, bytes, material};
+use crate::program::{Gate, Program, ValueId, frequencies};
 use crate::work::{self, Work};
 
 /// Bytes by party.
@@ -56,99 +57,33 @@ pub struct Cost {
     pub words: u64,
 }
 
-fn bytes(words: usize, bits: u8) -> u64 {
-    (words as u64 * u64::from(bits)).div_ceil(8)
-}
-
 fn both(bytes: u64) -> PartyBytes {
     PartyBytes { model_owner: bytes, data_owner: bytes }
 }
 
-/// Cost of one value's gate (gates G1–G16; the dealer's items in the order of the lowering).
+/// Cost of one value's gate.
 pub fn gate(program: &Program, id: ValueId) -> GateCost {
     let value = program.value(id);
     let n: usize = value.shape.iter().product();
     let big = value.ring;
-    let source = |s: &ValueId| program.value(*s);
+    let inner = |s: &ValueId| program.value(*s).shape.last().copied().unwrap_or(1);
     let mut cost = GateCost::default();
-    let mut dealt = 0;
-    let mut broadcast = 0;
     match &value.gate {
         Gate::Input { .. } => cost.online.data_owner = bytes(n, big),
-        Gate::Open { truncate, rounding, .. } => {
-            cost.online = both(bytes(n, big + truncate));
-            if *rounding == Rounding::Exact && *truncate > 0 {
-                dealt = bytes(n, big);
-            }
-        }
-        Gate::Reveal { truncate, .. } => {
-            cost.online.model_owner = bytes(n, big + truncate);
-            dealt = bytes(n, big);
-        }
-        Gate::MatMulServer { source: s, .. } => {
-            dealt = bytes(n, big);
-            let k = source(s).shape.last().copied().unwrap_or(1);
-            cost.macs = [(n * k) as u64, 0];
-        }
-        Gate::MulServer { .. } | Gate::Hadamard { .. } | Gate::SignShare { .. } => dealt = bytes(n, big),
-        Gate::MatMul { left, .. } => {
-            dealt = bytes(n, big);
-            let k = source(left).shape.last().copied().unwrap_or(1);
-            cost.macs = [(n * k) as u64, 2 * (n * k) as u64];
-        }
-        Gate::Extend { source: s } => dealt = 2 * bytes(n, big - source(s).ring),
-        Gate::RowSquares { source: s } | Gate::Square { source: s } => {
-            let (m, k) = (source(s).shape.iter().product(), source(s).ring);
-            dealt = 2 * bytes(m, big - k) + bytes(m, big - k - 1) + bytes(n, big);
-        }
-        Gate::RowScale { source: s, .. } => dealt = 3 * bytes(n, big - source(s).ring) + bytes(n, big),
-        Gate::SignDigits { digits, .. } => {
-            cost.online = both(bytes(n, big));
-            dealt = digits.iter().map(|w| bytes(n, 1 << w)).sum::<u64>();
-            let products = mask_products(digits.len());
-            if products > 0 {
-                dealt += bytes(n, products);
-            }
-        }
+        Gate::Open { truncate, .. } => cost.online = both(bytes(n, big + truncate)),
+        Gate::Reveal { truncate, .. } => cost.online.model_owner = bytes(n, big + truncate),
+        Gate::SignDigits { .. } => cost.online = both(bytes(n, big)),
         Gate::OpenSign { .. } => cost.online = both(bytes(n, 1)),
-        Gate::Select { source: s, .. } => dealt = 2 * bytes(n, big) + 3 * bytes(n, big - source(s).ring),
-        Gate::ReluShared { source: s, .. } => {
-            let (k, n) = (source(s).ring, source(s).shape.iter().product());
-            dealt = bytes(n, big - k);
-            broadcast = comparison_keys(n, k, 2, big);
-        }
-        Gate::StepShared { source: s, .. } => {
-            broadcast = comparison_keys(source(s).shape.iter().product(), source(s).ring, 1, big);
-        }
-        Gate::RowTable { source: s, table } => {
-            dealt = bytes(source(s).shape.iter().product::<usize>() * table.words_per_row(), big);
-        }
-        Gate::WindowChain { windows, .. } => dealt = u64::from(chain_products(*windows)) * bytes(n, big),
-        Gate::TrigSeries { cosines, sines, .. } => dealt = 2 * bytes(n * frequencies(cosines, sines), big),
-        Gate::ServerShare { .. }
-        | Gate::ClientShare { .. }
-        | Gate::View { .. }
-        | Gate::Rescale { .. }
-        | Gate::Centre { .. }
-        | Gate::Reduce { .. }
-        | Gate::Add { .. }
-        | Gate::Sub { .. }
-        | Gate::Concat { .. }
-        | Gate::Residue { .. }
-        | Gate::SumRow { .. }
-        | Gate::MulPublic { .. }
-        | Gate::AddPublic { .. }
-        | Gate::AddServer { .. } => {}
+        Gate::MatMulServer { source, .. } => cost.macs = [(n * inner(source)) as u64, 0],
+        Gate::MatMul { left, .. } => cost.macs = [1, 2].map(|products| (products * n * inner(left)) as u64),
+        _ => {}
     }
     cost.work = work(program, id);
-    cost.dealt = PartyBytes { model_owner: broadcast, data_owner: dealt + broadcast };
+    for item in material(program, id) {
+        let [model_owner, data_owner] = item.price(Supplier::Dealer);
+        cost.dealt.add(PartyBytes { model_owner, data_owner });
+    }
     cost
-}
-
-/// The words of keys that compare `bits` bits at `len` entries, for a payload of so many words modulo 2^ring.
-fn comparison_keys(len: usize, bits: u8, payload: usize, ring: u8) -> u64 {
-    let levels = usize::from(bits);
-    bytes(2 * levels * len, 64) + bytes(len, bits) + bytes(payload * (levels + 1) * len, ring)
 }
 
 /// The bulk of a gate's online work at the busier party.
@@ -207,29 +142,6 @@ fn work(program: &Program, id: ValueId) -> Work {
     work
 }
 
-/// Products of at least two masks in the sign polynomial of D digits: with factors E, lt_i, eq_j (j > i), every
-/// subset of {lt_i} ∪ {eq_j} with and without E.
-fn mask_products(digits: usize) -> u8 {
-    let below = digits.saturating_sub(1);
-    // Subsets that contain lt_i: 2^(below − 1 − i) each; subsets of the eq_j alone: 2^(below − 1) with the empty one.
-    let with_lt: usize = (0..below).map(|i| 1 << (below - 1 - i)).sum();
-    let eq_only = if below == 0 { 0 } else { 1 << (below - 1) };
-    let all = with_lt + eq_only;
-    let singles = 2 * below.max(1) - 1;
-    let without_e = all.saturating_sub(1).saturating_sub(if below == 0 { 0 } else { singles });
-    let with_e = all.saturating_sub(1);
-    (without_e + with_e) as u8
-}
-
-/// Products of at least two masks in T_0 + L_0 (T_1 + …), each of which is dealt for every row: with m = w factors L_u
-/// and one T_w.
-pub fn chain_products(windows: u8) -> u32 {
-    let w = u32::from(windows);
-    // Subsets with T_w and at least one of L_0..L_{w−1}, and subsets of at least two of L_0..L_{W−2}.
-    let with_t: u32 = (0..w).map(|i| (1 << i) - 1).sum();
-    with_t + (1 << (w - 1)) - 1 - (w - 1)
-}
-
 /// Cost of a whole program.
 pub fn program(program: &Program) -> Cost {
     let mut cost = Cost { hops: u32::from(program.hops), ..Cost::default() };
@@ -268,16 +180,5 @@ pub fn counted(model_owner: &RoleCode, data_owner: &RoleCode, dealer: &RoleCode)
         offline_bytes: dealt,
         setup_bytes: sent(model_owner, &model_owner.setup.exchange),
         ..Cost::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_of_mask_products() {
-        assert_eq!((1..=4).map(mask_products).collect::<Vec<_>>(), [0, 1, 5, 15]);
-        assert_eq!((2..=5).map(chain_products).collect::<Vec<_>>(), [1, 5, 15, 37]);
     }
 }

@@ -1,12 +1,12 @@
 //! From gates to instructions: what each role does for each gate.
 //!
-//! A gate is written once, for all three roles: its material is declared with the dealer's formula beside it,
-//! so that what the dealer sends and what the parties expect cannot drift apart, and every party formula stands
-//! below the material it uses. The formulas are those of G1–G16; the same program gives the same code everywhere.
+//! A gate is written once, for all three roles. It takes its correlated randomness by number from [`crate::correlation`], so that
+//! what the dealer sends and what the parties expect cannot drift apart; the dealer's formulas stand in `dealt.rs`. The formulas are those of G1–G16; the same program gives the same code everywhere.
 //! An instruction is placed at the earliest point its operands are known: what depends on no opened value and no
 //! input becomes offline work, everything else belongs to the step of the latest hop it needs.
 
 mod comparison;
+mod dealt;
 mod emit;
 mod expr;
 mod extension;
@@ -59,7 +59,7 @@ pub fn digest(program: &Program) -> [u8; 32] {
 pub fn lower_unfused(program: &Program, role: Role) -> RoleCode {
     let mut e = Emit::new(program, role);
     for index in 0..program.values.len() {
-        let id = ValueId(u32::try_from(index).expect("fewer than 2^32 values"));
+        let id = e.begin();
         let lowered = gate(&mut e, id, &program.values[index].gate);
         let lowered = e.settle(id, lowered);
         e.values.push(lowered);
@@ -98,8 +98,8 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::OpenSign { signs, negate } => comparison::open_sign(e, id, signs, *negate),
         Gate::Select { bit, source, nonnegative } => comparison::select(e, id, *bit, *source, *nonnegative),
         Gate::SignShare { bit } => comparison::sign_share(e, id, *bit),
-        Gate::StepShared { source, offsets } => sharing::step(e, id, *source, offsets),
-        Gate::ReluShared { source, offsets } => sharing::relu(e, id, *source, offsets),
+        Gate::StepShared { source, offsets } => sharing::step(e, *source, offsets),
+        Gate::ReluShared { source, offsets } => sharing::relu(e, *source, offsets),
         Gate::RowTable { source, table } => rows::row_table(e, id, *source, *table),
         Gate::WindowChain { source, windows } => rows::window_chain(e, id, *source, *windows),
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {

@@ -4,6 +4,7 @@
 //! turns it into [`code::RoleCode`]. Neither holds a weight or an input, so both are public.
 
 pub mod code;
+pub mod correlation;
 pub mod cost;
 pub mod defer;
 pub mod forms;

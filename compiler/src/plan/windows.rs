@@ -1,7 +1,7 @@
 //! Choosing the windows of a row table (gate G10) for the range of its argument.
 
 use mpcc_program::code::{RowFunction, RowTable};
-use mpcc_program::cost;
+use mpcc_program::correlation::chain_products;
 
 use super::{RowTables, TAU_BITS};
 
@@ -43,7 +43,7 @@ impl Windows {
     /// Words that the dealer deals for a row, those of the chain of windows included.
     pub(crate) fn dealt_words(self) -> usize {
         let table = self.table(RowFunction::Recip { scale: 1.0, eps: 0.0 }, 0);
-        table.words_per_row() + if self.windows > 1 { cost::chain_products(self.windows) as usize } else { 0 }
+        table.words_per_row() + if self.windows > 1 { chain_products(self.windows.into()).len() } else { 0 }
     }
 
     /// The fewest ring bits in which arguments up to `high` leave a factor 4 of room above, if the domain then begins at

@@ -7,11 +7,12 @@
 use smallvec::SmallVec;
 
 use crate::code::{Buf, Lane, V};
+use crate::correlation::{PAD_PRODUCTS, Predicates, subsets};
 use crate::program::{Gate, ValueId};
 
-use super::emit::{Bits, Emit, Lowered, Sharing};
+use super::emit::{Bits, Emit, Lowered, Shares};
 use super::expr::Expr;
-use super::extension::{Rule, carries, msb_times, parts};
+use super::extension::{Rule, carries, parts};
 
 /// Digit widths of an n-bit comparison, low to high: six bits each, the rest on top (one word per one-hot).
 pub fn digits(n: u8) -> SmallVec<[u8; 8]> {
@@ -22,69 +23,10 @@ pub fn digits(n: u8) -> SmallVec<[u8; 8]> {
     out
 }
 
-/// Positions of the predicate bits in a word of D digits: lt_0..lt_{D−2}, eq_1..eq_{D−2}, A, E (E only if D > 1).
-#[derive(Clone, Copy)]
-struct Layout {
-    digits: usize,
-}
-
-impl Layout {
-    fn lt(self, i: usize) -> u8 {
-        i as u8
-    }
-    fn eq(self, i: usize) -> u8 {
-        (self.digits - 1 + i - 1) as u8
-    }
-    fn a(self) -> u8 {
-        (2 * self.digits).saturating_sub(3) as u8
-    }
-    fn e(self) -> u8 {
-        (2 * self.digits - 2) as u8
-    }
-    fn bits(self) -> u8 {
-        (2 * self.digits - 1) as u8
-    }
-
-    /// The products whose sum is E·borrow: E·lt_i·∏_{j>i} eq_j, as lists of positions.
-    fn borrow(self) -> Vec<Vec<u8>> {
-        (0..self.digits.saturating_sub(1))
-            .map(|i| {
-                let mut f = vec![self.e(), self.lt(i)];
-                f.extend((i + 1..self.digits - 1).map(|j| self.eq(j)));
-                f
-            })
-            .collect()
-    }
-
-    /// Every product of at least two masks that the polynomial needs, as bit sets of positions, sorted.
-    fn monomials(self) -> Vec<u32> {
-        let mut out: Vec<u32> = self.borrow().iter().flat_map(|f| subsets(f)).filter(|s| s.count_ones() >= 2).collect();
-        out.sort_unstable();
-        out.dedup();
-        out
-    }
-}
-
-fn subsets(factors: &[u8]) -> Vec<u32> {
-    (0..1u32 << factors.len())
-        .map(|t| factors.iter().enumerate().filter(|(i, _)| t >> i & 1 == 1).fold(0, |s, (_, f)| s | 1 << f))
-        .collect()
-}
-
-/// Product of the bits of `word` at the positions in `set`: 1 if it is empty.
-fn product(x: &mut Expr, word: V, set: u32) -> V {
-    let mut out = x.int(1);
-    for position in (0..32).filter(|p| set >> p & 1 == 1) {
-        let b = x.bit(word, position);
-        out = x.and(out, b);
-    }
-    out
-}
-
 /// Opens the predicate bits of the sign of x + offset.
 pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset: i64, widths: &[u8]) -> Lowered {
-    let (len, n) = (e.len(id), e.value(source).ring);
-    let layout = Layout { digits: widths.len() };
+    let len = e.len(id);
+    let layout = Predicates { digits: widths.len() };
     let wire = e.wire(source);
     let lows: Vec<u8> = widths
         .iter()
@@ -94,40 +36,9 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
             Some(low)
         })
         .collect();
-    let mut tables = vec![];
-    for (q, (&w, &low)) in widths.iter().zip(&lows).enumerate() {
-        let item = 1 + q as u16;
-        tables.push(e.correlated(id, item, 1 << w, len, Sharing::Xor, |e| {
-            let r = e.total(wire.mask, n, len);
-            e.map(Lane::Word, 1, len, |x| {
-                let (r, one) = (x.full(r), x.int(1));
-                let d = x.shr(r, low);
-                let d = x.low(d, w);
-                x.shl_by(one, d)
-            })
-        }));
-    }
-    let mask = e.mask(id, 0, layout.bits(), len, [true, true]);
-    let sets = layout.monomials();
-    let monomials = if sets.is_empty() {
-        [None; 2]
-    } else {
-        e.correlated(id, 40, sets.len() as u8, len, Sharing::Xor, |e| {
-            let [m0, m1] = mask.map(|m| m.expect("the dealer knows both masks"));
-            e.map(Lane::Word, 1, len, |x| {
-                let (a, b) = (x.full(m0), x.full(m1));
-                let word = x.xor(a, b);
-                let mut out = x.int(0);
-                for (position, set) in sets.iter().enumerate() {
-                    let p = product(x, word, *set);
-                    let p = x.shl(p, position as u8);
-                    out = x.or(out, p);
-                }
-                out
-            })
-        })
-        .0
-    };
+    let tables: Vec<Shares> = (1..).zip(widths).map(|(number, _)| e.correlated(number)).collect();
+    let mask = e.mask(id, layout.bits(), len, [true, true]);
+    let monomials = if widths.len() > 1 { e.correlated(PAD_PRODUCTS).0 } else { [None; 2] };
     let Some(party) = e.party() else { return Lowered::Bits(Bits { opened: None, mask, monomials }) };
     let hat = wire.hat.expect("opened");
     let tables: Vec<Buf> = tables.into_iter().map(|t| e.own(t)).collect();
@@ -193,11 +104,11 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
 
 /// What multiplies each mask monomial in a sign's polynomial, for every opened word: the number 1 at position 0, the
 /// masks behind it, then the products of masks. A session's maps look it up at the opened words, which are public.
-fn coefficients(e: &mut Emit<'_>, layout: Layout) -> Buf {
+fn coefficients(e: &mut Emit<'_>, layout: Predicates) -> Buf {
     if let Some(table) = e.sign_tables[layout.digits] {
         return table;
     }
-    let (bits, sets) = (layout.bits(), layout.monomials());
+    let (bits, sets) = (layout.bits(), layout.products());
     let table = e.setup_map(1 << bits, |x| {
         let o = x.row_index();
         let mut products = vec![vec![layout.a()]];
@@ -211,7 +122,7 @@ fn coefficients(e: &mut Emit<'_>, layout: Layout) -> Buf {
                     1 => 1 + set.trailing_zeros() as u8,
                     _ => 1 + bits + sets.binary_search(&set).expect("listed") as u8,
                 };
-                let public = product(x, o, all & !set);
+                let public = x.all(o, all & !set);
                 let public = x.shl(public, position);
                 out = x.xor(out, public);
             }
@@ -225,15 +136,15 @@ fn coefficients(e: &mut Emit<'_>, layout: Layout) -> Buf {
 /// Opens (⊕ signs ⊕ negate) ⊕ ε.
 pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate: bool) -> Lowered {
     let len = e.len(id);
-    let mask = e.mask(id, 0, 1, len, [true, true]);
+    let mask = e.mask(id, 1, len, [true, true]);
     let Some(party) = e.party() else {
         return Lowered::Bits(Bits { opened: None, mask, monomials: [None; 2] });
     };
-    let operands: Vec<(Bits, Layout, Buf)> = signs
+    let operands: Vec<(Bits, Predicates, Buf)> = signs
         .iter()
         .map(|s| {
             let Gate::SignDigits { digits, .. } = &e.value(*s).gate else { unreachable!("verified") };
-            let layout = Layout { digits: digits.len() };
+            let layout = Predicates { digits: digits.len() };
             (e.bits(*s), layout, coefficients(e, layout))
         })
         .collect();
@@ -273,19 +184,10 @@ pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate
     Lowered::Bits(Bits { opened: Some(opened), mask, monomials: [None; 2] })
 }
 
-/// Dealer: ε = ε_0 ⊕ ε_1 of an opened sign.
-fn epsilon(e: &mut Emit<'_>, bits: Bits, len: usize) -> Buf {
-    let [a, b] = bits.mask.map(|m| m.expect("the dealer knows both masks"));
-    e.map(Lane::Word, 1, len, |x| {
-        let (a, b) = (x.full(a), x.full(b));
-        x.xor(a, b)
-    })
-}
-
 /// ⟨b⟩_K with b = m^ ⊕ ε: m^ + (1 − 2m^)·ε_i.
 pub(super) fn sign_share(e: &mut Emit<'_>, id: ValueId, bit: ValueId) -> Lowered {
     let (len, ring, bits) = (e.len(id), e.value(id).ring, e.bits(bit));
-    let eps = e.correlated(id, 1, ring, len, Sharing::Additive, |e| epsilon(e, bits, len));
+    let eps = e.correlated(1);
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let (eps, opened) = (e.own(eps), bits.opened.expect("opened"));
     Lowered::Share(Some(e.map(Lane::of(ring), 1, len, |x| {
@@ -301,19 +203,9 @@ pub(super) fn sign_share(e: &mut Emit<'_>, id: ValueId, bit: ValueId) -> Lowered
 pub(super) fn select(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueId, nonnegative: bool) -> Lowered {
     let (len, n, ring) = (e.len(id), e.value(source).ring, e.value(id).ring);
     let (bits, wire) = (e.bits(bit), e.wire(source));
-    let eps = e.correlated(id, 1, ring, len, Sharing::Additive, |e| epsilon(e, bits, len));
-    let carries = carries(e, id, 2, wire, n, len);
-    let eps_r = e.correlated(id, 4, ring, len, Sharing::Additive, |e| {
-        let (eps, r) = (epsilon(e, bits, len), e.total(wire.mask, n, len));
-        e.map(Lane::Word, 1, len, |x| {
-            let (a, b) = (x.full(eps), x.full(r));
-            x.mul(a, b)
-        })
-    });
-    let eps_top = e.correlated(id, 5, ring - n, len, Sharing::Additive, |e| {
-        let (eps, r) = (epsilon(e, bits, len), e.total(wire.mask, n, len));
-        msb_times(e, Lane::Word, r, eps, n, (1, len), false)
-    });
+    let eps = e.correlated(1);
+    let carries = carries(e, 2);
+    let (eps_r, eps_top) = (e.correlated(4), e.correlated(5));
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let rule = if nonnegative { Rule::Nonnegative } else { Rule::Slack };
     let p = parts(e, wire, carries, n, rule);

@@ -2,11 +2,13 @@
 
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
+use crate::correlation::{Item, Sharing, material};
 use crate::defer::defer;
 use crate::program::{Program, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
 use crate::urgent::urgent_first;
 
+use super::dealt;
 use super::expr::Expr;
 
 /// What is known when: the setup, the offline phase, or step `n` of the online phase.
@@ -49,13 +51,6 @@ pub(super) struct Bits {
     pub(super) monomials: [Option<Buf>; 2],
 }
 
-/// How a correlated value is shared.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sharing {
-    Additive,
-    Xor,
-}
-
 /// Shares of a correlated value, as far as the role knows them.
 #[derive(Clone, Copy)]
 pub(super) struct Shares(pub(super) [Option<Buf>; 2]);
@@ -76,6 +71,20 @@ pub(super) struct Emit<'p> {
     /// By digits of a comparison, the coefficients of its polynomial at every opened word.
     pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
     outputs: Vec<OutputBuffer>,
+    gate: Underway,
+}
+
+/// The gate that is lowered at present.
+#[derive(Default)]
+struct Underway {
+    /// What it needs.
+    items: Vec<Item>,
+    /// Its own mask or pads, as far as the role knows them.
+    mask: [Option<Buf>; 2],
+    /// What several of its items have in common, at the dealer.
+    harmonics: Option<[Buf; 2]>,
+    /// A wire's masks by columns.
+    columns: Option<[Option<Vec<Buf>>; 2]>,
 }
 
 impl<'p> Emit<'p> {
@@ -100,6 +109,7 @@ impl<'p> Emit<'p> {
             masked_weights: vec![None; count],
             sign_tables: [None; MOST_DIGITS + 1],
             outputs: vec![],
+            gate: Underway::default(),
         };
         e.load_weights();
         e
@@ -121,6 +131,18 @@ impl<'p> Emit<'p> {
         }
         urgent_first(&mut code);
         code
+    }
+
+    /// Begins the gate of the next value.
+    pub(super) fn begin(&mut self) -> ValueId {
+        let id = self.current();
+        self.gate = Underway { items: material(self.program, id), ..Underway::default() };
+        id
+    }
+
+    /// The value whose gate is lowered.
+    pub(super) fn current(&self) -> ValueId {
+        ValueId(u32::try_from(self.values.len()).expect("fewer than 2^32 values"))
     }
 
     /// 0 for the model owner, 1 for the data owner, nothing for the dealer.
@@ -218,11 +240,6 @@ impl<'p> Emit<'p> {
         dst
     }
 
-    /// Entries of a weight.
-    pub(super) fn weight_len(&self, id: WeightId) -> usize {
-        self.program.weights[id.0 as usize].shape.iter().product()
-    }
-
     /// The encoded weight, at the model owner.
     pub(super) fn weight(&self, id: WeightId) -> Option<Buf> {
         self.weights[id.0 as usize]
@@ -245,6 +262,11 @@ impl<'p> Emit<'p> {
     /// A new buffer of `len` entries.
     pub(super) fn new_buffer(&mut self, lane: Lane, len: usize) -> Buf {
         self.buffer(lane, len, OFFLINE)
+    }
+
+    /// Entries of a buffer.
+    pub(super) fn entries(&self, buf: Buf) -> usize {
+        self.lengths[buf.0 as usize]
     }
 
     pub(super) fn lane(&self, buf: Buf) -> Lane {
@@ -372,7 +394,7 @@ impl<'p> Emit<'p> {
     }
 
     /// A fresh mask: each party draws its share, the dealer both. `owners` says which parties have one.
-    pub(super) fn mask(&mut self, id: ValueId, item: u16, bits: u8, len: usize, owners: [bool; 2]) -> [Option<Buf>; 2] {
+    fn fresh(&mut self, id: ValueId, item: u16, bits: u8, len: usize, owners: [bool; 2]) -> [Option<Buf>; 2] {
         let mut out = [None; 2];
         for (i, slot) in out.iter_mut().enumerate() {
             if owners[i] && self.party().is_none_or(|p| p == i) {
@@ -382,37 +404,112 @@ impl<'p> Emit<'p> {
         out
     }
 
-    /// Shares of a value the dealer knows, in words as a signed integer or in the lane of `bits`: the model owner's from its seed, the data owner's as a correction of `bits` a word.
-    pub(super) fn correlated(
-        &mut self,
-        id: ValueId,
-        item: u16,
-        bits: u8,
-        len: usize,
-        sharing: Sharing,
-        dealer: impl FnOnce(&mut Self) -> Buf,
-    ) -> Shares {
-        match self.role {
-            Role::ModelOwner => Shares([Some(self.draw(0, id, item, bits, len)), None]),
-            Role::DataOwner => {
-                let dst = self.new_buffer(Lane::of(bits), len);
-                self.push(Instr::Receive { dst, bits });
-                Shares([None, Some(dst)])
+    /// The mask or the pads of the value underway.
+    pub(super) fn mask(&mut self, id: ValueId, bits: u8, len: usize, owners: [bool; 2]) -> [Option<Buf>; 2] {
+        self.gate.mask = self.fresh(id, 0, bits, len, owners);
+        self.gate.mask
+    }
+
+    /// The masks of a wire, or the pads of opened bits, as far as the role knows them.
+    pub(super) fn masks(&self, id: ValueId) -> [Option<Buf>; 2] {
+        match self.values.get(id.0 as usize) {
+            Some(Lowered::Wire(wire)) => wire.mask,
+            Some(Lowered::Bits(bits)) => bits.mask,
+            Some(_) => unreachable!("verified: operand is masked"),
+            None => self.gate.mask,
+        }
+    }
+
+    /// The same at the dealer, who knows both.
+    pub(super) fn both(&self, id: ValueId) -> [Buf; 2] {
+        self.masks(id).map(|mask| mask.expect("the dealer knows both masks"))
+    }
+
+    /// Cosines and sines of the gate underway, made once.
+    pub(super) fn harmonics(&mut self, make: impl FnOnce(&mut Self) -> [Buf; 2]) -> [Buf; 2] {
+        match self.gate.harmonics {
+            Some(made) => made,
+            None => {
+                let made = make(self);
+                self.gate.harmonics = Some(made);
+                made
             }
+        }
+    }
+
+    /// The masks of a wire by columns, made once for the gate underway.
+    pub(super) fn columns(&mut self, wire: ValueId, columns: usize) -> [Option<Vec<Buf>>; 2] {
+        if self.gate.columns.is_none() {
+            let split = self.masks(wire).map(|mask| mask.map(|mask| super::rows::split(self, mask, columns)));
+            self.gate.columns = Some(split);
+        }
+        self.gate.columns.clone().expect("made above")
+    }
+
+    /// An item of the gate underway, by its number.
+    pub(super) fn item(&self, number: u16) -> Item {
+        self.gate.items.iter().find(|item| item.number == number).expect("listed by `material`").clone()
+    }
+
+    /// Shares of an item of the gate underway, by its number: the model owner's from its seed, the data owner's as a
+    /// correction.
+    pub(super) fn correlated(&mut self, number: u16) -> Shares {
+        let item = self.item(number);
+        let (id, len, bits) = (self.current(), item.len, item.bits);
+        match self.role {
+            Role::ModelOwner => Shares([Some(self.draw(0, id, number, bits, len)), None]),
+            Role::DataOwner => Shares([None, Some(self.correction(len, bits))]),
             Role::Dealer => {
-                let value = dealer(self);
-                let share0 = self.draw(0, id, item, bits, len);
+                let value = dealt::words(self, &item);
+                let share0 = self.draw(0, id, number, bits, len);
                 let lane = Lane::of(bits);
                 let value = self.fit(value, lane);
                 let share1 = self.map(lane, 1, len, |x| {
                     let (v, s) = (x.full(value), x.full(share0));
-                    let d = if sharing == Sharing::Xor { x.xor(v, s) } else { x.sub(v, s) };
+                    let d = if item.sharing == Sharing::Xor { x.xor(v, s) } else { x.sub(v, s) };
                     x.low(d, bits)
                 });
                 self.push(Instr::Deal { src: share1, bits });
                 Shares([Some(share0), Some(share1)])
             }
         }
+    }
+
+    /// An item that the data owner alone gets, as it is; nothing elsewhere.
+    pub(super) fn in_clear(&mut self, number: u16) -> Option<Buf> {
+        let item = self.item(number);
+        match self.role {
+            Role::ModelOwner => None,
+            Role::DataOwner => Some(self.correction(item.len, item.bits)),
+            Role::Dealer => {
+                let src = dealt::words(self, &item);
+                self.push(Instr::Deal { src, bits: item.bits });
+                None
+            }
+        }
+    }
+
+    /// Keys of an item, whose words both parties get: the words and the own root; nothing at the dealer.
+    pub(super) fn keys(&mut self, number: u16) -> Option<([Buf; 3], Buf)> {
+        let item = self.item(number);
+        let roots = self.fresh(self.current(), number, 64, 2 * item.len, [true, true]);
+        let vectors = item.vectors();
+        let words = [0, 1, 2].map(|i| self.new_buffer(Lane::Word, vectors[i].0));
+        let Some(party) = self.party() else {
+            let roots = roots.map(|root| root.expect("the dealer knows both roots"));
+            dealt::keys(self, &item, roots, words);
+            return None;
+        };
+        for (dst, (_, bits)) in words.into_iter().zip(vectors) {
+            self.push(Instr::Receive { dst, bits });
+        }
+        Some((words, roots[party].expect("own root")))
+    }
+
+    fn correction(&mut self, len: usize, bits: u8) -> Buf {
+        let dst = self.new_buffer(Lane::of(bits), len);
+        self.push(Instr::Receive { dst, bits });
+        dst
     }
 
     /// The role's own share; at the parties only.
@@ -445,13 +542,6 @@ impl<'p> Emit<'p> {
         let buf = self.buffer(Lane::of(bits), len, i32::from(self.value(id).level));
         self.exchange(id).receive.push(Packed { buf, bits });
         buf
-    }
-
-    /// The data owner takes a correction that is no share (G15).
-    pub(super) fn receive_clear(&mut self, len: usize, bits: u8) -> Buf {
-        let dst = self.new_buffer(Lane::of(bits), len);
-        self.push(Instr::Receive { dst, bits });
-        dst
     }
 
     pub(super) fn output(&mut self, output: u32, buf: Buf, bits: u8) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::code::{Access, Buf, Lane, MapOp, V};
+use crate::correlation::Along;
 
 /// Operations of one map under construction. Repeated loads and constants are shared.
 pub(super) struct Expr {
@@ -45,8 +46,27 @@ impl Expr {
         self.push(MapOp::Load(buf, Access::Col))
     }
 
+    /// The entry of an operand that varies along some axes only.
+    pub(super) fn along(&mut self, buf: Buf, axes: Along) -> V {
+        match axes {
+            Along::Both => self.full(buf),
+            Along::Columns => self.col(buf),
+            Along::Rows => self.row(buf),
+        }
+    }
+
     pub(super) fn at(&mut self, buf: Buf, index: V) -> V {
         self.push(MapOp::LoadAt(buf, index))
+    }
+
+    /// The product of a word's bits at the positions in `set`: 1 if it is empty.
+    pub(super) fn all(&mut self, word: V, set: u32) -> V {
+        let mut out = self.int(1);
+        for position in (0..32).filter(|position| set >> position & 1 == 1) {
+            let bit = self.bit(word, position);
+            out = self.and(out, bit);
+        }
+        out
     }
 
     pub(super) fn row_index(&mut self) -> V {

@@ -6,7 +6,7 @@
 use crate::code::{Buf, Lane, V};
 use crate::program::ValueId;
 
-use super::emit::{Emit, Lowered, Shares, Sharing, Wire};
+use super::emit::{Emit, Lowered, Shares, Wire};
 use super::expr::Expr;
 
 /// Shares of W_0 and W_1 modulo 2^(K−k).
@@ -15,25 +15,9 @@ pub(super) struct Carries {
     pub(super) w: [Shares; 2],
 }
 
-/// Items `first` and `first + 1` of the gate's material.
-pub(super) fn carries(e: &mut Emit<'_>, id: ValueId, first: u16, wire: Wire, k: u8, len: usize) -> Carries {
-    let bits = e.value(id).ring - k;
-    let make = |e: &mut Emit<'_>, c: u16| {
-        e.correlated(id, first + c, bits, len, Sharing::Additive, |e| {
-            let [r0, r1] = wire.mask.map(|m| m.expect("the dealer knows both masks"));
-            e.map(Lane::Word, 1, len, |x| {
-                let (a, b) = (x.full(r0), x.full(r1));
-                let s = x.add(a, b);
-                let carry = x.shr(s, k);
-                if c == 0 {
-                    return carry;
-                }
-                let msb = x.bit(s, k - 1);
-                x.add(carry, msb)
-            })
-        })
-    };
-    Carries { w: [make(e, 0), make(e, 1)] }
+/// Items `first` and `first + 1` of the gate underway.
+pub(super) fn carries(e: &mut Emit<'_>, first: u16) -> Carries {
+    Carries { w: [e.correlated(first), e.correlated(first + 1)] }
 }
 
 /// The selector rule: with the slack of G2, or for values known to be nonnegative over the whole ring (G8).
@@ -99,7 +83,7 @@ impl Parts {
 pub(super) fn extend(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered {
     let (len, k) = (e.len(id), e.value(source).ring);
     let wire = e.wire(source);
-    let carries = carries(e, id, 1, wire, k, len);
+    let carries = carries(e, 1);
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let p = parts(e, wire, carries, k, Rule::Slack);
     let lane = Lane::of(e.value(id).ring);
@@ -107,24 +91,6 @@ pub(super) fn extend(e: &mut Emit<'_>, id: ValueId, source: ValueId) -> Lowered 
         let t = p.expr(x);
         if party == 0 { x.sub(t.public, t.rho) } else { x.neg(t.rho) }
     })))
-}
-
-/// Dealer: the top bit of a wire's mask times a factor, at every entry.
-pub(super) fn msb_times(
-    e: &mut Emit<'_>,
-    lane: Lane,
-    total: Buf,
-    factor: Buf,
-    k: u8,
-    (rows, cols): (usize, usize),
-    per_row: bool,
-) -> Buf {
-    e.map(lane, rows, cols, |x| {
-        let r = x.full(total);
-        let f = if per_row { x.row(factor) } else { x.full(factor) };
-        let b = x.bit(r, k - 1);
-        x.mul(b, f)
-    })
 }
 
 /// G6: Σx² = ΣP² − 2ΣPρ_c + Σr² + Σ_{c=1} (2^(2k) b − 2^(k+1) b r), b = msb(r).
@@ -144,19 +110,8 @@ fn squares(e: &mut Emit<'_>, id: ValueId, source: ValueId, cols: usize) -> Lower
     let sums = |e: &mut Emit<'_>, terms: Buf| if cols == 1 { terms } else { e.sum_rows(terms, rows, cols) };
     let lane = Lane::of(ring);
     let wire = e.wire(source);
-    let carries = carries(e, id, 1, wire, k, len);
-    let products = e.correlated(id, 3, ring - k - 1, len, Sharing::Additive, |e| {
-        let r = e.total(wire.mask, k, len);
-        msb_times(e, Lane::of(ring - k - 1), r, r, k, (1, len), false)
-    });
-    let squares = e.correlated(id, 4, ring, rows, Sharing::Additive, |e| {
-        let r = e.total(wire.mask, k, len);
-        let sq = e.map(lane, 1, len, |x| {
-            let r = x.full(r);
-            x.mul(r, r)
-        });
-        sums(e, sq)
-    });
+    let carries = carries(e, 1);
+    let (products, squares) = (e.correlated(3), e.correlated(4));
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let p = parts(e, wire, carries, k, Rule::Slack);
     let br = e.own(products);
@@ -192,18 +147,8 @@ pub(super) fn row_scale(e: &mut Emit<'_>, id: ValueId, source: ValueId, row: Val
     let rows = len / cols;
     let lane = Lane::of(ring);
     let (wire, scale) = (e.wire(source), e.wire(row));
-    let carries = carries(e, id, 1, wire, k, len);
-    let full = e.correlated(id, 3, ring, len, Sharing::Additive, |e| {
-        let (r, t) = (e.total(wire.mask, k, len), e.total(scale.mask, lane.bits(), rows));
-        e.map(lane, rows, cols, |x| {
-            let (r, t) = (x.full(r), x.row(t));
-            x.mul(r, t)
-        })
-    });
-    let top = e.correlated(id, 4, ring - k, len, Sharing::Additive, |e| {
-        let (r, t) = (e.total(wire.mask, k, len), e.total(scale.mask, lane.bits(), rows));
-        msb_times(e, Lane::of(ring - k), r, t, k, (rows, cols), true)
-    });
+    let carries = carries(e, 1);
+    let (full, top) = (e.correlated(3), e.correlated(4));
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let p = parts(e, wire, carries, k, Rule::Slack);
     let (yh, t) = (scale.hat.expect("opened"), scale.mask[party].expect("own mask"));

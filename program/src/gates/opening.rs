@@ -1,14 +1,14 @@
 //! G1 opening with truncation, the data owner's input, and G15 the truncated reveal.
 
-use crate::code::{Buf, Instr, Lane, Role};
+use crate::code::{Buf, Lane, Role};
 use crate::program::{Rounding, ValueId};
 
-use super::emit::{Emit, Lowered, Sharing, Wire};
+use super::emit::{Emit, Lowered, Wire};
 
 /// Input: the data owner sends x + R; the model owner's mask share is 0.
 pub(super) fn input(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
-    let mut mask = e.mask(id, 0, ring, len, [false, true]);
+    let mut mask = e.mask(id, ring, len, [false, true]);
     if e.role != Role::DataOwner {
         mask[0] = Some(e.zeros(Lane::of(ring), len));
     }
@@ -36,7 +36,7 @@ pub(super) fn open(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8,
     let (len, ring) = (e.len(id), e.value(id).ring);
     let opened = ring + truncate;
     let (lane, kept) = (Lane::of(opened), Lane::of(ring));
-    let mask = e.mask(id, 0, opened, len, [true, true]);
+    let mask = e.mask(id, opened, len, [true, true]);
     let hat = e.party().map(|party| {
         let x = e.share(source).expect("a party's share");
         let r = mask[party].expect("own mask");
@@ -62,19 +62,13 @@ pub(super) fn open(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8,
     let mask = match (truncate, rounding) {
         (0, _) => mask,
         (_, Rounding::Dithered) => mask.map(|m| m.map(|m| shift(e, m, len, truncate, kept))),
-        (_, Rounding::Exact) => {
-            e.correlated(id, 1, ring, len, Sharing::Additive, |e| {
-                let r = e.total(mask, opened, len);
-                shift(e, r, len, truncate, kept)
-            })
-            .0
-        }
+        (_, Rounding::Exact) => e.correlated(1).0,
     };
     Lowered::Wire(Wire { hat, mask })
 }
 
 /// The entries of `buf` without their low bits, which fit `kept`.
-fn shift(e: &mut Emit<'_>, buf: Buf, len: usize, by: u8, kept: Lane) -> Buf {
+pub(super) fn shift(e: &mut Emit<'_>, buf: Buf, len: usize, by: u8, kept: Lane) -> Buf {
     e.map_to(e.lane(buf), kept, len, |b| {
         let v = b.full(buf);
         b.shr(v, by)
@@ -86,12 +80,10 @@ pub(super) fn reveal(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u
     let (len, ring) = (e.len(id), e.value(id).ring);
     let opened = ring + truncate;
     let (lane, kept) = (Lane::of(opened), Lane::of(ring));
-    let mask = e.mask(id, 0, opened, len, [true, true]);
+    let mask = e.mask(id, opened, len, [true, true]);
     match e.role {
         Role::Dealer => {
-            let r = e.total(mask, opened, len);
-            let high = shift(e, r, len, truncate, kept);
-            e.push(Instr::Deal { src: high, bits: ring });
+            e.in_clear(1);
         }
         Role::ModelOwner => {
             let (x, r) = (e.share(source).expect("own share"), mask[0].expect("own mask"));
@@ -102,7 +94,7 @@ pub(super) fn reveal(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u
             e.send(id, message, opened);
         }
         Role::DataOwner => {
-            let high = e.receive_clear(len, ring);
+            let high = e.in_clear(1).expect("the data owner's");
             let (x, r) = (e.share(source).expect("own share"), mask[1].expect("own mask"));
             let peer = e.receive(id, len, opened);
             let result = e.map_to(lane, kept, len, |b| {

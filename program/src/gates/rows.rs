@@ -1,9 +1,10 @@
 //! G10: a smooth function of one positive scalar per row, by tables fitted in the masked domain.
 
 use crate::code::{Buf, Copy, Instr, Lane, RowTable, V};
+use crate::correlation::{chain_products, chain_terms, pick};
 use crate::program::ValueId;
 
-use super::emit::{Emit, Lowered, Sharing};
+use super::emit::{Emit, Lowered};
 
 fn place(e: &mut Emit<'_>, dst: Buf, src: Buf, rows: usize, columns: usize, column: usize) {
     e.push(Instr::Copy(Copy {
@@ -31,19 +32,19 @@ fn column(e: &mut Emit<'_>, src: Buf, rows: usize, columns: usize, column: usize
     dst
 }
 
+/// The columns of `[rows, columns]`.
+pub(super) fn split(e: &mut Emit<'_>, src: Buf, columns: usize) -> Vec<Buf> {
+    let rows = e.entries(src) / columns;
+    (0..columns).map(|c| column(e, src, rows, columns, c)).collect()
+}
+
 /// Shares of T_w = Σ_q τ_q B_q\[j_w\] and of the low-range flags L_w at the public bucket of each window.
 pub(super) fn row_table(e: &mut Emit<'_>, id: ValueId, source: ValueId, table: RowTable) -> Lowered {
     let rows = e.len(source);
-    let ring = e.value(id).ring;
-    let lane = Lane::of(ring);
+    let lane = Lane::of(e.value(id).ring);
     let words = table.words_per_row();
     let wire = e.wire(source);
-    let dealt = e.correlated(id, 1, ring, rows * words, Sharing::Additive, |e| {
-        let src = e.total(wire.mask, table.ring_bits, rows);
-        let dst = e.new_buffer(Lane::Word, rows * words);
-        e.push(Instr::RowFit { dst, src, table });
-        dst
-    });
+    let dealt = e.correlated(1);
     if e.party().is_none() {
         return Lowered::Share(None);
     }
@@ -111,38 +112,12 @@ pub(super) fn window_chain(e: &mut Emit<'_>, id: ValueId, source: ValueId, windo
     let windows = usize::from(windows);
     let columns = 2 * windows - 1;
     let wire = e.wire(source);
-    let split = |e: &mut Emit<'_>, b: Option<Buf>| -> Option<Vec<Buf>> {
-        b.map(|b| (0..columns).map(|c| column(e, b, rows, columns, c)).collect())
-    };
-    // Column w is T_w, column windows + u is L_u.
-    let terms: Vec<Vec<usize>> =
-        (0..windows).map(|w| (0..w).map(|u| windows + u).chain(std::iter::once(w)).collect()).collect();
-    let mut sets: Vec<u32> =
-        terms.iter().flat_map(|f| (0..1u32 << f.len()).map(|t| pick(f, t))).filter(|s| s.count_ones() >= 2).collect();
-    sets.sort_unstable();
-    sets.dedup();
-    let masks = [split(e, wire.mask[0]), split(e, wire.mask[1])];
-    let material: Vec<_> = sets
-        .iter()
-        .enumerate()
-        .map(|(item, set)| {
-            let masks = &masks;
-            e.correlated(id, 1 + item as u16, ring, rows, Sharing::Additive, |e| {
-                e.map(lane, 1, rows, |x| {
-                    let mut out = x.int(1);
-                    for c in (0..columns).filter(|c| set >> c & 1 == 1) {
-                        let terms: Vec<V> = masks.iter().flatten().map(|m| x.full(m[c])).collect();
-                        let r = x.sum(&terms);
-                        out = x.mul(out, r);
-                    }
-                    out
-                })
-            })
-        })
-        .collect();
+    let (terms, sets) = (chain_terms(windows), chain_products(windows));
+    let masks = e.columns(source, columns);
+    let material: Vec<_> = (1..).zip(&sets).map(|(number, _)| e.correlated(number)).collect();
     let Some(party) = e.party() else { return Lowered::Share(None) };
     let material: Vec<Buf> = material.into_iter().map(|m| e.own(m)).collect();
-    let hats = split(e, wire.hat).expect("opened");
+    let hats = split(e, wire.hat.expect("opened"), columns);
     let own = masks[party].as_ref().expect("own mask").clone();
     Lowered::Share(Some(e.map(lane, 1, rows, |x| {
         let mut out = x.int(0);
@@ -158,7 +133,7 @@ pub(super) fn window_chain(e: &mut Emit<'_>, id: ValueId, source: ValueId, windo
                     _ => x.full(material[sets.binary_search(&set).expect("listed")]),
                 };
                 for c in factors.iter().filter(|c| set >> **c & 1 == 0) {
-                    let h = x.full(hats[*c]);
+                    let h = x.full(hats[usize::from(*c)]);
                     term = x.mul(term, h);
                 }
                 out = if set.count_ones().is_multiple_of(2) { x.add(out, term) } else { x.sub(out, term) };
@@ -166,8 +141,4 @@ pub(super) fn window_chain(e: &mut Emit<'_>, id: ValueId, source: ValueId, windo
         }
         out
     })))
-}
-
-fn pick(factors: &[usize], chosen: u32) -> u32 {
-    factors.iter().enumerate().filter(|(i, _)| chosen >> i & 1 == 1).fold(0, |s, (_, f)| s | 1 << f)
 }

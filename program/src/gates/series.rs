@@ -3,7 +3,7 @@
 use crate::code::{Buf, Instr, Lane, V};
 use crate::program::{ValueId, frequencies};
 
-use super::emit::{Emit, Lowered, Sharing};
+use super::emit::{Emit, Lowered};
 use super::expr::Expr;
 
 /// Σ_j A_j cos(ωj x) + B_j sin(ωj x) for the wire x^ = x + r: with the public C = cos ωjx^ and S = sin ωjx^ it is
@@ -20,20 +20,9 @@ pub(super) fn trig_series(
     let lane = Lane::of(ring);
     let count = frequencies(cosines, sines);
     let wire = e.wire(source);
-    let harmonics = |e: &mut Emit<'_>, src: Buf| {
-        let src = e.fit(src, Lane::Word);
-        let [cos, sin] = [(); 2].map(|()| e.new_buffer(Lane::Word, count * len));
-        e.push(Instr::Harmonics { cos, sin, src, period_bits, fraction, count });
-        (cos, sin)
-    };
-    let dealt = e.party().is_none().then(|| {
-        let r = e.total(wire.mask, period_bits, len);
-        harmonics(e, r)
-    });
-    let cos = e.correlated(id, 1, ring, count * len, Sharing::Additive, |_| dealt.expect("dealer").0);
-    let sin = e.correlated(id, 2, ring, count * len, Sharing::Additive, |_| dealt.expect("dealer").1);
+    let (cos, sin) = (e.correlated(1), e.correlated(2));
     let Some(party) = e.party() else { return Lowered::Share(None) };
-    let (ch, sh) = harmonics(e, wire.hat.expect("opened"));
+    let [ch, sh] = harmonics(e, wire.hat.expect("opened"), len, (period_bits, fraction, count));
     let (c, s) = (e.own(cos), e.own(sin));
     Lowered::Share(Some(e.map(lane, len, 1, |x| {
         let mut out = x.signed_int(if party == 0 { cosines[0] << fraction } else { 0 });
@@ -51,6 +40,19 @@ pub(super) fn trig_series(
         }
         out
     })))
+}
+
+/// cos and sin of `count` harmonics of `src`.
+pub(super) fn harmonics(
+    e: &mut Emit<'_>,
+    src: Buf,
+    len: usize,
+    (period_bits, fraction, count): (u8, u8, usize),
+) -> [Buf; 2] {
+    let src = e.fit(src, Lane::Word);
+    let [cos, sin] = [(); 2].map(|()| e.new_buffer(Lane::Word, count * len));
+    e.push(Instr::Harmonics { cos, sin, src, period_bits, fraction, count });
+    [cos, sin]
 }
 
 /// The sum of the public factors at a position, each times its coefficient; nothing if both coefficients are zero.

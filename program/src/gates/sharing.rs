@@ -12,61 +12,22 @@ use smallvec::SmallVec;
 use crate::code::{Buf, Copy, Instr, Lane};
 use crate::program::ValueId;
 
-use super::emit::{Emit, Lowered, Sharing, Wire};
-
-/// Correction words of a batch of keys, at each party the same.
-#[derive(Clone, Copy)]
-struct Words {
-    seeds: Buf,
-    controls: Buf,
-    values: Buf,
-}
+use super::emit::{Emit, Lowered};
 
 /// What a party holds of the keys of a wire.
 #[derive(Clone, Copy)]
 struct Key {
-    words: Words,
+    /// Seeds, controls and values, at each party the same.
+    words: [Buf; 3],
     root: Buf,
     /// n.
     bits: u8,
 }
 
-/// Keys for ⟨β·[y < r]⟩ modulo 2^ring, one an entry of the wire; `payload` makes the words of β at the dealer from r.
-/// Nothing at the dealer.
-fn keys<const N: usize>(
-    e: &mut Emit<'_>,
-    id: ValueId,
-    wire: Wire,
-    (len, n, ring): (usize, u8, u8),
-    payload: impl FnOnce(&mut Emit<'_>, Buf) -> [Buf; N],
-) -> Option<Key> {
-    let roots = e.mask(id, 2, 64, 2 * len, [true, true]);
-    let levels = usize::from(n);
-    let [seeds, controls, values] =
-        [2 * levels * len, len, N * (levels + 1) * len].map(|len| e.new_buffer(Lane::Word, len));
-    let words = Words { seeds, controls, values };
-    let widths = [(seeds, 64), (controls, n), (values, ring)];
-    let Some(party) = e.party() else {
-        let threshold = e.total(wire.mask, n, len);
-        let payload = payload(e, threshold);
-        e.push(Instr::ComparisonKeys {
-            seeds,
-            controls,
-            values,
-            threshold,
-            payload: SmallVec::from_slice(&payload),
-            roots: roots.map(|b| b.expect("the dealer knows both roots")),
-            bits: n,
-        });
-        for (src, bits) in widths {
-            e.push(Instr::Broadcast { src, bits });
-        }
-        return None;
-    };
-    for (dst, bits) in widths {
-        e.push(Instr::Receive { dst, bits });
+impl Key {
+    fn new(e: &mut Emit<'_>, bits: u8) -> Option<Key> {
+        e.keys(2).map(|(words, root)| Key { words, root, bits })
     }
-    Some(Key { words, root: roots[party].expect("own root"), bits: n })
 }
 
 /// A party's shares of the words of β·[y < r] at y = x^ and at y = x^ + N/2 mod N.
@@ -79,7 +40,7 @@ fn compared<const N: usize>(e: &mut Emit<'_>, hat: Buf, len: usize, key: &Key) -
     });
     [hat, half].map(|points| {
         let dst = [(); N].map(|()| e.new_buffer(Lane::Word, len));
-        let Words { seeds, controls, values } = key.words;
+        let [seeds, controls, values] = key.words;
         let dsts = SmallVec::from_slice(&dst);
         e.push(Instr::ComparisonShares { dst: dsts, points, root: key.root, seeds, controls, values, bits: n });
         dst
@@ -119,19 +80,12 @@ fn joined(
 }
 
 /// ⟨max(x + o, 0)⟩ modulo 2^ring of the result, for one offset after the other.
-pub(super) fn relu(e: &mut Emit<'_>, id: ValueId, source: ValueId, offsets: &[i64]) -> Lowered {
-    let (len, n, ring) = (e.len(source), e.value(source).ring, e.value(id).ring);
+pub(super) fn relu(e: &mut Emit<'_>, source: ValueId, offsets: &[i64]) -> Lowered {
+    let (len, n) = (e.len(source), e.value(source).ring);
     let wire = e.wire(source);
     // r = r_0 + r_1 − 2^n W over the integers.
-    let carry = e.correlated(id, 1, ring - n, len, Sharing::Additive, |e| {
-        let [r0, r1] = wire.mask.map(|m| m.expect("the dealer knows both masks"));
-        e.map(Lane::Word, 1, len, |x| {
-            let (a, b) = (x.full(r0), x.full(r1));
-            let s = x.add(a, b);
-            x.shr(s, n)
-        })
-    });
-    let key = keys(e, id, wire, (len, n, ring), |e, r| [e.map(Lane::Word, 1, len, |x| x.int(1)), r]);
+    let carry = e.correlated(1);
+    let key = Key::new(e, n);
     let (Some(key), Some(party)) = (key, e.party()) else { return Lowered::Share(None) };
     let (mask, carry) = (wire.mask[party].expect("own mask"), e.own(carry));
     joined(e, wire.hat.expect("opened"), (len, n), offsets, |e, hat| {
@@ -157,10 +111,10 @@ pub(super) fn relu(e: &mut Emit<'_>, id: ValueId, source: ValueId, offsets: &[i6
 }
 
 /// ⟨\[x + o ≥ 0\]⟩ modulo 2^ring of the result, for one offset after the other.
-pub(super) fn step(e: &mut Emit<'_>, id: ValueId, source: ValueId, offsets: &[i64]) -> Lowered {
-    let (len, n, ring) = (e.len(source), e.value(source).ring, e.value(id).ring);
+pub(super) fn step(e: &mut Emit<'_>, source: ValueId, offsets: &[i64]) -> Lowered {
+    let (len, n) = (e.len(source), e.value(source).ring);
     let wire = e.wire(source);
-    let key = keys(e, id, wire, (len, n, ring), |e, _| [e.map(Lane::Word, 1, len, |x| x.int(1))]);
+    let key = Key::new(e, n);
     let (Some(key), Some(party)) = (key, e.party()) else { return Lowered::Share(None) };
     joined(e, wire.hat.expect("opened"), (len, n), offsets, |e, hat| {
         let [[at_hat], [at_half]] = compared::<1>(e, hat, len, &key);

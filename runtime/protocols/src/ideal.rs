@@ -7,6 +7,7 @@
 
 mod arithmetic;
 mod coins;
+pub mod correlations;
 mod gates;
 mod tables;
 

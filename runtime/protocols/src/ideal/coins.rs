@@ -64,19 +64,39 @@ impl Coins {
         exact(integers, &words(&total, 0), truncate)
     }
 
+    /// Both parties' pads of an opened word of `bits` bits.
+    pub(super) fn pads(&self, id: ValueId, bits: u8, len: usize) -> Mask {
+        self.drawn(id, bits, len).map(|pads| words(&pads, 0))
+    }
+
+    /// The mask of an opening in a ring of `ring + truncate` bits without its low bits.
+    pub(super) fn high(&self, id: ValueId, ring: u8, truncate: u8, len: usize) -> Vec<u64> {
+        words(&sums(&self.drawn(id, ring + truncate, len), ring + truncate), truncate)
+    }
+
     fn drawn(&self, id: ValueId, bits: u8, len: usize) -> Drawn {
         [&self.model_owner, &self.data_owner].map(|seed| draw(seed, id, 0, bits, len))
     }
 }
 
 fn draw(seed: &StageSeed, id: ValueId, item: u16, bits: u8, len: usize) -> Vec<u128> {
+    entries(seed, stream(id, item), bits, len)
+}
+
+/// The entries of a stream.
+fn entries(seed: &StageSeed, stream: u64, bits: u8, len: usize) -> Vec<u128> {
     let lane = Lane::of(bits);
     let mut out = vec![0; len * lane.words()];
-    seed.fill(stream(id, item), bits, &mut out);
+    seed.fill(stream, bits, &mut out);
     match lane {
         Lane::Word => out.into_iter().map(u128::from).collect(),
         Lane::Double => out.as_chunks().0.iter().map(|[l, h]| u128::from(*l) | u128::from(*h) << 64).collect(),
     }
+}
+
+/// The low words of the entries of a stream.
+pub(super) fn low_words(seed: &StageSeed, stream: u64, bits: u8, len: usize) -> Vec<u64> {
+    words(&entries(seed, stream, bits, len), 0)
 }
 
 /// The words above the low `from` bits.

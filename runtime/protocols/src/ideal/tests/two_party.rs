@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use mpcc_program::code::Role;
+use mpcc_kernels::pack::packed_len;
+use mpcc_program::code::{Lane, Role};
+use mpcc_program::correlation::{Sharing, material};
 use mpcc_program::defer::defer;
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
 
+use super::super::correlations::meanings;
 use super::*;
+use crate::error::Moment;
 use crate::local_run::{InsecureInputs, LocalRun, RoleInProcess, Trio, run_insecurely_in_one_process};
+use crate::message::unpack_canonical;
 use crate::{CheckedCode, Dealer, SessionSeed};
 use mpcc_program::program::{Term, View};
 use proptest::prelude::*;
@@ -92,6 +97,49 @@ fn run(b: &Build, late: bool) -> LocalRun {
     }
 }
 
+/// What the dealer sends the data owner, with the model owner's words from its seed, against plain arithmetic on masks.
+fn shares_of_every_item_add_up_to_what_it_means(b: &Build) {
+    let RoleInProcess { code, executor } = role(&b.program, Role::Dealer, false);
+    let [first, second] = seeds(1).map(|mut bytes| SessionSeed::take(&mut bytes));
+    let (setup, coins) = (first.setup(), Coins::new(first.inference(0), second.inference(0)));
+    let own = first.inference(0);
+    let meanings = meanings(&b.program, &b.weights, &b.inputs, &coins, &setup).expect("a valid program");
+    let mut dealer = Dealer::new(code, executor, first, second).expect("the dealer's code");
+    dealer.setup(&mut std::io::sink()).expect("a setup");
+    let mut dealt = Vec::new();
+    dealer.inference(0, &mut std::io::sink(), &mut dealt).expect("an inference");
+    let mut rest = &dealt[..];
+    let mut take = |len: usize, bits: u8| {
+        let (bytes, behind) = rest.split_at(packed_len(len, bits.into()));
+        rest = behind;
+        let mut words = vec![0; len * Lane::of(bits).words()];
+        unpack_canonical(bytes, bits, &mut words, Moment::Correction).expect("packed words");
+        words.into_iter().step_by(Lane::of(bits).words()).collect::<Vec<u64>>()
+    };
+    let mut meanings = meanings.into_iter();
+    for index in 0..b.program.values.len() {
+        let id = ValueId(index as u32);
+        for item in material(&b.program, id) {
+            let received: Vec<Vec<u64>> = item.vectors().into_iter().map(|(len, bits)| take(len, bits)).collect();
+            if item.sharing == Sharing::Keys {
+                continue;
+            }
+            let meaning = meanings.next().expect("one for every item");
+            assert_eq!((meaning.value, &meaning.item), (id, &item));
+            let mut drawn = vec![0; item.len * Lane::of(item.bits).words()];
+            own.fill(stream(id, item.number), item.bits, &mut drawn);
+            let drawn = drawn.into_iter().step_by(Lane::of(item.bits).words());
+            let joined = drawn.zip(&received[0]).map(|(model_owner, data_owner)| match item.sharing {
+                Sharing::Additive => coins::low(model_owner.wrapping_add(*data_owner), item.bits),
+                Sharing::Xor => model_owner ^ data_owner,
+                Sharing::Clear | Sharing::Keys => *data_owner,
+            });
+            assert!(joined.eq(meaning.words), "{item:?} of %{index} {:?}", b.program.values[index].gate);
+        }
+    }
+    assert!(rest.is_empty() && meanings.next().is_none());
+}
+
 /// However the dealer's work is divided, on threads or not, the bytes are the same.
 fn deals_alike_on_threads(role: &RoleInProcess) {
     let dealt = |divided: Option<usize>| {
@@ -120,6 +168,7 @@ fn deals_alike_on_threads(role: &RoleInProcess) {
 /// Runs `b` by two parties and holds every share and wire against the ideal result.
 #[track_caller]
 pub(super) fn compare(b: &Build, ideal: &Ideal) {
+    shares_of_every_item_add_up_to_what_it_means(b);
     let mut open = b.clone();
     let revealed = reveal_everything(&mut open);
     let found = outputs(&open);

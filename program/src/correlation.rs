@@ -1,0 +1,267 @@
+//! Correlated randomness as data: what the two parties must share before an inference, gate by gate.
+//!
+//! [`material`] says what a gate needs. What an item is, who can make it and what it costs are matches on [`Correlation`]
+//! here; the dealer's code for it stands in `gates/dealt.rs`, and what its shares add up to, in the ideal evaluation. All
+//! of it is a function of masks: nothing here depends on a weight or an input.
+
+mod material;
+mod predicates;
+
+use crate::code::RowTable;
+use crate::program::{ValueId, WeightId};
+
+pub(crate) use material::PAD_PRODUCTS;
+pub use material::material;
+pub use predicates::chain_products;
+pub(crate) use predicates::{Predicates, chain_terms, pick, subsets};
+
+/// One vector of correlated words of a gate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Numbers the gate's items, and with the value the stream of the model owner's share.
+    pub number: u16,
+    /// What it is.
+    pub what: Correlation,
+    /// Entries.
+    pub len: usize,
+    /// Bits of an entry of a share.
+    pub bits: u8,
+    /// How it is shared.
+    pub sharing: Sharing,
+}
+
+/// How correlated words are shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// They are the sum of both parties' words modulo 2^bits.
+    Additive,
+    /// They are the exclusive or of both parties' words.
+    Xor,
+    /// The data owner has them, and the model owner nothing.
+    Clear,
+    /// Both parties have the same words, and each a root of its own.
+    Keys,
+}
+
+/// Which entries of two operands are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairing {
+    /// Row-major matrices `[m, k]` and `[k, n]`, one pair for each of `batch`.
+    Matrices {
+        /// Products.
+        batch: usize,
+        /// Rows of the result.
+        m: usize,
+        /// Inner extent.
+        k: usize,
+        /// Columns of the result.
+        n: usize,
+        /// All have the same right operand.
+        shared_right: bool,
+    },
+    /// Entry by entry in the index space of the left operand, `rows × cols`.
+    Entries {
+        /// Rows.
+        rows: usize,
+        /// Columns.
+        cols: usize,
+        /// Where the right operand varies.
+        right: Along,
+    },
+}
+
+/// Along which axes of a `rows × cols` index space an operand has entries of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Along {
+    /// One a position.
+    Both,
+    /// One a column.
+    Columns,
+    /// One a row.
+    Rows,
+}
+
+/// Words of a comparison key's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// 1.
+    One,
+    /// 1 and the mask.
+    OneAndMask,
+}
+
+impl Payload {
+    /// Words.
+    pub fn words(self) -> usize {
+        match self {
+            Payload::One => 1,
+            Payload::OneAndMask => 2,
+        }
+    }
+}
+
+/// What is shared. A wire of k bits has the mask r = r_0 + r_1 modulo 2^k, of which party i knows r_i; ε is the pad of an opened
+/// bit; "own" is the mask or the pads of the value whose gate it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Correlation {
+    /// G4: r_1 · s, s the weight's static mask.
+    MaskTimesWeight {
+        /// The wire.
+        wire: ValueId,
+        /// The weight.
+        weight: WeightId,
+        /// Which entries meet.
+        pairing: Pairing,
+    },
+    /// G3: a · b − a_0 · b_0 of the masks of two wires.
+    Cross {
+        /// The wire under a.
+        left: ValueId,
+        /// The wire under b.
+        right: ValueId,
+        /// Which entries meet.
+        pairing: Pairing,
+    },
+    /// G2: W with r_0 + r_1 = r + 2^k W over the integers; W + msb(r) if `top`.
+    Carry {
+        /// The wire.
+        wire: ValueId,
+        /// With the top bit.
+        top: bool,
+    },
+    /// G6: Σ r² over rows.
+    Squares {
+        /// The wire.
+        wire: ValueId,
+        /// Entries of a row.
+        cols: usize,
+    },
+    /// G6: msb(r) · r.
+    TopTimesMask {
+        /// The wire.
+        wire: ValueId,
+    },
+    /// G7: r · t, t the mask of a wire with one entry a row; msb(r) · t if `top`.
+    MaskTimesRow {
+        /// The wire under r.
+        wire: ValueId,
+        /// The wire under t.
+        row: ValueId,
+        /// The top bit instead of the mask.
+        top: bool,
+    },
+    /// G8: 2^d, d the digit of `width` bits from bit `low` of r on.
+    OneHot {
+        /// The wire.
+        wire: ValueId,
+        /// Its first bit.
+        low: u8,
+        /// Its bits, at most 6.
+        width: u8,
+    },
+    /// G8: at bit i, the product of the own pads in set i, given as a set of bits.
+    PadProducts {
+        /// Sets of pads.
+        sets: Vec<u32>,
+    },
+    /// G9: ε.
+    Pad {
+        /// The opened bit.
+        bit: ValueId,
+    },
+    /// G9: ε · r; ε · msb(r) if `top`.
+    PadTimesMask {
+        /// The opened bit.
+        bit: ValueId,
+        /// The wire.
+        wire: ValueId,
+        /// The top bit instead of the mask.
+        top: bool,
+    },
+    /// G10: coefficients and flags of every bucket, fitted at r.
+    RowFit {
+        /// The wire.
+        wire: ValueId,
+        /// What is fitted.
+        table: RowTable,
+    },
+    /// G10: the product of the masks of the columns in a set, given as a set of bits, in every row.
+    MaskProduct {
+        /// The wire, of `columns` columns.
+        wire: ValueId,
+        /// Columns.
+        columns: usize,
+        /// The columns multiplied.
+        set: u32,
+    },
+    /// G11: cos(2π j r / 2^period_bits) for j = 1..=count, frequency by frequency; the sines if `sine`.
+    Harmonics {
+        /// The wire.
+        wire: ValueId,
+        /// log2 of the period.
+        period_bits: u8,
+        /// Fraction bits.
+        fraction: u8,
+        /// Frequencies.
+        count: usize,
+        /// Sines instead of cosines.
+        sine: bool,
+    },
+    /// G1 exact, G15: the own mask without its `truncate` low bits.
+    HighPart {
+        /// Bits dropped.
+        truncate: u8,
+    },
+    /// G16: keys for ⟨β · \[y < r\]⟩ at any public y.
+    Comparison {
+        /// The wire.
+        wire: ValueId,
+        /// Its bits.
+        levels: u8,
+        /// β.
+        payload: Payload,
+    },
+}
+
+/// Who makes correlated randomness. Another supplier is another variant, and what it makes and asks stands in the matches on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supplier {
+    /// A third role that knows all masks.
+    Dealer,
+}
+
+/// Payload of `words` packed words.
+pub(crate) fn bytes(words: usize, bits: u8) -> u64 {
+    (words as u64 * u64::from(bits)).div_ceil(8)
+}
+
+impl Item {
+    /// Vectors in which it is dealt: entries and bits of each.
+    pub fn vectors(&self) -> Vec<(usize, u8)> {
+        match self.what {
+            Correlation::Comparison { levels, payload, .. } => {
+                let (n, all) = (self.len, usize::from(levels));
+                vec![(2 * all * n, 64), (n, levels), (payload.words() * (all + 1) * n, self.bits)]
+            }
+            _ => vec![(self.len, self.bits)],
+        }
+    }
+
+    /// Whether a supplier can make it.
+    pub fn made_by(&self, supplier: Supplier) -> bool {
+        match supplier {
+            Supplier::Dealer => true,
+        }
+    }
+
+    /// Payload that reaches the model owner and the data owner before an inference.
+    pub fn price(&self, supplier: Supplier) -> [u64; 2] {
+        let Supplier::Dealer = supplier;
+        let sent = self.vectors().into_iter().map(|(len, bits)| bytes(len, bits)).sum();
+        match self.sharing {
+            Sharing::Keys => [sent, sent],
+            // The model owner expands its seed.
+            Sharing::Additive | Sharing::Xor | Sharing::Clear => [0, sent],
+        }
+    }
+}

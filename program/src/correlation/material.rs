@@ -1,0 +1,166 @@
+//! What each gate needs.
+
+use crate::program::{Gate, Program, Rounding, Shape, ValueId, frequencies};
+
+use super::predicates::chain_products;
+use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing};
+
+/// Number of the item of a comparison's products of pads, behind one for each digit.
+pub(crate) const PAD_PRODUCTS: u16 = 40;
+
+/// The items of a value's gate, in the order in which they are dealt. The program must have passed
+/// [`crate::verify::verify`].
+pub fn material(program: &Program, id: ValueId) -> Vec<Item> {
+    let value = program.value(id);
+    let ring = value.ring;
+    let len: usize = value.shape.iter().product();
+    let entries = |id: &ValueId| -> usize { program.value(*id).shape.iter().product() };
+    let additive = |number, bits, len, what| Item { number, what, len, bits, sharing: Sharing::Additive };
+    let xor = |number, bits, what| Item { number, what, len, bits, sharing: Sharing::Xor };
+    let carry = |wire: &ValueId, top| Correlation::Carry { wire: *wire, top };
+    match &value.gate {
+        Gate::Open { truncate, rounding: Rounding::Exact, .. } if *truncate > 0 => {
+            vec![additive(1, ring, len, Correlation::HighPart { truncate: *truncate })]
+        }
+        Gate::Reveal { truncate, .. } => {
+            let what = Correlation::HighPart { truncate: *truncate };
+            vec![Item { number: 1, what, len, bits: ring, sharing: Sharing::Clear }]
+        }
+        Gate::MatMulServer { source, weight } => {
+            let (k, n) = (last(&program.value(*source).shape), last(&value.shape));
+            let pairing = Pairing::Matrices { batch: 1, m: entries(source) / k, k, n, shared_right: true };
+            vec![additive(1, ring, len, Correlation::MaskTimesWeight { wire: *source, weight: *weight, pairing })]
+        }
+        Gate::MulServer { source, weight } => {
+            let cols = program.weights[weight.0 as usize].shape.iter().product();
+            let pairing = Pairing::Entries { rows: len / cols, cols, right: Along::Columns };
+            vec![additive(1, ring, len, Correlation::MaskTimesWeight { wire: *source, weight: *weight, pairing })]
+        }
+        Gate::MatMul { left, right } => {
+            let pairing = matrices(&program.value(*left).shape, &value.shape);
+            vec![additive(1, ring, len, Correlation::Cross { left: *left, right: *right, pairing })]
+        }
+        Gate::Hadamard { left, right } => {
+            let pairing = by_entry(&program.value(*left).shape, &program.value(*right).shape);
+            vec![additive(1, ring, len, Correlation::Cross { left: *left, right: *right, pairing })]
+        }
+        Gate::Extend { source } => {
+            let more = ring - program.value(*source).ring;
+            [false, true].map(|top| additive(1 + u16::from(top), more, len, carry(source, top))).into()
+        }
+        Gate::RowSquares { source } | Gate::Square { source } => {
+            let (n, more) = (entries(source), ring - program.value(*source).ring);
+            let wire = *source;
+            vec![
+                additive(1, more, n, carry(source, false)),
+                additive(2, more, n, carry(source, true)),
+                additive(3, more - 1, n, Correlation::TopTimesMask { wire }),
+                additive(4, ring, len, Correlation::Squares { wire, cols: n / len }),
+            ]
+        }
+        Gate::RowScale { source, row } => {
+            let more = ring - program.value(*source).ring;
+            let times_row = |top| Correlation::MaskTimesRow { wire: *source, row: *row, top };
+            vec![
+                additive(1, more, len, carry(source, false)),
+                additive(2, more, len, carry(source, true)),
+                additive(3, ring, len, times_row(false)),
+                additive(4, more, len, times_row(true)),
+            ]
+        }
+        Gate::SignDigits { source, digits, .. } => {
+            let mut low = 0;
+            let mut items = Vec::with_capacity(digits.len() + 1);
+            for (number, width) in (1..).zip(digits) {
+                items.push(xor(number, 1 << width, Correlation::OneHot { wire: *source, low, width: *width }));
+                low += width;
+            }
+            let sets = Predicates { digits: digits.len() }.products();
+            if !sets.is_empty() {
+                items.push(xor(PAD_PRODUCTS, sets.len() as u8, Correlation::PadProducts { sets }));
+            }
+            items
+        }
+        Gate::SignShare { bit } => vec![additive(1, ring, len, Correlation::Pad { bit: *bit })],
+        Gate::Select { bit, source, .. } => {
+            let more = ring - program.value(*source).ring;
+            let pad_times = |top| Correlation::PadTimesMask { bit: *bit, wire: *source, top };
+            vec![
+                additive(1, ring, len, Correlation::Pad { bit: *bit }),
+                additive(2, more, len, carry(source, false)),
+                additive(3, more, len, carry(source, true)),
+                additive(4, ring, len, pad_times(false)),
+                additive(5, more, len, pad_times(true)),
+            ]
+        }
+        Gate::ReluShared { source, .. } => {
+            let more = ring - program.value(*source).ring;
+            let mut items = vec![additive(1, more, entries(source), carry(source, false))];
+            items.push(keys(program, *source, ring, Payload::OneAndMask));
+            items
+        }
+        Gate::StepShared { source, .. } => vec![keys(program, *source, ring, Payload::One)],
+        Gate::RowTable { source, table } => {
+            let what = Correlation::RowFit { wire: *source, table: *table };
+            vec![additive(1, ring, entries(source) * table.words_per_row(), what)]
+        }
+        Gate::WindowChain { source, windows } => {
+            let (windows, wire) = (usize::from(*windows), *source);
+            let product = |set| Correlation::MaskProduct { wire, columns: 2 * windows - 1, set };
+            let sets = chain_products(windows).into_iter();
+            (1..).zip(sets).map(|(number, set)| additive(number, ring, len, product(set))).collect()
+        }
+        Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
+            let (wire, count) = (*source, frequencies(cosines, sines));
+            let (period_bits, fraction) = (*period_bits, *table_fraction);
+            let harmonics = |sine| Correlation::Harmonics { wire, period_bits, fraction, count, sine };
+            [false, true].map(|sine| additive(1 + u16::from(sine), ring, count * len, harmonics(sine))).into()
+        }
+        Gate::Input { .. }
+        | Gate::Open { .. }
+        | Gate::OpenSign { .. }
+        | Gate::ServerShare { .. }
+        | Gate::ClientShare { .. }
+        | Gate::View { .. }
+        | Gate::Rescale { .. }
+        | Gate::Centre { .. }
+        | Gate::Reduce { .. }
+        | Gate::Add { .. }
+        | Gate::Sub { .. }
+        | Gate::Concat { .. }
+        | Gate::Residue { .. }
+        | Gate::SumRow { .. }
+        | Gate::MulPublic { .. }
+        | Gate::AddPublic { .. }
+        | Gate::AddServer { .. } => vec![],
+    }
+}
+
+fn last(shape: &Shape) -> usize {
+    shape.last().copied().unwrap_or(1)
+}
+
+/// `[.., m, k]` times a right operand that makes it `[.., m, n]`.
+fn matrices(left: &Shape, out: &Shape) -> Pairing {
+    let (m, k, n) = (left[left.len() - 2], left[left.len() - 1], out[out.len() - 1]);
+    Pairing::Matrices { batch: out.iter().product::<usize>() / (m * n), m, k, n, shared_right: false }
+}
+
+/// The right wire has the shape of the left one, that of its last axes, or one entry a row.
+fn by_entry(left: &Shape, right: &Shape) -> Pairing {
+    let [len, other] = [left, right].map(|shape| shape.iter().product::<usize>());
+    if left == right {
+        Pairing::Entries { rows: 1, cols: len, right: Along::Both }
+    } else if left.ends_with(right) {
+        Pairing::Entries { rows: len / other, cols: other, right: Along::Columns }
+    } else {
+        Pairing::Entries { rows: other, cols: len / other, right: Along::Rows }
+    }
+}
+
+/// One key an entry of the wire.
+fn keys(program: &Program, wire: ValueId, bits: u8, payload: Payload) -> Item {
+    let source = program.value(wire);
+    let what = Correlation::Comparison { wire, levels: source.ring, payload };
+    Item { number: 2, what, len: source.shape.iter().product(), bits, sharing: Sharing::Keys }
+}

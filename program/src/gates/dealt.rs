@@ -1,0 +1,210 @@
+//! The dealer's code for correlated randomness, kind by kind, from the masks that it knows.
+
+use smallvec::SmallVec;
+
+use crate::code::{Buf, Instr, Lane};
+use crate::correlation::{Correlation, Item, Pairing, Payload};
+use crate::program::ValueId;
+
+use super::emit::Emit;
+use super::products::{minus, pair, times};
+
+/// The words that an item's shares add up to, as a signed integer or in the lane of its bits.
+pub(super) fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
+    let len = item.len;
+    let lane = Lane::of(item.bits);
+    match &item.what {
+        Correlation::MaskTimesWeight { wire, weight, pairing } => {
+            let mask = e.masks(*wire)[1].expect("the dealer knows both masks");
+            let s = e.masked_weight(*weight);
+            match pairing {
+                Pairing::Matrices { .. } => pair(e, *pairing, item.bits, mask, s),
+                Pairing::Entries { rows, cols, .. } => times(e, lane, (*rows, *cols), mask, s),
+            }
+        }
+        Correlation::Cross { left, right, pairing } => cross(e, item, *left, *right, *pairing),
+        Correlation::Carry { wire, top } => {
+            let k = e.value(*wire).ring;
+            let [r0, r1] = e.both(*wire);
+            e.map(Lane::Word, 1, len, |x| {
+                let (a, b) = (x.full(r0), x.full(r1));
+                let s = x.add(a, b);
+                let carry = x.shr(s, k);
+                if !top {
+                    return carry;
+                }
+                let msb = x.bit(s, k - 1);
+                x.add(carry, msb)
+            })
+        }
+        Correlation::Squares { wire, cols } => {
+            let n = len * cols;
+            let r = mask(e, *wire, n);
+            let squares = e.map(lane, 1, n, |x| {
+                let r = x.full(r);
+                x.mul(r, r)
+            });
+            if *cols == 1 { squares } else { e.sum_rows(squares, len, *cols) }
+        }
+        Correlation::TopTimesMask { wire } => {
+            let r = mask(e, *wire, len);
+            top_times(e, (lane, *wire), r, r, (1, len), false)
+        }
+        Correlation::MaskTimesRow { wire, row, top } => {
+            let rows = e.len(*row);
+            let wide = Lane::of(e.value(e.current()).ring);
+            let r = mask(e, *wire, len);
+            let t = e.masks(*row);
+            let t = e.total(t, wide.bits(), rows);
+            if *top {
+                return top_times(e, (lane, *wire), r, t, (rows, len / rows), true);
+            }
+            e.map(lane, rows, len / rows, |x| {
+                let (r, t) = (x.full(r), x.row(t));
+                x.mul(r, t)
+            })
+        }
+        Correlation::OneHot { wire, low, width } => {
+            let r = mask(e, *wire, len);
+            e.map(Lane::Word, 1, len, |x| {
+                let (r, one) = (x.full(r), x.int(1));
+                let d = x.shr(r, *low);
+                let d = x.low(d, *width);
+                x.shl_by(one, d)
+            })
+        }
+        Correlation::PadProducts { sets } => {
+            let [m0, m1] = e.both(e.current());
+            e.map(Lane::Word, 1, len, |x| {
+                let (a, b) = (x.full(m0), x.full(m1));
+                let word = x.xor(a, b);
+                let mut out = x.int(0);
+                for (position, set) in sets.iter().enumerate() {
+                    let p = x.all(word, *set);
+                    let p = x.shl(p, position as u8);
+                    out = x.or(out, p);
+                }
+                out
+            })
+        }
+        Correlation::Pad { bit } => pad(e, *bit, len),
+        Correlation::PadTimesMask { bit, wire, top } => {
+            let (pad, r) = (pad(e, *bit, len), mask(e, *wire, len));
+            if *top {
+                return top_times(e, (Lane::Word, *wire), r, pad, (1, len), false);
+            }
+            e.map(Lane::Word, 1, len, |x| {
+                let (a, b) = (x.full(pad), x.full(r));
+                x.mul(a, b)
+            })
+        }
+        Correlation::RowFit { wire, table } => {
+            let (masks, rows) = (e.masks(*wire), e.len(*wire));
+            let src = e.total(masks, table.ring_bits, rows);
+            let dst = e.new_buffer(Lane::Word, len);
+            e.push(Instr::RowFit { dst, src, table: *table });
+            dst
+        }
+        Correlation::MaskProduct { wire, columns, set } => {
+            let masks = e.columns(*wire, *columns);
+            e.map(lane, 1, len, |x| {
+                let mut out = x.int(1);
+                for c in (0..*columns).filter(|c| set >> c & 1 == 1) {
+                    let terms: Vec<_> = masks.iter().flatten().map(|m| x.full(m[c])).collect();
+                    let r = x.sum(&terms);
+                    out = x.mul(out, r);
+                }
+                out
+            })
+        }
+        Correlation::Harmonics { wire, period_bits, fraction, count, sine } => {
+            let (masks, entries) = (e.masks(*wire), e.len(*wire));
+            e.harmonics(|e| {
+                let r = e.total(masks, *period_bits, entries);
+                super::series::harmonics(e, r, entries, (*period_bits, *fraction, *count))
+            })[usize::from(*sine)]
+        }
+        Correlation::HighPart { truncate } => {
+            let (opened, kept) = (item.bits + truncate, Lane::of(item.bits));
+            let own = e.masks(e.current());
+            let r = e.total(own, opened, len);
+            super::opening::shift(e, r, len, *truncate, kept)
+        }
+        Correlation::Comparison { .. } => unreachable!("keys are no sum of shares"),
+    }
+}
+
+/// Makes keys of a comparison from both roots and deals their words, `[seeds, controls, values]`.
+pub(super) fn keys(e: &mut Emit<'_>, item: &Item, roots: [Buf; 2], words: [Buf; 3]) {
+    let Correlation::Comparison { wire, levels, payload } = item.what else { unreachable!("an item of keys") };
+    let [seeds, controls, values] = words;
+    let threshold = mask(e, wire, item.len);
+    let one = e.map(Lane::Word, 1, item.len, |x| x.int(1));
+    let payload: SmallVec<[Buf; 2]> = match payload {
+        Payload::One => SmallVec::from_slice(&[one]),
+        Payload::OneAndMask => SmallVec::from_slice(&[one, threshold]),
+    };
+    e.push(Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits: levels });
+    for (src, (_, bits)) in words.into_iter().zip(item.vectors()) {
+        e.push(Instr::Broadcast { src, bits });
+    }
+}
+
+/// r of a wire.
+fn mask(e: &mut Emit<'_>, wire: ValueId, len: usize) -> Buf {
+    let (masks, ring) = (e.masks(wire), e.value(wire).ring);
+    e.total(masks, ring, len)
+}
+
+/// ε = ε_0 ⊕ ε_1 of an opened bit.
+fn pad(e: &mut Emit<'_>, bit: ValueId, len: usize) -> Buf {
+    let [a, b] = e.both(bit);
+    e.map(Lane::Word, 1, len, |x| {
+        let (a, b) = (x.full(a), x.full(b));
+        x.xor(a, b)
+    })
+}
+
+/// The top bit of a wire's mask times a factor, at every entry.
+fn top_times(
+    e: &mut Emit<'_>,
+    (lane, wire): (Lane, ValueId),
+    total: Buf,
+    factor: Buf,
+    (rows, cols): (usize, usize),
+    per_row: bool,
+) -> Buf {
+    let k = e.value(wire).ring;
+    e.map(lane, rows, cols, |x| {
+        let r = x.full(total);
+        let f = if per_row { x.row(factor) } else { x.full(factor) };
+        let b = x.bit(r, k - 1);
+        x.mul(b, f)
+    })
+}
+
+fn cross(e: &mut Emit<'_>, item: &Item, left: ValueId, right: ValueId, pairing: Pairing) -> Buf {
+    let lane = Lane::of(item.bits);
+    match pairing {
+        Pairing::Matrices { .. } => {
+            let (a, b) = (e.masks(left), e.masks(right));
+            let (llen, rlen) = (e.len(left), e.len(right));
+            let (all, other) = (e.total(a, lane.bits(), llen), e.total(b, lane.bits(), rlen));
+            let ab = pair(e, pairing, item.bits, all, other);
+            let own = pair(e, pairing, item.bits, a[0].expect("known"), b[0].expect("known"));
+            minus(e, lane, ab, own, item.len)
+        }
+        Pairing::Entries { rows, cols, right: along } => {
+            let ([a0, a1], [b0, b1]) = (e.both(left), e.both(right));
+            e.map(lane, rows, cols, |v| {
+                // a·b − a_0·b_0 = a·b_1 + a_1·b_0.
+                let (a0, a1) = (v.full(a0), v.full(a1));
+                let (b0, b1) = (v.along(b0, along), v.along(b1, along));
+                let a = v.add(a0, a1);
+                let first = v.mul(a, b1);
+                let second = v.mul(a1, b0);
+                v.add(first, second)
+            })
+        }
+    }
+}
