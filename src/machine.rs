@@ -18,13 +18,25 @@ pub fn cores() -> usize {
 /// Which rates to predict seconds with.
 #[derive(Args, Clone, Debug, Default)]
 pub struct MachineOptions {
-    /// Predict seconds with the rates in this file, which `mpcc calibrate` writes; without it, with built-in ones.
+    /// Choose protocols and predict seconds by the rates in this file, which `mpcc calibrate` writes. Without it protocols
+    /// are chosen by built-in rates, so that a model gives the same program everywhere, and where seconds are shown of a machine
+    /// they are by its own rates, measured once and kept.
     #[arg(long, value_name = "FILE.json")]
     machine: Option<PathBuf>,
 }
 
 impl MachineOptions {
-    /// The rates.
+    /// Those of a file.
+    pub fn of(file: PathBuf) -> Self {
+        Self { machine: Some(file) }
+    }
+
+    /// Whether rates were named.
+    pub fn is_given(&self) -> bool {
+        self.machine.is_some()
+    }
+
+    /// The rates by which protocols are chosen.
     pub fn read(&self) -> Result<Machine> {
         let Some(path) = &self.machine else { return Ok(Machine::built_in()) };
         let name = shown(path);

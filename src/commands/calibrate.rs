@@ -1,5 +1,6 @@
 //! `mpcc calibrate`: how fast this machine does what an estimate of seconds is made of.
 
+mod kept;
 mod link;
 mod rates;
 
@@ -14,16 +15,19 @@ use mpcc::terminal::Terminal;
 use mpcc_program::machine::Machine;
 use serde::Serialize;
 
+pub(crate) use kept::rates;
+
 /// Measure this machine's rates in a few seconds, so that predicted seconds are those of this machine.
 ///
-/// Run it while nothing else does. `mpcc cost`, `compile` and `run` take the file with --machine.
+/// Run it while nothing else does. Without -o the rates replace those kept for this machine, by which `mpcc cost` and `run`
+/// show seconds. A file is for --machine, which chooses protocols by it too.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   mpcc calibrate -o machine.json
   mpcc cost model.mpv --machine machine.json")]
 pub(crate) struct CalibrateArguments {
-    /// Where to put the rates; without it they are only shown.
+    /// Where to put the rates; without it they are kept for this user and machine, as the first command that shows seconds does.
     #[arg(short, long, value_name = "FILE.json")]
     output: Option<PathBuf>,
     /// What to call the machine.
@@ -40,27 +44,35 @@ struct Report {
 }
 
 pub(crate) fn run(arguments: &CalibrateArguments, terminal: &Terminal) -> Result<()> {
+    let machine = measure(&arguments.name, terminal)?;
+    match &arguments.output {
+        Some(path) => {
+            let mut text = serde_json::to_string_pretty(&machine)?;
+            text.push('\n');
+            files::write(path, text.as_bytes())?;
+        }
+        None => kept::replace(&machine, terminal),
+    }
+    let output = arguments.output.as_ref().map(|path| path.display().to_string());
+    let report = Report { schema: "mpcc.calibrate/1", output, machine };
+    Ok(terminal.result(&report, || text(&report))?)
+}
+
+/// Measures all rates.
+fn measure(name: &str, terminal: &Terminal) -> Result<Machine> {
     let bar = Bar::new(terminal, rates::STAGES + link::STAGES, "measuring");
     let nanoseconds = rates::measure(&bar)?;
     let link = link::measure(&bar)?;
     bar.finish();
-    let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
     let machine = Machine {
-        name: arguments.name.clone(),
-        cores,
+        name: name.to_owned(),
+        cores: u32::try_from(mpcc::machine::cores()).unwrap_or(u32::MAX),
         nanoseconds,
         exchange_microseconds: link.exchange_microseconds,
         link_nanoseconds_per_byte: link.nanoseconds_per_byte,
     };
     machine.check()?;
-    if let Some(path) = &arguments.output {
-        let mut text = serde_json::to_string_pretty(&machine)?;
-        text.push('\n');
-        files::write(path, text.as_bytes())?;
-    }
-    let output = arguments.output.as_ref().map(|path| path.display().to_string());
-    let report = Report { schema: "mpcc.calibrate/1", output, machine };
-    Ok(terminal.result(&report, || text(&report))?)
+    Ok(machine)
 }
 
 fn text(report: &Report) -> String {

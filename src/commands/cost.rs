@@ -13,8 +13,11 @@ use mpcc::report::{Bytes, Predicted, Seconds, counted, table};
 use mpcc::terminal::Terminal;
 use mpcc_channel::{NetworkProfile, ProfileError};
 use mpcc_compiler::artefact::Artefact;
+use mpcc_program::machine::Machine;
+use mpcc_program::shown::shown;
 use serde::Serialize;
 
+use super::calibrate;
 use super::inspect::cost_table;
 
 /// Predict hops, bytes each way and seconds of an inference; nothing is run.
@@ -56,6 +59,8 @@ pub(crate) struct CostArguments {
 #[derive(Serialize)]
 struct Report {
     schema: &'static str,
+    /// The machine by whose rates seconds are.
+    rates: String,
     program: String,
     trust: String,
     /// On the first network.
@@ -114,6 +119,7 @@ fn profiles(text: &str) -> Result<Vec<NetworkProfile>, ProfileError> {
 pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> {
     let networks = profiles(&arguments.net)?;
     let machine = arguments.machine.read()?;
+    let rates = calibrate::rates(&arguments.machine, terminal)?;
     let weights = arguments.weights.as_deref();
     let opened = model::open(&arguments.model, &arguments.options, &arguments.ranges, weights, terminal)?;
     let mut priced = Vec::with_capacity(networks.len());
@@ -127,11 +133,12 @@ pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> 
                 &planned
             }
         };
-        priced.push(on_network(artefact, &target, arguments));
+        priced.push(on_network(artefact, &target.network, &rates, arguments));
     }
     let networks = priced;
     let report = Report {
         schema: "mpcc.cost/1",
+        rates: rates.name,
         program: networks[0].program.clone(),
         trust: networks[0].trust.clone(),
         predicted: networks[0].predicted.clone(),
@@ -141,16 +148,16 @@ pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> 
     Ok(terminal.result(&report, || text(&report))?)
 }
 
-fn on_network(artefact: &Artefact, target: &Target, arguments: &CostArguments) -> OnNetwork {
-    let priced = Priced::new(&artefact.program, &target.machine);
+fn on_network(artefact: &Artefact, network: &NetworkProfile, rates: &Machine, arguments: &CostArguments) -> OnNetwork {
+    let priced = Priced::new(&artefact.program, rates);
     let manifest = &artefact.manifest;
     OnNetwork {
-        network: (&target.network).into(),
+        network: network.into(),
         program: manifest.program.clone(),
         trust: manifest.trust.to_owned(),
         protocols: counted(&manifest.choices).into_iter().map(|(p, n)| (p.to_owned(), n)).collect(),
-        predicted: priced.predict(&target.network, arguments.batch as usize, arguments.batch),
-        layers: priced.rows(&target.network, arguments.by),
+        predicted: priced.predict(network, arguments.batch as usize, arguments.batch),
+        layers: priced.rows(network, arguments.by),
     }
 }
 
@@ -164,7 +171,8 @@ fn text(report: &Report) -> String {
         Bytes(predicted.online_bytes.data_owner),
         Bytes(predicted.offline_bytes.data_owner)
     );
-    out += &format!("setup      {} once per session\n\n", Bytes(predicted.setup_bytes));
+    out += &format!("setup      {} once per session\n", Bytes(predicted.setup_bytes));
+    out += &format!("seconds    by the rates of {}\n\n", shown(&report.rates));
     let rows: Vec<Vec<String>> = report
         .networks
         .iter()

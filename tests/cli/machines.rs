@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, text};
+use crate::support::{Place, finish, text};
 
 fn online(report: &Value) -> f64 {
     report["predicted"]["online_seconds"].as_f64().expect("a number")
@@ -34,6 +34,34 @@ fn a_measured_machine_changes_seconds_only() {
     assert!(online(&slow) > 10.0 * online(&here), "{} {}", online(&slow), online(&here));
 }
 
+/// What is planned is the same as with built-in rates, and nothing is measured twice.
+#[test]
+fn a_machine_is_measured_once_and_its_rates_are_kept() {
+    let place = Place::new();
+    let cost = |arguments: &[&str]| {
+        let arguments = [arguments, &["--json"]].concat();
+        let mut command = place.command(&arguments);
+        command.env_remove("MPCC_MACHINE").env("XDG_CACHE_HOME", place.path("cache"));
+        let output = finish(command.spawn().expect("mpcc starts"), &arguments);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        (report, text(&output.stderr))
+    };
+    let kept = place.path("cache/mpcc/machine.json");
+    let (first, said) = cost(&["cost", "model.mpv"]);
+    assert!(said.contains("measuring this machine") && said.contains("mpcc calibrate"), "{said}");
+    assert_eq!(first["rates"], "this machine");
+    let written = fs::read_to_string(&kept).expect("kept rates");
+    let (again, said) = cost(&["cost", "model.mpv"]);
+    assert!(said.is_empty() && again["rates"] == first["rates"], "{said}");
+    assert!((online(&again) / online(&first) - 1.0).abs() < 1e-9, "read as it was written");
+    let built_in = place.json(&["cost", "model.mpv"]);
+    assert_eq!((&built_in["rates"], &built_in["program"]), (&"built-in".into(), &first["program"]));
+    assert_ne!(online(&built_in), online(&first));
+    fs::write(&kept, written.replace("mpcc ", "another mpcc ")).expect("a file");
+    assert!(cost(&["cost", "model.mpv"]).1.contains("measuring this machine"), "rates of something else");
+    assert!(cost(&["calibrate"]).1.contains("kept"));
+}
+
 #[test]
 fn rows_share_out_the_seconds_of_an_inference() {
     let place = Place::new();
@@ -47,7 +75,7 @@ fn rows_share_out_the_seconds_of_an_inference() {
 #[test]
 fn files_that_hold_no_machine_are_refused() {
     let place = Place::new();
-    let report = place.json(&["calibrate"]);
+    let report = place.json(&["calibrate", "-o", "machine.json"]);
     let mut machine = report["machine"].clone();
     machine["nanoseconds"]["drawn"] = json!(-1.0);
     place.write("negative.json", &machine.to_string());

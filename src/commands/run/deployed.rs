@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::roles::{self, Meeting, Settings, Supplier};
 use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments};
+use crate::commands::calibrate;
 
 /// Seconds within which all roles must have connected, unless said otherwise.
 const TIMEOUT: u64 = 30;
@@ -36,8 +37,7 @@ struct Served {
 
 pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal) -> Result<()> {
     refuse_foreign_options(arguments, role)?;
-    let machine = arguments.machine.read()?;
-    let target = Target { network: arguments.net.clone(), machine: machine.clone() };
+    let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
     let model = model::read(&arguments.model, &arguments.options, &arguments.ranges, None, &target, terminal)?;
     arguments.expect.check(&model.artefact)?;
     let identity = Identity::load(&needed(&arguments.deployment.identity, "--identity")?)?;
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     let manifest = model.artefact.manifest.clone();
     let outputs = model.artefact.program.outputs.clone();
     // Every role has a machine of its own.
-    let machine = Machine { cores: u32::MAX, ..machine };
+    let machine = Machine { cores: u32::MAX, ..calibrate::rates(&arguments.machine, terminal)? };
     let weights = arguments.weights.as_deref();
     let prepared =
         roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret, Some(terminal))?;

@@ -26,6 +26,7 @@ use super::children::{self, Finished, Trio};
 use super::messages::Job;
 use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments, Switch};
+use crate::commands::calibrate;
 
 /// Beside the files of a local run: where it records what it used of them.
 pub(crate) const STATE: &str = "state";
@@ -39,14 +40,14 @@ const PREPARING: Duration = Duration::from_secs(1800);
 
 pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Terminal) -> Result<()> {
     let options = (&arguments.options, &arguments.ranges);
-    let machine = arguments.machine.read()?;
-    let target = Target { network: arguments.net.clone(), machine: machine.clone() };
+    let rates = calibrate::rates(&arguments.machine, terminal)?;
+    let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
     let model = model::read(&arguments.model, options.0, options.1, Some(weights_file), &target, terminal)?;
     arguments.expect.check(&model.artefact)?;
     let graph = &model.artefact.graph;
     let examples = inputs::examples(&arguments.input, graph)?;
     let given = examples::load(&examples, graph, model.artefact.tokenizer.as_deref(), Some(terminal))?;
-    let predicted = Priced::new(&model.artefact.program, &machine).predict(
+    let predicted = Priced::new(&model.artefact.program, &rates).predict(
         &arguments.net,
         examples.len(),
         arguments.batch.unwrap_or(1),

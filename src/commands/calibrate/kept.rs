@@ -1,0 +1,95 @@
+//! Rates of this machine, measured once and kept for its user. Seconds are shown by them; plans never depend on them, so that the
+//! same model gives the same program everywhere.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use mpcc::files;
+use mpcc::machine::MachineOptions;
+use mpcc::terminal::Terminal;
+use mpcc_kernels::level;
+use mpcc_program::machine::Machine;
+use mpcc_program::shown::shown;
+use serde::{Deserialize, Serialize};
+
+/// Names a file of rates, or `built-in`, for commands that were given none: nothing is measured then, nor kept.
+const VARIABLE: &str = "MPCC_MACHINE";
+
+const BUILT_IN: &str = "built-in";
+
+/// What is kept.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// What the rates are of; others are measured anew.
+    of: String,
+    machine: Machine,
+}
+
+/// The rates by which seconds are shown: those that were named, else those kept for this machine, which the first call measures.
+pub(crate) fn rates(options: &MachineOptions, terminal: &Terminal) -> Result<Machine> {
+    let named = env::var_os(VARIABLE).filter(|name| !name.is_empty());
+    match named {
+        _ if options.is_given() => options.read(),
+        Some(name) if name == BUILT_IN => Ok(Machine::built_in()),
+        Some(name) => MachineOptions::of(name.into()).read(),
+        None => of_this_machine(terminal),
+    }
+}
+
+fn of_this_machine(terminal: &Terminal) -> Result<Machine> {
+    let Some(path) = place() else { return Ok(Machine::built_in()) };
+    if let Some(machine) = read(&path) {
+        return Ok(machine);
+    }
+    terminal.remark("measuring this machine, once and for some seconds, so that predicted seconds are its own");
+    let machine = super::measure("this machine", terminal)?;
+    keep(&machine, &path, terminal);
+    Ok(machine)
+}
+
+/// Keeps rates; that it cannot be done is said and no error, since nothing depends on it.
+fn keep(machine: &Machine, path: &PathBuf, terminal: &Terminal) {
+    let kept = Kept { of: described(), machine: machine.clone() };
+    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+    let written = folder.map_err(anyhow::Error::from).and_then(|()| {
+        let text = serde_json::to_string_pretty(&kept)?;
+        Ok(files::write(path, text.as_bytes())?)
+    });
+    let path = shown(path);
+    terminal.remark(&match written {
+        Ok(()) => format!("its rates are kept in {path}; `mpcc calibrate` measures again"),
+        Err(error) => format!("its rates cannot be kept in {path}, so the next command measures again: {error:#}"),
+    });
+}
+
+/// Replaces what is kept for this machine.
+pub(super) fn replace(machine: &Machine, terminal: &Terminal) {
+    if let Some(path) = place() {
+        keep(machine, &path, terminal);
+    }
+}
+
+fn read(path: &PathBuf) -> Option<Machine> {
+    let kept: Kept = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    (kept.of == described() && kept.machine.check().is_ok()).then_some(kept.machine)
+}
+
+/// The user's cache folder, as the XDG base directory specification has it.
+fn place() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(cache.join("mpcc").join("machine.json"))
+}
+
+/// What rates depend on: this program, the processor with what of it is used, and the cores.
+fn described() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
+    let level = level::allowed().map_or("unknown", level::Level::name);
+    let cores = mpcc::machine::cores();
+    format!("mpcc {}, {}, {level}, {cores} cores", env!("CARGO_PKG_VERSION"), model.unwrap_or("unknown processor"))
+}
