@@ -31,10 +31,11 @@ use mpcc::codegen::Jit;
 use mpcc::compiler::encode;
 use mpcc::compiler::plan::Comparison;
 use mpcc::program::code::{MapExecutor, RoleCode};
+use mpcc::program::gates::{COIN, lower_recording};
 use mpcc::program::interpret::Interpreter;
 use mpcc::program::{cost, text};
-use mpcc::protocols::CheckedCode;
-use mpcc::protocols::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
+use mpcc::protocols::local_run::{InferenceRecord, InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
+use mpcc::protocols::{CheckedCode, OutputWords};
 use pipeline::{Compiled, Inference, compile, golden_ranges, golden_ranges_by, seeded_inputs};
 
 fn goldens() -> Vec<PathBuf> {
@@ -52,23 +53,26 @@ fn goldens() -> Vec<PathBuf> {
 /// Which of model owner, data owner and dealer run machine code; the others interpret.
 type Compiles = [bool; 3];
 
-fn trio(compiled: &Compiled, compiles: Compiles) -> (Trio, [RoleCode; 3]) {
-    let codes = compiled.codes();
+fn trio(codes: &[RoleCode; 3], compiles: Compiles) -> Trio {
     let role = |(code, jit): (&RoleCode, bool)| {
         let executor: Arc<dyn MapExecutor> =
             if jit { Arc::new(Jit::compile(code).expect("this host has a backend")) } else { Arc::new(Interpreter) };
         RoleInProcess { code: Arc::new(CheckedCode::new(code.clone()).expect("lowered code is valid")), executor }
     };
     let [p0, p1, dealer] = [0, 1, 2].map(|i| role((&codes[i], compiles[i])));
-    (Trio { model_owner: p0, data_owner: p1, dealer }, codes)
+    Trio { model_owner: p0, data_owner: p1, dealer }
 }
 
 /// Runs a model on a few inputs and holds every figure and every integer against its twin.
 fn check(compiled: &Compiled, values: Vec<Inference>, seed: u8, executors: &[Compiles]) -> f64 {
     let encoded: Vec<Vec<Vec<u64>>> = values.iter().map(|v| v.encoded_words()).collect();
-    let mut outputs = vec![];
-    for &compiles in executors {
-        let (trio, codes) = trio(compiled, compiles);
+    let codes = compiled.codes();
+    let mut recording = codes.clone();
+    recording[1] = lower_recording(&compiled.program);
+    let (mut outputs, mut coins) = (vec![], vec![]);
+    let runs = executors.iter().map(|compiles| (&recording, compiles)).chain([(&codes, &executors[0])]);
+    for (by, compiles) in runs {
+        let trio = trio(by, *compiles);
         let predicted = cost::program(&compiled.program);
         let counted = cost::counted(&codes[0], &codes[1], &codes[2]);
         let run = run_insecurely_in_one_process(
@@ -92,15 +96,16 @@ fn check(compiled: &Compiled, values: Vec<Inference>, seed: u8, executors: &[Com
                 assert_eq!((cost.offline_bytes.model_owner, cost.offline_bytes.data_owner), dealt);
             }
         }
-        let signed = |r: &mpcc::protocols::local_run::InferenceRecord| -> Vec<Vec<i64>> {
-            r.outputs.iter().map(mpcc::protocols::OutputWords::signed).collect()
+        let signed = |r: &InferenceRecord| -> Vec<Vec<i64>> {
+            r.outputs.iter().filter(|words| words.output & COIN == 0).map(OutputWords::signed).collect()
         };
         outputs.push(run.inferences.iter().map(signed).collect::<Vec<_>>());
+        coins.push(run.inferences.into_iter().map(|r| r.outputs).collect::<Vec<_>>());
     }
     assert!(outputs.windows(2).all(|w| w[0] == w[1]), "interpreter and machine code");
     let mut worst = 0f64;
     for (index, (value, shared)) in values.iter().zip(&outputs[0]).enumerate() {
-        let ideal = compiled.ideal(&value.encoded, seed, index as u64);
+        let ideal = compiled.ideal_of_run(&value.encoded, seed, index as u64, &coins[0][index]);
         assert_eq!(&ideal.outputs, shared, "ideal functionality and two parties");
         for ((output, integers), float) in compiled.program.outputs.iter().zip(shared).zip(&value.float) {
             for (got, want) in encode::decode(output, integers).iter().zip(float) {

@@ -48,20 +48,20 @@ fn within_budget(online: [u64; 2], layers: u64, kilobytes: u64) {
 
 #[test]
 fn the_cifar_network_is_at_its_floor() {
-    let online = expect(CIFAR, "[[scale; HEADS]; LAYERS]", [82, 82], [13_790_571; 2]);
+    let online = expect(CIFAR, "[[scale; HEADS]; LAYERS]", [82, 82], [9_965_401; 2]);
     within_budget(online, 7, 2190);
-    expect(CIFAR, "[[rs, scale, scale, rs]; LAYERS]", [117, 103], [13_289_636, 13_251_503]);
-    let online = expect(CIFAR, "[[rs; HEADS]; LAYERS]", [117, 103], [12_519_679, 12_443_427]);
+    expect(CIFAR, "[[rs, scale, scale, rs]; LAYERS]", [117, 103], [9_316_685, 9_278_552]);
+    let online = expect(CIFAR, "[[rs; HEADS]; LAYERS]", [117, 103], [8_449_009, 8_372_757]);
     within_budget(online, 7, 1926);
 }
 
 #[test]
 fn the_tiny_imagenet_network_is_at_its_floor() {
-    let online = expect(TINY, "[[scale; HEADS]; LAYERS]", [104, 104], [50_081_135; 2]);
+    let online = expect(TINY, "[[scale; HEADS]; LAYERS]", [104, 104], [35_642_756; 2]);
     within_budget(online, 9, 6008);
     let half = "[[rs, scale, scale, rs, scale, scale, rs, scale, scale, rs, scale, rs]; LAYERS]";
-    expect(TINY, half, [149, 131], [75_904_345, 73_921_900]);
-    let online = expect(TINY, "[[rs; HEADS]; LAYERS]", [149, 131], [111_145_877, 106_388_027]);
+    expect(TINY, half, [149, 131], [56_445_917, 54_463_472]);
+    let online = expect(TINY, "[[rs; HEADS]; LAYERS]", [149, 131], [84_866_723, 80_108_873]);
     within_budget(online, 9, 12_556);
 }
 

@@ -37,8 +37,6 @@ pub enum Sharing {
     Additive,
     /// They are the exclusive or of both parties' words.
     Xor,
-    /// The data owner has them, and the model owner nothing.
-    Clear,
     /// Both parties have the same words, and each a root of its own.
     Keys,
 }
@@ -207,11 +205,6 @@ pub enum Correlation {
         /// Sines instead of cosines.
         sine: bool,
     },
-    /// G1 exact, G15: the own mask without its `truncate` low bits.
-    HighPart {
-        /// Bits dropped.
-        truncate: u8,
-    },
     /// G16: keys for ⟨β · \[y < r\]⟩ at any public y.
     Comparison {
         /// The wire.
@@ -261,7 +254,7 @@ impl Item {
         match self.sharing {
             Sharing::Keys => [sent, sent],
             // The model owner expands its seed.
-            Sharing::Additive | Sharing::Xor | Sharing::Clear => [0, sent],
+            Sharing::Additive | Sharing::Xor => [0, sent],
         }
     }
 }

@@ -70,8 +70,8 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
     let mut cost = GateCost::default();
     match &value.gate {
         Gate::Input { .. } => cost.online.data_owner = bytes(n, big),
-        Gate::Open { truncate, .. } => cost.online = both(bytes(n, big + truncate)),
-        Gate::Reveal { truncate, .. } => cost.online.model_owner = bytes(n, big + truncate),
+        Gate::Open { .. } => cost.online = both(bytes(n, big)),
+        Gate::Reveal { .. } => cost.online.model_owner = bytes(n, big),
         Gate::SignDigits { .. } => cost.online = both(bytes(n, big)),
         Gate::OpenSign { .. } => cost.online = both(bytes(n, 1)),
         Gate::MatMulServer { source, .. } => cost.macs = [(n * inner(source)) as u64, 0],

@@ -57,7 +57,22 @@ pub fn digest(program: &Program) -> [u8; 32] {
 
 /// As [`lower`], with one map or more for each gate.
 pub fn lower_unfused(program: &Program, role: Role) -> RoleCode {
-    let mut e = Emit::new(program, role);
+    all_gates(Emit::new(program, role, false))
+}
+
+/// Set in the number of an output that is a coin: what follows is the value that it rounded.
+pub const COIN: u32 = 1 << 31;
+
+/// The data owner's code of [`lower`], which also hands out its coins: for every opening and reveal that drops bits, as many low
+/// bits of its own share. With them the ideal evaluation gives what this run gave.
+pub fn lower_recording(program: &Program) -> RoleCode {
+    let mut code = all_gates(Emit::new(program, Role::DataOwner, true));
+    fuse(&mut code);
+    code
+}
+
+fn all_gates(mut e: Emit<'_>) -> RoleCode {
+    let program = e.program;
     for index in 0..program.values.len() {
         let id = e.begin();
         let lowered = gate(&mut e, id, &program.values[index].gate);
@@ -70,7 +85,7 @@ pub fn lower_unfused(program: &Program, role: Role) -> RoleCode {
 fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
     match gate {
         Gate::Input { input } => opening::input(e, id, *input),
-        Gate::Open { source, truncate, rounding } => opening::open(e, id, *source, *truncate, *rounding),
+        Gate::Open { source, truncate } => opening::open(e, id, *source, *truncate),
         Gate::Reveal { source, truncate, output } => opening::reveal(e, id, *source, *truncate, *output),
         Gate::ServerShare { weight } => linear::server_share(e, id, *weight),
         Gate::ClientShare { input } => linear::client_share(e, id, *input),

@@ -34,15 +34,6 @@ pub enum Kind {
     Bits,
 }
 
-/// How an opening rounds while it truncates (gate G1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Rounding {
-    /// `floor(x / 2^t) + [x mod 2^t > x^ mod 2^t]`: keeps zero and sign, costs a correction.
-    Exact,
-    /// `floor((x - 2^(t-1) + r_0 mod 2^t + r_1 mod 2^t) / 2^t)`: free.
-    Dithered,
-}
-
 /// A rearrangement that moves no information.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum View {
@@ -93,14 +84,13 @@ pub enum Gate {
         /// Index of the program's input.
         input: u32,
     },
-    /// G1: opens `source` in ring `ring + truncate` and drops `truncate` bits. One hop.
+    /// G1: opens `source` without its `truncate` low bits, which each party drops from its share modulo 2^(ring + truncate).
+    /// With the data owner's share x_1 it is ⌊x / 2^t⌋ + \[0 < x_1 mod 2^t ≤ x mod 2^t\], so zero and sign are kept. One hop.
     Open {
         /// A share valid in ring `ring + truncate`.
         source: ValueId,
         /// Bits dropped.
         truncate: u8,
-        /// How it rounds.
-        rounding: Rounding,
     },
     /// A rearranged wire or share.
     View {
@@ -306,7 +296,7 @@ pub enum Gate {
         /// B_1, B_2, …; none for an even series.
         sines: Vec<i64>,
     },
-    /// G15: reveals a share to the data owner with `truncate` low bits dropped. One one-way hop.
+    /// G15: reveals a share to the data owner with `truncate` low bits dropped, rounded as by `Open`. One one-way hop.
     Reveal {
         /// Share valid in ring `ring + truncate`.
         source: ValueId,

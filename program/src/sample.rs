@@ -4,7 +4,7 @@ use smallvec::smallvec;
 
 use crate::code::{RowFunction, RowTable};
 use crate::program::{
-    Gate, Input, Kind, Output, Program, Rounding, Term, Value, ValueId, View, Weight, WeightId, WeightRounding,
+    Gate, Input, Kind, Output, Program, Term, Value, ValueId, View, Weight, WeightId, WeightRounding,
 };
 
 /// Appends a value; its level follows from its gate.
@@ -66,28 +66,28 @@ pub(crate) fn program() -> Program {
     let biased = push(&mut p, "embed", (Share, &[2, 3]), (50, 20, 27), gate);
     let gate = Gate::Add { terms: vec![term(biased, 0), term(table, 0)] };
     let x = push(&mut p, "embed", (Share, &[2, 3]), (50, 20, 28), gate);
-    let gate = Gate::Open { source: x, truncate: 10, rounding: Rounding::Dithered };
+    let gate = Gate::Open { source: x, truncate: 10 };
     let wire = push(&mut p, "norm/x", (Wire, &[2, 3]), (40, 10, 18), gate);
     let gate = Gate::Centre { source: wire, truncate: 2 };
     let z = push(&mut p, "norm/z", (Wire, &[2, 3]), (38, 10, 19), gate);
     let v = push(&mut p, "norm/v", (Share, &[2, 1]), (44, 20, 28), Gate::RowSquares { source: z });
-    let gate = Gate::Open { source: v, truncate: 0, rounding: Rounding::Exact };
+    let gate = Gate::Open { source: v, truncate: 0 };
     let v = push(&mut p, "norm/v", (Wire, &[2, 1]), (30, 20, 28), gate);
     let function = RowFunction::Rsqrt { scale: 2f64.powi(-20), eps: 1e-6 };
     let rows = RowTable { ring_bits: 30, index_bits: 5, windows: 2, degree: 3, tau_bits: 14, fraction: 14, function };
     let tables = push(&mut p, "norm/y", (Share, &[2, 3]), (60, 28, 40), Gate::RowTable { source: v, table: rows });
-    let gate = Gate::Open { source: tables, truncate: 0, rounding: Rounding::Exact };
+    let gate = Gate::Open { source: tables, truncate: 0 };
     let tables = push(&mut p, "norm/y", (Wire, &[2, 3]), (60, 28, 40), gate);
     let y = push(&mut p, "norm/y", (Share, &[2, 1]), (60, 28, 40), Gate::WindowChain { source: tables, windows: 2 });
-    let gate = Gate::Open { source: y, truncate: 14, rounding: Rounding::Dithered };
+    let gate = Gate::Open { source: y, truncate: 14 };
     let y = push(&mut p, "norm/y", (Wire, &[2, 1]), (46, 14, 26), gate);
     let n = push(&mut p, "norm", (Share, &[2, 3]), (44, 24, 36), Gate::RowScale { source: z, row: y });
-    let gate = Gate::Open { source: n, truncate: 14, rounding: Rounding::Exact };
+    let gate = Gate::Open { source: n, truncate: 14 };
     let n = push(&mut p, "norm", (Wire, &[2, 3]), (28, 10, 16), gate);
     let view = View::Permute(smallvec![1, 0]);
     let nt = push(&mut p, "scores", (Wire, &[3, 2]), (28, 10, 16), Gate::View { source: n, view });
     let s = push(&mut p, "scores", (Share, &[2, 2]), (28, 20, 26), Gate::MatMul { left: n, right: nt });
-    let gate = Gate::Open { source: s, truncate: 10, rounding: Rounding::Exact };
+    let gate = Gate::Open { source: s, truncate: 10 };
     let s = push(&mut p, "scores", (Wire, &[2, 2]), (18, 10, 16), gate);
     let gate = Gate::SignDigits { source: s, offset: 0, digits: smallvec![6, 6, 6] };
     let digits = push(&mut p, "relu", (Bits, &[2, 2]), (5, 0, 0), gate);

@@ -14,8 +14,8 @@ use mpcc::import::weights;
 use mpcc::program::code::{Role, RoleCode};
 use mpcc::program::gates::lower;
 use mpcc::program::program::Program;
-use mpcc::protocols::SessionSeed;
 use mpcc::protocols::ideal::{self, Coins, Ideal};
+use mpcc::protocols::{OutputWords, SessionSeed};
 
 /// A model ready to run.
 pub(crate) struct Compiled {
@@ -212,13 +212,16 @@ impl Compiled {
         Inference { encoded, float }
     }
 
+    /// The ideal result with coins of its own.
     pub(crate) fn ideal(&self, inputs: &[Vec<i64>], seed: u8, index: u64) -> Ideal {
-        self.ideal_seeded(inputs, [seed; 16], [seed ^ 0x5a; 16], index)
+        self.try_ideal(inputs, seed, index).unwrap_or_else(|e| panic!("{e}"))
     }
 
-    pub(crate) fn ideal_seeded(&self, inputs: &[Vec<i64>], mut p0: [u8; 16], mut p1: [u8; 16], index: u64) -> Ideal {
-        let coins =
-            Coins::new(SessionSeed::take(&mut p0).inference(index), SessionSeed::take(&mut p1).inference(index));
+    /// The ideal result with the coins that a run with these seeds handed out.
+    pub(crate) fn ideal_of_run(&self, inputs: &[Vec<i64>], seed: u8, index: u64, handed_out: &[OutputWords]) -> Ideal {
+        let (mut p0, mut p1) = ([seed; 16], [seed ^ 0x5a; 16]);
+        let [p0, p1] = [&mut p0, &mut p1].map(|bytes| SessionSeed::take(bytes).inference(index));
+        let coins = Coins::of_run(p0, p1, handed_out);
         ideal::evaluate(&self.program, &self.weights, inputs, &coins, ideal::Ranges::Strict)
             .unwrap_or_else(|e| panic!("{e}"))
     }

@@ -8,7 +8,7 @@ use mpcc_program::code::{Access, Buf, Lane, Map, MapExecutor, MapOp, Role, RoleC
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::{Interpreter, MapError};
 use mpcc_program::program::{
-    Gate, Input, Kind, Output, Program, Rounding, Term, Value, ValueId, Weight, WeightId, WeightRounding,
+    Gate, Input, Kind, Output, Program, Term, Value, ValueId, Weight, WeightId, WeightRounding,
 };
 use mpcc_program::verify::verify;
 use mpcc_program::words::with_own;
@@ -347,17 +347,17 @@ fn wide_program() -> Program {
         program.values.push(Value { gate, kind, shape, ring, fraction, bound, level, path });
         ValueId(u32::try_from(program.values.len() - 1).expect("few"))
     };
-    let open = |source, truncate, rounding| Gate::Open { source, truncate, rounding };
+    let open = |source, truncate| Gate::Open { source, truncate };
     let image = push((Wire, &[2, 4]), (50, 10, 20), Gate::Input { input: 0 });
     let squares = push((Share, &[2, 1]), (120, 20, 42), Gate::RowSquares { source: image });
-    let exact = push((Wire, &[2, 1]), (110, 10, 33), open(squares, 10, Rounding::Exact));
+    let exact = push((Wire, &[2, 1]), (110, 10, 33), open(squares, 10));
     let scaled = push((Share, &[2, 4]), (100, 20, 53), Gate::RowScale { source: image, row: exact });
     let wide = push((Share, &[2, 4]), (100, 10, 20), Gate::Extend { source: image });
     let terms = vec![Term { value: scaled, shift: 0 }, Term { value: wide, shift: 10 }];
     let sum = push((Share, &[2, 4]), (100, 20, 54), Gate::Add { terms });
-    let opened = push((Wire, &[2, 4]), (90, 10, 45), open(sum, 10, Rounding::Dithered));
+    let opened = push((Wire, &[2, 4]), (90, 10, 45), open(sum, 10));
     let product = push((Share, &[2, 3]), (90, 20, 59), Gate::MatMulServer { source: opened, weight: WeightId(0) });
-    let narrow = push((Wire, &[2, 3]), (60, 0, 40), open(product, 20, Rounding::Exact));
+    let narrow = push((Wire, &[2, 3]), (60, 0, 40), open(product, 20));
     let gained = push((Share, &[2, 3]), (60, 20, 52), Gate::MulServer { source: narrow, weight: WeightId(1) });
     push((Share, &[2, 3]), (50, 10, 43), Gate::Reveal { source: gained, truncate: 10, output: 0 });
     program

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use mpcc_program::gates::digits;
 use mpcc_program::program::{
-    Gate, Input, Kind, Output, Program, Rounding, Shape, Term, Value, ValueId, View, Weight, WeightId, WeightRounding,
+    Gate, Input, Kind, Output, Program, Shape, Term, Value, ValueId, View, Weight, WeightId, WeightRounding,
 };
 use smallvec::SmallVec;
 
@@ -172,10 +172,9 @@ impl Build<'_> {
     /// Opens a share as the wires its consumers need; that of products in two openings if one word is too narrow.
     fn open(&mut self, id: NodeId, share: ValueId, node: &Node, f: &Format, ring: Ring) {
         let truncate = f.share - f.wire;
-        let rounding = if f.exact { Rounding::Exact } else { Rounding::Dithered };
         let spec =
             |ring| Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction: f.wire, magnitude: f.magnitude };
-        let gate = Gate::Open { source: share, truncate: truncate as u8, rounding };
+        let gate = Gate::Open { source: share, truncate: truncate as u8 };
         if ring.close > 0 {
             let wire = self.push(gate.clone(), spec(ring.close), &node.path);
             self.close.insert(id, wire);
@@ -197,7 +196,7 @@ impl Build<'_> {
             Spec { kind: Kind::Share, ..spec(ring.wire.max(first + 2)) },
             &node.path,
         );
-        let gate = Gate::Open { source: wide, truncate: 0, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: wide, truncate: 0 };
         let wire = self.push(gate, spec(ring.wire), &node.path);
         self.wires.insert(id, wire);
     }
@@ -206,7 +205,7 @@ impl Build<'_> {
     fn relay(&mut self, id: NodeId, node: &Node, f: &Format, whole: i32, ring: i32) -> ValueId {
         let source = self.compute(id, node, f, whole);
         let (shape, fraction, magnitude) = (&node.ty.shape[..], f.share, f.magnitude);
-        let gate = Gate::Open { source, truncate: 0, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source, truncate: 0 };
         let source = self.push(gate, Spec { kind: Kind::Wire, shape, ring: whole, fraction, magnitude }, &node.path);
         let spec = Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
         self.push(Gate::Extend { source }, spec, &node.path)

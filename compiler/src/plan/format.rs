@@ -66,8 +66,6 @@ pub(crate) struct Format {
     pub(crate) magnitude: i32,
     /// Widest ring of the share.
     pub(crate) available: i32,
-    /// Its opening must keep zero and sign.
-    pub(crate) exact: bool,
 }
 
 impl Format {

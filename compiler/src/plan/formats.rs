@@ -181,14 +181,10 @@ impl Assign<'_> {
         }
     }
 
-    fn consumed_by(&self, id: NodeId, test: impl Fn(&Op) -> bool) -> bool {
-        self.consumers[id.0 as usize].iter().any(|c| test(&self.graph.node(*c).op))
-    }
-
     fn format(&mut self, id: NodeId, node: &Node) -> Format {
         let numeric = &self.graph.numeric;
         let frac = i32::from(numeric.frac);
-        let blank = |form| Format { form, share: 0, wire: 0, magnitude: 0, available: WIDEST, exact: false };
+        let blank = |form| Format { form, share: 0, wire: 0, magnitude: 0, available: WIDEST };
         match node.ty.visibility {
             Visibility::SecretServer | Visibility::Public => {
                 let nodes = self.consumers[id.0 as usize].iter().map(|c| self.graph.node(*c));
@@ -231,14 +227,7 @@ impl Assign<'_> {
                 _ => 0,
             };
             let magnitude = magnitude.min(source.magnitude - shift);
-            return Format {
-                form,
-                share: share + shift,
-                wire: source.wire + shift,
-                magnitude,
-                available,
-                exact: false,
-            };
+            return Format { form, share: share + shift, wire: source.wire + shift, magnitude, available };
         }
         let wire = match &form {
             Form::Derived => self.of(node.op.operands()[0]).wire,
@@ -254,9 +243,7 @@ impl Assign<'_> {
             _ => (frac - self.scaled_down(id))
                 .max(super::SIGNIFICANT - self.typical(id).unwrap_or(magnitude).min(magnitude)),
         };
-        let exact =
-            self.consumed_through_views(id, |op| matches!(op, Op::Relu(_) | Op::Step(_))) || self.is_numerator(id);
-        Format { form, share, wire: wire.min(share), magnitude, available, exact }
+        Format { form, share, wire: wire.min(share), magnitude, available }
     }
 
     /// Bits by which every consumer scales the value down first: its wire needs that many fraction bits less.
@@ -273,14 +260,6 @@ impl Assign<'_> {
         self.consumers[id.0 as usize].iter().any(|c| {
             let op = &self.graph.node(*c).op;
             test(op) || (is_alias(op) && self.consumed_through_views(*c, test))
-        })
-    }
-
-    /// Whether the value is divided by a row sum that may be zero: then 0 must stay 0.
-    fn is_numerator(&self, id: NodeId) -> bool {
-        self.consumed_by(id, |op| {
-            let Op::Mul(a, b) = op else { return false };
-            [a, b].into_iter().any(|o| *o != id && matches!(self.graph.node(*o).op, Op::Recip(_)))
         })
     }
 

@@ -3,7 +3,7 @@
 
 use mpcc_fuzz::Choices;
 use mpcc_program::code::RowFunction;
-use mpcc_program::program::{Gate, Kind, Program, Rounding, ValueId, View, WeightRounding};
+use mpcc_program::program::{Gate, Kind, Program, ValueId, View, WeightRounding};
 
 /// Widths at which something changes.
 const WIDTHS: [u8; 16] = [1, 2, 3, 5, 8, 31, 32, 33, 61, 62, 63, 64, 65, 66, 127, 128];
@@ -170,9 +170,6 @@ fn gate(choices: &mut Choices<'_>, gate: &mut Gate, values: usize) {
     let kind = choices.below(8);
     match gate {
         Gate::Open { truncate, .. } | Gate::Reveal { truncate, .. } if kind < 3 => bits(choices, truncate),
-        Gate::Open { rounding, .. } if kind < 5 => {
-            *rounding = if *rounding == Rounding::Exact { Rounding::Dithered } else { Rounding::Exact };
-        }
         Gate::Centre { truncate, .. } if kind < 4 => bits(choices, truncate),
         Gate::View { view, .. } if kind < 6 => self::view(choices, view),
         Gate::Rescale { shift, .. } if kind < 4 => *shift = short(choices),

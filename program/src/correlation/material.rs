@@ -1,6 +1,6 @@
 //! What each gate needs.
 
-use crate::program::{Gate, Program, Rounding, Shape, ValueId, frequencies};
+use crate::program::{Gate, Program, Shape, ValueId, frequencies};
 
 use super::predicates::chain_products;
 use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing};
@@ -19,13 +19,6 @@ pub fn material(program: &Program, id: ValueId) -> Vec<Item> {
     let xor = |number, bits, what| Item { number, what, len, bits, sharing: Sharing::Xor };
     let carry = |wire: &ValueId, top| Correlation::Carry { wire: *wire, top };
     match &value.gate {
-        Gate::Open { truncate, rounding: Rounding::Exact, .. } if *truncate > 0 => {
-            vec![additive(1, ring, len, Correlation::HighPart { truncate: *truncate })]
-        }
-        Gate::Reveal { truncate, .. } => {
-            let what = Correlation::HighPart { truncate: *truncate };
-            vec![Item { number: 1, what, len, bits: ring, sharing: Sharing::Clear }]
-        }
         Gate::MatMulServer { source, weight } => {
             let (k, n) = (last(&program.value(*source).shape), last(&value.shape));
             let pairing = Pairing::Matrices { batch: 1, m: entries(source) / k, k, n, shared_right: true };
@@ -118,6 +111,7 @@ pub fn material(program: &Program, id: ValueId) -> Vec<Item> {
         }
         Gate::Input { .. }
         | Gate::Open { .. }
+        | Gate::Reveal { .. }
         | Gate::OpenSign { .. }
         | Gate::ServerShare { .. }
         | Gate::ClientShare { .. }

@@ -1,16 +1,70 @@
-//! The dealer's code for correlated randomness, kind by kind, from the masks that it knows.
+//! What each role does for an item of correlated randomness: the parties draw and receive, the dealer computes it, kind by kind,
+//! from the masks that it knows.
 
 use smallvec::SmallVec;
 
-use crate::code::{Buf, Instr, Lane};
-use crate::correlation::{Correlation, Item, Pairing, Payload};
+use crate::code::{Buf, Instr, Lane, Role};
+use crate::correlation::{Correlation, Item, Pairing, Payload, Sharing};
 use crate::program::ValueId;
 
-use super::emit::Emit;
+use super::emit::{Emit, Shares};
 use super::products::{minus, pair, times};
+use super::rows::split;
+
+impl Emit<'_> {
+    /// The masks of a wire by columns, made once for the gate underway.
+    pub(super) fn columns(&mut self, wire: ValueId, columns: usize) -> [Option<Vec<Buf>>; 2] {
+        if self.gate.columns.is_none() {
+            let split = self.masks(wire).map(|mask| mask.map(|mask| split(self, mask, columns)));
+            self.gate.columns = Some(split);
+        }
+        self.gate.columns.clone().expect("made above")
+    }
+
+    /// Shares of an item of the gate underway, by its number: the model owner's from its seed, the data owner's as a
+    /// correction.
+    pub(super) fn correlated(&mut self, number: u16) -> Shares {
+        let item = self.item(number);
+        let (id, len, bits) = (self.current(), item.len, item.bits);
+        match self.role {
+            Role::ModelOwner => Shares([Some(self.draw(0, id, number, bits, len)), None]),
+            Role::DataOwner => Shares([None, Some(self.correction(len, bits))]),
+            Role::Dealer => {
+                let value = words(self, &item);
+                let share0 = self.draw(0, id, number, bits, len);
+                let lane = Lane::of(bits);
+                let value = self.fit(value, lane);
+                let share1 = self.map(lane, 1, len, |x| {
+                    let (v, s) = (x.full(value), x.full(share0));
+                    let d = if item.sharing == Sharing::Xor { x.xor(v, s) } else { x.sub(v, s) };
+                    x.low(d, bits)
+                });
+                self.push(Instr::Deal { src: share1, bits });
+                Shares([Some(share0), Some(share1)])
+            }
+        }
+    }
+
+    /// Keys of an item, whose words both parties get: the words and the own root; nothing at the dealer.
+    pub(super) fn keys(&mut self, number: u16) -> Option<([Buf; 3], Buf)> {
+        let item = self.item(number);
+        let roots = self.fresh(self.current(), number, 64, 2 * item.len, [true, true]);
+        let vectors = item.vectors();
+        let words = [0, 1, 2].map(|i| self.new_buffer(Lane::Word, vectors[i].0));
+        let Some(party) = self.party() else {
+            let roots = roots.map(|root| root.expect("the dealer knows both roots"));
+            keys(self, &item, roots, words);
+            return None;
+        };
+        for (dst, (_, bits)) in words.into_iter().zip(vectors) {
+            self.push(Instr::Receive { dst, bits });
+        }
+        Some((words, roots[party].expect("own root")))
+    }
+}
 
 /// The words that an item's shares add up to, as a signed integer or in the lane of its bits.
-pub(super) fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
+fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
     let len = item.len;
     let lane = Lane::of(item.bits);
     match &item.what {
@@ -124,18 +178,12 @@ pub(super) fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
                 super::series::harmonics(e, r, entries, (*period_bits, *fraction, *count))
             })[usize::from(*sine)]
         }
-        Correlation::HighPart { truncate } => {
-            let (opened, kept) = (item.bits + truncate, Lane::of(item.bits));
-            let own = e.masks(e.current());
-            let r = e.total(own, opened, len);
-            super::opening::shift(e, r, len, *truncate, kept)
-        }
         Correlation::Comparison { .. } => unreachable!("keys are no sum of shares"),
     }
 }
 
 /// Makes keys of a comparison from both roots and deals their words, `[seeds, controls, values]`.
-pub(super) fn keys(e: &mut Emit<'_>, item: &Item, roots: [Buf; 2], words: [Buf; 3]) {
+fn keys(e: &mut Emit<'_>, item: &Item, roots: [Buf; 2], words: [Buf; 3]) {
     let Correlation::Comparison { wire, levels, payload } = item.what else { unreachable!("an item of keys") };
     let [seeds, controls, values] = words;
     let threshold = mask(e, wire, item.len);

@@ -2,13 +2,12 @@
 
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
-use crate::correlation::{Item, Sharing, material};
+use crate::correlation::{Item, material};
 use crate::defer::defer;
 use crate::program::{Program, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
 use crate::urgent::urgent_first;
 
-use super::dealt;
 use super::expr::Expr;
 
 /// What is known when: the setup, the offline phase, or step `n` of the online phase.
@@ -71,12 +70,14 @@ pub(super) struct Emit<'p> {
     /// By digits of a comparison, the coefficients of its polynomial at every opened word.
     pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
     outputs: Vec<OutputBuffer>,
-    gate: Underway,
+    pub(super) gate: Underway,
+    /// Whether the data owner hands out its coins.
+    records: bool,
 }
 
 /// The gate that is lowered at present.
 #[derive(Default)]
-struct Underway {
+pub(super) struct Underway {
     /// What it needs.
     items: Vec<Item>,
     /// Its own mask or pads, as far as the role knows them.
@@ -84,11 +85,11 @@ struct Underway {
     /// What several of its items have in common, at the dealer.
     harmonics: Option<[Buf; 2]>,
     /// A wire's masks by columns.
-    columns: Option<[Option<Vec<Buf>>; 2]>,
+    pub(super) columns: Option<[Option<Vec<Buf>>; 2]>,
 }
 
 impl<'p> Emit<'p> {
-    pub(super) fn new(program: &'p Program, role: Role) -> Self {
+    pub(super) fn new(program: &'p Program, role: Role, records: bool) -> Self {
         let steps = match role {
             Role::Dealer => vec![],
             _ => vec![Step::default(); usize::from(program.hops) + 1],
@@ -110,6 +111,7 @@ impl<'p> Emit<'p> {
             sign_tables: [None; MOST_DIGITS + 1],
             outputs: vec![],
             gate: Underway::default(),
+            records,
         };
         e.load_weights();
         e
@@ -386,7 +388,7 @@ impl<'p> Emit<'p> {
 
     // --- randomness ----------------------------------------------------------------------------------------------
 
-    fn draw(&mut self, owner: usize, id: ValueId, item: u16, bits: u8, len: usize) -> Buf {
+    pub(super) fn draw(&mut self, owner: usize, id: ValueId, item: u16, bits: u8, len: usize) -> Buf {
         let dst = self.new_buffer(Lane::of(bits), len);
         let seed = if owner == 0 { SeedOwner::ModelOwner } else { SeedOwner::DataOwner };
         self.push(Instr::Draw { dst, seed, stage: Stage::Inference, stream: stream(id, item), bits });
@@ -394,7 +396,14 @@ impl<'p> Emit<'p> {
     }
 
     /// A fresh mask: each party draws its share, the dealer both. `owners` says which parties have one.
-    fn fresh(&mut self, id: ValueId, item: u16, bits: u8, len: usize, owners: [bool; 2]) -> [Option<Buf>; 2] {
+    pub(super) fn fresh(
+        &mut self,
+        id: ValueId,
+        item: u16,
+        bits: u8,
+        len: usize,
+        owners: [bool; 2],
+    ) -> [Option<Buf>; 2] {
         let mut out = [None; 2];
         for (i, slot) in out.iter_mut().enumerate() {
             if owners[i] && self.party().is_none_or(|p| p == i) {
@@ -437,76 +446,13 @@ impl<'p> Emit<'p> {
         }
     }
 
-    /// The masks of a wire by columns, made once for the gate underway.
-    pub(super) fn columns(&mut self, wire: ValueId, columns: usize) -> [Option<Vec<Buf>>; 2] {
-        if self.gate.columns.is_none() {
-            let split = self.masks(wire).map(|mask| mask.map(|mask| super::rows::split(self, mask, columns)));
-            self.gate.columns = Some(split);
-        }
-        self.gate.columns.clone().expect("made above")
-    }
-
     /// An item of the gate underway, by its number.
     pub(super) fn item(&self, number: u16) -> Item {
         self.gate.items.iter().find(|item| item.number == number).expect("listed by `material`").clone()
     }
 
-    /// Shares of an item of the gate underway, by its number: the model owner's from its seed, the data owner's as a
-    /// correction.
-    pub(super) fn correlated(&mut self, number: u16) -> Shares {
-        let item = self.item(number);
-        let (id, len, bits) = (self.current(), item.len, item.bits);
-        match self.role {
-            Role::ModelOwner => Shares([Some(self.draw(0, id, number, bits, len)), None]),
-            Role::DataOwner => Shares([None, Some(self.correction(len, bits))]),
-            Role::Dealer => {
-                let value = dealt::words(self, &item);
-                let share0 = self.draw(0, id, number, bits, len);
-                let lane = Lane::of(bits);
-                let value = self.fit(value, lane);
-                let share1 = self.map(lane, 1, len, |x| {
-                    let (v, s) = (x.full(value), x.full(share0));
-                    let d = if item.sharing == Sharing::Xor { x.xor(v, s) } else { x.sub(v, s) };
-                    x.low(d, bits)
-                });
-                self.push(Instr::Deal { src: share1, bits });
-                Shares([Some(share0), Some(share1)])
-            }
-        }
-    }
-
-    /// An item that the data owner alone gets, as it is; nothing elsewhere.
-    pub(super) fn in_clear(&mut self, number: u16) -> Option<Buf> {
-        let item = self.item(number);
-        match self.role {
-            Role::ModelOwner => None,
-            Role::DataOwner => Some(self.correction(item.len, item.bits)),
-            Role::Dealer => {
-                let src = dealt::words(self, &item);
-                self.push(Instr::Deal { src, bits: item.bits });
-                None
-            }
-        }
-    }
-
-    /// Keys of an item, whose words both parties get: the words and the own root; nothing at the dealer.
-    pub(super) fn keys(&mut self, number: u16) -> Option<([Buf; 3], Buf)> {
-        let item = self.item(number);
-        let roots = self.fresh(self.current(), number, 64, 2 * item.len, [true, true]);
-        let vectors = item.vectors();
-        let words = [0, 1, 2].map(|i| self.new_buffer(Lane::Word, vectors[i].0));
-        let Some(party) = self.party() else {
-            let roots = roots.map(|root| root.expect("the dealer knows both roots"));
-            dealt::keys(self, &item, roots, words);
-            return None;
-        };
-        for (dst, (_, bits)) in words.into_iter().zip(vectors) {
-            self.push(Instr::Receive { dst, bits });
-        }
-        Some((words, roots[party].expect("own root")))
-    }
-
-    fn correction(&mut self, len: usize, bits: u8) -> Buf {
+    /// The data owner's next correction.
+    pub(super) fn correction(&mut self, len: usize, bits: u8) -> Buf {
         let dst = self.new_buffer(Lane::of(bits), len);
         self.push(Instr::Receive { dst, bits });
         dst
@@ -542,6 +488,17 @@ impl<'p> Emit<'p> {
         let buf = self.buffer(Lane::of(bits), len, i32::from(self.value(id).level));
         self.exchange(id).receive.push(Packed { buf, bits });
         buf
+    }
+
+    /// Hands out the low bits of the data owner's share, by which the value underway is rounded, if they are to be recorded.
+    pub(super) fn record_coin(&mut self, share: Buf, bits: u8, len: usize) {
+        if self.records {
+            let coin = self.map_to(self.lane(share), Lane::Word, len, |x| {
+                let share = x.full(share);
+                x.low(share, bits)
+            });
+            self.output(super::COIN | self.current().0, coin, bits);
+        }
     }
 
     pub(super) fn output(&mut self, output: u32, buf: Buf, bits: u8) {

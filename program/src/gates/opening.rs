@@ -1,7 +1,10 @@
 //! G1 opening with truncation, the data owner's input, and G15 the truncated reveal.
+//!
+//! Each party drops the low bits of its own share, into a ring that is narrower by as many bits: nothing can wrap there, so the
+//! sum of both is the true value rounded down or up.
 
 use crate::code::{Buf, Lane, Role};
-use crate::program::{Rounding, ValueId};
+use crate::program::ValueId;
 
 use super::emit::{Emit, Lowered, Wire};
 
@@ -31,79 +34,71 @@ pub(super) fn input(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered {
     Lowered::Wire(Wire { hat, mask })
 }
 
-/// G1. `ring + truncate` bits are opened, `truncate` dropped.
-pub(super) fn open(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8, rounding: Rounding) -> Lowered {
+/// G1: P0 ⌊x_0 / 2^t⌋ + r_0, P1 ⌈x_1 / 2^t⌉ + r_1, the shares modulo 2^(ring + t), the messages modulo 2^ring.
+pub(super) fn open(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
-    let opened = ring + truncate;
-    let (lane, kept) = (Lane::of(opened), Lane::of(ring));
-    let mask = e.mask(id, opened, len, [true, true]);
+    let kept = Lane::of(ring);
+    let mask = e.mask(id, ring, len, [true, true]);
     let hat = e.party().map(|party| {
-        let x = e.share(source).expect("a party's share");
         let r = mask[party].expect("own mask");
-        let centre = party == 0 && truncate > 0 && rounding == Rounding::Dithered;
-        let message = e.map(lane, 1, len, |b| {
-            let (x, r) = (b.full(x), b.full(r));
-            let mut s = b.add(x, r);
-            if centre {
-                let half = b.int(1 << (truncate - 1));
-                s = b.sub(s, half);
-            }
-            s
-        });
-        e.send(id, message, opened);
-        let peer = e.receive(id, len, opened);
-        e.map_to(lane, kept, len, |b| {
+        let message = truncated(e, source, (ring, truncate), len, Some(r));
+        e.send(id, message, ring);
+        let peer = e.receive(id, len, ring);
+        e.map(kept, 1, len, |b| {
             let (own, peer) = (b.full(message), b.full(peer));
             let s = b.add(own, peer);
-            let s = b.low(s, opened);
-            b.shr(s, truncate)
+            b.low(s, ring)
         })
     });
-    let mask = match (truncate, rounding) {
-        (0, _) => mask,
-        (_, Rounding::Dithered) => mask.map(|m| m.map(|m| shift(e, m, len, truncate, kept))),
-        (_, Rounding::Exact) => e.correlated(1).0,
-    };
     Lowered::Wire(Wire { hat, mask })
 }
 
-/// The entries of `buf` without their low bits, which fit `kept`.
-pub(super) fn shift(e: &mut Emit<'_>, buf: Buf, len: usize, by: u8, kept: Lane) -> Buf {
-    e.map_to(e.lane(buf), kept, len, |b| {
-        let v = b.full(buf);
-        b.shr(v, by)
+/// A party's share without its low bits, rounded down by the model owner and up by the data owner, and a mask.
+fn truncated(e: &mut Emit<'_>, source: ValueId, (ring, truncate): (u8, u8), len: usize, mask: Option<Buf>) -> Buf {
+    let opened = ring + truncate;
+    let share = e.share(source).expect("a party's share");
+    let up = truncate > 0 && e.party() == Some(1);
+    if up {
+        e.record_coin(share, truncate, len);
+    }
+    e.map_to(Lane::of(opened), Lane::of(ring), len, |b| {
+        let mut x = b.full(share);
+        if up {
+            let one = b.int(1);
+            let unit = b.shl(one, truncate);
+            let less = b.sub(unit, one);
+            x = b.add(x, less);
+        }
+        if truncate > 0 {
+            x = b.low(x, opened);
+            x = b.shr(x, truncate);
+        }
+        match mask {
+            Some(mask) => {
+                let r = b.full(mask);
+                b.add(x, r)
+            }
+            None => x,
+        }
     })
 }
 
-/// G15. The data owner learns r >> t in clear; the model owner sends its share once, masked.
+/// G15: the model owner sends ⌊x_0 / 2^t⌋ as it is: with the data owner's own ⌈x_1 / 2^t⌉ it is the result and nothing else.
 pub(super) fn reveal(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u8, output: u32) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
-    let opened = ring + truncate;
-    let (lane, kept) = (Lane::of(opened), Lane::of(ring));
-    let mask = e.mask(id, opened, len, [true, true]);
     match e.role {
-        Role::Dealer => {
-            e.in_clear(1);
-        }
+        Role::Dealer => {}
         Role::ModelOwner => {
-            let (x, r) = (e.share(source).expect("own share"), mask[0].expect("own mask"));
-            let message = e.map(lane, 1, len, |b| {
-                let (x, r) = (b.full(x), b.full(r));
-                b.add(x, r)
-            });
-            e.send(id, message, opened);
+            let message = truncated(e, source, (ring, truncate), len, None);
+            e.send(id, message, ring);
         }
         Role::DataOwner => {
-            let high = e.in_clear(1).expect("the data owner's");
-            let (x, r) = (e.share(source).expect("own share"), mask[1].expect("own mask"));
-            let peer = e.receive(id, len, opened);
-            let result = e.map_to(lane, kept, len, |b| {
-                let (x, r, peer, high) = (b.full(x), b.full(r), b.full(peer), b.full(high));
-                let s = b.sum(&[x, r, peer]);
-                let s = b.low(s, opened);
-                let s = b.shr(s, truncate);
-                let d = b.sub(s, high);
-                b.low(d, ring)
+            let own = truncated(e, source, (ring, truncate), len, None);
+            let peer = e.receive(id, len, ring);
+            let result = e.map(Lane::of(ring), 1, len, |b| {
+                let (own, peer) = (b.full(own), b.full(peer));
+                let s = b.add(own, peer);
+                b.low(s, ring)
             });
             e.output(output, result, ring);
         }

@@ -1,7 +1,7 @@
 use smallvec::smallvec;
 
 use super::*;
-use crate::program::{Input, Kind, Output, Rounding, Term, Weight, WeightRounding};
+use crate::program::{Input, Kind, Output, Term, Weight, WeightRounding};
 use crate::sample::push;
 use crate::verify::verify;
 
@@ -44,7 +44,7 @@ impl Sketch {
         let source = self.input();
         let gate = Gate::MatMulServer { source, weight: WeightId(0) };
         let product = self.value(Kind::Share, &[1, 3], (60, 18, 24), gate);
-        let gate = Gate::Open { source: product, truncate: 8, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: product, truncate: 8 };
         self.value(Kind::Wire, &[1, 3], (32, 10, 16), gate)
     }
 
@@ -52,7 +52,7 @@ impl Sketch {
     fn rectified(&mut self, source: ValueId) -> ValueId {
         let gate = Gate::ReluShared { source, offsets: smallvec![0] };
         let share = self.value(Kind::Share, &[1, 3], (50, 10, 16), gate);
-        let gate = Gate::Open { source: share, truncate: 0, rounding: Rounding::Exact };
+        let gate = Gate::Open { source: share, truncate: 0 };
         self.value(Kind::Wire, &[1, 3], (50, 10, 16), gate)
     }
 
@@ -132,7 +132,7 @@ fn a_path_of_linear_steps_beside_others_is_seen() {
     let source = sketch.input();
     let gate = Gate::MatMulServer { source, weight: WeightId(3) };
     let raw = sketch.value(Kind::Share, &[1, 3], (60, 28, 24), gate);
-    let gate = Gate::Open { source: raw, truncate: 18, rounding: Rounding::Dithered };
+    let gate = Gate::Open { source: raw, truncate: 18 };
     let wire = sketch.value(Kind::Wire, &[1, 3], (32, 10, 16), gate);
     let rectified = sketch.rectified(wire);
     let hidden = sketch.times_second(rectified);

@@ -2,20 +2,14 @@
 
 use super::{list, positions};
 use crate::code::{RowFunction, RowTable};
-use crate::program::{Gate, Rounding, Term, ValueId, View};
+use crate::program::{Gate, Term, ValueId, View};
 
 pub(super) fn gate(gate: &Gate) -> String {
     match gate {
         Gate::Input { input } => format!("input {input}"),
         Gate::ServerShare { weight } => format!("server ${}", weight.0),
         Gate::ClientShare { input } => format!("client {input}"),
-        Gate::Open { source, truncate, rounding } => {
-            let rounding = match rounding {
-                Rounding::Exact => "exact",
-                Rounding::Dithered => "dithered",
-            };
-            format!("open {} truncate {truncate} {rounding}", id(*source))
-        }
+        Gate::Open { source, truncate } => format!("open {} truncate {truncate}", id(*source)),
         Gate::View { source, view: v } => format!("{} {}", view(v), id(*source)),
         Gate::Rescale { source, shift } => format!("rescale {} by {shift}", id(*source)),
         Gate::Centre { source, truncate } => format!("centre {} truncate {truncate}", id(*source)),

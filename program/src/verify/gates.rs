@@ -3,7 +3,7 @@
 use super::budget::{MOST_FREQUENCIES, MOST_OFFSETS, MOST_TERMS};
 use super::{Check, Rule};
 use crate::code::{RowFunction, RowTable};
-use crate::program::{Gate, Kind, Program, Rounding, Shape, Term, Value, ValueId, View, WeightId, frequencies};
+use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, WeightId, frequencies};
 
 /// The widest ring: two machine words.
 const FULL: u8 = 128;
@@ -33,14 +33,9 @@ pub(super) fn check(check: &mut Check<'_>) {
             kind(check, out, Kind::Share);
             source(check, out, &given.shape, given.fraction, given.bound);
         }
-        Gate::Open { source, truncate, rounding } => {
+        Gate::Open { source, truncate } => {
             kind(check, out, Kind::Wire);
             opened(check, out, get(*source), *truncate);
-            // Half a unit of the result is one word.
-            let dithers = *rounding == Rounding::Dithered && *truncate > WORD;
-            check.require(Rule::Parameter, !dithers, || {
-                format!("drops {truncate} bits with dithering; at most {WORD} can be")
-            });
         }
         Gate::Reveal { source, truncate, output } => {
             check.require(Rule::Kind, out.kind != Kind::Bits, || "a reveal gives no bits".to_owned());
@@ -301,6 +296,7 @@ fn opened(check: &mut Check<'_>, out: &Value, source: &Value, truncate: u8) {
     operand(check, source, Kind::Share);
     shape(check, out, &source.shape);
     fraction(check, out, i32::from(source.fraction) - i32::from(truncate));
+    check.require(Rule::Parameter, truncate <= WORD, || format!("drops {truncate} bits; at most {WORD} can be"));
     let width = u16::from(out.ring) + u16::from(truncate);
     check.require(Rule::Ring, width <= u16::from(source.ring.min(FULL)), || {
         format!("opened in a ring of {width} bits but the share is valid in {}", source.ring)

@@ -4,7 +4,7 @@ use mpcc_program::code::Role;
 use mpcc_program::cost;
 use mpcc_program::gates::lower;
 use mpcc_program::program::{
-    Gate, Input, Kind, Output, Program, Rounding, Shape, Value, ValueId, Weight, WeightId, WeightRounding,
+    Gate, Input, Kind, Output, Program, Shape, Value, ValueId, Weight, WeightId, WeightRounding,
 };
 use mpcc_protocols::verify::verify_trio;
 
@@ -49,7 +49,7 @@ fn perceptron(keys: bool) -> Program {
     let (wire, share, bits) = (Kind::Wire, Kind::Share, Kind::Bits);
     let x = push(&mut p, wire, WIDTHS[0], (40, 5, 11), Gate::Input { input: 0 });
     let h = push(&mut p, share, WIDTHS[1], (40, 10, 26), Gate::MatMulServer { source: x, weight: WeightId(0) });
-    let open = Gate::Open { source: h, truncate: DROPPED, rounding: Rounding::Exact };
+    let open = Gate::Open { source: h, truncate: DROPPED };
     let h = push(&mut p, wire, WIDTHS[1], (18, 0, 17), open);
     let rectify = if keys {
         Gate::ReluShared { source: h, offsets: [0].into_iter().collect() }
@@ -61,7 +61,7 @@ fn perceptron(keys: bool) -> Program {
         Gate::Select { bit, source: h, nonnegative: true }
     };
     let a = push(&mut p, share, WIDTHS[1], (44, 0, 17), rectify);
-    let open = Gate::Open { source: a, truncate: 0, rounding: Rounding::Exact };
+    let open = Gate::Open { source: a, truncate: 0 };
     let a = push(&mut p, wire, WIDTHS[1], (44, 0, 17), open);
     let y = push(&mut p, share, WIDTHS[2], (44, 0, 31), Gate::MatMulServer { source: a, weight: WeightId(1) });
     push(&mut p, share, WIDTHS[2], (44, 0, 31), Gate::Reveal { source: y, truncate: 0, output: 0 });

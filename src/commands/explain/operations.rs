@@ -24,9 +24,9 @@ Both parties add their part of a uniform mask r to their share of x and exchange
 x + r in a ring of 2^k and neither knows x. Every operation on x then reads the same wire: a value is opened
 once, however often it is used. One hop, k bits each way.
 
-Fraction bits are dropped inside the opening. `exact` rounds so that zero and signs are kept and costs one
-correction by the dealer; `dithered` is free and errs by less than 1.5 units. Shares are never truncated
-locally, which fails with some probability.
+Fraction bits are dropped inside the opening: each party drops them from its own share, one rounding down and
+the other up, and sends what is left in a ring that is narrower by as many bits. Nothing can wrap there. The
+result is off by less than a unit, without bias, and zero and signs are kept.
 
 Papers: ABY2.0 (Patra et al., USENIX Security 2021) for opening wires rather than operands; Boyle, Gilboa and
 Ishai (TCC 2019) for masked evaluation with a dealer; SIGMA (Gupta et al., PoPETs 2024) for truncation that

@@ -58,7 +58,7 @@ fn an_opening_that_drops_more_than_there_is_is_refused() {
         value.fraction -= 200 - i16::from(*truncate);
         *truncate = 200;
     };
-    refused_as(all, "its program breaks a rule: %3 (h): opened in a ring of 218 bits but the share is valid in 34");
+    refused_as(all, "its program breaks a rule: %3 (h): drops 200 bits; at most 64 can be");
 }
 
 #[test]

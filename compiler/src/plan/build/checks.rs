@@ -5,7 +5,7 @@
 //! value can take back a violation; whether the sum of all is above zero is revealed to the data owner.
 
 use mpcc_program::gates::digits;
-use mpcc_program::program::{Gate, Kind, Rounding, Shape, Term, ValueId, View};
+use mpcc_program::program::{Gate, Kind, Shape, Term, ValueId, View};
 use smallvec::SmallVec;
 
 use super::super::format::{EntryCheck, Limits};
@@ -46,7 +46,7 @@ impl Build<'_> {
         let Some(&EntryCheck { ring, fraction, limits }) = self.formats.checks.get(&id) else { return };
         let (source, magnitude) = (self.share(id), self.formats.of(id).magnitude);
         let truncate = (self.formats.of(id).share - fraction) as u8;
-        let gate = Gate::Open { source, truncate, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source, truncate };
         let spec = Spec { kind: Kind::Wire, shape: &node.ty.shape, ring, fraction, magnitude };
         let wire = self.push(gate, spec, &node.path);
         self.check(wire, &limits, &node.path);
@@ -79,7 +79,7 @@ impl Build<'_> {
         let shape = Shape::from_slice(&[1]);
         let spec = |kind, ring, magnitude| Spec { kind, shape: &shape, ring, fraction: 0, magnitude };
         let sum = self.push(Gate::Add { terms }, spec(Kind::Share, bits + 1, bits - 1), PATH);
-        let gate = Gate::Open { source: sum, truncate: 0, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: sum, truncate: 0 };
         let opened = self.push(gate, spec(Kind::Wire, bits + 1, bits - 1), PATH);
         let gate = Gate::StepShared { source: opened, offsets: SmallVec::from_slice(&[-1]) };
         let found = self.push(gate, spec(Kind::Share, VERDICT_RING, 1), PATH);

@@ -1,7 +1,7 @@
 //! The gates of row maxima, positions of maxima, and functions of one number by tables.
 
 use mpcc_program::code::RowTable;
-use mpcc_program::program::{Gate, Kind, Rounding, Shape, Term, ValueId, View};
+use mpcc_program::program::{Gate, Kind, Shape, Term, ValueId, View};
 use smallvec::SmallVec;
 
 use super::super::format::{Format, Limits};
@@ -48,7 +48,7 @@ impl Build<'_> {
         let shape_of = if row_statistic { &shape } else { &entries };
         let spec =
             |ring, bound| Spec { kind: Kind::Wire, shape: shape_of, ring, fraction, magnitude: bound - fraction };
-        let gate = Gate::Open { source: share, truncate: 0, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: share, truncate: 0 };
         let mut v = self.push(gate, spec(held, bound), path);
         self.check(v, limits, path);
         if held > k {
@@ -67,7 +67,7 @@ impl Build<'_> {
         let spec = |kind, shape| Spec { kind, shape, ring, fraction: f.share, magnitude: f.magnitude };
         let mut result = self.push(Gate::RowTable { source: v, table }, spec(Kind::Share, &wide), path);
         if table.windows > 1 {
-            let gate = Gate::Open { source: result, truncate: 0, rounding: Rounding::Dithered };
+            let gate = Gate::Open { source: result, truncate: 0 };
             let opened = self.push(gate, spec(Kind::Wire, &wide), path);
             let gate = Gate::WindowChain { source: opened, windows: table.windows };
             result = self.push(gate, spec(Kind::Share, &shape), path);
@@ -139,7 +139,7 @@ impl Build<'_> {
             let right = pick(self, every_second(1), &half);
             let (l, r) = (Term { value: left, shift: 0 }, Term { value: right, shift: 0 });
             let difference = self.push(Gate::Sub { left: l, right: r }, kept.spec(&half, 1), path);
-            let gate = Gate::Open { source: difference, truncate: 0, rounding: Rounding::Dithered };
+            let gate = Gate::Open { source: difference, truncate: 0 };
             let opened = Spec { kind: Kind::Wire, ring: compared, ..kept.spec(&half, 1) };
             let difference = self.push(gate, opened, path);
             let pairs = Node { ty: crate::graph::Type { shape: half.clone(), ..node.ty.clone() }, ..node.clone() };

@@ -1,6 +1,6 @@
 //! The gates of a smooth function: its series, alone or saturated in one of two ways.
 
-use mpcc_program::program::{Gate, Kind, Rounding, Term, ValueId, View};
+use mpcc_program::program::{Gate, Kind, Term, ValueId, View};
 use smallvec::SmallVec;
 
 use super::super::format::{Curve, Format, Saturation};
@@ -85,7 +85,7 @@ impl Build<'_> {
         let own = i32::from(self.program.value(source).ring);
         let spec = Spec { kind: Kind::Share, shape, ring: own, fraction, magnitude };
         let scaled = if series.factor == Factor::ONE { source } else { self.push(gate, spec, &node.path) };
-        let gate = Gate::Open { source: scaled, truncate: (fraction - from.wire) as u8, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: scaled, truncate: (fraction - from.wire) as u8 };
         let bits = series.wire_bits(from.wire, from.magnitude);
         let spec = Spec { kind: Kind::Wire, shape, ring: bits, fraction: from.wire, magnitude };
         let wire = self.push(gate, spec, &node.path);
@@ -107,7 +107,7 @@ impl Build<'_> {
         let core = self.core(wire, curve, narrow + truncate, magnitude, h.magnitude, node);
         let shape = &node.ty.shape;
         let core = self.push(
-            Gate::Open { source: core, truncate: truncate as u8, rounding: Rounding::Dithered },
+            Gate::Open { source: core, truncate: truncate as u8 },
             Spec { kind: Kind::Wire, shape, ring: narrow, fraction, magnitude },
             &node.path,
         );
@@ -188,7 +188,7 @@ impl Build<'_> {
             let gate = Gate::Rescale { source: linear, shift: 1 };
             self.push(gate, share(shape, h + 1, greatest), &node.path)
         });
-        let gate = Gate::Open { source: clamped, truncate: 0, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: clamped, truncate: 0 };
         let spec = Spec { kind: Kind::Wire, shape, ring: period, fraction: h, magnitude: reach };
         let opened = self.push(gate, spec, &node.path);
         let rest = self.series(opened, curve, ring, series.spread(), node);
@@ -209,11 +209,11 @@ impl Build<'_> {
         let ring = ring.max(fraction + magnitude + 1);
         let spec = |kind, ring, fraction, magnitude| Spec { kind, shape, ring, fraction, magnitude };
         let share = self.series(wire, curve, ring + truncate, series.spread(), node);
-        let gate = Gate::Open { source: share, truncate: truncate as u8, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: share, truncate: truncate as u8 };
         let value = self.push(gate, spec(Kind::Wire, ring, fraction, magnitude), &node.path);
         let gate = Gate::StepShared { source: wire, offsets: SmallVec::from_slice(&[-edge]) };
         let bit = self.push(gate, spec(Kind::Share, ring, 0, 1), &node.path);
-        let gate = Gate::Open { source: bit, truncate: 0, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: bit, truncate: 0 };
         let bit = self.push(gate, spec(Kind::Wire, ring, 0, 1), &node.path);
         let gate = Gate::Hadamard { left: value, right: bit };
         self.push(gate, spec(Kind::Share, ring, fraction, f.magnitude), &node.path)

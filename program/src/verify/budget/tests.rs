@@ -164,14 +164,14 @@ fn a_selection_by_a_refused_sign_is_not_examined() {
 }
 
 #[test]
-fn a_dithered_opening_drops_at_most_a_word() {
+fn an_opening_drops_at_most_a_word() {
     let opened = |truncate: u8| {
         let mut program = Program::default();
         let given =
             crate::program::Input { node: 0, shape: [3][..].into(), fraction: 0, bound: 5, path: String::new() };
         program.inputs.push(given);
         let x = sample::push(&mut program, "", (Kind::Share, &[3]), (128, 0, 50), Gate::ClientShare { input: 0 });
-        let gate = Gate::Open { source: x, truncate, rounding: crate::program::Rounding::Dithered };
+        let gate = Gate::Open { source: x, truncate };
         sample::push(&mut program, "", (Kind::Wire, &[3]), (128 - truncate, -i16::from(truncate), 30), gate);
         rules(&program)
     };
@@ -202,7 +202,7 @@ fn the_longest_programs_are_lowered_and_priced_in_a_moment() {
         sample::push(&mut program, "", (Kind::Share, &[3]), (64, 0, 5), Gate::ClientShare { input: 0 });
         program
     };
-    let open = |source| Gate::Open { source, truncate: 0, rounding: crate::program::Rounding::Exact };
+    let open = |source| Gate::Open { source, truncate: 0 };
     let wide = |gate: &dyn Fn(ValueId) -> Gate, kind: Kind| {
         let mut program = start();
         while program.values.len() < MOST_VALUES {

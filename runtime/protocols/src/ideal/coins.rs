@@ -1,77 +1,73 @@
 //! The coins of an inference: masks as the parties draw them, and what truncation does with them.
 
-use mpcc_program::code::Lane;
-use mpcc_program::program::{Rounding, ValueId, stream};
+use std::collections::HashMap;
 
+use mpcc_program::code::Lane;
+use mpcc_program::gates::COIN;
+use mpcc_program::program::{ValueId, stream};
+
+use crate::OutputWords;
 use crate::seeds::StageSeed;
 
-/// The seeds of the two parties for one inference.
+/// The seeds of the two parties for one inference, and the low bits of the data owner's shares.
 pub struct Coins {
     model_owner: StageSeed,
     data_owner: StageSeed,
+    /// Of a run, by value: a share depends on all that came before it.
+    recorded: Option<HashMap<ValueId, Vec<u64>>>,
 }
 
 /// Mask shares of a wire: the model owner's and the data owner's, both reduced to the wire's ring and to 64 bits, since
 /// rounding, series and tables read low bits only.
 pub(super) type Mask = [Vec<u64>; 2];
 
+/// Number of the stream of low bits that nobody recorded.
+const LOW: u16 = 1;
+
 /// Mask shares as they are drawn.
 type Drawn = [Vec<u128>; 2];
 
 impl Coins {
-    /// The coins of a run in which the parties have these seeds; see [`crate::SessionSeed::inference`].
+    /// Coins of an inference that nobody runs: masks as the parties would draw them from these seeds, see
+    /// [`crate::SessionSeed::inference`], and uniform low bits.
     pub fn new(model_owner: StageSeed, data_owner: StageSeed) -> Coins {
-        Coins { model_owner, data_owner }
+        Coins { model_owner, data_owner, recorded: None }
+    }
+
+    /// Coins of a run with these seeds by the code of [`mpcc_program::gates::lower_recording`], from all that it handed out. They
+    /// are for that program alone: another has values of which nothing is on record.
+    pub fn of_run(model_owner: StageSeed, data_owner: StageSeed, handed_out: &[OutputWords]) -> Coins {
+        let coins = handed_out.iter().filter(|words| words.output & COIN != 0);
+        let recorded = coins.map(|words| (ValueId(words.output & !COIN), words.words.clone())).collect();
+        Coins { model_owner, data_owner, recorded: Some(recorded) }
     }
 
     /// The mask of a value whose model owner has none.
     pub(super) fn mask_of_data_owner(&self, id: ValueId, bits: u8, len: usize) -> Mask {
-        [vec![0; len], words(&draw(&self.data_owner, id, 0, bits, len), 0)]
+        [vec![0; len], words(&draw(&self.data_owner, id, 0, bits, len))]
     }
 
-    /// Opens integers in a ring of `ring + truncate` bits and truncates them (G1): the rounded integers, and the mask
-    /// that the truncated wire has.
-    pub(super) fn open(
-        &self,
-        id: ValueId,
-        integers: Vec<i128>,
-        (ring, truncate): (u8, u8),
-        rounding: Rounding,
-    ) -> (Vec<i128>, Mask) {
-        let mask = self.drawn(id, ring + truncate, integers.len());
-        let shifted = |mask: &Drawn| [words(&mask[0], truncate), words(&mask[1], truncate)];
-        match rounding {
-            _ if truncate == 0 => (integers, shifted(&mask)),
-            Rounding::Dithered => {
-                let low = [words(&mask[0], 0), words(&mask[1], 0)];
-                (dithered(&integers, &low, truncate), shifted(&mask))
-            }
-            Rounding::Exact => {
-                let total = sums(&mask, ring + truncate);
-                let rounded = exact(&integers, &words(&total, 0), truncate);
-                // Both shares of the truncated mask are fresh: the model owner's is item 1.
-                let first = draw(&self.model_owner, id, 1, ring, total.len());
-                let second: Vec<u128> =
-                    total.iter().zip(&first).map(|(r, s)| (r >> truncate).wrapping_sub(*s) & ones(ring)).collect();
-                (rounded, [words(&first, 0), words(&second, 0)])
+    /// The mask of a value.
+    pub(super) fn mask(&self, id: ValueId, bits: u8, len: usize) -> Mask {
+        self.drawn(id, bits, len).map(|part| words(&part))
+    }
+
+    /// Integers without `truncate` low bits, rounded by the data owner's (G1, G15).
+    pub(super) fn round(&self, id: ValueId, integers: Vec<i128>, truncate: u8) -> Vec<i128> {
+        if truncate == 0 {
+            return integers;
+        }
+        match &self.recorded {
+            Some(recorded) => rounded(&integers, &recorded[&id], truncate),
+            None => {
+                rounded(&integers, &low_words(&self.data_owner, stream(id, LOW), truncate, integers.len()), truncate)
             }
         }
     }
 
-    /// Integers revealed in a ring of `ring + truncate` bits without their low bits (G15).
-    pub(super) fn reveal(&self, id: ValueId, integers: &[i128], ring: u8, truncate: u8) -> Vec<i128> {
-        let total = sums(&self.drawn(id, ring + truncate, integers.len()), ring + truncate);
-        exact(integers, &words(&total, 0), truncate)
-    }
-
     /// Both parties' pads of an opened word of `bits` bits.
     pub(super) fn pads(&self, id: ValueId, bits: u8, len: usize) -> Mask {
-        self.drawn(id, bits, len).map(|pads| words(&pads, 0))
-    }
-
-    /// The mask of an opening in a ring of `ring + truncate` bits without its low bits.
-    pub(super) fn high(&self, id: ValueId, ring: u8, truncate: u8, len: usize) -> Vec<u64> {
-        words(&sums(&self.drawn(id, ring + truncate, len), ring + truncate), truncate)
+        self.drawn(id, bits, len).map(|pads| words(&pads))
     }
 
     fn drawn(&self, id: ValueId, bits: u8, len: usize) -> Drawn {
@@ -96,21 +92,12 @@ fn entries(seed: &StageSeed, stream: u64, bits: u8, len: usize) -> Vec<u128> {
 
 /// The low words of the entries of a stream.
 pub(super) fn low_words(seed: &StageSeed, stream: u64, bits: u8, len: usize) -> Vec<u64> {
-    words(&entries(seed, stream, bits, len), 0)
+    words(&entries(seed, stream, bits, len))
 }
 
-/// The words above the low `from` bits.
-fn words(entries: &[u128], from: u8) -> Vec<u64> {
-    entries.iter().map(|e| (e >> from) as u64).collect()
-}
-
-fn ones(bits: u8) -> u128 {
-    u128::MAX >> (128 - bits)
-}
-
-/// r = r_0 + r_1 modulo 2^bits.
-fn sums(mask: &Drawn, bits: u8) -> Vec<u128> {
-    mask[0].iter().zip(&mask[1]).map(|(a, b)| a.wrapping_add(*b) & ones(bits)).collect()
+/// The low words of entries.
+fn words(entries: &[u128]) -> Vec<u64> {
+    entries.iter().map(|e| *e as u64).collect()
 }
 
 /// A party's mask without its low bits.
@@ -133,16 +120,12 @@ pub(super) fn hat(integers: &[i64], mask: &Mask, bits: u8) -> Vec<u64> {
     total(mask, bits).iter().zip(integers).map(|(r, x)| low(r.wrapping_add(*x as u64), bits)).collect()
 }
 
-/// `floor(x / 2^t) + [x mod 2^t > x^ mod 2^t]` with x^ = x + r: unbiased for x / 2^t, and 0 stays 0.
-pub(super) fn exact(integers: &[i128], total: &[u64], truncate: u8) -> Vec<i128> {
+/// `floor(x / 2^t) + [0 < u ≤ x mod 2^t]`: unbiased for x / 2^t if u is uniform, and 0 stays 0.
+pub(super) fn rounded(integers: &[i128], coins: &[u64], truncate: u8) -> Vec<i128> {
     let modulus = 1i128 << truncate;
-    integers
-        .iter()
-        .zip(total)
-        .map(|(x, r)| {
-            let opened = (x + i128::from(*r)).rem_euclid(modulus);
-            x.div_euclid(modulus) + i128::from(x.rem_euclid(modulus) > opened)
-        })
+    let pairs = integers.iter().zip(coins);
+    pairs
+        .map(|(x, u)| x.div_euclid(modulus) + i128::from((1..=x.rem_euclid(modulus)).contains(&i128::from(*u))))
         .collect()
 }
 

@@ -21,7 +21,7 @@ pub struct Meaning {
     pub words: Vec<u64>,
 }
 
-/// What every item of the program that is a sum of shares or given in clear means, in the order in which they are dealt; `setup`
+/// What every item of the program that is a sum of shares means, in the order in which they are dealt; `setup`
 /// is the model owner's, from which the masks of its weights come.
 ///
 /// # Errors
@@ -125,7 +125,6 @@ impl Known<'_, '_> {
                 };
                 (1..=*count).flat_map(|j| r.iter().map(move |r| one(j, r))).collect()
             }
-            Correlation::HighPart { truncate } => self.state.coins.high(own, item.bits, *truncate, item.len),
             Correlation::Comparison { .. } => unreachable!("keys are no sum of shares"),
         };
         words.into_iter().map(|word| low(word, item.bits)).collect()

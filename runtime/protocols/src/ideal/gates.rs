@@ -22,14 +22,12 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
         }
         Gate::ServerShare { weight: w } => wide(weight(*w)),
         Gate::ClientShare { input } => wide(&state.inputs[*input as usize]),
-        Gate::Open { source, truncate, rounding } => {
-            let integers = get(*source).collect();
-            let (integers, mask) = state.coins.open(id, integers, (value.ring, *truncate), *rounding);
-            return Ok((integers, Some(mask)));
+        Gate::Open { source, truncate } => {
+            let integers = state.coins.round(id, get(*source).collect(), *truncate);
+            return Ok((integers, Some(state.coins.mask(id, value.ring, len))));
         }
         Gate::Reveal { source, truncate, .. } => {
-            let integers: Integers = get(*source).collect();
-            let revealed = state.coins.reveal(id, &integers, value.ring, *truncate);
+            let revealed = state.coins.round(id, get(*source).collect(), *truncate);
             revealed.into_iter().map(|x| signed(x, value.ring)).collect()
         }
         Gate::View { source, view } => {

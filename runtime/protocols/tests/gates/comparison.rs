@@ -2,7 +2,7 @@
 
 use mpcc_program::code::SeedOwner;
 use mpcc_program::gates::digits;
-use mpcc_program::program::{Gate, Kind, Rounding, ValueId, stream};
+use mpcc_program::program::{Gate, Kind, ValueId, stream};
 use smallvec::{SmallVec, smallvec};
 
 use super::harness::{Builder, mask, mix, random_words, run, run_seeded, signed};
@@ -11,7 +11,7 @@ use super::harness::{Builder, mask, mix, random_words, run, run_seeded, signed};
 fn relu(len: usize, n: u8, widths: SmallVec<[u8; 8]>, big: u8) -> (Builder, ValueId, ValueId) {
     let mut b = Builder::new();
     let x = b.share(&[len], n, n - 1);
-    let wire = b.open(x, n, 0, Rounding::Dithered, n - 1);
+    let wire = b.open(x, n, 0, n - 1);
     let bits = 2 * widths.len() as u8 - 1;
     let digits =
         b.push(Gate::SignDigits { source: wire, offset: 0, digits: widths }, Kind::Bits, &[len], bits, 0, bits);
@@ -101,9 +101,9 @@ fn two_thresholds_select_two_branches() {
     let len = x.len();
     let mut b = Builder::new();
     let xs = b.share(&[len], n, n - 2);
-    let wire = b.open(xs, n, 0, Rounding::Dithered, n - 2);
+    let wire = b.open(xs, n, 0, n - 2);
     let other = b.share(&[len], 30, 20);
-    let core = b.open(other, 30, 0, Rounding::Dithered, 20);
+    let core = b.open(other, 30, 0, 20);
     let d = digits(n);
     let bits = 2 * d.len() as u8 - 1;
     let sign = |b: &mut Builder, offset| {
@@ -138,7 +138,7 @@ fn a_sign_becomes_a_number_for_every_value_and_mask() {
         for (negate, big) in [(false, 2u8), (true, 40), (true, 64)] {
             let mut b = Builder::new();
             let share = b.share(&[len], n, n - 1);
-            let wire = b.open(share, n, 0, Rounding::Dithered, n - 1);
+            let wire = b.open(share, n, 0, n - 1);
             let bits = 2 * widths.len() as u8 - 1;
             let gate = Gate::SignDigits { source: wire, offset: 0, digits: SmallVec::from_slice(widths) };
             let digits = b.push(gate, Kind::Bits, &[len], bits, 0, bits);

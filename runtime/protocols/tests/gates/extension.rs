@@ -1,7 +1,7 @@
 //! G2, G6, G7.
 
 use mpcc_program::code::SeedOwner;
-use mpcc_program::program::{Gate, Kind, Rounding, stream};
+use mpcc_program::program::{Gate, Kind, stream};
 
 use super::harness::{Builder, mask, mix, random_words, run, run_seeded, run_unverified, signed};
 
@@ -14,7 +14,7 @@ fn extension_is_exact_for_every_value_in_its_domain_and_every_mask() {
         let cases: Vec<(i64, u64)> = (-q..=q).flat_map(|x| (0..masks).map(move |r| (x, r))).collect();
         let mut b = Builder::new();
         let x = b.share(&[cases.len()], k, k - 2);
-        let wire = b.open(x, k, 0, Rounding::Dithered, k - 2);
+        let wire = b.open(x, k, 0, k - 2);
         let wide = b.push(Gate::Extend { source: wire }, Kind::Share, &[cases.len()], big, 0, k - 2);
         b.reveal(wide, big, 0);
         let values = cases.iter().map(|c| c.0).collect();
@@ -42,7 +42,7 @@ fn extension_outside_its_domain_fails_as_often_as_stated() {
             let n = 1usize << k;
             let mut b = Builder::new();
             let share = b.share(&[n], k, k - 1);
-            let wire = b.open(share, k, 0, Rounding::Dithered, k - 1);
+            let wire = b.open(share, k, 0, k - 1);
             let wide = b.push(Gate::Extend { source: wire }, Kind::Share, &[n], big, 0, k - 1);
             b.reveal(wide, big, 0);
             let seen = run_unverified(&b.program, &[vec![x; n]], &[], &mut |owner, s, bits, len| {
@@ -72,11 +72,11 @@ fn row_squares_and_row_scale_at_production_widths() {
     let y: Vec<i64> = (0..rows).map(|_| (mix(&mut s) & mask(20)) as i64).collect();
     let mut b = Builder::new();
     let xs = b.share(&[rows, cols], k, k - 2);
-    let xw = b.open(xs, k, 0, Rounding::Dithered, k - 2);
+    let xw = b.open(xs, k, 0, k - 2);
     let sq = b.push(Gate::RowSquares { source: xw }, Kind::Share, &[rows, 1], 64, 0, 62);
     b.reveal(sq, 64, 0);
     let ys = b.share(&[rows, 1], 52, 30);
-    let yw = b.open(ys, 52, 0, Rounding::Dithered, 30);
+    let yw = b.open(ys, 52, 0, 30);
     let uy = b.push(Gate::RowScale { source: xw, row: yw }, Kind::Share, &[rows, cols], 50, 0, 49);
     b.reveal(uy, 50, 0);
     for seed in 0..20 {
@@ -101,7 +101,7 @@ fn centring_stays_within_its_rounding() {
         let x: Vec<i64> = (0..rows * d).map(|_| signed(mix(&mut s), 16) + 30_000).collect();
         let mut b = Builder::new();
         let xs = b.share(&[rows, d], k, 20);
-        let xw = b.open(xs, k, 0, Rounding::Dithered, 20);
+        let xw = b.open(xs, k, 0, 20);
         let z = b.push(Gate::Centre { source: xw, truncate: t }, Kind::Wire, &[rows, d], k - t, 0, 21);
         let zs = b.push(Gate::Extend { source: z }, Kind::Share, &[rows, d], 40, 0, 21);
         b.reveal(zs, 40, 0);
@@ -126,7 +126,7 @@ fn squares_are_exact_for_every_value_in_their_domain_and_every_mask() {
         let cases: Vec<(i64, u64)> = (-q..=q).flat_map(|x| (0..masks).map(move |r| (x, r))).collect();
         let mut b = Builder::new();
         let x = b.share(&[cases.len()], k, k - 2);
-        let wire = b.open(x, k, 0, Rounding::Dithered, k - 2);
+        let wire = b.open(x, k, 0, k - 2);
         let bound = 2 * (k - 2) + 1;
         let squares = b.push(Gate::Square { source: wire }, Kind::Share, &[cases.len()], big, 0, bound);
         b.reveal(squares, big, 0);
@@ -155,7 +155,7 @@ fn squares_at_production_widths_add_up_to_row_squares() {
         .collect();
     let mut b = Builder::new();
     let share = b.share(&[rows, cols], k, k - 2);
-    let wire = b.open(share, k, 0, Rounding::Dithered, k - 2);
+    let wire = b.open(share, k, 0, k - 2);
     let squares = b.push(Gate::Square { source: wire }, Kind::Share, &[rows, cols], 62, 0, 55);
     b.reveal(squares, 62, 0);
     let sums = b.push(Gate::SumRow { source: squares }, Kind::Share, &[rows, 1], 62, 0, 61);

@@ -3,57 +3,63 @@
 use std::collections::HashMap;
 
 use mpcc_program::code::SeedOwner;
-use mpcc_program::program::{Gate, Kind, Rounding, ValueId, stream};
+use mpcc_program::program::{Gate, Kind, ValueId, stream};
 
-use super::harness::{Builder, mask, random_words, run, run_seeded, run_unverified, signed};
+use super::harness::{Builder, Seen, mask, random_words, run_seeded, run_unverified, signed};
 
-/// Opens `len` values of ring k with t bits dropped, then reveals the wire by extending it.
-fn opened(len: usize, k: u8, t: u8, rounding: Rounding) -> (Builder, ValueId) {
+/// Opens `len` values of ring k with t bits dropped, then reveals the wire; also says which value's share is opened.
+fn opened(len: usize, k: u8, t: u8) -> (Builder, [ValueId; 2]) {
     let mut b = Builder::new();
     let x = b.share(&[len], k, k - 1);
-    let wire = b.open(x, k - t, t, rounding, k - t - 1);
-    // Multiplying by a public one through G4 turns the wire into a share without any range condition.
+    let wire = b.open(x, k, 0, k - 1);
     let one = b.weight(&[len], 0, 1);
-    let share =
-        b.push(Gate::MulServer { source: wire, weight: one }, Kind::Share, &[len], k - t, -i16::from(t), k - t - 1);
-    b.reveal(share, k - t, 0);
-    (b, wire)
+    let gate = |source| Gate::MulServer { source, weight: one };
+    let share = b.push(gate(wire), Kind::Share, &[len], k, 0, k - 1);
+    let opened = b.open(share, k - t, t, k - t - 1);
+    // Multiplying by a public one through G4 turns the wire into a share without any range condition.
+    let result = b.push(gate(opened), Kind::Share, &[len], k - t, -i16::from(t), k - t - 1);
+    b.reveal(result, k - t, 0);
+    (b, [share, opened])
+}
+
+/// Runs the openings of (x, x_1, r_0, r_1), x_1 being the data owner's share, modulo 2^k, and both parts of the mask, modulo 2^(k−t).
+fn run_opened(cases: &[[u64; 4]], (k, t): (u8, u8)) -> Seen {
+    let (b, [share, wire]) = opened(cases.len(), k, t);
+    let x = cases.iter().map(|c| signed(c[0], k)).collect();
+    run_unverified(&b.program, &[x, vec![1; cases.len()]], &[], &mut |owner, s, bits, len| {
+        let which = if owner == SeedOwner::ModelOwner { 2 } else { 3 };
+        match s {
+            s if s == stream(wire, 0) => cases.iter().map(|c| c[which]).collect(),
+            // Without a mask under the product the data owner's share of it is what cancels the model owner's.
+            s if s == stream(share, 1) => cases.iter().map(|c| c[1].wrapping_neg() & mask(k)).collect(),
+            s if s == stream(ValueId(1), 0) => vec![0; len],
+            s => random_words(owner, s, 5, bits, len),
+        }
+    })
+}
+
+#[test]
+fn truncation_rounds_by_the_data_owners_low_bits_for_every_share() {
+    for (k, t) in [(6u8, 3u8), (5, 1), (6, 4), (4, 0)] {
+        let n = 1u64 << k;
+        let cases: Vec<[u64; 4]> = (0..n)
+            .flat_map(|x| (0..n).map(move |second| [x, second, 5 * x + second, x + 3 * second]))
+            .map(|[x, second, a, b]| [x, second, a & mask(k - t), b & mask(k - t)])
+            .collect();
+        let seen = run_opened(&cases, (k, t));
+        for ([x, second, ..], got) in cases.iter().zip(&seen.outputs[0]) {
+            let (v, u) = (signed(*x, k), second & mask(t));
+            let want = (v >> t) + i64::from(0 < u && u <= x & mask(t));
+            assert_eq!(got & mask(k - t) as i64, want & mask(k - t) as i64, "x {v} share {second}");
+            assert!(v != 0 || *got == 0, "zero stays zero");
+        }
+    }
 }
 
 /// All (x, r_0, r_1) of a ring of k bits, element by element.
 fn all(k: u8) -> Vec<[u64; 3]> {
     let n = 1u64 << k;
     (0..n).flat_map(|x| (0..n).flat_map(move |a| (0..n).map(move |b| [x, a, b]))).collect()
-}
-
-fn truncated(k: u8, t: u8, rounding: Rounding) -> Vec<([u64; 3], i64)> {
-    let cases = all(k);
-    let (b, wire) = opened(cases.len(), k, t, rounding);
-    let x = cases.iter().map(|c| signed(c[0], k)).collect();
-    let seen = run(&b.program, &[x, vec![1; cases.len()]], &[], &mut |owner, s, bits, len| {
-        let which = if owner == SeedOwner::ModelOwner { 1 } else { 2 };
-        if s == stream(wire, 0) {
-            cases.iter().map(|c| c[which]).collect()
-        } else {
-            random_words(owner, s, 5, bits, len)
-        }
-    });
-    cases.into_iter().zip(seen.outputs[0].iter().copied()).collect()
-}
-
-#[test]
-fn exact_truncation_is_floor_plus_the_public_coin_for_every_mask() {
-    for (k, t) in [(6, 3), (5, 1), (6, 4)] {
-        for ([x, r0, r1], got) in truncated(k, t, Rounding::Exact) {
-            let hat = (x + r0 + r1) & mask(k);
-            let v = signed(x, k);
-            let want = (v >> t) + i64::from(x & mask(t) > hat & mask(t));
-            assert_eq!(got & mask(k - t) as i64, want & mask(k - t) as i64, "x {v} r {r0} {r1}");
-            if v == 0 {
-                assert_eq!(got, 0, "zero stays zero");
-            }
-        }
-    }
 }
 
 /// A wire reduced modulo a power of two, after dithered truncation, for every value and both masks of a small ring.
@@ -63,7 +69,7 @@ fn a_reduced_wire_is_the_residue_of_the_truncated_value_for_every_mask() {
         let cases = all(k);
         let mut b = Builder::new();
         let x = b.share(&[cases.len()], k, k - 1);
-        let wire = b.open(x, k, 0, Rounding::Dithered, k - 1);
+        let wire = b.open(x, k, 0, k - 1);
         let gate = Gate::Reduce { source: wire, truncate: t };
         let bound = (k - t).min(ring - 1);
         let reduced = b.push(gate, Kind::Wire, &[cases.len()], ring, -i16::from(t), bound);
@@ -89,77 +95,43 @@ fn a_reduced_wire_is_the_residue_of_the_truncated_value_for_every_mask() {
     }
 }
 
-#[test]
-fn dithered_truncation_adds_the_low_mask_bits_for_every_mask() {
-    for (k, t) in [(6, 3), (5, 1), (6, 4)] {
-        for ([x, r0, r1], got) in truncated(k, t, Rounding::Dithered) {
-            let v = signed(x, k);
-            let want = (v - (1 << (t - 1)) + (r0 & mask(t)) as i64 + (r1 & mask(t)) as i64) >> t;
-            assert_eq!(got & mask(k - t) as i64, want & mask(k - t) as i64, "x {v} r {r0} {r1}");
-        }
-    }
-}
-
-/// Over all masks, the exact form has mean x/2^t and variance p(1 − p); the dithered one mean x/2^t − 2^-(t+1) and variance 1/4.
+/// Over all shares of a value the result has mean x/2^t and variance p(1 − p), p = (x mod 2^t) / 2^t.
 #[test]
 fn rounding_is_unbiased_with_the_stated_variance() {
     let (k, t) = (6u8, 3u8);
-    for rounding in [Rounding::Exact, Rounding::Dithered] {
-        let mut by_x: HashMap<u64, Vec<f64>> = HashMap::new();
-        for ([x, ..], got) in truncated(k, t, rounding) {
-            by_x.entry(x).or_default().push(got as f64);
-        }
-        // Values whose rounding could leave the small ring are left out: their wrap is not an error of rounding.
-        for x in 0..16u64 {
-            let v = &by_x[&x];
-            let mean = v.iter().sum::<f64>() / v.len() as f64;
-            let var = v.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / v.len() as f64;
-            let exact = x as f64 / 8.0;
-            let p = exact.fract();
-            if rounding == Rounding::Exact {
-                assert!((mean - exact).abs() < 1e-9 && (var - p * (1.0 - p)).abs() < 1e-9, "{x} {mean} {var}");
-            } else {
-                assert!((mean - exact + 1.0 / 16.0).abs() < 1e-9, "{x} {mean}");
-                assert!((var - 0.25).abs() < 0.05, "{x} {var}");
-            }
-        }
+    // Values whose rounding could leave the small ring are left out: their wrap is not an error of rounding.
+    for x in 0..16u64 {
+        let cases: Vec<[u64; 4]> = (0..1 << k).map(|second| [x, second, 1, 2]).collect();
+        let v: Vec<f64> = run_opened(&cases, (k, t)).outputs[0].iter().map(|y| *y as f64).collect();
+        let mean = v.iter().sum::<f64>() / v.len() as f64;
+        let var = v.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / v.len() as f64;
+        let exact = x as f64 / 8.0;
+        let p = exact.fract();
+        assert!((mean - exact).abs() < 1e-9 && (var - p * (1.0 - p)).abs() < 1e-9, "{x} {mean} {var}");
     }
 }
 
-/// The data owner's material and the public low bits together say nothing about the value: the joint
-/// distribution over all masks is the same for any two values (a carry sent in clear would tell them apart).
+/// What a party sees of an opening, its own share and mask and the other's message, has one distribution whatever the value.
 #[test]
-fn exact_truncation_leaks_no_carry() {
+fn the_view_of_a_truncating_opening_does_not_depend_on_the_value() {
     let (k, t) = (4u8, 2u8);
-    let histogram = |x: u64| {
-        let mut counts: HashMap<(u64, u64, u64), u32> = HashMap::new();
-        for seed0 in 0..4u64 {
-            let n = 1u64 << k;
-            let cases: Vec<[u64; 2]> = (0..n).flat_map(|a| (0..n).map(move |b| [a, b])).collect();
-            let (b, wire) = opened(cases.len(), k, t, Rounding::Exact);
-            let seen = run(
-                &b.program,
-                &[vec![signed(x, k); cases.len()], vec![1; cases.len()]],
-                &[],
-                &mut |owner, s, bits, len| {
-                    let which = usize::from(owner == SeedOwner::DataOwner);
-                    match s {
-                        s if s == stream(wire, 0) => cases.iter().map(|c| c[which]).collect(),
-                        s if s == stream(wire, 1) => vec![seed0; len],
-                        s => random_words(owner, s, 5, bits, len),
-                    }
-                },
-            );
-            let [from0, from1] = &seen.messages[0];
-            for (i, c) in cases.iter().enumerate() {
-                let hat = (from0[0][i] + from1[0][i]) & mask(k);
-                *counts.entry((c[1], seen.dealt[0][i], hat & mask(t))).or_default() += 1;
-            }
+    let views = |x: u64| {
+        let (n, m) = (1u64 << k, 1u64 << (k - t));
+        let cases: Vec<[u64; 4]> =
+            (0..n).flat_map(|second| (0..m).flat_map(move |a| (0..m).map(move |b| [x, second, a, b]))).collect();
+        let seen = run_opened(&cases, (k, t));
+        let [from0, from1] = &seen.messages[1];
+        let mut counts = [HashMap::<[u64; 3], u32>::new(), HashMap::new()];
+        for (i, [_, second, a, b]) in cases.iter().enumerate() {
+            let first = x.wrapping_sub(*second) & mask(k);
+            *counts[0].entry([first, *a, from1[0][i]]).or_default() += 1;
+            *counts[1].entry([*second, *b, from0[0][i]]).or_default() += 1;
         }
         counts
     };
-    let base = histogram(0);
-    assert!((1..16).all(|x| histogram(x) == base));
+    let base = views(0);
+    assert!((1..16).all(|x| views(x) == base));
+    assert!(base.iter().all(|view| view.values().all(|count| *count == 1)), "every view once");
 }
 
 #[test]
@@ -168,7 +140,7 @@ fn both_messages_of_an_opening_are_uniform_and_independent_of_the_value() {
     for value in [0i64, 5, -8] {
         let mut b = Builder::new();
         let x = b.share(&[runs], k, k - 1);
-        b.open(x, k, 0, Rounding::Dithered, k - 1);
+        b.open(x, k, 0, k - 1);
         b.reveal(x, k, 0);
         let seen = run_seeded(&b.program, &[vec![value; runs]], &[], 77);
         for message in &seen.messages[0] {
@@ -197,24 +169,32 @@ fn an_input_is_masked_by_its_owner_and_nothing_comes_back() {
     assert_eq!(seen.outputs[0], want);
 }
 
+/// The model owner's message, with the data owner's own share, is the result: the simulator computes it from what is revealed.
 #[test]
-fn a_truncated_reveal_shows_the_result_and_uniform_low_bits_only() {
-    let (k, t, runs) = (12u8, 4u8, 20_000);
+fn a_truncated_reveal_says_no_more_than_its_result() {
+    let (k, t) = (6u8, 3u8);
+    let n = 1u64 << k;
+    let cases: Vec<[u64; 2]> = (0..n).flat_map(|x| (0..n).map(move |second| [x, second])).collect();
     let mut b = Builder::new();
-    let x = b.share(&[runs], k, k - 2);
-    b.reveal(x, k - t, t);
-    let seen = run_seeded(&b.program, &[vec![-357; runs]], &[], 11);
-    assert!(seen.messages[0][1].is_empty(), "the model owner receives nothing");
-    let mean = seen.outputs[0].iter().sum::<i64>() as f64 / runs as f64;
-    assert!(seen.outputs[0].iter().all(|v| *v == -23 || *v == -22));
-    assert!((mean - -357.0 / 16.0).abs() < 0.02, "{mean}");
-    let mut counts = [0f64; 16];
-    // The data owner adds its own mask and share to the message; modulo 2^t the sum is uniform because r is.
-    let own = random_words(SeedOwner::DataOwner, stream(ValueId(1), 0), 11, k, runs);
-    for (m, r) in seen.messages[0][0][0].iter().zip(own) {
-        counts[((m + r) & mask(t)) as usize] += 1.0;
+    let x = b.share(&[cases.len()], k, k - 1);
+    let wire = b.open(x, k, 0, k - 1);
+    let one = b.weight(&[cases.len()], 0, 1);
+    let gate = Gate::MulServer { source: wire, weight: one };
+    let share = b.push(gate, Kind::Share, &[cases.len()], k, 0, k - 1);
+    b.reveal(share, k - t, t);
+    let x = cases.iter().map(|c| signed(c[0], k)).collect();
+    let seen = run_unverified(&b.program, &[x, vec![1; cases.len()]], &[], &mut |owner, s, bits, len| match s {
+        s if s == stream(share, 1) => cases.iter().map(|c| c[1].wrapping_neg() & mask(k)).collect(),
+        s if s == stream(wire, 0) => vec![0; len],
+        s => random_words(owner, s, 5, bits, len),
+    });
+    let [from0, from1] = &seen.messages[1];
+    assert!(from1.is_empty(), "the model owner receives nothing");
+    for (([x, second], got), message) in cases.iter().zip(&seen.outputs[0]).zip(&from0[0]) {
+        let (v, u) = (signed(*x, k), second & mask(t));
+        let want = (v >> t) + i64::from(0 < u && u <= x & mask(t));
+        assert_eq!(got & mask(k - t) as i64, want & mask(k - t) as i64, "x {v} share {second}");
+        let own = (second + mask(t)) & mask(k);
+        assert_eq!((*got as u64).wrapping_sub(own >> t) & mask(k - t), *message, "x {v} share {second}");
     }
-    let expected = runs as f64 / 16.0;
-    let chi: f64 = counts.iter().map(|c| (c - expected) * (c - expected) / expected).sum();
-    assert!(chi < 44.3, "chi-square {chi}");
 }

@@ -1,7 +1,7 @@
 //! G10 through shares: tables, windows, and what an exact zero gives.
 
 use mpcc_program::code::{RowFunction, RowTable};
-use mpcc_program::program::{Gate, Kind, Rounding};
+use mpcc_program::program::{Gate, Kind};
 
 use super::harness::{Builder, mix, run_seeded};
 
@@ -14,7 +14,7 @@ fn evaluate(table: RowTable, v: &[i64], seed: u64) -> Vec<f64> {
     let mut b = Builder::new();
     let k = table.ring_bits;
     let x = b.share(&[rows, 1], k, k - 1);
-    let wire = b.open(x, k, 0, Rounding::Dithered, k - 1);
+    let wire = b.open(x, k, 0, k - 1);
     let columns = 2 * usize::from(table.windows) - 1;
     let (ring, fraction) = (64, i16::from(table.fraction) + i16::from(table.tau_bits));
     let gate = Gate::RowTable { source: wire, table };
@@ -22,7 +22,7 @@ fn evaluate(table: RowTable, v: &[i64], seed: u64) -> Vec<f64> {
     let y = if table.windows == 1 {
         tables
     } else {
-        let opened = b.open(tables, ring, 0, Rounding::Dithered, 62);
+        let opened = b.open(tables, ring, 0, 62);
         b.push(
             Gate::WindowChain { source: opened, windows: table.windows },
             Kind::Share,

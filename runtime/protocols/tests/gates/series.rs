@@ -1,6 +1,6 @@
 //! G11.
 
-use mpcc_program::program::{Gate, Kind, Rounding, Term, View};
+use mpcc_program::program::{Gate, Kind, Term, View};
 
 use super::harness::{Builder, run_seeded};
 
@@ -12,7 +12,7 @@ fn a_cosine_series_is_exact_under_masking_for_every_residue() {
     let x: Vec<i64> = (-(1 << 15)..1 << 15).collect();
     let mut b = Builder::new();
     let share = b.share(&[x.len()], 18, 16);
-    let wire = b.open(share, 18, 0, Rounding::Dithered, 16);
+    let wire = b.open(share, 18, 0, 16);
     let scaled = coefficients.iter().map(|a| (a * 65536.0) as i64).collect();
     let gate = Gate::TrigSeries {
         source: wire,
@@ -59,7 +59,7 @@ fn a_clamped_series_is_gelu_over_the_whole_range_of_its_argument() {
     let mut b = Builder::new();
     let weight = b.weight(&[len], h.into(), 16);
     let share = b.push(Gate::ServerShare { weight }, Kind::Share, &[len], n, h.into(), 16);
-    let wire = b.open(share, n, 0, Rounding::Dithered, 16);
+    let wire = b.open(share, n, 0, 16);
     let gate = Gate::ReluShared { source: wire, offsets: [edge, -edge].into_iter().collect() };
     let both = b.push(gate, Kind::Share, &[2 * len], 40, h.into(), 17);
     let [s, p] = [0, len].map(|start| {
@@ -72,7 +72,7 @@ fn a_clamped_series_is_gelu_over_the_whole_range_of_its_argument() {
     let sum = b.push(Gate::Add { terms: vec![s, p] }, Kind::Share, &[len], 40, h.into(), 18);
     let linear = b.push(Gate::AddPublic { source: sum, term: -edge }, Kind::Share, &[len], 40, h.into(), 18);
     let half = b.push(Gate::Rescale { source: linear, shift: 1 }, Kind::Share, &[len], 40, i16::from(h) + 1, 18);
-    let opened = b.open(clamped, h + 4, 0, Rounding::Dithered, 15);
+    let opened = b.open(clamped, h + 4, 0, 15);
     // The even part of GeLU on [-5, 5] with period 16, to 1e-5.
     let cosines = vec![130_736, -113_073, 53, -14_620, 758, -3692, 466, -662, 88, -54];
     let gate = Gate::TrigSeries { source: opened, period_bits: h + 4, table_fraction: f, cosines, sines: vec![] };
@@ -99,7 +99,7 @@ fn trigonometric(cosines: &[f64], sines: &[f64], (period, fraction): (u8, u8), s
     let scaled = |a: &[f64]| a.iter().map(|a| (a * f64::from(fraction).exp2()) as i64).collect();
     let mut b = Builder::new();
     let share = b.share(&[x.len()], period + 2, period);
-    let wire = b.open(share, period + 2, 0, Rounding::Dithered, period);
+    let wire = b.open(share, period + 2, 0, period);
     let gate = Gate::TrigSeries {
         source: wire,
         period_bits: period,

@@ -3,7 +3,7 @@
 use mpcc_program::code::{Role, SeedOwner};
 use mpcc_program::cost;
 use mpcc_program::gates::lower;
-use mpcc_program::program::{Gate, Kind, Rounding, ValueId, stream};
+use mpcc_program::program::{Gate, Kind, ValueId, stream};
 
 use super::harness::{Builder, mask, mix, random_words, run, run_seeded, signed};
 
@@ -11,7 +11,7 @@ use super::harness::{Builder, mask, mix, random_words, run, run_seeded, signed};
 fn relu(len: usize, n: u8, big: u8) -> (Builder, ValueId) {
     let mut b = Builder::new();
     let x = b.share(&[len], n, n - 1);
-    let wire = b.open(x, n, 0, Rounding::Dithered, n - 1);
+    let wire = b.open(x, n, 0, n - 1);
     let y = b.push(
         Gate::ReluShared { source: wire, offsets: [0].into_iter().collect() },
         Kind::Share,
@@ -57,7 +57,7 @@ fn one_set_of_keys_serves_every_offset() {
         let len = size * size / 2;
         let mut b = Builder::new();
         let x = b.share(&[len], n, n - 2);
-        let wire = b.open(x, n, 0, Rounding::Dithered, n - 2);
+        let wire = b.open(x, n, 0, n - 2);
         let gate = Gate::ReluShared { source: wire, offsets: offsets.into_iter().collect() };
         let y = b.push(gate, Kind::Share, &[4 * len], 30, 0, n - 1);
         b.reveal(y, 30, 0);
@@ -138,7 +138,7 @@ fn words_dealt_to_both_parties_look_uniform_for_every_value() {
 fn step(len: usize, (n, bound): (u8, u8), offsets: &[i64], big: u8) -> (Builder, ValueId) {
     let mut b = Builder::new();
     let x = b.share(&[len], n, bound);
-    let wire = b.open(x, n, 0, Rounding::Dithered, bound);
+    let wire = b.open(x, n, 0, bound);
     let gate = Gate::StepShared { source: wire, offsets: offsets.iter().copied().collect() };
     let y = b.push(gate, Kind::Share, &[offsets.len() * len], big, 0, 1);
     b.reveal(y, big, 0);

@@ -8,9 +8,7 @@ use mpcc_kernels::{dcf, matmul, rowfit, trig};
 use mpcc_program::code::{Instr, MapExecutor, Packed, Role, RoleCode, RowFunction, SeedOwner, Source};
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
-use mpcc_program::program::{
-    Gate, Input, Kind, Output, Program, Rounding, Value, ValueId, Weight, WeightId, WeightRounding,
-};
+use mpcc_program::program::{Gate, Input, Kind, Output, Program, Value, ValueId, Weight, WeightId, WeightRounding};
 use mpcc_program::words::with_own;
 
 /// Builds a program value by value.
@@ -79,12 +77,12 @@ impl Builder {
         self.push(Gate::Input { input }, Kind::Wire, shape, ring, 0, bound)
     }
 
-    pub(crate) fn open(&mut self, source: ValueId, ring: u8, truncate: u8, rounding: Rounding, bound: u8) -> ValueId {
+    pub(crate) fn open(&mut self, source: ValueId, ring: u8, truncate: u8, bound: u8) -> ValueId {
         let (shape, fraction) = {
             let v = self.program.value(source);
             (v.shape.clone(), v.fraction - i16::from(truncate))
         };
-        self.push(Gate::Open { source, truncate, rounding }, Kind::Wire, &shape, ring, fraction, bound)
+        self.push(Gate::Open { source, truncate }, Kind::Wire, &shape, ring, fraction, bound)
     }
 
     pub(crate) fn reveal(&mut self, source: ValueId, ring: u8, truncate: u8) -> ValueId {

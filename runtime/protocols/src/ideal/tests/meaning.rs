@@ -183,7 +183,7 @@ fn a_view_moves_masks_with_their_entries() {
     let data = random(8, 16, 9);
     let mut b = Build::default();
     let share = b.share(&[8], 16, &data);
-    let wire = b.open(share, 20, 0, Rounding::Exact);
+    let wire = b.open(share, 20, 0);
     let series = |b: &mut Build, source| {
         let (cosines, sines) = (vec![3, 250, -91], vec![-40, 0, 17]);
         let gate = Gate::TrigSeries { source, period_bits: 18, table_fraction: 8, cosines, sines };

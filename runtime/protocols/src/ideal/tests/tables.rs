@@ -15,19 +15,14 @@ fn table(windows: u8, function: RowFunction) -> RowTable {
 fn lookup(b: &mut Build, arguments: &[i64], table: RowTable) -> (ValueId, ValueId) {
     let rows = arguments.len();
     let share = b.share(&[rows, 1], 29, arguments);
-    let wire = b.push(
-        Kind::Wire,
-        &[rows, 1],
-        (30, 0, 29),
-        Gate::Open { source: share, truncate: 0, rounding: Rounding::Exact },
-    );
+    let wire = b.push(Kind::Wire, &[rows, 1], (30, 0, 29), Gate::Open { source: share, truncate: 0 });
     let scale = i16::from(FRACTION + TAU);
     let columns = 2 * usize::from(table.windows) - 1;
     let tables = b.push(Kind::Share, &[rows, columns], (64, scale, 62), Gate::RowTable { source: wire, table });
     if table.windows == 1 {
         return (wire, tables);
     }
-    let gate = Gate::Open { source: tables, truncate: 0, rounding: Rounding::Exact };
+    let gate = Gate::Open { source: tables, truncate: 0 };
     let opened = b.push(Kind::Wire, &[rows, columns], (64, scale, 62), gate);
     let gate = Gate::WindowChain { source: opened, windows: table.windows };
     (wire, b.push(Kind::Share, &[rows, 1], (64, scale, 62), gate))
@@ -160,7 +155,7 @@ fn series_approximate_their_function() {
     let mut b = Build::default();
     let share = b.share(&[data.len()], 12, &data);
     for opened in [14, 16, 40] {
-        let wire = b.open(share, opened, 0, Rounding::Exact);
+        let wire = b.open(share, opened, 0);
         let gate = Gate::TrigSeries {
             source: wire,
             period_bits: period,

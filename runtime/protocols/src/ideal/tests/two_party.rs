@@ -6,7 +6,7 @@ use mpcc_kernels::pack::packed_len;
 use mpcc_program::code::{Lane, Role};
 use mpcc_program::correlation::{Sharing, material};
 use mpcc_program::defer::defer;
-use mpcc_program::gates::lower;
+use mpcc_program::gates::{COIN, lower, lower_recording};
 use mpcc_program::interpret::Interpreter;
 
 use super::super::correlations::meanings;
@@ -51,9 +51,9 @@ fn words(data: &[Vec<i64>]) -> Vec<Vec<u64>> {
     data.iter().map(|list| list.iter().map(|x| *x as u64).collect()).collect()
 }
 
-/// A role of a program, scheduled as a large one if `late`.
+/// A role of a program, scheduled as a large one if `late`; the data owner hands out its coins.
 fn role(program: &Program, role: Role, late: bool) -> RoleInProcess {
-    let mut code = lower(program, role);
+    let mut code = if role == Role::DataOwner { lower_recording(program) } else { lower(program, role) };
     let checked = if late {
         defer(&mut code);
         CheckedCode::late(code)
@@ -67,17 +67,26 @@ fn role(program: &Program, role: Role, late: bool) -> RoleInProcess {
     RoleInProcess { code, executor: Arc::new(Interpreter) }
 }
 
-/// Outputs of a two-party run with the seeds of [`coins`], in order; they and every message are the same whenever
+/// Outputs of a two-party run with the seeds of [`coins`], in order, and its coins; they and every message are the same whenever
 /// drawn and dealt values are made.
-fn outputs(b: &Build) -> Vec<Vec<i64>> {
+fn outputs(b: &Build) -> (Vec<Vec<i64>>, Coins) {
     let [at_once, late] = [false, true].map(|late| run(b, late));
     let (at_once, late) = (&at_once.inferences[0], &late.inferences[0]);
     assert!(at_once.outputs == late.outputs && at_once.messages == late.messages, "a late schedule changes results");
     let mut outputs = vec![Vec::new(); b.program.outputs.len()];
-    for words in &at_once.outputs {
+    for words in at_once.outputs.iter().filter(|words| words.output & COIN == 0) {
         outputs[words.output as usize] = words.signed();
     }
-    outputs
+    let [model_owner, data_owner] = inference(1);
+    (outputs, Coins::of_run(model_owner, data_owner, &at_once.outputs))
+}
+
+/// A wire's integers in a two-party run.
+pub(super) fn values(b: &Build, wire: ValueId) -> Vec<i64> {
+    let mut open = b.clone();
+    let revealed = reveal_everything(&mut open);
+    let at = revealed.iter().position(|id| *id == wire).expect("a wire that is revealed");
+    outputs(&open).0.swap_remove(b.program.outputs.len() + at)
 }
 
 fn run(b: &Build, late: bool) -> LocalRun {
@@ -132,7 +141,7 @@ fn shares_of_every_item_add_up_to_what_it_means(b: &Build) {
             let joined = drawn.zip(&received[0]).map(|(model_owner, data_owner)| match item.sharing {
                 Sharing::Additive => coins::low(model_owner.wrapping_add(*data_owner), item.bits),
                 Sharing::Xor => model_owner ^ data_owner,
-                Sharing::Clear | Sharing::Keys => *data_owner,
+                Sharing::Keys => *data_owner,
             });
             assert!(joined.eq(meaning.words), "{item:?} of %{index} {:?}", b.program.values[index].gate);
         }
@@ -165,13 +174,17 @@ fn deals_alike_on_threads(role: &RoleInProcess) {
     }
 }
 
-/// Runs `b` by two parties and holds every share and wire against the ideal result.
+/// Runs `b` by two parties and holds every share and wire against the ideal result with the coins of that run.
 #[track_caller]
-pub(super) fn compare(b: &Build, ideal: &Ideal) {
+pub(super) fn compare(b: &Build) {
     shares_of_every_item_add_up_to_what_it_means(b);
     let mut open = b.clone();
     let revealed = reveal_everything(&mut open);
-    let found = outputs(&open);
+    let (found, coins) = outputs(&open);
+    let ideal = match evaluate(&b.program, &b.weights, &b.inputs, &coins, Ranges::Strict) {
+        Ok(ideal) => ideal,
+        Err(error) => panic!("{error}"),
+    };
     let (own, rest) = found.split_at(b.program.outputs.len());
     assert_eq!(own, ideal.outputs, "outputs of the program itself");
     for (id, found) in revealed.iter().zip(rest) {
@@ -213,29 +226,28 @@ fn network_in_small(more: u8) {
         let bias = b.weight(&[d], 18, &random(d, 18, 10 * salt + 2));
         let x = b.push(Kind::Share, &[rows, d], (46, 0, 24), Gate::MatMulServer { source: image, weight: w });
         let x = b.push(Kind::Share, &[rows, d], (46, 0, 25), Gate::AddServer { source: x, weight: bias });
-        let rounding = if salt % 2 == 0 { Rounding::Dithered } else { Rounding::Exact };
-        let gate = Gate::Open { source: x, truncate: 10, rounding };
+        let gate = Gate::Open { source: x, truncate: 10 };
         let x = b.push(Kind::Wire, &[rows, d], (36, -10, 16), gate);
         let z = b.push(Kind::Wire, &[rows, d], (33, -10, 16), Gate::Centre { source: x, truncate: 3 });
         let v = b.push(Kind::Share, &[rows, 1], (64 + more, -20, 35), Gate::RowSquares { source: z });
-        let gate = Gate::Open { source: v, truncate: 0, rounding: Rounding::Exact };
+        let gate = Gate::Open { source: v, truncate: 0 };
         let v = b.push(Kind::Wire, &[rows, 1], (36, -20, 35), gate);
         let function = RowFunction::Rsqrt { scale: 2f64.powi(-20), eps: 1e-6 };
         let table =
             RowTable { ring_bits: 36, index_bits: 6, windows: 4, degree: 3, tau_bits: 14, fraction: 18, function };
         let y = b.push(Kind::Share, &[rows, 7], (60 + more, 32, 52), Gate::RowTable { source: v, table });
-        let gate = Gate::Open { source: y, truncate: 0, rounding: Rounding::Exact };
+        let gate = Gate::Open { source: y, truncate: 0 };
         let y = b.push(Kind::Wire, &[rows, 7], (60 + more, 32, 52), gate);
         let y = b.push(Kind::Share, &[rows, 1], (60 + more, 32, 52), Gate::WindowChain { source: y, windows: 4 });
-        let gate = Gate::Open { source: y, truncate: 14, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: y, truncate: 14 };
         let y = b.push(Kind::Wire, &[rows, 1], (46 + more, 18, 39), gate);
         let n = b.push(Kind::Share, &[rows, d], (46 + more, 8, 40), Gate::RowScale { source: z, row: y });
-        let gate = Gate::Open { source: n, truncate: 20, rounding: Rounding::Dithered };
+        let gate = Gate::Open { source: n, truncate: 20 };
         let n = b.push(Kind::Wire, &[rows, d], (26 + more, -12, 10), gate);
         let view = View::Permute([1, 0].into_iter().collect());
         let t = b.push(Kind::Wire, &[d, rows], (26 + more, -12, 10), Gate::View { source: n, view });
         let s = b.push(Kind::Share, &[rows, rows], (26 + more, -24, 20), Gate::MatMul { left: n, right: t });
-        let gate = Gate::Open { source: s, truncate: 2, rounding: Rounding::Exact };
+        let gate = Gate::Open { source: s, truncate: 2 };
         let s = b.push(Kind::Wire, &[rows, rows], (24, -26, 19), gate);
         let digits = [[6, 6, 6, 6].as_slice(), &[5, 5, 5, 5, 4]][usize::from(salt > 1)];
         let gate = Gate::SignDigits { source: s, offset: -3, digits: digits.iter().copied().collect() };
@@ -288,7 +300,7 @@ proptest! {
     /// Openings and extensions of any width, at and around the ends of their ranges.
     #[test]
     fn openings_of_any_width_agree(
-        ring in 3u8..=120, truncate in 0u8..=40, exact: bool, more in 1u8..=66, salt: u64,
+        ring in 3u8..=120, truncate in 0u8..=40, more in 1u8..=66, salt: u64,
     ) {
         let (truncate, wide) = (truncate.min(124 - ring), ring + more);
         let bound = (ring + truncate - 3).min(59);
@@ -296,12 +308,8 @@ proptest! {
         b.wire(&[12], (ring.max(bound + 1), bound), &spread(12, bound, salt >> 3));
         let source = b.wire(&[12], (bound + 2, bound), &spread(12, bound, salt >> 1));
         let share = b.push(Kind::Share, &[12], (128, 0, bound), Gate::Extend { source });
-        let gate = Gate::Open {
-            source: share,
-            truncate,
-            rounding: if exact { Rounding::Exact } else { Rounding::Dithered },
-        };
-        // Rounding adds up to 1.5: below ring 5 that takes the bit that an extension needs.
+        let gate = Gate::Open { source: share, truncate };
+        // Rounding adds up to 1: below ring 5 that takes the bit that an extension needs.
         let (bound, extends) = if ring > 4 { ((ring - 2).min(60), ring <= 62) } else { (ring - 1, false) };
         let wire = b.push(Kind::Wire, &[12], (ring, -i16::from(truncate), bound), gate);
         if extends {
@@ -322,11 +330,11 @@ proptest! {
         b.push(Kind::Share, &[3, 1], (ring, 0, most), Gate::RowSquares { source });
         let row = b.wire(&[3, 1], (bound + 2, bound), &spread(3, bound, salt >> 2));
         let row = b.push(Kind::Share, &[3, 1], (128, 0, bound), Gate::Extend { source: row });
-        let row = b.open(row, ring, 0, Rounding::Exact);
+        let row = b.open(row, ring, 0);
         b.push(Kind::Share, &[3, d], (ring, 0, 2 * bound + 1), Gate::Square { source });
         b.push(Kind::Share, &[3, d], (ring, 0, 2 * bound), Gate::RowScale { source, row });
         let opened = b.share(&[3, d], bound, &data);
-        let x = b.open(opened, k + 5, 0, Rounding::Exact);
+        let x = b.open(opened, k + 5, 0);
         let truncate = d.next_power_of_two().trailing_zeros() as u8;
         let gate = Gate::Centre { source: x, truncate };
         b.push(Kind::Wire, &[3, d], (k + 5 - truncate, 0, bound + 2), gate);
@@ -377,10 +385,10 @@ proptest! {
         let len = shape.iter().product();
         let mut b = Build::default();
         let opened = b.own(&[3, 4], (128, 9), &spread(12, 9, salt >> 1));
-        let opened = b.open(opened, left, 0, Rounding::Exact);
+        let opened = b.open(opened, left, 0);
         let input = b.wire(&[3, 4], (left, 9), &spread(12, 9, salt >> 2));
         let factor = b.own(shape, (128, 9), &spread(len, 9, salt >> 3));
-        let factor = b.open(factor, left + more, 0, Rounding::Exact);
+        let factor = b.open(factor, left + more, 0);
         let given = b.wire(shape, (left + more, 9), &spread(len, 9, salt >> 4));
         for (left, right, narrower) in [(opened, factor, 0), (opened, given, 1), (input, factor, 0)] {
             let ring = b.program.value(left).ring - narrower;
@@ -399,7 +407,7 @@ proptest! {
         let mut b = Build::default();
         let source = b.wire(&[12], (8, 6), &spread(12, 6, salt >> 1));
         let share = b.push(Kind::Share, &[12], (128, 0, 6), Gate::Extend { source });
-        let source = b.open(share, ring, 0, Rounding::Exact);
+        let source = b.open(share, ring, 0);
         let gate = Gate::TrigSeries { source, period_bits: period, table_fraction: f, cosines: a, sines };
         b.push(Kind::Share, &[12], (wide, 2 * i16::from(f), 62), gate);
         b.run();
