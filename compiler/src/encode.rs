@@ -207,6 +207,8 @@ mod tests {
         assert_eq!(inputs(&program, &values).unwrap(), [[2, 4, 6, 8, 10, 12]]);
         program.inputs[0].shape = [5].as_slice().into();
         assert_eq!(inputs(&program, &values), Err(EncodeError::Mismatch { path: "x".into() }));
+        program.weights[0].bound = 4;
+        assert!(matches!(weights(&program, &values), Err(EncodeError::OutOfRange { .. })));
         let output = Output { name: "y".into(), shape: [2].as_slice().into(), fraction: 3, labels: vec![] };
         assert_eq!(decode(&output, &[12, -1]), [1.5, -0.125]);
     }
@@ -241,6 +243,7 @@ mod tests {
         assert_eq!(e, EncodeError::OutOfRange { path: "blocks.0/q".into(), magnitude: 2.0, limit: 2.0 });
         assert!(check(&[7, -7], 2, 3, "w").is_ok());
         assert!(matches!(round(&[f64::NAN], 4, "w"), Err(EncodeError::NotFinite { .. })));
+        assert!(round(&[9e18], 0, "w").is_err() && round(&[-8.9e18], 0, "w").is_ok());
         let e = round(&[-1e18], 4, "w").unwrap_err();
         assert_eq!(e, EncodeError::OutOfRange { path: "w".into(), magnitude: 1e18, limit: 58f64.exp2() });
     }

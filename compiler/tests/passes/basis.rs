@@ -14,6 +14,7 @@ fn what_was_seen_is_widened_on_the_sides_that_it_has() {
     assert_eq!(widened(-3.0, 1.0), Some((-6.0, 6.0)));
     assert_eq!(widened(0.5, 1.0), Some((0.0, 2.0)));
     assert_eq!(widened(-3.0, -1.0), Some((-6.0, 0.0)));
+    assert_eq!(widened(-3.0, 0.0), Some((-6.0, 0.0)));
 }
 
 #[test]
@@ -38,6 +39,26 @@ fn observed_ranges_narrow_what_is_proved_of_everything_but_inputs() {
     let range = |id| ranges.range(&graph, id, Basis::Observed);
     assert_eq!(range(input), Some(((0.0, 255.0), Origin::Proved)));
     assert_eq!(range(shared), Some(((0.0, 20.0), Origin::Observed)));
+}
+
+/// What the data owner computes in the clear is refused beyond what it was encoded for, so that counts as checked.
+#[test]
+fn unproved_values_of_the_data_owner_are_checked_where_they_are_encoded() {
+    let mut b = Builder::new("encoded");
+    let input = b.input("x", Element::Real, &[4], Visibility::SecretClient);
+    let shared = b.shared("y", &[4]);
+    let mut graph = b.finish();
+    let seen = NodeRange { observed: Some((0.0, 10.0)), ..NodeRange::default() };
+    let range = |graph: &_, id, known| {
+        let ranges = Ranges { nodes: BTreeMap::from([(input.0, known), (shared.0, known)]), ..Ranges::new(graph) };
+        ranges.range(graph, id, Basis::Guarded)
+    };
+    assert_eq!(range(&graph, input, seen), Some(((0.0, 20.0), Origin::Guarded)));
+    assert_eq!(range(&graph, shared, seen), None);
+    let proved = NodeRange { proved: Some((0.0, 255.0)), ..seen };
+    assert_eq!(range(&graph, input, proved), Some(((0.0, 255.0), Origin::Proved)));
+    graph.nodes[input.0 as usize].assumed = Some((-1.0, 1.0));
+    assert_eq!(range(&graph, input, seen), Some(((-1.0, 1.0), Origin::Assumed)));
 }
 
 #[test]

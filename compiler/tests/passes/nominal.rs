@@ -166,6 +166,13 @@ fn what_a_value_feeds_says_what_it_is() {
     let mean = b.add(Op::MatMul(p, v), "m");
     let turned = b.add(Op::Transpose(k_linear), "t");
     let inner = b.add(Op::MatMul(turned, v_linear), "i");
+    let scaled = b.add(Op::MatMul(q, inner), "c");
+    let rectified = b.add(Op::Relu(p), "f");
+    let sum = b.add(Op::SumRow(rectified), "u");
+    let inverse = b.add(Op::Recip(sum), "d");
+    let average = b.add(Op::MatMul(rectified, v), "e");
+    let average = b.add(Op::Mul(average, inverse), "e");
+    let share = b.add(Op::Mul(rectified, inverse), "g");
     let weight = b.param("w", &[6, 5]);
     let layer = b.add(Op::MatMul(x, weight), "l");
     let row = b.add(Op::MeanRow(z), "r");
@@ -175,13 +182,16 @@ fn what_a_value_feeds_says_what_it_is() {
         (q, KEY),
         (k, 2.0 * KEY),
         (v, VALUE),
-        (p, STREAM),
+        (p, SCORE),
         (scores, SCORE * 6f64.sqrt()),
-        (mean, STREAM * VALUE * 4.0),
+        (mean, SCORE * VALUE * 4.0),
+        (average, VALUE),
         // Of four tokens, whose products add up as those of either sign do.
         (k_linear, KEY),
         (v_linear, VALUE),
         (inner, KEY * VALUE * 2.0),
+        // 4 √6 lies below 16.
+        (scaled, SCORE * 16.0),
         // What a layer multiplies may be anything, and so is what it gives.
         (x, STREAM),
         (layer, STREAM),
@@ -191,6 +201,7 @@ fn what_a_value_feeds_says_what_it_is() {
     ] {
         near(of(&graph, id), (-bound, bound));
     }
+    near(of(&graph, share), (0.0, 1.0));
 }
 
 #[test]

@@ -66,6 +66,13 @@ fn a_checked_sum_bounds_the_entries_of_its_row() {
     let (checked, entries) = divided(offset(Op::MeanRow, 0.5), (1.0, 2.0), None);
     assert_eq!((checked.below, checked.above, checked.high), (false, true, 4.0));
     assert!(close(entries, (0.0, 8.0 * 3.5)), "{entries:?}");
+    let doubled = |b: &mut Builder, x| {
+        let sum = b.add(Op::SumRow(x), "n");
+        let doubled = b.add(Op::Scale(sum, 2.0), "m");
+        b.add(Op::Offset(doubled, 0.5), "o")
+    };
+    let (_, entries) = divided(doubled, (1.0, 10.0), None);
+    assert!(close(entries, (0.0, 19.5 / 2.0)), "{entries:?}");
 }
 
 #[test]
@@ -89,22 +96,25 @@ fn a_row_of_zeros_over_its_own_sum_is_right() {
     assert!(zero(2.0, Some(1.0)));
     assert!(!zero(2.0, Some(3.0)), "another value is divided");
     assert!(!zero(2.0, None), "nothing is divided");
+    assert!(!zero(-2.0, Some(1.0)), "the divisor is negative");
 }
 
 /// A mask of -1000 over scores leaves them as much less than that as it takes an exponential to vanish.
 #[test]
 fn scores_under_a_mask_are_held_together() {
-    let mut b = Builder::new("masked");
-    let x = bytes(&mut b, &[2, 4]);
-    let scores = b.add(Op::Scale(x, 100.0), "s");
-    let mask = b.param("m", &[2, 4]);
-    let sum = b.add(Op::Add(scores, mask), "a");
-    b.add(Op::MaxRow(sum), "h");
-    let mask = Tensor::new(&[2, 4], vec![0.0, -1000.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1000.0]);
-    let relied = relied(&b.finish(), &[mask], (scores, seen(10.0, 30.0)));
-    let checked = relied[scores.0 as usize].checked.expect("a check");
+    let under = |masked: f64| {
+        let mut b = Builder::new("masked");
+        let x = bytes(&mut b, &[2, 4]);
+        let scores = b.add(Op::Scale(x, 100.0), "s");
+        let mask = b.param("m", &[2, 4]);
+        let sum = b.add(Op::Add(scores, mask), "a");
+        b.add(Op::MaxRow(sum), "h");
+        let mask = Tensor::new(&[2, 4], vec![0.0, masked, 0.0, 0.0, 0.0, 0.0, 0.0, masked]);
+        relied(&b.finish(), &[mask], (scores, seen(10.0, 30.0)))[scores.0 as usize].checked
+    };
     let expected = Checked { low: 0.0, high: 20.0 + 492.0, most: 25_500.0, below: false, above: true, zero: false };
-    assert_eq!(checked, expected);
+    assert_eq!(under(-1000.0), Some(expected));
+    assert_eq!(under(-8.0), None, "nothing is masked by so little");
 }
 
 /// Of a row with one large entry the mean is small, and the entry lies no farther from it than the deviation allows.
@@ -144,6 +154,96 @@ fn a_checked_variance_and_the_mean_bound_the_length_of_a_row() {
     let length = (8.0 * (variance + 63.75 * 63.75)).sqrt();
     let entries = relied[layer.0 as usize].entries.expect("a range");
     assert!(close(entries, (0.0, 2f64.sqrt() * length)), "{entries:?}");
+}
+
+/// What is proved of the last value that `make` adds.
+fn proved_of(make: impl FnOnce(&mut Builder) -> NodeId, params: &[Tensor]) -> Option<(f64, f64)> {
+    let mut b = Builder::new("proved");
+    let last = make(&mut b);
+    let graph = b.finish();
+    proved(&graph, &evaluate_server(&graph, params).expect("the weights fit"))[last.0 as usize]
+}
+
+/// A row of 8 entries whose length is at most ½.
+fn half_unit(b: &mut Builder) -> NodeId {
+    let x = b.shared("x", &[3, 8]);
+    let squares = b.add(Op::Mul(x, x), "s");
+    let sum = b.add(Op::SumRow(squares), "n");
+    let multiple = b.add(Op::Scale(sum, 4.0), "m");
+    let inverse = b.add(Op::Rsqrt(multiple), "d");
+    b.add(Op::Mul(x, inverse), "u")
+}
+
+/// The sum of a row's entries, twice, of which the length of the row says more than its entries do.
+fn summed(b: &mut Builder, x: NodeId, width: usize) -> (NodeId, Vec<Tensor>) {
+    let weight = b.param("ones", &[2, width]);
+    let ones = Tensor::new(&[2, width], vec![1.0; 2 * width]);
+    (b.add(Op::Linear { x, weight, bias: None }, "l"), vec![ones])
+}
+
+#[test]
+fn the_length_of_a_row_is_kept_where_it_is_cut_joined_or_multiplied() {
+    let of = |view: fn(&mut Builder, NodeId) -> NodeId, width| {
+        let ones = [Tensor::new(&[2, width], vec![1.0; 2 * width])];
+        let layer = |b: &mut Builder| {
+            let unit = half_unit(b);
+            let viewed = view(b, unit);
+            summed(b, viewed, width).0
+        };
+        proved_of(layer, &ones).expect("a range").1
+    };
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+    assert!(near(of(|_, x| x, 8), 0.5 * 8f64.sqrt()));
+    assert!(near(of(|b, x| b.slice(x, 1, 0, 4, "v"), 4), 0.5 * 2.0));
+    assert!(near(of(|b, x| b.add(Op::Concat { parts: vec![x, x], axis: 1 }, "v"), 16), 0.5f64.sqrt() * 4.0));
+    let product = |b: &mut Builder| {
+        let (left, right) = (half_unit(b), half_unit(b));
+        let turned = b.add(Op::Transpose(right), "t");
+        b.add(Op::MatMul(left, turned), "p")
+    };
+    assert!(close(proved_of(product, &[]).expect("a range"), (-0.25, 0.25)));
+}
+
+/// Entries from 1000 to 1002.55 lie close together, whatever they are multiplied by.
+#[test]
+fn rows_stay_as_close_to_their_mean_as_their_factors_say() {
+    let centred = |multiplied: fn(&mut Builder, NodeId) -> NodeId| {
+        let made = |b: &mut Builder| {
+            let x = bytes(b, &[3, 8]);
+            let x = b.add(Op::Scale(x, 0.01), "s");
+            let x = b.add(Op::Offset(x, 1000.0), "o");
+            let x = multiplied(b, x);
+            b.add(Op::Centre(x), "c")
+        };
+        proved_of(made, &[]).expect("a range").1
+    };
+    let spread = 2.55 * 8f64.sqrt();
+    let by_number = |b: &mut Builder, x| {
+        let factor = b.input("f", Element::Bit, &[3, 1], Visibility::Shared);
+        let factor = b.add(Op::Scale(factor, 2.0), "g");
+        b.add(Op::Mul(x, factor), "y")
+    };
+    for (found, expected) in
+        [(centred(|b, x| b.add(Op::Scale(x, 10.0), "y")), 25.5), (centred(by_number), 2.0 * spread)]
+    {
+        assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+    }
+}
+
+#[test]
+fn squares_and_inverses_are_those_of_the_ends() {
+    let of = |op: fn(NodeId) -> Op, term: f64| {
+        let made = |b: &mut Builder| {
+            let x = bytes(b, &[3, 8]);
+            let x = b.add(Op::Offset(x, term), "o");
+            b.add(op(x), "y")
+        };
+        proved_of(made, &[])
+    };
+    let near = |found: Option<(f64, f64)>, expected| close(found.expect("a range"), expected);
+    assert!(near(of(|x| Op::Mul(x, x), -100.0), (0.0, 155.0 * 155.0)));
+    assert!(near(of(Op::Recip, 1.0), (1.0 / 256.0, 1.0)) && near(of(Op::Rsqrt, 1.0), (1.0 / 16.0, 1.0)));
+    assert_eq!((of(Op::Recip, -1.0), of(Op::Rsqrt, -1.0)), (None, None));
 }
 
 /// The range that is proved of what `op` makes of any row over the root of its sum of squares.

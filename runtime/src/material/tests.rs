@@ -150,3 +150,66 @@ fn a_peer_is_heard_in_the_session_that_it_confirmed() {
     heard(true).unwrap();
     assert_eq!(heard(false).unwrap_err().exit_code(), 3);
 }
+
+#[test]
+fn material_for_other_weights_or_other_tables_is_refused() {
+    let directory = dealt(SMALL, 1);
+    let path = directory.path().join(file_name(Role::DataOwner));
+    let refused =
+        |identity: &ProgramIdentity, named: &str| match MaterialFile::open_for(&path, Role::DataOwner, identity) {
+            Err(MaterialError::Foreign { what, .. }) => assert_eq!(what, named),
+            other => panic!("{other:?}"),
+        };
+    refused(&ProgramIdentity { program: [0xcd; 32], ..IDENTITY }, "program");
+    refused(&ProgramIdentity { binding: [3; 32], ..IDENTITY }, "weights bound as");
+    // As a dealer with another table would have written it.
+    let bytes = fs::read(&path).unwrap();
+    let mut head = Head::decode(&bytes[..HEAD_BYTES]).unwrap();
+    let sections = head.layout().head_bytes().unwrap() as usize;
+    let index = &bytes[HEAD_BYTES..sections];
+    head.batch.tables[0] ^= 1;
+    head.commitment = head.expected_commitment(head.root(index));
+    fs::write(&path, [&head.encode(index)[..], &bytes[HEAD_BYTES..]].concat()).unwrap();
+    refused(&IDENTITY, "the table of public factors");
+}
+
+/// Two files are halves of one batch only if all that is in both is.
+#[test]
+fn a_commitment_is_to_everything_in_both_files() {
+    let batch = Batch { program: IDENTITY, tables: [1; HASH], id: BatchId([2; 16]), inferences: 3 };
+    let lengths = Lengths { setup: 4, inference: 5 };
+    let seed = || Secret([6; 16]);
+    let roots = [
+        root(Role::ModelOwner, lengths, &seed(), &[7]),
+        root(Role::DataOwner, lengths, &seed(), &[7]),
+        root(Role::ModelOwner, Lengths { setup: 5, ..lengths }, &seed(), &[7]),
+        root(Role::ModelOwner, Lengths { inference: 4, ..lengths }, &seed(), &[7]),
+        root(Role::ModelOwner, lengths, &Secret([7; 16]), &[7]),
+        root(Role::ModelOwner, lengths, &seed(), &[8]),
+    ];
+    let commitments = [
+        commitment(&batch, roots[0], roots[1]),
+        commitment(&batch, roots[1], roots[1]),
+        commitment(&batch, roots[0], roots[0]),
+        commitment(&Batch { program: ProgramIdentity { program: [9; 32], ..IDENTITY }, ..batch }, roots[0], roots[1]),
+        commitment(&Batch { program: ProgramIdentity { binding: [9; 32], ..IDENTITY }, ..batch }, roots[0], roots[1]),
+        commitment(&Batch { tables: [9; HASH], ..batch }, roots[0], roots[1]),
+        commitment(&Batch { id: BatchId([9; 16]), ..batch }, roots[0], roots[1]),
+        commitment(&Batch { inferences: 9, ..batch }, roots[0], roots[1]),
+    ];
+    for all in [&roots[..], &commitments] {
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_is_made_for_material_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("new");
+    let options = DealOptions { inferences: 1, jobs: 1, replace: false };
+    deal(&program(tiny::dealer(SMALL), IDENTITY), &directory, &options, &|_| true).unwrap();
+    assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+}

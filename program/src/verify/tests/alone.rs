@@ -77,6 +77,26 @@ fn a_sum_has_a_term() {
 }
 
 #[test]
+fn a_term_is_shifted_by_less_than_a_word() {
+    let shifted = |shift: u8| {
+        let add = |value| Gate::Add { terms: vec![Term { value, shift: shift as _ }] };
+        made((Kind::Share, &[3], (40, 0, 5)), add, (Kind::Share, &[3], (60, i16::from(shift), 60)))
+    };
+    assert_eq!(shifted(63), []);
+    assert_eq!(shifted(64), [(Some(1), Rule::Parameter)]);
+}
+
+#[test]
+fn entries_along_four_axes_are_counted() {
+    let along = |extent: usize| {
+        let share = (Kind::Share, &[extent, 1, 1, extent][..], (40, 0, 5));
+        made(share, |source| Gate::AddPublic { source, term: 1 }, share)
+    };
+    assert_eq!(along(8), []);
+    assert_eq!(along(1 << 15), [(None, Rule::Shape)]);
+}
+
+#[test]
 fn a_residue_has_the_shape_of_its_share_and_no_fraction() {
     let residue = |shape: &[usize], fraction| {
         let share = (Kind::Share, &[3][..], (40, 8, 5));
@@ -98,6 +118,12 @@ fn a_reduced_wire_keeps_no_more_than_there_is() {
     assert_eq!(reduced(16, 12), []);
     assert_eq!(reduced(16, 11), [(Some(1), Rule::Bound)]);
     assert_eq!(reduced(17, 12), [(Some(1), Rule::Ring)]);
+    let of_two_words = |ring| {
+        let wire = (Kind::Wire, &[3][..], (80, 0, 15));
+        made(wire, |source| Gate::Reduce { source, truncate: 4 }, (Kind::Wire, &[3], (ring, -4, 12)))
+    };
+    assert_eq!(of_two_words(60), []);
+    assert_eq!(of_two_words(61), [(Some(1), Rule::Parameter)]);
 }
 
 #[test]
