@@ -158,6 +158,9 @@ fn zero_column_sums(out: &mut [i64], data: &[f64], columns: usize, fraction: i16
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::evaluate_server;
+    use crate::graph::{Graph, Op, Param, ParamId};
+    use crate::verify::build;
 
     #[test]
     fn columns_of_a_centred_weight_sum_to_zero_after_rounding() {
@@ -172,6 +175,42 @@ mod tests {
         for (o, v) in out.iter().zip(&centred) {
             assert!((*o as f64 - v * 1024.0).abs() <= 1.0);
         }
+    }
+
+    /// Three entries that are rounded by 0.3, 0.4 and 0.3, the second least certainly.
+    #[test]
+    fn the_entry_of_a_column_that_was_rounded_least_certainly_is_moved() {
+        for (data, moved) in [([2.3, 1.4, -3.7], [2, 2, -4]), ([-2.3, -1.4, 3.7], [-2, -2, 4])] {
+            let mut out = round(&data, 0, "w").unwrap();
+            zero_column_sums(&mut out, &data, 1, 0).unwrap();
+            assert_eq!(out, moved);
+        }
+    }
+
+    #[test]
+    fn weights_inputs_and_outputs_are_numbers_in_units_of_their_fraction() {
+        let mut graph = Graph::default();
+        graph.params.push(Param {
+            name: "w".into(),
+            file_shape: [3, 2].as_slice().into(),
+            ops: vec![],
+            shape: [3, 2].as_slice().into(),
+        });
+        let node = build(&mut graph, Op::Param(ParamId(0)), "w").unwrap().0;
+        let values = evaluate_server(&graph, &[Tensor::new(&[3, 2], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.25])]).unwrap();
+        let shape = [2, 3].as_slice().into();
+        let rounding = WeightRounding::Nearest;
+        let weight = Weight { node, shape, transposed: true, fraction: 2, bound: 5, rounding, path: "w".into() };
+        let input = Input { node, shape: [6].as_slice().into(), fraction: 1, bound: 4, path: "x".into() };
+        let mut program = Program { weights: vec![weight], inputs: vec![input], ..Program::default() };
+        assert_eq!(weights(&program, &values).unwrap(), [[4, 12, 20, 8, 16, 25]]);
+        assert_eq!(inputs(&program, &values).unwrap(), [[2, 4, 6, 8, 10, 12]]);
+        program.inputs[0].shape = [5].as_slice().into();
+        assert_eq!(inputs(&program, &values), Err(EncodeError::Mismatch { path: "x".into() }));
+        program.weights[0].bound = 4;
+        assert!(matches!(weights(&program, &values), Err(EncodeError::OutOfRange { .. })));
+        let output = Output { name: "y".into(), shape: [2].as_slice().into(), fraction: 3, labels: vec![] };
+        assert_eq!(decode(&output, &[12, -1]), [1.5, -0.125]);
     }
 
     /// An artefact comes from the other side: its program may name any node with any shape and rounding.
@@ -204,5 +243,8 @@ mod tests {
         assert_eq!(e, EncodeError::OutOfRange { path: "blocks.0/q".into(), magnitude: 2.0, limit: 2.0 });
         assert!(check(&[7, -7], 2, 3, "w").is_ok());
         assert!(matches!(round(&[f64::NAN], 4, "w"), Err(EncodeError::NotFinite { .. })));
+        assert!(round(&[9e18], 0, "w").is_err() && round(&[-8.9e18], 0, "w").is_ok());
+        let e = round(&[-1e18], 4, "w").unwrap_err();
+        assert_eq!(e, EncodeError::OutOfRange { path: "w".into(), magnitude: 1e18, limit: 58f64.exp2() });
     }
 }

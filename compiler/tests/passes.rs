@@ -1,5 +1,7 @@
 //! The typed graph and its passes, on whole networks.
 
+#[path = "passes/basis.rs"]
+mod basis;
 #[path = "passes/examples.rs"]
 mod examples;
 #[path = "passes/goldens.rs"]
@@ -16,5 +18,7 @@ mod nominal;
 mod random;
 #[path = "passes/ranges.rs"]
 mod ranges;
+#[path = "passes/relied.rs"]
+mod relied;
 #[path = "passes/savings.rs"]
 mod savings;

@@ -292,3 +292,6 @@ fn commitment(batch: &Batch, model_owner: [u8; HASH], data_owner: [u8; HASH]) ->
     hasher.update(&model_owner).update(&data_owner);
     *hasher.finalize().as_bytes()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ mod lowered;
 mod over_tls;
 mod scripted;
 #[path = "../protocols/src/tests/tiny.rs"]
-mod tiny;
+pub(crate) mod tiny;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,13 +28,13 @@ use crate::{
 use tiny::Tiny;
 
 const T: Tiny = Tiny { k: 7, n: 4, bits: 41 };
-const IDENTITY: ProgramIdentity = ProgramIdentity { program: [0xab; 32], binding: [2; 32] };
+pub(crate) const IDENTITY: ProgramIdentity = ProgramIdentity { program: [0xab; 32], binding: [2; 32] };
 
-fn program(code: RoleCode, identity: ProgramIdentity) -> RoleProgram {
+pub(crate) fn program(code: RoleCode, identity: ProgramIdentity) -> RoleProgram {
     RoleProgram { code: Arc::new(CheckedCode::new(code).unwrap()), executor: Arc::new(Interpreter), identity }
 }
 
-fn numbers(n: usize, salt: i64) -> Vec<u64> {
+pub(crate) fn numbers(n: usize, salt: i64) -> Vec<u64> {
     (0..n as i64).map(|i| ((i * 7919 + salt) % 2001 - 1000) as u64).collect()
 }
 
@@ -47,7 +47,7 @@ fn inputs(count: i64) -> Vec<Vec<Vec<u64>>> {
 }
 
 /// The same as a session takes them.
-fn given<'a>(
+pub(crate) fn given<'a>(
     program: &RoleProgram,
     inputs: Vec<Vec<Vec<u64>>>,
     encoding: &'a dyn Fn(u64),

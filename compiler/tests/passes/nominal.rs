@@ -3,7 +3,7 @@
 use mpcc_compiler::graph::{Graph, NodeId, Op, Visibility};
 use mpcc_compiler::passes::run_all;
 use mpcc_compiler::plan::{PlanOptions, plan_with};
-use mpcc_compiler::ranges::{Basis, Origin, nominal};
+use mpcc_compiler::ranges::{Basis, Checked, Origin, nominal};
 use mpcc_compiler::smooth::Smooth;
 use mpcc_program::program::{Gate, Program};
 
@@ -102,4 +102,116 @@ fn a_declared_range_wins() {
     assert!(matches!(of_argument(&graph), Some(((-6.9, 6.9), Origin::Proved))));
     graph.nodes[h.0 as usize].assumed = Some((-20.0, 3.0));
     assert_eq!(of_argument(&graph), Some(((-20.0, 3.0), Origin::Assumed)));
+}
+
+/// What nothing else is said of, values of attention, queries and keys, and scores.
+const STREAM: f64 = 0.98 * 64.0;
+const VALUE: f64 = 0.98 * 8.0;
+const KEY: f64 = 0.98 * 16.0;
+const SCORE: f64 = 0.98 * 32.0;
+
+/// The nominal range of a node.
+fn of(graph: &Graph, id: NodeId) -> (f64, f64) {
+    nominal(graph).of(id).observed.expect("a range")
+}
+
+#[track_caller]
+fn near(found: (f64, f64), expected: (f64, f64)) {
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-9 * b.abs().max(1.0);
+    assert!(close(found.0, expected.0) && close(found.1, expected.1), "{found:?} is not {expected:?}");
+}
+
+#[test]
+fn operations_have_the_ranges_that_follow_from_their_operands() {
+    let mut b = Builder::new("operations");
+    let (x, y) = (b.shared("x", &[4, 6]), b.shared("y", &[4, 6]));
+    let sum = (0.125, 0.98 * 1024.0);
+    let cases = [
+        (Op::Add(x, y), (-4.0, 4.0)),
+        (Op::Sub(y, x), (-4.0, 4.0)),
+        (Op::Mul(x, x), (0.0, 9.0)),
+        (Op::Mul(x, y), (-12.0, 12.0)),
+        (Op::Scale(x, -2.0), (-6.0, 4.0)),
+        (Op::Offset(x, 1.0), (-1.0, 4.0)),
+        (Op::Concat { parts: vec![y, x], axis: 0 }, (-4.0, 4.0)),
+        (Op::Relu(x), (0.0, 3.0)),
+        (Op::Smooth(Smooth::Exp, x), (0.0, 1.0)),
+        (Op::Smooth(Smooth::Tanh, x), (-1.0, 1.0)),
+        (Op::Smooth(Smooth::Gelu, x), (-0.17, 3.0)),
+        (Op::Sqrt(y), (0.0, 2.0)),
+        (Op::Rsqrt(y), (0.5, 2f64.sqrt())),
+        (Op::Recip(y), (0.25, 2.0)),
+        (Op::MaxRow(x), (-2.0, 3.0)),
+        (Op::MeanRow(x), (-3.0, 3.0)),
+        (Op::Centre(y), (-4.0, 4.0)),
+        (Op::SumRow(x), sum),
+    ];
+    let made = cases.map(|(op, expected)| (b.add(op, "z"), expected));
+    let mut graph = b.finish();
+    graph.nodes[x.0 as usize].assumed = Some((-2.0, 3.0));
+    graph.nodes[y.0 as usize].assumed = Some((0.5, 4.0));
+    for (id, expected) in made {
+        near(of(&graph, id), expected);
+    }
+}
+
+#[test]
+fn what_a_value_feeds_says_what_it_is() {
+    let mut b = Builder::new("attention");
+    let [q, k, v, p] = [6, 6, 6, 4].map(|width| b.shared("x", &[4, width]));
+    let [k_linear, v_linear, z, x] = [6, 6, 6, 6].map(|width| b.shared("y", &[4, width]));
+    let turned = b.add(Op::Transpose(k), "t");
+    let halved = b.add(Op::Scale(turned, 0.5), "h");
+    let scores = b.add(Op::MatMul(q, halved), "s");
+    let mean = b.add(Op::MatMul(p, v), "m");
+    let turned = b.add(Op::Transpose(k_linear), "t");
+    let inner = b.add(Op::MatMul(turned, v_linear), "i");
+    let scaled = b.add(Op::MatMul(q, inner), "c");
+    let rectified = b.add(Op::Relu(p), "f");
+    let sum = b.add(Op::SumRow(rectified), "u");
+    let inverse = b.add(Op::Recip(sum), "d");
+    let average = b.add(Op::MatMul(rectified, v), "e");
+    let average = b.add(Op::Mul(average, inverse), "e");
+    let share = b.add(Op::Mul(rectified, inverse), "g");
+    let weight = b.param("w", &[6, 5]);
+    let layer = b.add(Op::MatMul(x, weight), "l");
+    let row = b.add(Op::MeanRow(z), "r");
+    b.add(Op::Relu(row), "a");
+    let graph = b.finish();
+    for (id, bound) in [
+        (q, KEY),
+        (k, 2.0 * KEY),
+        (v, VALUE),
+        (p, SCORE),
+        (scores, SCORE * 6f64.sqrt()),
+        (mean, SCORE * VALUE * 4.0),
+        (average, VALUE),
+        // Of four tokens, whose products add up as those of either sign do.
+        (k_linear, KEY),
+        (v_linear, VALUE),
+        (inner, KEY * VALUE * 2.0),
+        // 4 √6 lies below 16.
+        (scaled, SCORE * 16.0),
+        // What a layer multiplies may be anything, and so is what it gives.
+        (x, STREAM),
+        (layer, STREAM),
+        // A mean may be small where its row is not.
+        (row, SCORE),
+        (z, STREAM),
+    ] {
+        near(of(&graph, id), (-bound, bound));
+    }
+    near(of(&graph, share), (0.0, 1.0));
+}
+
+#[test]
+fn functions_of_a_row_are_checked_on_a_range_about_what_is_usual() {
+    let mut b = Builder::new("rows");
+    let (number, row) = (b.shared("n", &[4, 1]), b.shared("x", &[4, 6]));
+    let sum = b.add(Op::Recip(number), "r");
+    let deviation = b.add(Op::InvStd { x: row, eps: 1e-5 }, "y");
+    let ranges = nominal(&b.finish());
+    let checked = |low: f64, high: f64, zero| Checked { low, high, most: 16.0 * high, below: true, above: true, zero };
+    assert_eq!(ranges.of(sum).argument, Some(checked(0.0625, 2.0 * 0.98 * 1024.0, true)));
+    assert_eq!(ranges.of(deviation).argument, Some(checked(0.125, 8.0, false)));
 }

@@ -188,6 +188,29 @@ fn a_damaged_record_is_refused_and_kept() {
     }
 }
 
+/// What cannot be read is not taken for nothing: every index would be free again.
+#[test]
+fn a_record_that_cannot_be_read_is_not_an_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    open(&directory).begin(BATCH).unwrap();
+    let record = record(&directory);
+    fs::remove_file(&record).unwrap();
+    fs::create_dir(&record).unwrap();
+    let found = open_for(&directory, 1).map(drop);
+    assert!(matches!(found, Err(CounterError::File { action: "read", .. })), "{found:?}");
+}
+
+/// A later version must find the record of either party, so it keeps its name.
+#[test]
+fn the_record_of_a_batch_in_files_is_named_after_it_and_its_party() {
+    for (role, name) in [(Role::ModelOwner, "model-owner"), (Role::DataOwner, "data-owner")] {
+        let directory = tempfile::tempdir().unwrap();
+        CounterStore::open_material(directory.path(), BATCH, role).unwrap().begin_again(BATCH, &[1; 32]).unwrap();
+        let expected = format!("material-{}-{name}.json", "05".repeat(16));
+        assert_eq!(record(&directory).file_name().unwrap().to_str(), Some(&expected[..]));
+    }
+}
+
 #[test]
 fn a_directory_that_cannot_be_made_is_a_clear_error() {
     let directory = tempfile::tempdir().unwrap();

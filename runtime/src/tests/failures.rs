@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use mpcc_channel::LinkOptions;
 
 use super::{IDENTITY, Session, Setting, inputs, start};
+use crate::handshake::Wanted;
+use crate::session::{NO_FURTHER, Own, served};
 use crate::{ProgramIdentity, Progress, ProgressEvent, SessionError};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -54,6 +56,15 @@ fn more_inferences_than_allowed_are_refused() {
         let text = error.to_string();
         assert!(text.contains("3 inferences are asked for, and the model owner serves 2"), "{text}");
     }
+}
+
+/// The last number is how a party says that no inference follows.
+#[test]
+fn no_session_has_an_inference_with_the_number_that_ends_it() {
+    let own = Own::Weights { weights: Vec::new(), most_inferences: u64::MAX };
+    let asked = |inferences| served(&own, 1, Wanted { inferences, at_once: 1 });
+    assert!(asked(NO_FURTHER - 1).is_ok());
+    assert!(matches!(asked(NO_FURTHER), Err(SessionError::MoreThanServed { .. })));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whole sessions that succeed.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{IDENTITY, Setting, T, expected, given, inputs, program, start, tiny};
 use crate::data_owner::Inputs;
@@ -42,6 +42,12 @@ fn three_inferences_are_right_and_measured_bytes_are_those_of_the_shapes() {
         }
         assert_eq!(json["online_bytes"]["data_owner"], packed(T.k));
         assert_eq!(std::fs::read_dir(session.state.path()).unwrap().count(), 2);
+        for role in ["model-owner", "data-owner"] {
+            let files = std::fs::read_dir(session.state.path().join(role)).unwrap().map(|file| file.unwrap().path());
+            let record = files.into_iter().find(|file| file.extension().is_some_and(|e| e == "json")).unwrap();
+            let record: serde_json::Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+            assert_eq!((&record["batches"][0]["own"], &record["batches"][0]["peer"]), (&2.into(), &2.into()), "{role}");
+        }
     }
 }
 
@@ -78,6 +84,38 @@ fn progress_tells_every_hop_in_order() {
     }
     all.push(ProgressEvent::Finished);
     assert_eq!(*log.0.lock().unwrap(), all);
+}
+
+/// Waits when material is made, or after a hop.
+struct Slow {
+    offline: Duration,
+    hop: Duration,
+}
+
+impl Progress for Slow {
+    fn event(&self, event: ProgressEvent) {
+        match event {
+            ProgressEvent::Offline { .. } => std::thread::sleep(self.offline),
+            ProgressEvent::Hop { .. } => std::thread::sleep(self.hop),
+            _ => {}
+        }
+    }
+}
+
+/// The data owner waits until the model owner is ready, which is offline, and by itself in both hops, which is online.
+#[test]
+fn inferences_that_share_hops_share_the_seconds_too() {
+    let (offline, hop) = (Duration::from_millis(300), Duration::from_millis(75));
+    let mut setting = Setting { inputs: inputs(3), batch: 3, ..Setting::default() };
+    setting.progress[0] = Arc::new(Slow { offline, hop: Duration::ZERO });
+    setting.progress[1] = Arc::new(Slow { offline: Duration::ZERO, hop });
+    let began = Instant::now();
+    let report = start(setting).data_owner.join().unwrap().unwrap().report;
+    let all = began.elapsed().as_secs_f64();
+    let online: f64 = report.inferences.iter().map(|one| one.online_seconds).sum();
+    let offline: f64 = report.inferences.iter().map(|one| one.offline_seconds).sum();
+    assert!(online >= 2.0 * hop.as_secs_f64(), "{online} s online");
+    assert!(online + offline <= all, "{online} s online and {offline} s offline in {all} s");
 }
 
 /// Whoever ends last finds its peers gone, with a heartbeat on its way: that is the end of a session and no lost link.

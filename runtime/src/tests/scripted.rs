@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mpcc_channel::{Duplex, Fingerprint, InsecureMemoryLink, insecure_memory_pair};
+use mpcc_channel::{Duplex, Fingerprint, InsecureMemoryLink, Phase, insecure_memory_pair};
 use mpcc_program::code::Role;
 use mpcc_protocols::Party;
 
@@ -52,6 +52,9 @@ fn data_owner(
             Session { program: &program, agreement, store: &store, spill: None, ahead: false, progress: &NoProgress };
         converse(&mut to_model_owner, &mut to_dealer, own, session)
     });
+    // Requests belong to no phase that is measured.
+    let asked = to_dealer.counters();
+    assert_eq!([Phase::Setup, Phase::Offline, Phase::Online].map(|phase| asked.phase(phase).payload_sent), [0; 3]);
     drop((to_model_owner, to_dealer));
     let _ = scripts.join();
     result.map(drop)
@@ -235,10 +238,29 @@ fn sessions_differ_in_all_that_they_are_made_of() {
     let (base, all) = (digest(usize::MAX), 0..6);
     assert_ne!(base[0], base[1]);
     assert_eq!(base, digest(usize::MAX));
+    let [one, other] = [(); 2].map(|()| Hello::new(Role::Dealer, IDENTITY).unwrap().nonce);
+    assert!(one != other, "the same role makes another each time");
     for changed in all {
         assert_ne!(digest(changed)[0], base[0], "{changed}");
         assert!(changed == 5 || digest(changed)[1] != base[1], "{changed}");
     }
+}
+
+/// One party sends more than a frame takes, and the other less.
+#[test]
+fn messages_of_the_setup_are_cut_and_joined_at_both_ends() {
+    let large: Vec<u8> = (0..(16 << 20) + 5).map(|i| (i % 251) as u8).collect();
+    let small = vec![7; 3];
+    let (mut a, mut b) = insecure_memory_pair("the model owner", "the data owner");
+    let (sent, expected) = (small.clone(), large.len());
+    let other = std::thread::spawn(move || {
+        let received = exchange(&mut b, kind::SETUP, sent, expected).unwrap();
+        (received, b.counters().total().frames_received)
+    });
+    assert_eq!(exchange(&mut a, kind::SETUP, large.clone(), small.len()).unwrap(), small);
+    let (received, frames) = other.join().unwrap();
+    assert!(received == large);
+    assert_eq!((frames, a.counters().total().frames_received), (2, 1));
 }
 
 #[test]

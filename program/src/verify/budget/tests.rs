@@ -83,6 +83,51 @@ fn a_sum_of_many_terms_and_many_sums_are_refused() {
 }
 
 #[test]
+fn a_sign_of_many_predicates_is_refused_before_they_are_looked_at() {
+    let mut program = sample::program();
+    let index = find(&program, |value| matches!(value.gate, Gate::OpenSign { .. }));
+    let Gate::OpenSign { signs, .. } = &mut program.values[index].gate else { unreachable!() };
+    let sign = signs[0];
+    signs.resize(MOST_OPERANDS + 1, sign);
+    assert_eq!(rules(&program), [(Some(index as u32), Rule::Budget)]);
+}
+
+#[test]
+fn weights_that_are_too_large_together_are_refused_at_once() {
+    let of = |count: usize| {
+        let mut program = Program { weights: sample::program().weights, ..Program::default() };
+        program.weights.truncate(1);
+        program.weights[0].shape = [MOST_ENTRIES][..].into();
+        program.weights = vec![program.weights[0].clone(); count];
+        rules(&program)
+    };
+    let most = (MOST_WEIGHT_ENTRIES / MOST_ENTRIES as u64) as usize;
+    // They are not used either.
+    assert_eq!(of(most), vec![(None, Rule::Reference); most]);
+    assert_eq!(of(most + 1), [(None, Rule::Budget)]);
+}
+
+/// A long chain holds two of its values at a time, however many there are.
+#[test]
+fn what_nobody_reads_any_more_is_not_held() {
+    let mut program = Program::default();
+    let shape = &[(MOST_LIVE_WORDS / 8) as usize][..];
+    program.inputs.push(crate::program::Input {
+        node: 0,
+        shape: shape.into(),
+        fraction: 0,
+        bound: 5,
+        path: String::new(),
+    });
+    let mut last = sample::push(&mut program, "", (Kind::Share, shape), (64, 0, 5), Gate::ClientShare { input: 0 });
+    for _ in 0..20 {
+        let gate = Gate::AddPublic { source: last, term: 1 };
+        last = sample::push(&mut program, "", (Kind::Share, shape), (64, 0, 6), gate);
+    }
+    assert_eq!(rules(&program), []);
+}
+
+#[test]
 fn more_outputs_values_or_weights_than_any_program_has_are_refused_at_once() {
     let refused = |change: &dyn Fn(&mut Program)| {
         let mut program = sample::program();
