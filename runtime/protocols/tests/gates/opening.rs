@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mpcc_program::code::SeedOwner;
 use mpcc_program::program::{Gate, Kind, Rounding, ValueId, stream};
 
-use super::harness::{Builder, mask, random_words, run, run_seeded, run_unverified, signed};
+use super::harness::{Builder, mask, masked, random_words, run, run_seeded, run_unverified, signed};
 
 /// Opens `len` values of ring k with t bits dropped, then reveals the wire by extending it.
 fn opened(len: usize, k: u8, t: u8, rounding: Rounding) -> (Builder, ValueId) {
@@ -30,14 +30,7 @@ fn truncated(k: u8, t: u8, rounding: Rounding) -> Vec<([u64; 3], i64)> {
     let cases = all(k);
     let (b, wire) = opened(cases.len(), k, t, rounding);
     let x = cases.iter().map(|c| signed(c[0], k)).collect();
-    let seen = run(&b.program, &[x, vec![1; cases.len()]], &[], &mut |owner, s, bits, len| {
-        let which = if owner == SeedOwner::ModelOwner { 1 } else { 2 };
-        if s == stream(wire, 0) {
-            cases.iter().map(|c| c[which]).collect()
-        } else {
-            random_words(owner, s, 5, bits, len)
-        }
-    });
+    let seen = run(&b.program, &[x, vec![1; cases.len()]], &[], &mut masked(wire, 5, |i| [cases[i][1], cases[i][2]]));
     cases.into_iter().zip(seen.outputs[0].iter().copied()).collect()
 }
 
@@ -72,14 +65,12 @@ fn a_reduced_wire_is_the_residue_of_the_truncated_value_for_every_mask() {
         let share = b.push(gate, Kind::Share, &[cases.len()], ring, -i16::from(t), ring - 1);
         b.reveal(share, ring, 0);
         let x = cases.iter().map(|c| signed(c[0], k)).collect();
-        let seen = run_unverified(&b.program, &[x, vec![1; cases.len()]], &[], &mut |owner, s, bits, len| {
-            let which = if owner == SeedOwner::ModelOwner { 1 } else { 2 };
-            if s == stream(wire, 0) {
-                cases.iter().map(|c| c[which]).collect()
-            } else {
-                random_words(owner, s, 5, bits, len)
-            }
-        });
+        let seen = run_unverified(
+            &b.program,
+            &[x, vec![1; cases.len()]],
+            &[],
+            &mut masked(wire, 5, |i| [cases[i][1], cases[i][2]]),
+        );
         for ([x, r0, r1], got) in cases.iter().zip(&seen.outputs[0]) {
             let half = if t == 0 { 0 } else { 1i64 << (t - 1) };
             let coins = (r0 & mask(t)) as i64 + (r1 & mask(t)) as i64;
@@ -162,6 +153,16 @@ fn exact_truncation_leaks_no_carry() {
     assert!((1..16).all(|x| histogram(x) == base));
 }
 
+/// Words of four bits take every value about equally often.
+fn assert_uniform(words: impl ExactSizeIterator<Item = u64>) {
+    let expected = words.len() as f64 / 16.0;
+    let mut counts = [0f64; 16];
+    words.for_each(|w| counts[w as usize] += 1.0);
+    let chi: f64 = counts.iter().map(|c| (c - expected) * (c - expected) / expected).sum();
+    // 15 degrees of freedom: 44.3 is exceeded with probability 1e-4.
+    assert!(chi < 44.3, "chi-square {chi}");
+}
+
 #[test]
 fn both_messages_of_an_opening_are_uniform_and_independent_of_the_value() {
     let (k, runs) = (4u8, 40_000);
@@ -172,12 +173,7 @@ fn both_messages_of_an_opening_are_uniform_and_independent_of_the_value() {
         b.reveal(x, k, 0);
         let seen = run_seeded(&b.program, &[vec![value; runs]], &[], 77);
         for message in &seen.messages[0] {
-            let mut counts = [0f64; 16];
-            message[0].iter().for_each(|w| counts[*w as usize] += 1.0);
-            let expected = runs as f64 / 16.0;
-            let chi: f64 = counts.iter().map(|c| (c - expected) * (c - expected) / expected).sum();
-            // 15 degrees of freedom: 44.3 is exceeded with probability 1e-4.
-            assert!(chi < 44.3, "value {value}: chi-square {chi}");
+            assert_uniform(message[0].iter().copied());
         }
     }
 }
@@ -208,13 +204,7 @@ fn a_truncated_reveal_shows_the_result_and_uniform_low_bits_only() {
     let mean = seen.outputs[0].iter().sum::<i64>() as f64 / runs as f64;
     assert!(seen.outputs[0].iter().all(|v| *v == -23 || *v == -22));
     assert!((mean - -357.0 / 16.0).abs() < 0.02, "{mean}");
-    let mut counts = [0f64; 16];
     // The data owner adds its own mask and share to the message; modulo 2^t the sum is uniform because r is.
     let own = random_words(SeedOwner::DataOwner, stream(ValueId(1), 0), 11, k, runs);
-    for (m, r) in seen.messages[0][0][0].iter().zip(own) {
-        counts[((m + r) & mask(t)) as usize] += 1.0;
-    }
-    let expected = runs as f64 / 16.0;
-    let chi: f64 = counts.iter().map(|c| (c - expected) * (c - expected) / expected).sum();
-    assert!(chi < 44.3, "chi-square {chi}");
+    assert_uniform(seen.messages[0][0][0].iter().zip(own).map(|(m, r)| (m + r) & mask(t)));
 }
