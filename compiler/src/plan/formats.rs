@@ -64,6 +64,18 @@ fn takes_weight(graph: &Graph, op: &Op, operand: NodeId) -> bool {
     }
 }
 
+/// Dividend and divisor of a product with the reciprocal of another value; either factor may be such a reciprocal.
+pub(super) fn quotients(graph: &Graph, id: NodeId) -> impl Iterator<Item = (NodeId, NodeId)> {
+    let factors = match graph.node(id).op {
+        Op::Mul(a, b) if a != b => Some([(a, b), (b, a)]),
+        _ => None,
+    };
+    factors.into_iter().flatten().filter_map(|(dividend, factor)| match graph.node(factor).op {
+        Op::Recip(divisor) => Some((dividend, divisor)),
+        _ => None,
+    })
+}
+
 /// Least part of a value's range by which an offset lifts it.
 const LIFT: f64 = 1.0 / 512.0;
 /// Most bits that a small factor gets more.
@@ -181,10 +193,6 @@ impl Assign<'_> {
         }
     }
 
-    fn consumed_by(&self, id: NodeId, test: impl Fn(&Op) -> bool) -> bool {
-        self.consumers[id.0 as usize].iter().any(|c| test(&self.graph.node(*c).op))
-    }
-
     fn format(&mut self, id: NodeId, node: &Node) -> Format {
         let numeric = &self.graph.numeric;
         let frac = i32::from(numeric.frac);
@@ -276,12 +284,10 @@ impl Assign<'_> {
         })
     }
 
-    /// Whether the value is divided by a row sum that may be zero: then 0 must stay 0.
+    /// Whether the value is divided by a number that may be zero: then 0 must stay 0.
     fn is_numerator(&self, id: NodeId) -> bool {
-        self.consumed_by(id, |op| {
-            let Op::Mul(a, b) = op else { return false };
-            [a, b].into_iter().any(|o| *o != id && matches!(self.graph.node(*o).op, Op::Recip(_)))
-        })
+        let mut quotients = self.consumers[id.0 as usize].iter().flat_map(|c| quotients(self.graph, *c));
+        quotients.any(|(dividend, _)| dividend == id)
     }
 
     /// Form, share fraction and widest ring.

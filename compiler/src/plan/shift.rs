@@ -7,7 +7,7 @@
 use super::Softmax;
 use super::bits::log2_bound;
 use super::format::{Form, Shift};
-use super::formats::{Assign, is_alias};
+use super::formats::{Assign, is_alias, quotients};
 use crate::graph::{NodeId, Op};
 use crate::ranges::{Basis, Checked};
 use crate::smooth::Smooth;
@@ -78,9 +78,8 @@ impl Assign<'_> {
     fn is_divided(&self, value: NodeId, exponential: NodeId) -> bool {
         let users = |id: NodeId| &self.consumers[id.0 as usize];
         let op = |id: NodeId| &self.graph.node(id).op;
-        let by_sum = |id: NodeId| matches!(op(id), Op::Recip(d) if *op(*d) == Op::SumRow(exponential));
-        let quotient = |id: NodeId| matches!(op(id), Op::Mul(a, b) if by_sum(*a) || by_sum(*b));
-        let divisor = |id: NodeId| by_sum(id) && users(id).iter().all(|u| quotient(*u));
+        let quotient = |id: NodeId| quotients(self.graph, id).any(|(_, sum)| *op(sum) == Op::SumRow(exponential));
+        let divisor = |id: NodeId| matches!(op(id), Op::Recip(_)) && users(id).iter().all(|u| quotient(*u));
         let revealed = self.graph.outputs.iter().any(|output| output.node == value);
         !revealed
             && users(value).iter().all(|user| match op(*user) {
@@ -111,7 +110,7 @@ impl Assign<'_> {
             Op::Smooth(Smooth::Exp, _) => self.shift_of_exponential(id),
             Op::SumRow(x) | Op::MatMul(x, _) | Op::Offset(x, _) => self.shift_behind(*x),
             // Divided by the sum of its row it is what it would have been.
-            Op::Mul(a, b) if [a, b].into_iter().any(|o| matches!(self.graph.node(*o).op, Op::Recip(_))) => None,
+            Op::Mul(..) if quotients(self.graph, id).next().is_some() => None,
             Op::Mul(a, b) => self.shift_behind(*a).or_else(|| self.shift_behind(*b)),
             op if is_alias(op) => self.shift_behind(op.operands()[0]),
             _ => None,
