@@ -23,6 +23,9 @@ mod paths;
 mod readme;
 #[path = "cli/sessions.rs"]
 mod sessions;
+#[cfg(unix)]
+#[path = "cli/started.rs"]
+mod started;
 #[path = "cli/support.rs"]
 mod support;
 #[path = "cli/text.rs"]

@@ -464,6 +464,15 @@ impl Op {
         }
     }
 
+    /// Whether an entry of the result depends on the entry of the only operand in the same place and on nothing else.
+    ///
+    /// Shapes (`crate::verify::infer`) and protocols (`crate::passes::final_form`) are matched op by op all the same, so that
+    /// a new op fails to compile there.
+    pub fn is_entrywise(&self) -> bool {
+        use Op::*;
+        matches!(self, Scale(..) | Offset(..) | Relu(_) | Smooth(..) | Recip(_) | Sqrt(_) | Rsqrt(_) | Step(_))
+    }
+
     /// The same op on other operands: `map` is applied to each.
     #[must_use]
     pub fn map_operands(&self, mut map: impl FnMut(NodeId) -> NodeId) -> Op {

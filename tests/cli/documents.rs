@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::text;
-
-/// Lines of its fenced shell blocks by section, those that go on joined.
+/// Lines of its fenced shell blocks by section, those that go on joined and those of a loop once for each word of it; and
+/// commands for an example in the text between.
 pub(crate) fn commands(document: &str) -> Vec<(String, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("LANGUAGE.md").exists());
     let text = fs::read_to_string(path.expect("the repository").join(document)).expect("a document");
@@ -27,10 +26,34 @@ pub(crate) fn commands(document: &str) -> Vec<(String, String)> {
                 if let Some(title) = line.strip_prefix("## ") {
                     title.clone_into(&mut section);
                 }
+                let spans = line.split('`').skip(1).step_by(2);
+                let spans = spans.filter(|span| span.starts_with("mpcc ") && span.contains(" examples/"));
+                found.extend(spans.map(|span| (section.clone(), span.to_owned())));
             }
         }
     }
-    found
+    unrolled(found)
+}
+
+/// Loops of a shell, written out: `for NAME in WORDS; do`, lines with `$NAME`, `done`.
+fn unrolled(lines: Vec<(String, String)>) -> Vec<(String, String)> {
+    let (mut out, mut lines) = (Vec::new(), lines.into_iter());
+    while let Some((section, line)) = lines.next() {
+        let Some((name, words)) = line
+            .strip_prefix("for ")
+            .and_then(|rest| rest.strip_suffix("; do"))
+            .and_then(|head| head.split_once(" in "))
+        else {
+            out.push((section, line));
+            continue;
+        };
+        let body: Vec<_> = lines.by_ref().take_while(|(_, line)| line != "done").collect();
+        for word in words.split_whitespace() {
+            let with_word = |line: &str| line.replace(&format!("${name}"), word);
+            out.extend(body.iter().map(|(section, line)| (section.clone(), with_word(line))));
+        }
+    }
+    out
 }
 
 /// How a command is made smaller: it begins so; these words are replaced, and these follow it.
@@ -63,7 +86,11 @@ pub(crate) fn run(document: &str, sections: &[&str], directory: &Path, smaller: 
             }
         }
         let output = mpcc(&arguments, directory);
-        assert!(output.status.success(), "{document}: {line}\n{arguments}\n{}", text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{document}: {line}\n{arguments}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     let idle = smaller.iter().map(|(beginning, ..)| *beginning).chain(elsewhere.iter().copied()).zip(of_use);
     let idle: Vec<&str> = idle.filter(|(_, of_use)| !of_use).map(|(beginning, _)| beginning).collect();

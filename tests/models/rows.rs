@@ -5,7 +5,7 @@ use mpcc::compiler::encode;
 use mpcc::compiler::evaluate::Tensor;
 use mpcc::compiler::plan::PlanError;
 
-use super::pipeline::{try_compile_calibrated, uniform};
+use super::pipeline::{compile_calibrated, try_compile_calibrated, uniform};
 
 const LENGTHS: [usize; 6] = [1, 2, 65, 128, 257, 512];
 const VARIANCES: [f64; 7] = [0.01, 0.1, 1.0, 4.0, 16.0, 100.0, 1000.0];
@@ -147,5 +147,33 @@ fn what_does_not_fit_is_refused_with_its_range() {
         let text = errors[0].to_string();
         assert!(matches!(errors[0], PlanError::TooWide { .. }), "{text}");
         assert!(text.contains("ranges over ±") && text.contains("22 fraction bits"), "{text}");
+    }
+}
+
+/// A number takes a maximum's place only where all that depends on it is divided by the row's sum: not where the sum or its
+/// reciprocal is revealed, nor where something else is divided by it.
+#[test]
+fn what_depends_on_the_maximum_of_a_row_keeps_it() {
+    let input = |seed: u64| vec![Tensor::new(&[4, 8], uniform(seed, 32, -1.0, 1.0))];
+    for results in [
+        "output y: reveal client Tensor<4, 8> = e * recip(sum(e, axis: -1));",
+        "output y: reveal client Tensor<4, 8> = relu(s) * recip(sum(e, axis: -1));",
+        "output y: reveal client Tensor<4, 8> = e * recip(sum(e, axis: -1));\n  \
+         output d: reveal client Tensor<4, 1> = sum(e, axis: -1);",
+        "output y: reveal client Tensor<4, 1> = recip(sum(e, axis: -1));",
+    ] {
+        let source = format!(
+            "// softmax: static\nmpv 1;\nmodel Rows() {{\n  input x: secret client Tensor<4, 8>;\n  \
+             weights secret server {{ format: safetensors }}\n  param z: Tensor<1> = \"z\";\n  let s = x + 0 * z;\n  \
+             let e = exp(s - max(s, axis: -1));\n  {results}\n}}\n"
+        );
+        let compiled = compile_calibrated(&source, 1, |_| (1..9).map(input).collect());
+        let inference = compiled.inference(input(20));
+        let ideal = compiled.ideal(&inference.encoded, 5, 0);
+        for ((output, found), wanted) in compiled.program.outputs.iter().zip(&ideal.outputs).zip(&inference.float) {
+            let found = encode::decode(output, found);
+            let worst = found.iter().zip(wanted).map(|(found, wanted)| (found - wanted).abs()).fold(0.0, f64::max);
+            assert!(worst < 0.01, "{results}: {} is off by {worst}", output.name);
+        }
     }
 }

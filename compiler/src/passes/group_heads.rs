@@ -54,14 +54,7 @@ fn regroup_late(rw: &mut Rewriter, id: NodeId) -> Result<Option<NodeId>, String>
                 slot == 0 && axis + 1 < rank && regrouping.parts.iter().any(layer)
             }
             _ if !heads => false,
-            Op::Scale(..)
-            | Op::Offset(..)
-            | Op::Relu(_)
-            | Op::Smooth(..)
-            | Op::Recip(_)
-            | Op::Sqrt(_)
-            | Op::Rsqrt(_)
-            | Op::Step(_) => true,
+            _ if op.is_entrywise() => true,
             Op::SumRow(_) | Op::MeanRow(_) | Op::MaxRow(_) => axis + 1 < rank,
             Op::Add(..) | Op::Sub(..) | Op::Mul(..) => rank == RANK,
             Op::MatMul(..) => axis == 0 || axis == 1 && slot == 0,

@@ -146,15 +146,8 @@ pub(super) fn through_as(rw: &mut Rewriter, id: NodeId, view: &View, from: NodeI
     let axis = view.axis;
     let last = axis + 1 == rank;
     let new = match op {
-        Op::Scale(x, _)
-        | Op::Offset(x, _)
-        | Op::Relu(x)
-        | Op::Smooth(_, x)
-        | Op::Recip(x)
-        | Op::Sqrt(x)
-        | Op::Rsqrt(x)
-        | Op::Step(x) => {
-            let x = apply(rw, x, view)?;
+        _ if op.is_entrywise() => {
+            let x = apply(rw, op.operands()[0], view)?;
             op.map_operands(|_| x)
         }
         Op::SumRow(x) | Op::MeanRow(x) | Op::MaxRow(x) | Op::InvStd { x, .. } | Op::Centre(x) if !last => {

@@ -7,7 +7,7 @@
 use super::Softmax;
 use super::bits::log2_bound;
 use super::format::{Form, Shift};
-use super::formats::{Assign, is_alias};
+use super::formats::{Assign, is_alias, quotients};
 use crate::graph::{NodeId, Op};
 use crate::ranges::{Basis, Checked};
 use crate::smooth::Smooth;
@@ -74,21 +74,36 @@ impl Assign<'_> {
     }
 
     /// Whether all that is made of a value, which is an exponential or linear in it, is divided by the exponential's row
-    /// sums.
+    /// sums, and these divide nothing else.
     fn is_divided(&self, value: NodeId, exponential: NodeId) -> bool {
         let users = |id: NodeId| &self.consumers[id.0 as usize];
         let op = |id: NodeId| &self.graph.node(id).op;
-        let by_sum = |id: NodeId| matches!(op(id), Op::Recip(d) if *op(*d) == Op::SumRow(exponential));
-        let quotient = |id: NodeId| matches!(op(id), Op::Mul(a, b) if by_sum(*a) || by_sum(*b));
-        let divisor = |id: NodeId| by_sum(id) && users(id).iter().all(|u| quotient(*u));
-        let revealed = self.graph.outputs.iter().any(|output| output.node == value);
-        !revealed
+        let revealed = |id: NodeId| self.graph.outputs.iter().any(|output| output.node == id);
+        let quotient = |id: NodeId| {
+            quotients(self.graph, id)
+                .any(|(of, sum)| *op(sum) == Op::SumRow(exponential) && self.is_linear_in(of, exponential))
+        };
+        let divisor = |id: NodeId| {
+            matches!(op(id), Op::Recip(_)) && !revealed(id) && users(id).iter().all(|user| quotient(*user))
+        };
+        !revealed(value)
             && users(value).iter().all(|user| match op(*user) {
-                Op::SumRow(_) if value == exponential => users(*user).iter().all(|u| divisor(*u)),
+                Op::SumRow(_) if value == exponential => {
+                    !revealed(*user) && users(*user).iter().all(|inverse| divisor(*inverse))
+                }
                 Op::Mul(..) => quotient(*user),
                 Op::MatMul(left, right) => *left == value && *right != value && self.is_divided(*user, exponential),
                 other => is_alias(other) && self.is_divided(*user, exponential),
             })
+    }
+
+    /// Whether a value is one of those that [`Self::is_divided`] follows.
+    fn is_linear_in(&self, value: NodeId, exponential: NodeId) -> bool {
+        value == exponential
+            || match &self.graph.node(value).op {
+                Op::MatMul(left, _) => self.is_linear_in(*left, exponential),
+                op => is_alias(op) && self.is_linear_in(op.operands()[0], exponential),
+            }
     }
 
     fn shift_of_exponential(&self, id: NodeId) -> Option<Shift> {
@@ -111,7 +126,7 @@ impl Assign<'_> {
             Op::Smooth(Smooth::Exp, _) => self.shift_of_exponential(id),
             Op::SumRow(x) | Op::MatMul(x, _) | Op::Offset(x, _) => self.shift_behind(*x),
             // Divided by the sum of its row it is what it would have been.
-            Op::Mul(a, b) if [a, b].into_iter().any(|o| matches!(self.graph.node(*o).op, Op::Recip(_))) => None,
+            Op::Mul(..) if quotients(self.graph, id).next().is_some() => None,
             Op::Mul(a, b) => self.shift_behind(*a).or_else(|| self.shift_behind(*b)),
             op if is_alias(op) => self.shift_behind(op.operands()[0]),
             _ => None,

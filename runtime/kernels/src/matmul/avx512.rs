@@ -40,7 +40,7 @@ fn low_lanes(count: usize) -> __mmask8 {
 
 /// A kernel of one vector type: `$broadcast` of a left entry, `$term` of sum, left and right, `$store` of a vector of sums.
 macro_rules! kernel {
-    ($name:ident, $entry:ty, $lanes:literal, $features:literal, $pack:ident, $broadcast:ident, $term:ident, $store:ident) => {
+    ($name:ident, $entry:ty, $lanes:literal, $features:literal, $broadcast:ident, $term:ident, $store:ident) => {
         impl Kernel for $name {
             type Entry = $entry;
             const LANES: usize = $lanes;
@@ -50,7 +50,7 @@ macro_rules! kernel {
             #[target_feature(enable = $features)]
             unsafe fn pack(piece: Piece, from: *const u64, to: *mut $entry) {
                 // SAFETY: passed on from the caller.
-                unsafe { $pack(piece, from, to) }
+                unsafe { pack(piece, from, to) }
             }
 
             #[target_feature(enable = $features)]
@@ -116,15 +116,15 @@ macro_rules! kernel {
 
 /// Whole words.
 struct Words;
-kernel!(Words, u64, 8, "avx512f,avx512dq", pack_words, broadcast_word, word_term, store_words);
+kernel!(Words, u64, 8, "avx512f,avx512dq", broadcast_word, word_term, store_words);
 
 /// Words of which the low 52 bits count.
 struct Limbs;
-kernel!(Limbs, u64, 8, "avx512f,avx512dq,avx512ifma", pack_words, broadcast_word, limb_term, store_words);
+kernel!(Limbs, u64, 8, "avx512f,avx512dq,avx512ifma", broadcast_word, limb_term, store_words);
 
 /// Half words.
 struct Halves;
-kernel!(Halves, u32, 16, "avx512f,avx512dq", pack_halves, broadcast_half, half_term, store_halves);
+kernel!(Halves, u32, 16, "avx512f,avx512dq", broadcast_half, half_term, store_halves);
 
 #[target_feature(enable = "avx512f")]
 #[inline]
@@ -157,22 +157,28 @@ fn half_term(sum: __m512i, left: __m512i, right: __m512i) -> __m512i {
     _mm512_add_epi32(sum, _mm512_mullo_epi32(left, right))
 }
 
-/// # Safety
-/// As [`Kernel::pack`].
-#[target_feature(enable = "avx512f")]
-#[inline]
-unsafe fn pack_words(piece: Piece, from: *const u64, to: *mut u64) {
-    let Piece { rows, len, stride, packed } = piece;
-    for row in 0..rows {
-        let (from, to) = (from.wrapping_add(row * stride), to.wrapping_add(row * packed));
-        for at in (0..len).step_by(LANES) {
-            let mask = low_lanes(len - at);
-            // SAFETY: the mask limits both to the row's words.
-            unsafe {
-                let words = _mm512_maskz_loadu_epi64(mask, from.add(at).cast());
-                _mm512_mask_storeu_epi64(to.add(at).cast(), mask, words);
-            }
-        }
+/// What words are packed as.
+trait Packed {
+    /// # Safety
+    /// `to` is writable for the lanes of `mask`.
+    unsafe fn store(to: *mut Self, mask: __mmask8, words: __m512i);
+}
+
+impl Packed for u64 {
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    unsafe fn store(to: *mut u64, mask: __mmask8, words: __m512i) {
+        // SAFETY: passed on from the caller.
+        unsafe { _mm512_mask_storeu_epi64(to.cast(), mask, words) }
+    }
+}
+
+impl Packed for u32 {
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    unsafe fn store(to: *mut u32, mask: __mmask8, words: __m512i) {
+        // SAFETY: passed on from the caller.
+        unsafe { _mm512_mask_cvtepi64_storeu_epi32(to.cast(), mask, words) }
     }
 }
 
@@ -180,17 +186,14 @@ unsafe fn pack_words(piece: Piece, from: *const u64, to: *mut u64) {
 /// As [`Kernel::pack`].
 #[target_feature(enable = "avx512f")]
 #[inline]
-unsafe fn pack_halves(piece: Piece, from: *const u64, to: *mut u32) {
+unsafe fn pack<T: Packed>(piece: Piece, from: *const u64, to: *mut T) {
     let Piece { rows, len, stride, packed } = piece;
     for row in 0..rows {
         let (from, to) = (from.wrapping_add(row * stride), to.wrapping_add(row * packed));
         for at in (0..len).step_by(LANES) {
             let mask = low_lanes(len - at);
             // SAFETY: the mask limits both to the row's words.
-            unsafe {
-                let words = _mm512_maskz_loadu_epi64(mask, from.add(at).cast());
-                _mm512_mask_cvtepi64_storeu_epi32(to.add(at).cast(), mask, words);
-            }
+            unsafe { T::store(to.add(at), mask, _mm512_maskz_loadu_epi64(mask, from.add(at).cast())) };
         }
     }
 }

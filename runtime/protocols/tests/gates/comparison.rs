@@ -1,11 +1,10 @@
 //! G8 and G9.
 
-use mpcc_program::code::SeedOwner;
 use mpcc_program::gates::digits;
-use mpcc_program::program::{Gate, Kind, ValueId, stream};
+use mpcc_program::program::{Gate, Kind, ValueId};
 use smallvec::{SmallVec, smallvec};
 
-use super::harness::{Builder, mask, mix, random_words, run, run_seeded, signed};
+use super::harness::{Builder, mask, masked_by, mix, run, run_seeded, signed};
 
 /// ReLU of `len` values of ring n into ring `big`, with the given digits.
 fn relu(len: usize, n: u8, widths: SmallVec<[u8; 8]>, big: u8) -> (Builder, ValueId, ValueId) {
@@ -31,14 +30,7 @@ fn relu_is_exact_for_every_value_and_mask_of_small_rings() {
         let len = size * size;
         let (b, wire, _) = relu(len, n, SmallVec::from_slice(widths), 24);
         let x: Vec<i64> = (0..len).map(|i| signed((i / size) as u64, n)).collect();
-        let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
-            if s != stream(wire, 0) {
-                return random_words(owner, s, 7, bits, len);
-            }
-            let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
-            let own = owner == SeedOwner::ModelOwner;
-            (0..len).map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) }).collect()
-        });
+        let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut masked_by(wire, 7, |i| (i % size) as u64));
         for (v, got) in x.iter().zip(&seen.outputs[0]) {
             assert_eq!(*got, (*v).max(0), "digits {widths:?}");
         }
@@ -147,14 +139,7 @@ fn a_sign_becomes_a_number_for_every_value_and_mask() {
             let number = b.push(Gate::SignShare { bit }, Kind::Share, &[len], big, 0, 1);
             assert_eq!(b.program.value(number).level, b.program.value(bit).level);
             b.reveal(number, big, 0);
-            let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
-                if s != stream(wire, 0) {
-                    return random_words(owner, s, 7, bits, len);
-                }
-                let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
-                let own = owner == SeedOwner::ModelOwner;
-                (0..len).map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) }).collect()
-            });
+            let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut masked_by(wire, 7, |i| (i % size) as u64));
             for (v, got) in x.iter().zip(&seen.outputs[0]) {
                 assert_eq!(*got as u64 & mask(big), u64::from((*v < 0) != negate), "digits {widths:?} of {v}");
             }

@@ -1,9 +1,8 @@
 //! G2, G6, G7.
 
-use mpcc_program::code::SeedOwner;
-use mpcc_program::program::{Gate, Kind, stream};
+use mpcc_program::program::{Gate, Kind};
 
-use super::harness::{Builder, mask, mix, random_words, run, run_seeded, run_unverified, signed};
+use super::harness::{Builder, mask, masked_by, mix, run, run_seeded, run_unverified, signed};
 
 /// All |x| ≤ 2^(k−2) under all masks r (r_0 varies with both).
 #[test]
@@ -18,14 +17,7 @@ fn extension_is_exact_for_every_value_in_its_domain_and_every_mask() {
         let wide = b.push(Gate::Extend { source: wire }, Kind::Share, &[cases.len()], big, 0, k - 2);
         b.reveal(wide, big, 0);
         let values = cases.iter().map(|c| c.0).collect();
-        let seen = run(&b.program, &[values], &[], &mut |owner, s, bits, len| {
-            if s != stream(wire, 0) {
-                return random_words(owner, s, 1, bits, len);
-            }
-            let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40 & mask(k);
-            let own = owner == SeedOwner::ModelOwner;
-            cases.iter().enumerate().map(|(i, c)| if own { r0(i) } else { c.1.wrapping_sub(r0(i)) & mask(k) }).collect()
-        });
+        let seen = run(&b.program, &[values], &[], &mut masked_by(wire, 1, |i| cases[i].1));
         for ((x, r), got) in cases.iter().zip(&seen.outputs[0]) {
             assert_eq!(x, got, "ring {k}, mask {r}");
         }
@@ -45,15 +37,8 @@ fn extension_outside_its_domain_fails_as_often_as_stated() {
             let wire = b.open(share, k, 0, k - 1);
             let wide = b.push(Gate::Extend { source: wire }, Kind::Share, &[n], big, 0, k - 1);
             b.reveal(wide, big, 0);
-            let seen = run_unverified(&b.program, &[vec![x; n]], &[], &mut |owner, s, bits, len| {
-                if s == stream(wire, 0) {
-                    let own = owner == SeedOwner::ModelOwner;
-                    return (0..n as u64)
-                        .map(|r| if own { (r * 37) & mask(k) } else { r.wrapping_sub(r * 37) & mask(k) })
-                        .collect();
-                }
-                random_words(owner, s, 1, bits, len)
-            });
+            let draw = &mut masked_by(wire, 1, |r| r as u64);
+            let seen = run_unverified(&b.program, &[vec![x; n]], &[], draw);
             let wrong: Vec<i64> = seen.outputs[0].iter().copied().filter(|v| *v != x).collect();
             // The window is half-open below: −2^(k−2) − e fails e more often by the rounding of the offset.
             assert!(wrong.iter().all(|v| (v - x).abs() == 1 << k));
@@ -131,14 +116,7 @@ fn squares_are_exact_for_every_value_in_their_domain_and_every_mask() {
         let squares = b.push(Gate::Square { source: wire }, Kind::Share, &[cases.len()], big, 0, bound);
         b.reveal(squares, big, 0);
         let values = cases.iter().map(|c| c.0).collect();
-        let seen = run(&b.program, &[values], &[], &mut |owner, s, bits, len| {
-            if s != stream(wire, 0) {
-                return random_words(owner, s, 1, bits, len);
-            }
-            let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40 & mask(k);
-            let own = owner == SeedOwner::ModelOwner;
-            cases.iter().enumerate().map(|(i, c)| if own { r0(i) } else { c.1.wrapping_sub(r0(i)) & mask(k) }).collect()
-        });
+        let seen = run(&b.program, &[values], &[], &mut masked_by(wire, 1, |i| cases[i].1));
         for ((x, r), got) in cases.iter().zip(&seen.outputs[0]) {
             assert_eq!(x * x, *got, "ring {k}, mask {r}");
         }

@@ -1,11 +1,11 @@
 //! G16.
 
-use mpcc_program::code::{Role, SeedOwner};
+use mpcc_program::code::Role;
 use mpcc_program::cost;
 use mpcc_program::gates::lower;
-use mpcc_program::program::{Gate, Kind, ValueId, stream};
+use mpcc_program::program::{Gate, Kind, ValueId};
 
-use super::harness::{Builder, mask, mix, random_words, run, run_seeded, signed};
+use super::harness::{Builder, mask, masked_by, mix, run, run_seeded, signed};
 
 /// ReLU of `len` values of ring n into ring `big`.
 fn relu(len: usize, n: u8, big: u8) -> (Builder, ValueId) {
@@ -33,14 +33,12 @@ fn shared_relu_is_exact_for_every_value_and_mask_of_small_rings() {
         let (b, wire) = relu(rows * size, n, 24);
         for first in (0..size).step_by(rows) {
             let x: Vec<i64> = (0..rows * size).map(|i| signed((first + i / size) as u64, n)).collect();
-            let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
-                if s != stream(wire, 0) {
-                    return random_words(owner, s, first as u64, bits, len);
-                }
-                let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
-                let own = owner == SeedOwner::ModelOwner;
-                (0..len).map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) }).collect()
-            });
+            let seen = run(
+                &b.program,
+                std::slice::from_ref(&x),
+                &[],
+                &mut masked_by(wire, first as u64, |i| (i % size) as u64),
+            );
             for (v, got) in x.iter().zip(&seen.outputs[0]) {
                 assert_eq!(*got, (*v).max(0), "{n} bits");
             }
@@ -62,14 +60,7 @@ fn one_set_of_keys_serves_every_offset() {
         let y = b.push(gate, Kind::Share, &[4 * len], 30, 0, n - 1);
         b.reveal(y, 30, 0);
         let x: Vec<i64> = (0..len).map(|i| (i / size) as i64 - quarter).collect();
-        let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
-            if s != stream(wire, 0) {
-                return random_words(owner, s, 3, bits, len);
-            }
-            let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
-            let own = owner == SeedOwner::ModelOwner;
-            (0..len).map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) }).collect()
-        });
+        let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut masked_by(wire, 3, |i| (i % size) as u64));
         let want: Vec<i64> = offsets.iter().flat_map(|o| x.iter().map(move |x| (x + o).max(0))).collect();
         assert_eq!(seen.outputs[0], want, "{n} bits");
         let codes = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(&b.program, role));
@@ -108,6 +99,18 @@ fn shared_relu_sends_nothing() {
     assert_eq!(sizes, [[1, 1], [1, 0], [0, 0]]);
 }
 
+/// About half of the words have each bit set.
+fn assert_uniform(dealt: &[Vec<u64>], bits: [u8; 3], value: i64) {
+    for (words, bits) in dealt.iter().zip(bits) {
+        let all = words.len() as f64;
+        for bit in 0..bits {
+            let ones = words.iter().filter(|w| *w >> bit & 1 == 1).count() as f64;
+            let far = (ones - all / 2.0).abs();
+            assert!(far < 5.0 * (all / 4.0).sqrt(), "value {value} bit {bit}: {ones} of {all}");
+        }
+    }
+}
+
 /// What both parties get of the dealer is the same, looks uniform whatever the value, and costs what the formula says.
 #[test]
 fn words_dealt_to_both_parties_look_uniform_for_every_value() {
@@ -121,16 +124,7 @@ fn words_dealt_to_both_parties_look_uniform_for_every_value() {
     for value in [0i64, -1, 77, -128] {
         let seen = run_seeded(&b.program, &[vec![value; len]], &[], 5);
         assert!(seen.dealt_to_both.iter().all(|words| seen.dealt.contains(words)));
-        for (words, bits) in seen.dealt_to_both.iter().zip([64, n, big]) {
-            for bit in 0..bits {
-                let ones = words.iter().filter(|w| *w >> bit & 1 == 1).count() as f64;
-                let all = words.len() as f64;
-                assert!(
-                    (ones - all / 2.0).abs() < 5.0 * (all / 4.0).sqrt(),
-                    "value {value} bit {bit}: {ones} of {all}"
-                );
-            }
-        }
+        assert_uniform(&seen.dealt_to_both, [64, n, big], value);
     }
 }
 
@@ -155,16 +149,12 @@ fn the_shared_step_is_exact_for_every_value_and_mask_of_small_rings() {
             let (b, wire) = step(rows * size, (n, n - 1), &[0], big);
             for first in (0..size).step_by(rows) {
                 let x: Vec<i64> = (0..rows * size).map(|i| signed((first + i / size) as u64, n)).collect();
-                let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut |owner, s, bits, len| {
-                    if s != stream(wire, 0) {
-                        return random_words(owner, s, first as u64, bits, len);
-                    }
-                    let r0 = |i: usize| (i as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33 & mask(n);
-                    let own = owner == SeedOwner::ModelOwner;
-                    (0..len)
-                        .map(|i| if own { r0(i) } else { ((i % size) as u64).wrapping_sub(r0(i)) & mask(n) })
-                        .collect()
-                });
+                let seen = run(
+                    &b.program,
+                    std::slice::from_ref(&x),
+                    &[],
+                    &mut masked_by(wire, first as u64, |i| (i % size) as u64),
+                );
                 for (v, got) in x.iter().zip(&seen.outputs[0]) {
                     assert_eq!(*got as u64 & mask(big), u64::from(*v >= 0), "{n} bits, {v}");
                 }
@@ -203,13 +193,6 @@ fn words_dealt_for_a_step_look_uniform_for_every_value() {
     for value in [0i64, -1, 77, -128] {
         let seen = run_seeded(&b.program, &[vec![value; len]], &[], 5);
         assert_eq!(seen.dealt_to_both.len(), 3);
-        for (words, bits) in seen.dealt_to_both.iter().zip([64, n, big]) {
-            for bit in 0..bits {
-                let ones = words.iter().filter(|w| *w >> bit & 1 == 1).count() as f64;
-                let all = words.len() as f64;
-                let far = (ones - all / 2.0).abs();
-                assert!(far < 5.0 * (all / 4.0).sqrt(), "value {value} bit {bit}: {ones} of {all}");
-            }
-        }
+        assert_uniform(&seen.dealt_to_both, [64, n, big], value);
     }
 }

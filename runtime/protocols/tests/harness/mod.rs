@@ -8,7 +8,9 @@ use mpcc_kernels::{dcf, matmul, rowfit, trig};
 use mpcc_program::code::{Instr, MapExecutor, Packed, Role, RoleCode, RowFunction, SeedOwner, Source};
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
-use mpcc_program::program::{Gate, Input, Kind, Output, Program, Value, ValueId, Weight, WeightId, WeightRounding};
+use mpcc_program::program::{
+    Gate, Input, Kind, Output, Program, Value, ValueId, Weight, WeightId, WeightRounding, stream,
+};
 use mpcc_program::words::with_own;
 
 /// Builds a program value by value.
@@ -124,6 +126,33 @@ pub(crate) fn random_words(owner: SeedOwner, stream: u64, seed: u64, bits: u8, l
     let mut state =
         seed ^ (stream.wrapping_mul(0x9e37_79b9_7f4a_7c15)) ^ ((owner == SeedOwner::DataOwner) as u64) << 63;
     (0..len).map(|_| mix(&mut state) & mask(bits)).collect()
+}
+
+/// Random streams of a seed, but for the parts of a wire's mask that model owner and data owner draw at each entry.
+pub(crate) fn masked(
+    wire: ValueId,
+    seed: u64,
+    parts: impl Fn(usize) -> [u64; 2],
+) -> impl FnMut(SeedOwner, u64, u8, usize) -> Vec<u64> {
+    move |owner, s, bits, len| {
+        if s != stream(wire, 0) {
+            return random_words(owner, s, seed, bits, len);
+        }
+        let which = usize::from(owner == SeedOwner::DataOwner);
+        (0..len).map(|at| parts(at)[which] & mask(bits)).collect()
+    }
+}
+
+/// As [`masked`], with the whole mask of each entry given; how it is split differs from entry to entry.
+pub(crate) fn masked_by(
+    wire: ValueId,
+    seed: u64,
+    whole: impl Fn(usize) -> u64,
+) -> impl FnMut(SeedOwner, u64, u8, usize) -> Vec<u64> {
+    masked(wire, seed, move |at| {
+        let first = (at as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        [first, whole(at).wrapping_sub(first)]
+    })
 }
 
 /// One step of a small generator.
