@@ -56,7 +56,7 @@ fn keep(machine: &Machine, path: &PathBuf, terminal: &Terminal) {
     let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
     let written = folder.map_err(anyhow::Error::from).and_then(|()| {
         let text = serde_json::to_string_pretty(&kept)?;
-        Ok(files::write(path, text.as_bytes())?)
+        files::write(path, text.as_bytes())
     });
     let path = shown(path);
     terminal.remark(&match written {

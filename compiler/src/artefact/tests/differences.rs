@@ -10,9 +10,12 @@ fn changed(change: impl FnOnce(&mut Artefact)) -> Vec<String> {
     differences(&one, &Artefact::new(other.graph, other.program, other.facts))
 }
 
+/// What differs, and what makes it so.
+type Change = (&'static str, fn(&mut Artefact));
+
 #[test]
 fn every_part_of_a_graph_that_differs_is_named() {
-    let changes: [(&str, fn(&mut Artefact)); 7] = [
+    let changes: [Change; 7] = [
         ("the model: `Tiny` in the file, `Other` compiled", |a| a.graph.name = "Other".to_owned()),
         ("input 0: pixels", |a| a.graph.inputs[0].name = "image".to_owned()),
         ("output 0: (\"logits\"", |a| a.graph.outputs[0].labels.swap(0, 1)),
@@ -29,7 +32,7 @@ fn every_part_of_a_graph_that_differs_is_named() {
 
 #[test]
 fn every_part_of_a_program_that_differs_is_named() {
-    let changes: [(&str, fn(&mut Artefact)); 4] = [
+    let changes: [Change; 4] = [
         ("encoded weight 0: ", |a| a.program.weights[0].path = "elsewhere".to_owned()),
         ("encoded input 0: ", |a| a.program.inputs[0].path = "elsewhere".to_owned()),
         ("revealed output 0: ", |a| a.program.outputs[0].labels.swap(0, 1)),
@@ -43,7 +46,7 @@ fn every_part_of_a_program_that_differs_is_named() {
 
 #[test]
 fn every_fact_that_differs_is_named() {
-    let changes: [(&str, fn(&mut Artefact)); 4] = [
+    let changes: [Change; 4] = [
         ("what protocols were chosen for: nothing in the file, wan with alpha 0 and fast rates compiled", |a| {
             let (network, machine) = ("wan".to_owned(), "fast".to_owned());
             a.facts.planned_for = Some(PlannedFor { network, machine, alpha: 0.0 });
