@@ -15,7 +15,7 @@ use mpcc::terminal::Terminal;
 use mpcc_program::machine::Machine;
 use serde::Serialize;
 
-pub(crate) use kept::rates;
+pub(crate) use kept::{rates, rates_at_hand};
 
 /// Measure this machine's rates in a few seconds, so that predicted seconds are those of this machine.
 ///

@@ -64,18 +64,6 @@ fn takes_weight(graph: &Graph, op: &Op, operand: NodeId) -> bool {
     }
 }
 
-/// Dividend and divisor of a product with the reciprocal of another value; either factor may be such a reciprocal.
-pub(super) fn quotients(graph: &Graph, id: NodeId) -> impl Iterator<Item = (NodeId, NodeId)> {
-    let factors = match graph.node(id).op {
-        Op::Mul(a, b) if a != b => Some([(a, b), (b, a)]),
-        _ => None,
-    };
-    factors.into_iter().flatten().filter_map(|(dividend, factor)| match graph.node(factor).op {
-        Op::Recip(divisor) => Some((dividend, divisor)),
-        _ => None,
-    })
-}
-
 /// Least part of a value's range by which an offset lifts it.
 const LIFT: f64 = 1.0 / 512.0;
 /// Most bits that a small factor gets more.

@@ -7,8 +7,8 @@
 use super::Softmax;
 use super::bits::log2_bound;
 use super::format::{Form, Shift};
-use super::formats::{Assign, is_alias, quotients};
-use crate::graph::{NodeId, Op};
+use super::formats::{Assign, is_alias};
+use crate::graph::{Graph, NodeId, Op};
 use crate::ranges::{Basis, Checked};
 use crate::smooth::Smooth;
 
@@ -168,4 +168,16 @@ impl Assign<'_> {
             None => (low, high),
         }
     }
+}
+
+/// Dividend and divisor of a product with the reciprocal of another value; either factor may be such a reciprocal.
+fn quotients(graph: &Graph, id: NodeId) -> impl Iterator<Item = (NodeId, NodeId)> {
+    let factors = match graph.node(id).op {
+        Op::Mul(a, b) if a != b => Some([(a, b), (b, a)]),
+        _ => None,
+    };
+    factors.into_iter().flatten().filter_map(|(dividend, factor)| match graph.node(factor).op {
+        Op::Recip(divisor) => Some((dividend, divisor)),
+        _ => None,
+    })
 }

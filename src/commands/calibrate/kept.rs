@@ -3,7 +3,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use mpcc::files;
@@ -30,20 +30,32 @@ struct Kept {
 
 /// The rates by which seconds are shown: those that were named, else those kept for this machine, which the first call measures.
 pub(crate) fn rates(options: &MachineOptions, terminal: &Terminal) -> Result<Machine> {
-    let named = env::var_os(VARIABLE).filter(|name| !name.is_empty());
-    match named {
-        _ if options.is_given() => options.read(),
-        Some(name) if name == BUILT_IN => Ok(Machine::built_in()),
-        Some(name) => MachineOptions::of(name.into()).read(),
-        None => of_this_machine(terminal),
-    }
+    named(options)?.or_else(kept).map_or_else(|| of_this_machine(terminal), Ok)
+}
+
+/// The same without measuring, for a role that others wait for and whose machine may be at work.
+pub(crate) fn rates_at_hand(options: &MachineOptions) -> Result<Machine> {
+    Ok(named(options)?.or_else(kept).unwrap_or_else(Machine::built_in))
+}
+
+fn named(options: &MachineOptions) -> Result<Option<Machine>> {
+    let variable = env::var_os(VARIABLE).filter(|name| !name.is_empty());
+    Ok(match variable {
+        _ if options.is_given() => Some(options.read()?),
+        Some(name) if name == BUILT_IN => Some(Machine::built_in()),
+        Some(name) => Some(MachineOptions::of(name.into()).read()?),
+        None => None,
+    })
+}
+
+fn kept() -> Option<Machine> {
+    let kept: Kept = serde_json::from_slice(&fs::read(place()?).ok()?).ok()?;
+    (kept.of == described() && kept.machine.check().is_ok()).then_some(kept.machine)
 }
 
 fn of_this_machine(terminal: &Terminal) -> Result<Machine> {
+    // Without a place to keep them every command would measure.
     let Some(path) = place() else { return Ok(Machine::built_in()) };
-    if let Some(machine) = read(&path) {
-        return Ok(machine);
-    }
     terminal.remark("measuring this machine, once and for some seconds, so that predicted seconds are its own");
     let machine = super::measure("this machine", terminal)?;
     keep(&machine, &path, terminal);
@@ -51,7 +63,7 @@ fn of_this_machine(terminal: &Terminal) -> Result<Machine> {
 }
 
 /// Keeps rates; that it cannot be done is said and no error, since nothing depends on it.
-fn keep(machine: &Machine, path: &PathBuf, terminal: &Terminal) {
+fn keep(machine: &Machine, path: &Path, terminal: &Terminal) {
     let kept = Kept { of: described(), machine: machine.clone() };
     let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
     let written = folder.map_err(anyhow::Error::from).and_then(|()| {
@@ -67,14 +79,10 @@ fn keep(machine: &Machine, path: &PathBuf, terminal: &Terminal) {
 
 /// Replaces what is kept for this machine.
 pub(super) fn replace(machine: &Machine, terminal: &Terminal) {
-    if let Some(path) = place() {
-        keep(machine, &path, terminal);
+    match place() {
+        Some(path) => keep(machine, &path, terminal),
+        None => terminal.remark("the rates are not kept: neither XDG_CACHE_HOME nor HOME is an absolute path"),
     }
-}
-
-fn read(path: &PathBuf) -> Option<Machine> {
-    let kept: Kept = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    (kept.of == described() && kept.machine.check().is_ok()).then_some(kept.machine)
 }
 
 /// The user's cache folder, as the XDG base directory specification has it.

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     let manifest = model.artefact.manifest.clone();
     let outputs = model.artefact.program.outputs.clone();
     // Every role has a machine of its own.
-    let machine = Machine { cores: u32::MAX, ..calibrate::rates(&arguments.machine, terminal)? };
+    let machine = Machine { cores: u32::MAX, ..calibrate::rates_at_hand(&arguments.machine)? };
     let weights = arguments.weights.as_deref();
     let prepared =
         roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret, Some(terminal))?;

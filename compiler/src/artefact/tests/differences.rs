@@ -2,20 +2,24 @@
 
 use super::*;
 
-/// What differs after a change, whose hash is made anew.
-fn changed(change: impl FnOnce(&mut Artefact)) -> Vec<String> {
-    let one = honest();
-    let mut other = one.clone();
-    change(&mut other);
-    differences(&one, &Artefact::new(other.graph, other.program, other.facts))
-}
-
 /// What differs, and what makes it so.
 type Change = (&'static str, fn(&mut Artefact));
 
+/// Each change, with the hash made anew, differs in what it names alone.
+#[track_caller]
+fn named(changes: &[Change]) {
+    let one = honest();
+    for (named, change) in changes {
+        let mut other = one.clone();
+        change(&mut other);
+        let found = differences(&one, &Artefact::new(other.graph, other.program, other.facts));
+        assert!(found.len() == 1 && found[0].starts_with(named), "{named}: {found:?}");
+    }
+}
+
 #[test]
 fn every_part_of_a_graph_that_differs_is_named() {
-    let changes: [Change; 7] = [
+    named(&[
         ("the model: `Tiny` in the file, `Other` compiled", |a| a.graph.name = "Other".to_owned()),
         ("input 0: pixels", |a| a.graph.inputs[0].name = "image".to_owned()),
         ("output 0: (\"logits\"", |a| a.graph.outputs[0].labels.swap(0, 1)),
@@ -23,30 +27,22 @@ fn every_part_of_a_graph_that_differs_is_named() {
         ("plan 0 (0 against 1): nothing in the file", |a| a.graph.plans.push(("HEADS".to_owned(), "1".to_owned()))),
         ("numbers of bits: ", |a| a.graph.numeric.output_frac += 1),
         ("step of the graph 0: input", |a| a.graph.nodes[0].path = "elsewhere".to_owned()),
-    ];
-    for (named, change) in changes {
-        let found = changed(change);
-        assert!(found.len() == 1 && found[0].starts_with(named), "{named}: {found:?}");
-    }
+    ]);
 }
 
 #[test]
 fn every_part_of_a_program_that_differs_is_named() {
-    let changes: [Change; 4] = [
+    named(&[
         ("encoded weight 0: ", |a| a.program.weights[0].path = "elsewhere".to_owned()),
         ("encoded input 0: ", |a| a.program.inputs[0].path = "elsewhere".to_owned()),
         ("revealed output 0: ", |a| a.program.outputs[0].labels.swap(0, 1)),
         ("step of the program 0: ", |a| a.program.values[0].path = "elsewhere".to_owned()),
-    ];
-    for (named, change) in changes {
-        let found = changed(change);
-        assert!(found.len() == 1 && found[0].starts_with(named), "{named}: {found:?}");
-    }
+    ]);
 }
 
 #[test]
 fn every_fact_that_differs_is_named() {
-    let changes: [Change; 4] = [
+    named(&[
         ("what protocols were chosen for: nothing in the file, wan with alpha 0 and fast rates compiled", |a| {
             let (network, machine) = ("wan".to_owned(), "fast".to_owned());
             a.facts.planned_for = Some(PlannedFor { network, machine, alpha: 0.0 });
@@ -56,11 +52,7 @@ fn every_fact_that_differs_is_named() {
             a.facts.choices[0].taken = crate::plan::Taken::Chain(crate::plan::Chain::Wide);
         }),
         ("value range 0: ", |a| a.facts.ranges[0].origin = Origin::Observed),
-    ];
-    for (named, change) in changes {
-        let found = changed(change);
-        assert!(found.len() == 1 && found[0].starts_with(named), "{named}: {found:?}");
-    }
+    ]);
 }
 
 #[test]

@@ -8,6 +8,8 @@
 //!
 //! Everything but the instructions themselves, which [`unit`] emulates, runs and is tested on every processor.
 
+use std::ops::Range;
+
 use super::{Shape, scratch};
 
 mod pack;
@@ -95,22 +97,40 @@ fn product<U: Unit>(unit: &mut U, bits: u32, shape: Shape, a: &[u64], b: &[u64],
                     let piece = pack::Piece { words: &b[k0 * n + n0..], stride: n, inner, used: columns };
                     pack::right(limbs, piece, right);
                     for (at, side) in (0..rows).step_by(SIDE).zip(left.chunks_exact(side_tiles)) {
-                        let rows = SIDE.min(rows - at);
-                        let c = &mut c[(m0 + at) * n..][..rows * n];
-                        for (at, panel) in (0..columns).step_by(COLUMNS).zip(right.chunks_exact(2 * side_tiles)) {
-                            diagonals(unit, limbs, side, panel, sums);
-                            let used = COLUMNS.min(columns - at);
-                            U::wide(|| {
-                                for (r, row) in c.chunks_exact_mut(n).enumerate() {
-                                    join(limbs, sums, r, k0 > 0, &mut row[n0 + at..][..used]);
-                                }
-                            });
-                        }
+                        let c = &mut c[(m0 + at) * n..][..SIDE.min(rows - at) * n];
+                        let part = Part { rows: c, n, columns: n0..n0 + columns, add: k0 > 0 };
+                        panels(unit, limbs, (side, right), sums, part);
                     }
                 }
             }
         }
     });
+}
+
+/// Where the product of a left tile row and a right block goes.
+struct Part<'a> {
+    /// Up to 16 whole rows of the result.
+    rows: &'a mut [u64],
+    /// Columns of the result.
+    n: usize,
+    /// Those of the block.
+    columns: Range<usize>,
+    /// Onto what is there.
+    add: bool,
+}
+
+/// One packed left tile row times a packed right block, panel by panel.
+fn panels<U: Unit>(unit: &mut U, limbs: usize, (side, right): (&[Tile], &[Tile]), sums: &mut [Tile], part: Part<'_>) {
+    let Part { rows, n, columns, add } = part;
+    for (at, panel) in columns.clone().step_by(COLUMNS).zip(right.chunks_exact(2 * side.len())) {
+        diagonals(unit, limbs, side, panel, sums);
+        let used = COLUMNS.min(columns.end - at);
+        U::wide(|| {
+            for (r, row) in rows.chunks_exact_mut(n).enumerate() {
+                join(limbs, sums, r, add, &mut row[at..][..used]);
+            }
+        });
+    }
 }
 
 /// The sums of every diagonal of limbs for one left tile row, `[step][limb]`, and a right panel, `[half][step][limb]`, as

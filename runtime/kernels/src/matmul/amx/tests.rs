@@ -50,6 +50,13 @@ fn several_blocks_of_columns_and_terms_agree_with_the_definition() {
 }
 
 #[test]
+fn several_blocks_of_rows_agree_with_the_definition() {
+    let shape = Shape { m: 514, k: 961, n: 1 };
+    assert!(shape.m > LEFT_TILES / (8 * shape.k.div_ceil(DEPTH)) * SIDE, "rows of more than one block");
+    check(64, shape);
+}
+
+#[test]
 fn sums_of_the_largest_bytes_do_not_wrap_within_a_block() {
     let shape = Shape { m: 1, k: INNER, n: 1 };
     let (a, b) = (vec![u64::MAX; INNER], vec![u64::MAX; INNER]);
