@@ -229,7 +229,7 @@ fn gate_name(gate: &Gate) -> &'static str {
         Gate::OpenSign { .. } | Gate::Select { .. } | Gate::SignShare { .. } => "select (G8, G9)",
         Gate::ReluShared { .. } => "shared ReLU (G16)",
         Gate::StepShared { .. } => "shared step (G16)",
-        Gate::RowTable { .. } | Gate::WindowChain { .. } => "row function (G10)",
+        Gate::RowFunction { .. } => "row function (G10)",
         Gate::TrigSeries { .. } => "trigonometric series (G11)",
         Gate::Reveal { .. } => "reveal (G15)",
     }

@@ -10,12 +10,12 @@ mod build;
 mod choose;
 mod format;
 mod formats;
+mod levels;
 mod limits;
 mod rings;
 mod series;
 mod shift;
 mod smooth;
-mod windows;
 
 use std::collections::BTreeMap;
 
@@ -119,8 +119,8 @@ impl PlanError {
 pub(crate) const WORD: i32 = 64;
 /// The widest ring: two machine words.
 pub(crate) const WIDEST: i32 = 128;
-/// Bits of the position inside a row table's bucket.
-pub(crate) const TAU_BITS: i32 = 13;
+/// Bits of a position in a bucket of a row function.
+pub(crate) const POSITION_BITS: i32 = 13;
 /// Significant bits kept on a wire whose values are small.
 pub(crate) const SIGNIFICANT: i32 = 15;
 
@@ -173,16 +173,6 @@ pub enum Chain {
     Narrow,
 }
 
-/// In how many windows the table of an inverse deviation or of the reciprocal of a row sum (G10) covers its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RowTables {
-    /// In one: no hop, and dealt bytes that double with every octave of the range; up to 2^14 buckets.
-    One,
-    /// In several: one hop and few dealt bytes.
-    Several,
-}
-
 /// What softmax subtracts from a row before its exponentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -207,10 +197,6 @@ pub struct PlanOptions {
     pub chain: Chain,
     /// For single values of such chains.
     pub chain_of: BTreeMap<NodeId, Chain>,
-    /// For row functions with tables of both kinds; if nothing is said, one window where it has at most 1024 buckets.
-    pub row_tables: Option<RowTables>,
-    /// For single row functions.
-    pub row_tables_of: BTreeMap<NodeId, RowTables>,
     /// For the row maxima of softmax.
     pub softmax: Softmax,
     /// For single row maxima.
@@ -230,10 +216,6 @@ impl PlanOptions {
 
     pub(crate) fn softmax_at(&self, id: NodeId) -> Softmax {
         self.softmax_of.get(&id).copied().unwrap_or(self.softmax)
-    }
-
-    pub(crate) fn row_tables_at(&self, id: NodeId) -> Option<RowTables> {
-        self.row_tables_of.get(&id).copied().or(self.row_tables)
     }
 }
 
@@ -256,8 +238,6 @@ pub enum Taken {
     Comparison(Comparison),
     /// For a value that needs more than one word, or would without a hop of its own.
     Chain(Chain),
-    /// For a function of one number per row.
-    RowTables(RowTables),
     /// For the row maxima of softmax.
     Softmax(Softmax),
 }
@@ -270,8 +250,6 @@ impl Taken {
             Taken::Comparison(Comparison::FunctionSharing) => "comparison by function sharing",
             Taken::Chain(Chain::Wide) => "a ring of two words",
             Taken::Chain(Chain::Narrow) => "a second opening",
-            Taken::RowTables(RowTables::One) => "a row table in one window",
-            Taken::RowTables(RowTables::Several) => "a row table in several windows",
             Taken::Softmax(Softmax::Maximum) => "a row maximum",
             Taken::Softmax(_) => "a number in place of a row maximum",
         }
@@ -338,10 +316,9 @@ fn choices(graph: &Graph, formats: &format::Formats, rings: &rings::Rings, optio
         let compared = matches!(node.op, Op::Relu(_) | Op::Step(_)) || form.compares();
         let comparison = (used && compared).then(|| Taken::Comparison(options.comparison_at(id)));
         let chain = rings.of(id).chain.filter(|_| used).map(Taken::Chain);
-        let row_tables = form.row_tables().filter(|_| used).map(Taken::RowTables);
         let shifted = if matches!(form, format::Form::Shift(_)) { Softmax::Static } else { Softmax::Maximum };
         let softmax = formats.shiftable.contains(&id).then_some(Taken::Softmax(shifted));
-        [comparison, chain, row_tables, softmax].into_iter().flatten()
+        [comparison, chain, softmax].into_iter().flatten()
     };
     let nodes = graph.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n));
     let choice = |node, n: &Node, taken| Choice { node, path: n.path.clone(), taken };

@@ -7,10 +7,11 @@ use mpcc_compiler::compile::{assemble_for, rewrite};
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{
-    Chain, Chosen, Comparison, Decided, Objective, PlanOptions, RowTables, Softmax, Taken, plan_for, plan_with,
+    Chain, Chosen, Comparison, Decided, Objective, PlanOptions, Softmax, Taken, plan_for, plan_with,
 };
 use mpcc_compiler::ranges::{Basis, Ranges, nominal};
 use mpcc_program::machine::{Link, Machine};
+use mpcc_program::program::Gate;
 use mpcc_program::timing::Workload;
 
 /// The network as the paper has it, half of the heads ReLU-softmax.
@@ -33,7 +34,7 @@ fn chosen(link: Link, alpha: f64, decided: Decided) -> Chosen {
 fn comparisons(chosen: &Chosen) -> Vec<Comparison> {
     let of = |taken| match taken {
         Taken::Comparison(comparison) => Some(comparison),
-        Taken::Chain(_) | Taken::RowTables(_) | Taken::Softmax(_) => None,
+        Taken::Chain(_) | Taken::Softmax(_) => None,
     };
     chosen.plan.choices.iter().filter_map(|choice| of(choice.taken)).collect()
 }
@@ -74,27 +75,13 @@ fn comparisons_follow_what_offline_seconds_count() {
 fn what_is_decided_stays() {
     for comparison in [Comparison::DigitTables, Comparison::FunctionSharing] {
         for chain in [Chain::Wide, Chain::Narrow] {
-            let row_tables = Some(RowTables::Several);
             let softmax = Some(Softmax::Maximum);
-            let decided = Decided {
-                comparison: Some(comparison),
-                chain: Some(chain),
-                row_tables,
-                softmax,
-                basis: Basis::Observed,
-            };
+            let decided = Decided { comparison: Some(comparison), chain: Some(chain), softmax, basis: Basis::Observed };
             let chosen = chosen(Link::WAN, 0.5, decided);
             let softmax = Softmax::Maximum;
             assert_eq!(
                 chosen.options,
-                PlanOptions {
-                    comparison,
-                    chain,
-                    row_tables,
-                    softmax,
-                    basis: Basis::Observed,
-                    ..PlanOptions::default()
-                }
+                PlanOptions { comparison, chain, softmax, basis: Basis::Observed, ..PlanOptions::default() }
             );
             assert_eq!(chosen.compared, 1);
         }
@@ -105,14 +92,9 @@ fn what_is_decided_stays() {
     assert_eq!(comparisons(&found).into_iter().collect::<Vec<_>>(), [Comparison::DigitTables; 7]);
 }
 
-fn row_tables(chosen: &Chosen) -> Vec<RowTables> {
-    let of = |taken| if let Taken::RowTables(tables) = taken { Some(tables) } else { None };
-    chosen.plan.choices.iter().filter_map(|choice| of(choice.taken)).collect()
-}
-
-/// One window saves a hop and deals more.
+/// However many octaves a divisor has, its reciprocal takes no hop beyond the opening of the divisor.
 #[test]
-fn row_tables_follow_what_offline_seconds_count() {
+fn a_range_of_many_octaves_takes_no_hop_more() {
     let source = |low: &str| {
         format!(
             "mpv 1;
@@ -127,43 +109,19 @@ fn row_tables_follow_what_offline_seconds_count() {
             }}"
         )
     };
-    let machine = Machine::built_in();
-    // 7 octaves have both tables, the larger not by default; 13 octaves only one.
-    for (low, alpha, taken) in
-        [("0.125", 0.0, vec![RowTables::One]), ("0.125", 1.0, vec![RowTables::Several]), ("0.001953125", 0.0, vec![])]
-    {
+    let planned = |low: &str| {
         let graph = rewrite(&source(low), &LowerOptions::default()).expect("a valid model").graph;
-        let ranges = nominal(&graph);
-        let objective = Objective { machine: &machine, link: Link::WAN, alpha };
-        let chosen = plan_for(&graph, &ranges, &objective, Decided { basis: Basis::Observed, ..Decided::default() })
-            .expect("a plan");
-        assert_eq!(row_tables(&chosen), taken, "{low} at {alpha}");
-        for one in [None, Some(RowTables::One), Some(RowTables::Several)] {
-            let options = PlanOptions { row_tables: one, row_tables_of: [].into(), ..chosen.options.clone() };
-            let plan = plan_with(&graph, &ranges, &options).expect("a plan");
-            let hop_more = one != Some(RowTables::One) && taken == [RowTables::One];
-            let hop_less = one == Some(RowTables::One) && taken == [RowTables::Several];
-            let hops = plan.program.hops + u16::from(hop_less);
-            assert_eq!(hops, chosen.plan.program.hops + u16::from(hop_more), "{low} at {alpha}, {one:?}");
-        }
-    }
-}
-
-/// Tokens of an untrained network differ by eight octaves of variance in front of the first layer only.
-#[test]
-fn the_first_layers_norms_take_one_window_at_leisure() {
-    let (graph, _) = network();
-    let recorded = include_str!("../../examples/mpcvit-cifar10-paper/model.ranges.json");
-    let ranges: Ranges = serde_json::from_str(recorded).expect("ranges");
-    let machine = Machine::built_in();
-    let hops = [0.0, 1.0].map(|alpha| {
-        let objective = Objective { machine: &machine, link: Link::WAN, alpha };
-        let chosen = plan_for(graph, &ranges, &objective, Decided { basis: Basis::Observed, ..Decided::default() })
-            .expect("a plan");
-        let several = row_tables(&chosen).iter().filter(|t| **t == RowTables::Several).count();
-        (chosen.plan.program.hops, several)
-    });
-    assert_eq!(hops, [(103, 0), (117, 2)]);
+        let options = PlanOptions { basis: Basis::Observed, ..PlanOptions::default() };
+        let program = plan_with(&graph, &nominal(&graph), &options).expect("a plan").program;
+        let levels = program.values.iter().find_map(|value| match &value.gate {
+            Gate::RowFunction { table, .. } => Some(table.levels),
+            _ => None,
+        });
+        (levels.expect("a reciprocal"), program.hops)
+    };
+    let (few, many) = (planned("0.5"), planned("0.001953125"));
+    assert_eq!(few.1, many.1);
+    assert_eq!(many.0 - few.0, 8);
 }
 
 #[test]

@@ -224,44 +224,59 @@ pub enum RowFunction {
     },
 }
 
-/// Parameters of a row table (gate G10). Per row it has `(windows * (degree + 1) + windows - 1) << index_bits` words:
-/// coefficients `[window][power][entry]`, then the low-range flags `[window < windows - 1][entry]`.
+/// Parameters of a row function (gate G10): of a number v in \[0, 2^k) that is opened as v^ = v + r. Level l has buckets of
+/// 2^(k − l) numbers; the keys of a row share, at every level from [`RowTable::FIRST`] on, the powers of the position of r in
+/// its bucket at the node of that bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowTable {
     /// k: ring width of the masked argument.
     pub ring_bits: u8,
-    /// n: log2 of the entries per window.
-    pub index_bits: u8,
-    /// W: number of windows.
-    pub windows: u8,
-    /// p: degree of the pieces.
-    pub degree: u8,
-    /// g: bits of the position inside a bucket.
-    pub tau_bits: u8,
-    /// f_y: fraction bits of the coefficients; the result has `fraction + tau_bits`.
+    /// The finest level.
+    pub levels: u8,
+    /// g: fraction bits of a position and its powers.
+    pub position_bits: u8,
+    /// f_y: fraction bits of the coefficients; the result has `fraction + position_bits`.
     pub fraction: u8,
-    /// What is tabulated.
+    /// What is computed.
     pub function: RowFunction,
 }
 
 impl RowTable {
-    /// Words per row.
-    pub fn words_per_row(&self) -> usize {
-        (usize::from(self.windows) * (usize::from(self.degree) + 1) + usize::from(self.windows) - 1) << self.index_bits
+    /// The coarsest level with a payload.
+    pub const FIRST: u8 = 4;
+    /// Buckets between 0 and a number at which a level serves.
+    pub const NEAR: u8 = 8;
+    /// Powers of the position, from 0 to 3.
+    pub const POWERS: usize = 4;
+
+    /// Entries of a row's payload; none of a table that the verifier refuses.
+    pub fn payload(&self) -> usize {
+        usize::from((self.levels + 1).saturating_sub(Self::FIRST)) * Self::POWERS
     }
 
-    /// log2 of the arguments that a bucket of window `w` stands for: window w is one of k − w(n − 2) bits.
-    pub fn bucket_bits(&self, w: u8) -> i32 {
-        let n = i32::from(self.index_bits);
-        i32::from(self.ring_bits) - i32::from(w) * (n - 2) - n
+    /// log2 of the numbers in a bucket of a level.
+    pub fn bucket_bits(&self, level: u8) -> i32 {
+        i32::from(self.ring_bits) - i32::from(level)
     }
 
-    /// The arguments at which a table is accurate to 2^-12 of its value: from 2.25 buckets of the last window to below the
-    /// first window's top bucket. Down to zero the result saturates: between the function's values at the domain's start and
-    /// one bucket below it. Above the domain it is undefined. The table must be one that the verifier accepts.
+    /// The arguments at which the function is accurate to 2^-14 of its value: from eight buckets of the finest level on, or
+    /// from 1 if these are single units, to below the top sixteenth of the ring. Down to zero the result saturates: between
+    /// the function's values at the domain's start and at [`RowTable::least`]. Above the domain it is undefined. The table must be one
+    /// that the verifier accepts.
     pub fn domain(&self) -> std::ops::Range<u64> {
-        let least = (9u64 << self.bucket_bits(self.windows - 1)).div_ceil(4);
-        least..(1 << self.ring_bits) - (1 << self.bucket_bits(0))
+        let start = match self.bucket_bits(self.levels) {
+            0 => 1,
+            bits => u64::from(Self::NEAR) << bits,
+        };
+        start..(1 << self.ring_bits) - (1 << self.bucket_bits(Self::FIRST))
+    }
+
+    /// The least number whose function is used.
+    pub fn least(&self) -> f64 {
+        match self.bucket_bits(self.levels) {
+            0 => 1.0,
+            bits => f64::from(Self::NEAR - 1) * f64::from(bits).exp2(),
+        }
     }
 }
 
@@ -365,12 +380,35 @@ pub enum Instr {
         /// Number of harmonics.
         count: usize,
     },
-    /// Dealer: row tables fitted at the masks `src` (one word per row), `words_per_row` signed words each (gate G10).
-    RowFit {
-        /// Written buffer.
+    /// Dealer: correction words of keys of a row function, one key per row (gate G10).
+    RowKeys {
+        /// Written buffer, `[len, levels, 2]`.
+        seeds: Buf,
+        /// Written buffer, `[len]`: words of `levels` bits.
+        controls: Buf,
+        /// Written buffer, `[len, levels − 3, 4]`, in the lane of the result.
+        values: Buf,
+        /// Masks modulo 2^ring_bits, `[len]`.
+        masks: Buf,
+        /// The parties' secret halves of the keys, `[len, 2]`, of 64 bits.
+        roots: [Buf; 2],
+        /// Parameters.
+        table: RowTable,
+    },
+    /// A party: its shares of a row function at one opened number per key (gate G10).
+    RowShares {
+        /// Written buffer, `[len]`, in a lane of its own.
         dst: Buf,
-        /// Masks modulo 2^ring_bits.
-        src: Buf,
+        /// Numbers modulo 2^ring_bits, `[len]`.
+        points: Buf,
+        /// The party's own half of the keys, `[len, 2]`.
+        root: Buf,
+        /// As dealt.
+        seeds: Buf,
+        /// As dealt.
+        controls: Buf,
+        /// As dealt.
+        values: Buf,
         /// Parameters.
         table: RowTable,
     },
@@ -505,12 +543,14 @@ impl Instr {
             | Instr::Zero { dst }
             | Instr::SumRows { dst, .. }
             | Instr::MatMul { dst, .. }
-            | Instr::RowFit { dst, .. } => vec![*dst],
+            | Instr::RowShares { dst, .. } => vec![*dst],
             Instr::Copy(c) => vec![c.dst],
             Instr::Deal { .. } | Instr::Broadcast { .. } => vec![],
             Instr::Map(m) => m.stores.iter().map(|s| s.0).collect(),
             Instr::Harmonics { cos, sin, .. } => vec![*cos, *sin],
-            Instr::ComparisonKeys { seeds, controls, values, .. } => vec![*seeds, *controls, *values],
+            Instr::ComparisonKeys { seeds, controls, values, .. } | Instr::RowKeys { seeds, controls, values, .. } => {
+                vec![*seeds, *controls, *values]
+            }
             Instr::ComparisonShares { dst, .. } => dst.to_vec(),
         }
     }
@@ -522,14 +562,15 @@ impl Instr {
             Instr::Deal { src, .. }
             | Instr::Broadcast { src, .. }
             | Instr::SumRows { src, .. }
-            | Instr::Harmonics { src, .. }
-            | Instr::RowFit { src, .. } => vec![*src],
+            | Instr::Harmonics { src, .. } => vec![*src],
             Instr::Copy(c) => vec![c.src],
             Instr::MatMul { left, right, .. } => vec![*left, *right],
             Instr::ComparisonKeys { threshold, payload, roots, .. } => {
                 [&[*threshold], &payload[..], &roots[..]].concat()
             }
-            Instr::ComparisonShares { points, root, seeds, controls, values, .. } => {
+            Instr::RowKeys { masks, roots, .. } => vec![*masks, roots[0], roots[1]],
+            Instr::ComparisonShares { points, root, seeds, controls, values, .. }
+            | Instr::RowShares { points, root, seeds, controls, values, .. } => {
                 vec![*points, *root, *seeds, *controls, *values]
             }
             Instr::Map(m) => m
@@ -553,15 +594,16 @@ impl Instr {
             Instr::Deal { src, .. }
             | Instr::Broadcast { src, .. }
             | Instr::SumRows { src, .. }
-            | Instr::Harmonics { src, .. }
-            | Instr::RowFit { src, .. } => change(src),
+            | Instr::Harmonics { src, .. } => change(src),
             Instr::Copy(c) => change(&mut c.src),
             Instr::MatMul { left, right, .. } => [left, right].into_iter().for_each(change),
             Instr::ComparisonKeys { threshold, payload, roots, .. } => {
                 change(threshold);
                 payload.iter_mut().chain(roots).for_each(change);
             }
-            Instr::ComparisonShares { points, root, seeds, controls, values, .. } => {
+            Instr::RowKeys { masks, roots, .. } => std::iter::once(masks).chain(roots).for_each(change),
+            Instr::ComparisonShares { points, root, seeds, controls, values, .. }
+            | Instr::RowShares { points, root, seeds, controls, values, .. } => {
                 [points, root, seeds, controls, values].into_iter().for_each(change);
             }
             Instr::Map(m) => m.ops.iter_mut().for_each(|op| {

@@ -12,8 +12,7 @@ use crate::program::{ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
 pub use material::material;
-pub use predicates::chain_products;
-pub(crate) use predicates::{Predicates, chain_terms, pick, subsets};
+pub(crate) use predicates::{Predicates, subsets};
 
 /// One vector of correlated words of a gate.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,21 +175,12 @@ pub enum Correlation {
         /// The top bit instead of the mask.
         top: bool,
     },
-    /// G10: coefficients and flags of every bucket, fitted at r.
-    RowFit {
+    /// G10: keys for the powers of the position of r in its bucket, at the bucket's node of every level.
+    RowPowers {
         /// The wire.
         wire: ValueId,
-        /// What is fitted.
+        /// Of which function.
         table: RowTable,
-    },
-    /// G10: the product of the masks of the columns in a set, given as a set of bits, in every row.
-    MaskProduct {
-        /// The wire, of `columns` columns.
-        wire: ValueId,
-        /// Columns.
-        columns: usize,
-        /// The columns multiplied.
-        set: u32,
     },
     /// G11: cos(2π j r / 2^period_bits) for j = 1..=count, frequency by frequency; the sines if `sine`.
     Harmonics {
@@ -235,6 +225,10 @@ impl Item {
             Correlation::Comparison { levels, payload, .. } => {
                 let (n, all) = (self.len, usize::from(levels));
                 vec![(2 * all * n, 64), (n, levels), (payload.words() * (all + 1) * n, self.bits)]
+            }
+            Correlation::RowPowers { table, .. } => {
+                let (n, levels) = (self.len, table.levels);
+                vec![(2 * usize::from(levels) * n, 64), (n, levels), (table.payload() * n, self.bits)]
             }
             _ => vec![(self.len, self.bits)],
         }

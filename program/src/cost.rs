@@ -126,11 +126,7 @@ fn work(program: &Program, id: ValueId) -> Work {
         Gate::ReluShared { source: s, .. } | Gate::StepShared { source: s, .. } => {
             work.share_level = 2 * n * (u64::from(source(s).ring) + 1)
         }
-        Gate::RowTable { source: s, table } => {
-            let lookups = table.words_per_row() >> table.index_bits;
-            work.map_lookup = entries(s) * lookups as u64;
-        }
-        Gate::WindowChain { windows, .. } => work.map_vector = n << (2 * windows),
+        Gate::RowFunction { source: s, table } => work.row_share = entries(s) * u64::from(table.levels),
         Gate::TrigSeries { cosines, sines, .. } => {
             let harmonics = n * frequencies(cosines, sines) as u64;
             let terms = [cosines.len().saturating_sub(1), sines.len()].map(|terms| n * terms as u64);

@@ -115,8 +115,7 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::SignShare { bit } => comparison::sign_share(e, id, *bit),
         Gate::StepShared { source, offsets } => sharing::step(e, *source, offsets),
         Gate::ReluShared { source, offsets } => sharing::relu(e, *source, offsets),
-        Gate::RowTable { source, table } => rows::row_table(e, id, *source, *table),
-        Gate::WindowChain { source, windows } => rows::window_chain(e, id, *source, *windows),
+        Gate::RowFunction { source, table } => rows::row_function(e, id, *source, *table),
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             series::trig_series(e, id, *source, (*period_bits, *table_fraction), cosines, sines)
         }

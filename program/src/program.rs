@@ -268,19 +268,12 @@ pub enum Gate {
         /// Public integers; a single 0 for the step at zero.
         offsets: SmallVec<[i64; 2]>,
     },
-    /// G10: the row tables at the opened argument. Result `[.., 2·windows − 1]`: T_0..T_{W−1}, L_0..L_{W−2}; fraction f_y + g.
-    RowTable {
+    /// G10: a function of the opened number of every row; fraction f_y + g. No hop.
+    RowFunction {
         /// Wire `[.., 1]` of ring `table.ring_bits`.
         source: ValueId,
         /// Parameters.
         table: RowTable,
-    },
-    /// G10, windows: `T_0 + L_0 (T_1 + L_1 (…))` of the opened tables.
-    WindowChain {
-        /// Wire `[.., 2·windows − 1]`.
-        source: ValueId,
-        /// W.
-        windows: u8,
     },
     /// G11: `Σ_j A_j cos(2π j x / 2^period_bits) + B_j sin(2π j x / 2^period_bits)`, result fraction 2·table_fraction; A_j
     /// and B_j are integers at scale table_fraction.
@@ -444,8 +437,7 @@ impl Gate {
             | Gate::SignDigits { source, .. }
             | Gate::ReluShared { source, .. }
             | Gate::StepShared { source, .. }
-            | Gate::RowTable { source, .. }
-            | Gate::WindowChain { source, .. }
+            | Gate::RowFunction { source, .. }
             | Gate::TrigSeries { source, .. }
             | Gate::Reveal { source, .. } => SmallVec::from_slice(&[*source]),
             Gate::Add { terms } => terms.iter().map(|t| t.value).collect(),

@@ -109,8 +109,7 @@ fn steps(gate: &Gate) -> Steps {
         | Gate::SignShare { .. }
         | Gate::ReluShared { .. }
         | Gate::StepShared { .. }
-        | Gate::RowTable { .. }
-        | Gate::WindowChain { .. }
+        | Gate::RowFunction { .. }
         | Gate::TrigSeries { .. } => Steps::Other,
     }
 }

@@ -74,11 +74,8 @@ pub(crate) fn program() -> Program {
     let gate = Gate::Open { source: v, truncate: 0 };
     let v = push(&mut p, "norm/v", (Wire, &[2, 1]), (30, 20, 28), gate);
     let function = RowFunction::Rsqrt { scale: 2f64.powi(-20), eps: 1e-6 };
-    let rows = RowTable { ring_bits: 30, index_bits: 5, windows: 2, degree: 3, tau_bits: 14, fraction: 14, function };
-    let tables = push(&mut p, "norm/y", (Share, &[2, 3]), (60, 28, 40), Gate::RowTable { source: v, table: rows });
-    let gate = Gate::Open { source: tables, truncate: 0 };
-    let tables = push(&mut p, "norm/y", (Wire, &[2, 3]), (60, 28, 40), gate);
-    let y = push(&mut p, "norm/y", (Share, &[2, 1]), (60, 28, 40), Gate::WindowChain { source: tables, windows: 2 });
+    let rows = RowTable { ring_bits: 30, levels: 14, position_bits: 14, fraction: 14, function };
+    let y = push(&mut p, "norm/y", (Share, &[2, 1]), (60, 28, 40), Gate::RowFunction { source: v, table: rows });
     let gate = Gate::Open { source: y, truncate: 14 };
     let y = push(&mut p, "norm/y", (Wire, &[2, 1]), (46, 14, 26), gate);
     let n = push(&mut p, "norm", (Share, &[2, 3]), (44, 24, 36), Gate::RowScale { source: z, row: y });

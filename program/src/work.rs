@@ -73,8 +73,10 @@ units! {
     scattered,
     /// A cosine and a sine.
     harmonic,
-    /// A word of a row table that is fitted.
-    fitted,
+    /// A level of a row function's key that is generated.
+    row_key,
+    /// A level of a row function's key that is evaluated.
+    row_share,
     /// A level of a comparison key that is generated.
     key_level,
     /// A level of a comparison key that is evaluated.
@@ -137,7 +139,8 @@ pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
             work.product_word = lane.words() as u64 * batch * (m * k + k * n + m * n);
         }
         Instr::Harmonics { src, count, .. } => work.harmonic = len(*src) * *count as u64,
-        Instr::RowFit { dst, .. } => work.fitted = len(*dst),
+        Instr::RowKeys { masks, table, .. } => work.row_key = len(*masks) * u64::from(table.levels),
+        Instr::RowShares { points, table, .. } => work.row_share = len(*points) * u64::from(table.levels),
         Instr::ComparisonKeys { threshold, bits, .. } => work.key_level = len(*threshold) * (u64::from(*bits) + 1),
         Instr::ComparisonShares { points, bits, .. } => work.share_level = len(*points) * (u64::from(*bits) + 1),
     }

@@ -7,7 +7,7 @@ use mpcc::compiler::compile::{assemble_with, rewrite};
 use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc::compiler::graph::{Element, Graph};
 use mpcc::compiler::lower::LowerOptions;
-use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions, RowTables, Softmax};
+use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions, Softmax};
 use mpcc::compiler::ranges::{Basis, Ranges};
 use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
@@ -175,12 +175,10 @@ fn finish(source: &str, graph: Graph, ranges: &Ranges, params: Vec<Tensor>, comp
 }
 
 fn options(source: &str, comparison: Comparison) -> PlanOptions {
-    let one_window = source.lines().any(|l| l == "// row tables: one");
-    let row_tables = one_window.then_some(RowTables::One);
     let number = source.lines().any(|l| l == "// softmax: static");
     let softmax = if number { Softmax::Static } else { Softmax::Maximum };
     // What the checks of a run add is for `guards`.
-    PlanOptions { comparison, row_tables, softmax, basis: Basis::Observed, ..PlanOptions::default() }
+    PlanOptions { comparison, softmax, basis: Basis::Observed, ..PlanOptions::default() }
 }
 
 fn with_weights(source: &str, graph: Graph, artefact: Artefact, params: Vec<Tensor>) -> Compiled {

@@ -138,7 +138,7 @@ fn what_is_assumed_of_a_divisor_is_covered_by_its_table() {
         output y: reveal client Tensor<1, 4> = r * recip(d);\n}\n";
     let compiled = compile_calibrated(source, 1, |graph| (0..4).map(|i| seeded_inputs(graph, i)).collect());
     let table = compiled.program.values.iter().find_map(|v| match (&v.gate, &v.path) {
-        (Gate::RowTable { source, table }, _) => Some((compiled.program.value(*source).fraction, *table)),
+        (Gate::RowFunction { source, table }, _) => Some((compiled.program.value(*source).fraction, *table)),
         _ => None,
     });
     let (fraction, table) = table.expect("a reciprocal");

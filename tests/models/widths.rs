@@ -49,7 +49,7 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
             | Gate::Reduce { .. }
             | Gate::SignDigits { .. }
             | Gate::OpenSign { .. }
-            | Gate::RowTable { .. } => {
+            | Gate::RowFunction { .. } => {
                 return value.ring;
             }
             Gate::Add { terms } | Gate::Concat { parts: terms, .. } => {

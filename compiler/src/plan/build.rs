@@ -16,7 +16,7 @@ use super::bits::bound_bits;
 use super::format::{Form, Format, Formats};
 use super::formats::{Product, factor_bits, product, scales_wire};
 use super::rings::{Ring, Rings, centre_bits};
-use super::{Comparison, PlanOptions, TAU_BITS};
+use super::{Comparison, POSITION_BITS, PlanOptions};
 use crate::graph::{Graph, Node, NodeId, Op};
 
 /// The same rounding of a real series to integers everywhere.
@@ -321,8 +321,8 @@ impl Build<'_> {
         let shape = &node.ty.shape;
         let spec = |ring| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
         match (&f.form, &node.op) {
-            (Form::RowFunction { argument, windows, function, limits, .. }, op) => {
-                let table = windows.table(*function, (f.share - TAU_BITS) as u8);
+            (Form::RowFunction { argument, levels, function, limits }, op) => {
+                let table = levels.table(*function, (f.share - POSITION_BITS) as u8);
                 self.row_function(op, *argument, (table, limits), f, ring, &node.path)
             }
             (Form::Smooth(curve), Op::Smooth(_, x)) => self.smooth(*x, curve, f, ring, node),

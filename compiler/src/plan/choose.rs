@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mpcc_program::machine::{Link, Machine};
 use mpcc_program::timing::{Estimate, Workload};
 
-use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, RowTables, Softmax, Taken, plan_with};
-use crate::graph::{Graph, NodeId, Op};
+use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, Softmax, Taken, plan_with};
+use crate::graph::{Graph, NodeId};
 use crate::ranges::{Basis, Ranges};
 
 /// What a plan is chosen for.
@@ -39,8 +39,6 @@ pub struct Decided {
     pub comparison: Option<Comparison>,
     /// For every chain of products that one word cannot hold.
     pub chain: Option<Chain>,
-    /// For every row function.
-    pub row_tables: Option<RowTables>,
     /// For every softmax.
     pub softmax: Option<Softmax>,
     /// What the program may rely on.
@@ -84,9 +82,8 @@ pub fn plan_for(
         for &chain in &chains {
             // A number is never slower than a tree of comparisons.
             let softmax = decided.softmax.unwrap_or_default();
-            let row_tables = decided.row_tables;
             let basis = decided.basis;
-            let options = PlanOptions { comparison, chain, row_tables, softmax, basis, ..PlanOptions::default() };
+            let options = PlanOptions { comparison, chain, softmax, basis, ..PlanOptions::default() };
             if let Some(cost) = search.cost(&options) {
                 starts.push((options, cost));
             }
@@ -95,7 +92,6 @@ pub fn plan_for(
     let fits = |taken: Taken| match taken {
         Taken::Comparison(_) => comparisons.len() > 1,
         Taken::Chain(_) => chains.len() > 1,
-        Taken::RowTables(_) => decided.row_tables.is_none(),
         Taken::Softmax(_) => false,
     };
     for by_layer in [false, true] {
@@ -126,8 +122,6 @@ struct Search<'a> {
 /// What changes, that first which may save most.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    Deviation,
-    Reciprocal,
     Comparison,
     Chain,
 }
@@ -193,9 +187,6 @@ impl Search<'_> {
                         Taken::Chain(chain) => {
                             changed.chain_of.insert(node, chain);
                         }
-                        Taken::RowTables(tables) => {
-                            changed.row_tables_of.insert(node, tables);
-                        }
                         Taken::Softmax(softmax) => {
                             changed.softmax_of.insert(node, softmax);
                         }
@@ -220,19 +211,17 @@ impl Search<'_> {
         for choice in plan.choices.into_iter().filter(|choice| fits(choice.taken)) {
             let shape = self.graph.node(choice.node).ty.shape.to_vec();
             let layer = if by_layer { layer(&choice.path).to_owned() } else { String::new() };
-            let key = (self.kind(&choice), shape, layer, choice.taken.name());
+            let key = (kind(&choice), shape, layer, choice.taken.name());
             groups.entry(key).or_insert((other(choice.taken), Group::new())).1.insert(choice.node);
         }
         groups.into_values().collect()
     }
+}
 
-    fn kind(&self, choice: &Choice) -> Kind {
-        match (choice.taken, &self.graph.node(choice.node).op) {
-            (Taken::RowTables(_), Op::InvStd { .. }) => Kind::Deviation,
-            (Taken::RowTables(_), _) => Kind::Reciprocal,
-            (Taken::Comparison(_) | Taken::Softmax(_), _) => Kind::Comparison,
-            (Taken::Chain(_), _) => Kind::Chain,
-        }
+fn kind(choice: &Choice) -> Kind {
+    match choice.taken {
+        Taken::Comparison(_) | Taken::Softmax(_) => Kind::Comparison,
+        Taken::Chain(_) => Kind::Chain,
     }
 }
 
@@ -246,8 +235,6 @@ fn other(taken: Taken) -> Taken {
         Taken::Comparison(Comparison::FunctionSharing) => Taken::Comparison(Comparison::DigitTables),
         Taken::Chain(Chain::Wide) => Taken::Chain(Chain::Narrow),
         Taken::Chain(Chain::Narrow) => Taken::Chain(Chain::Wide),
-        Taken::RowTables(RowTables::One) => Taken::RowTables(RowTables::Several),
-        Taken::RowTables(RowTables::Several) => Taken::RowTables(RowTables::One),
         Taken::Softmax(Softmax::Maximum) => Taken::Softmax(Softmax::Static),
         Taken::Softmax(_) => Taken::Softmax(Softmax::Maximum),
     }

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mpcc_program::code::RowFunction;
 
-use super::RowTables;
 use super::bits::bound_bits;
+use super::levels::Levels;
 use super::series::Series;
-use super::windows::{Tables, Windows};
 use crate::graph::NodeId;
 
 /// How a node on secret values is computed.
@@ -25,8 +24,8 @@ pub(crate) enum Form {
     Derived,
     /// A view of an operand, as share and as wire.
     Alias,
-    /// A row function of the share `argument`, by tables.
-    RowFunction { argument: NodeId, windows: Windows, tables: Tables, function: RowFunction, limits: Limits },
+    /// A row function of the share `argument`.
+    RowFunction { argument: NodeId, levels: Levels, function: RowFunction, limits: Limits },
     /// A smooth function by a series.
     Smooth(Curve),
     /// Largest entry of each row, by a tree of comparisons.
@@ -41,16 +40,6 @@ impl Form {
     /// Whether it compares its argument with thresholds, or entries with each other.
     pub(crate) fn compares(&self) -> bool {
         matches!(self, Form::MaxRow | Form::Argmax) || matches!(self, Form::Smooth(curve) if curve.saturates())
-    }
-
-    /// Which tables it takes, where there are others.
-    pub(crate) fn row_tables(&self) -> Option<RowTables> {
-        match self {
-            Form::RowFunction { windows, tables, .. } if tables.differ() => {
-                Some(if windows.windows == 1 { RowTables::One } else { RowTables::Several })
-            }
-            _ => None,
-        }
     }
 }
 
@@ -107,7 +96,7 @@ impl Formats {
 /// What the argument of a row function may be, in units of its share.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Limits {
-    /// Bits that hold it with its sign while no earlier check has failed; those of the table if they are fewer.
+    /// Bits that hold it with its sign while no earlier check has failed; those of the function's ring if they are fewer.
     pub(crate) held: i32,
     /// Below this it is out of range, unless it is zero and may be.
     pub(crate) low: Option<i64>,

@@ -5,8 +5,8 @@ use mpcc_program::code::RowFunction;
 
 use super::bits::{COMPARED, log2_bound};
 use super::format::{Form, Format, Formats, Limits};
-use super::windows::{Tables, Windows};
-use super::{Comparison, PlanError, PlanOptions, TAU_BITS, WIDEST, WORD};
+use super::levels::Levels;
+use super::{Comparison, POSITION_BITS, PlanError, PlanOptions, WIDEST, WORD};
 use crate::evaluate::centre_factor;
 use crate::graph::{Element, Graph, Node, NodeId, Op, Visibility};
 use crate::ranges::{Basis, Origin, Ranges};
@@ -215,7 +215,7 @@ impl Assign<'_> {
         }
         let (form, share, available) = self.share(id, node);
         let magnitude = match &form {
-            Form::RowFunction { windows, function, .. } => log2_bound(1.1 * windows.greatest(*function)),
+            Form::RowFunction { levels, function, .. } => log2_bound(1.1 * levels.greatest(*function)),
             Form::Smooth(_) => self.magnitude(id).max(self.passed_on(node, id)).max(SERIES_ERROR_LOG2),
             Form::Argmax => i32::from(argmax_bits(self.graph, id)),
             _ => self.magnitude(id).max(self.passed_on(node, id)),
@@ -231,7 +231,7 @@ impl Assign<'_> {
         }
         let wire = match &form {
             Form::Derived => self.of(node.op.operands()[0]).wire,
-            Form::RowFunction { .. } => share - TAU_BITS,
+            Form::RowFunction { .. } => share - POSITION_BITS,
             Form::Smooth(curve) if curve.series.function == Smooth::Exp => curve.fraction,
             _ if self.consumed_through_views(id, |op| matches!(op, Op::Smooth(..))) => {
                 // What is compared with thresholds has a widest ring; what the range needs of it, precision cannot have.
@@ -278,7 +278,9 @@ impl Assign<'_> {
                 _ => (Form::Share, self.of(*a).wire + self.of(*b).wire, WIDEST),
             },
             Op::Mul(a, b) => match product(self.graph, *a, *b) {
-                Some(Product::RowScale(m, r)) => (Form::Share, self.of(m).wire + self.of(r).wire, WIDEST - TAU_BITS),
+                Some(Product::RowScale(m, r)) => {
+                    (Form::Share, self.of(m).wire + self.of(r).wire, WIDEST - POSITION_BITS)
+                }
                 Some(Product::Server(m, _)) => (Form::Share, self.of(m).wire + weight_frac, WIDEST),
                 Some(Product::Square(x)) => (Form::Share, 2 * self.of(x).wire, WIDEST),
                 Some(Product::Entries(x, y)) => (Form::Share, self.of(x).wire + self.of(y).wire, WIDEST),
@@ -300,7 +302,7 @@ impl Assign<'_> {
             Op::Relu(x) => (Form::Share, self.of(*x).wire, WIDEST),
             Op::Centre(x) => (Form::Derived, self.of(*x).wire, WIDEST),
             Op::InvStd { x, eps } => {
-                (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + TAU_BITS, WIDEST)
+                (self.rsqrt(id, *x, *eps), i32::from(self.graph.numeric.rsqrt_frac) + POSITION_BITS, WIDEST)
             }
             Op::Recip(x) | Op::Rsqrt(x) | Op::Sqrt(x) => {
                 let numeric = &self.graph.numeric;
@@ -309,7 +311,7 @@ impl Assign<'_> {
                     Op::Rsqrt(_) => numeric.rsqrt_frac,
                     _ => numeric.frac.max(16),
                 };
-                (self.entries_function(id, *x), i32::from(fraction) + TAU_BITS, WIDEST)
+                (self.entries_function(id, *x), i32::from(fraction) + POSITION_BITS, WIDEST)
             }
             Op::Smooth(function, x) => self.smooth(id, *function, *x),
             Op::Step(_) => (Form::Share, 0, if self.shares_functions(id) { WORD } else { WIDEST }),
@@ -356,7 +358,7 @@ impl Assign<'_> {
             (None, Some((a, b))) => (variance(b), variance(a)),
             (None, None) => (1.0, 1.0),
         };
-        self.row_function(id, x, Tables::for_range(low * unit, high * unit), function, Limits::default())
+        self.row_function(id, x, (low * unit, high * unit), function, Limits::default())
     }
 
     /// The table of a function of one positive number: small public offsets and factors in front of it go into the table.
@@ -407,7 +409,7 @@ impl Assign<'_> {
         let (low, high) = self.shifted_sum(argument, (low, high));
         // A sum of fewer units than that has no significant bit left; its row is damped towards 0.
         let low = (low * unit).max(8.0);
-        self.row_function(id, argument, Tables::for_range(low, (high * unit).max(low)), function, Limits::default())
+        self.row_function(id, argument, (low, (high * unit).max(low)), function, Limits::default())
     }
 
     /// Whether an offset lifts a value that is not negative so far above 0 that a table of their sum is the smaller one.
@@ -426,21 +428,32 @@ impl Assign<'_> {
         &mut self,
         id: NodeId,
         argument: NodeId,
-        tables: Tables,
+        (low, high): (f64, f64),
         function: RowFunction,
         limits: Limits,
     ) -> Form {
-        let (low, high) = tables.range;
-        let windows = tables.take(self.options.row_tables_at(id)).unwrap_or_else(|| {
+        self.levelled(id, argument, (Levels::for_range(low, high), (low, high)), function, limits)
+    }
+
+    /// A row function over a range that the levels cover; without any, an error.
+    pub(super) fn levelled(
+        &mut self,
+        id: NodeId,
+        argument: NodeId,
+        (levels, (low, high)): (Option<Levels>, (f64, f64)),
+        function: RowFunction,
+        limits: Limits,
+    ) -> Form {
+        let levels = levels.unwrap_or_else(|| {
             let path = self.graph.node(id).path.clone();
             let (RowFunction::Rsqrt { scale, eps }
             | RowFunction::Recip { scale, eps }
             | RowFunction::Sqrt { scale, eps }) = function;
             let argument = |v: f64| v * scale + eps;
             self.errors.push(PlanError::RowDomain { node: id, path, low: argument(low), high: argument(high) });
-            Windows { ring_bits: 16, index_bits: 8, windows: 1 }
+            Levels { ring_bits: 16, finest: 8 }
         });
-        Form::RowFunction { argument, windows, tables, function, limits }
+        Form::RowFunction { argument, levels, function, limits }
     }
 
     /// Whether the node compares by function secret sharing.

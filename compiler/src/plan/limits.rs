@@ -8,7 +8,7 @@ use super::PlanError;
 use super::bits::{COMPARED, bound_bits};
 use super::format::{EntryCheck, Form, Format, Limits};
 use super::formats::Assign;
-use super::windows::Tables;
+use super::levels::Levels;
 use crate::graph::{NodeId, Op, Visibility};
 use crate::ranges::{Basis, Checked};
 
@@ -85,7 +85,7 @@ impl Assign<'_> {
         }
     }
 
-    /// A table that covers what may pass the checks.
+    /// The levels that cover what may pass the checks.
     pub(super) fn checked_function(
         &mut self,
         id: NodeId,
@@ -94,12 +94,11 @@ impl Assign<'_> {
         function: RowFunction,
     ) -> Form {
         let Some(covered) = covered else {
-            return self.row_function(id, argument, Tables::NONE, function, Limits::default());
+            return self.row_function(id, argument, (LEAST_UNITS, LEAST_UNITS), function, Limits::default());
         };
         let (low, high) = (covered.low, covered.high);
         // A number of fewer units has no significant bit left.
         let low = low.max(LEAST_UNITS).min(high);
-        let tables = Tables::covering(low, high);
         let whole = |v: f64| v.min(4e18) as i64;
         let limits = Limits {
             held: libm::ceil(libm::log2(covered.most.max(1.0) * 1.01)) as i32 + HEADROOM,
@@ -109,6 +108,6 @@ impl Assign<'_> {
             zero: covered.zero,
             signed: false,
         };
-        self.row_function(id, argument, tables, function, limits)
+        self.levelled(id, argument, (Levels::covering(low, high), (low, high)), function, limits)
     }
 }

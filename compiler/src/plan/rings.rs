@@ -254,10 +254,6 @@ impl Assign<'_> {
             (Form::Share, Op::Scale(x, c)) if scales_wire(self.graph, self.formats.of(*x), *c) => {
                 ring.share = ring.share.max(self.formats.of(*x).extended_bits() + 2);
             }
-            // Its parts are opened before they are put together.
-            (Form::RowFunction { windows, .. }, _) if windows.windows > 1 => {
-                ring.share = ring.share.max(f.signed_bits(f.share));
-            }
             (Form::MaxRow, Op::MaxRow(x)) => ring.share = ring.share.max(self.difference(*x, 0) + 2),
             (Form::Argmax, _) => ring.share = argmax_ring(&f),
             _ => {}
@@ -276,8 +272,8 @@ impl Assign<'_> {
 
     fn operands(&mut self, node: &Node, f: &Format, share: i32) {
         match (&f.form, &node.op) {
-            (Form::RowFunction { argument, windows, limits, .. }, op) => {
-                let k = limits.held.max(windows.ring_bits.into());
+            (Form::RowFunction { argument, levels, limits, .. }, op) => {
+                let k = limits.held.max(levels.ring_bits.into());
                 if let Op::InvStd { x, .. } = op {
                     let d = *self.graph.node(*x).ty.shape.last().unwrap_or(&1);
                     let limit = (EXTENSIBLE + centre_bits(d)).min(WORD);

@@ -50,16 +50,17 @@ fn a_network_without_weights_has_the_widths_of_the_design() {
 }
 
 #[test]
-fn row_functions_take_one_window_for_norms_and_some_for_row_sums() {
+fn row_functions_have_as_many_levels_as_their_range_has_octaves() {
     let program = planned(&paper());
-    let mut windows = [Vec::new(), Vec::new()];
+    let mut levels = [Vec::new(), Vec::new()];
     for value in &program.values {
-        let Gate::RowTable { table, .. } = &value.gate else { continue };
+        let Gate::RowFunction { table, .. } = &value.gate else { continue };
         let is_norm = value.path.ends_with("/h") || value.path.ends_with('y');
-        windows[usize::from(is_norm)].push(table.windows);
+        levels[usize::from(is_norm)].push(table.levels);
     }
-    assert_eq!(windows[1], [1; 15]);
-    assert!(windows[0].len() == 7 && windows[0].iter().all(|w| *w > 1), "{:?}", windows[0]);
+    assert_eq!([levels[0].len(), levels[1].len()], [7, 15]);
+    let (fewest, most) = (levels[0].iter().min(), levels[1].iter().max());
+    assert!(fewest > most, "row sums vary by more octaves than variances: {levels:?}");
 }
 
 #[test]

@@ -197,13 +197,12 @@ fn gate(choices: &mut Choices<'_>, gate: &mut Gate, values: usize) {
                 _ => offsets.extend((0..1 + choices.below(100)).map(|n| n as i64)),
             }
         }
-        Gate::RowTable { table, .. } if kind < 7 => match kind {
-            0 => bits(choices, &mut table.windows),
-            1 => bits(choices, &mut table.index_bits),
-            2 => bits(choices, &mut table.tau_bits),
+        Gate::RowFunction { table, .. } if kind < 6 => match kind {
+            0 => bits(choices, &mut table.levels),
+            1 => table.levels = choices.byte() % 9,
+            2 => bits(choices, &mut table.position_bits),
             3 => bits(choices, &mut table.fraction),
             4 => bits(choices, &mut table.ring_bits),
-            5 => table.degree = choices.byte() % 9,
             _ => {
                 let (scale, eps) = (f64::from_bits(choices.word()), *choices.of(&[0.0, 1e-300, 1e300, -1.0]));
                 let scale = *choices.of(&[scale, 1e-300, 1e300, 1.0]);
@@ -214,7 +213,6 @@ fn gate(choices: &mut Choices<'_>, gate: &mut Gate, values: usize) {
                 };
             }
         },
-        Gate::WindowChain { windows, .. } if kind < 5 => bits(choices, windows),
         Gate::TrigSeries { period_bits, table_fraction, cosines, sines, .. } if kind < 7 => match kind {
             0 => bits(choices, period_bits),
             1 => bits(choices, table_fraction),
@@ -298,7 +296,7 @@ fn repair(program: &mut Program) {
             Gate::RowSquares { source } | Gate::Square { source } => Some(of(source).wrapping_mul(2)),
             Gate::Residue { .. } | Gate::StepShared { .. } | Gate::SignShare { .. } => Some(0),
             Gate::TrigSeries { table_fraction, .. } => Some(2 * i16::from(*table_fraction)),
-            Gate::RowTable { table, .. } => Some(i16::from(table.fraction) + i16::from(table.tau_bits)),
+            Gate::RowFunction { table, .. } => Some(i16::from(table.fraction) + i16::from(table.position_bits)),
             Gate::MatMul { left, right } | Gate::Hadamard { left, right } => Some(of(left).wrapping_add(of(right))),
             Gate::RowScale { source, row } => Some(of(source).wrapping_add(of(row))),
             _ => None,

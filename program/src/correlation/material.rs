@@ -2,7 +2,6 @@
 
 use crate::program::{Gate, Program, Shape, ValueId, frequencies};
 
-use super::predicates::chain_products;
 use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing};
 
 /// Number of the item of a comparison's products of pads, behind one for each digit.
@@ -93,15 +92,9 @@ pub fn material(program: &Program, id: ValueId) -> Vec<Item> {
             items
         }
         Gate::StepShared { source, .. } => vec![keys(program, *source, ring, Payload::One)],
-        Gate::RowTable { source, table } => {
-            let what = Correlation::RowFit { wire: *source, table: *table };
-            vec![additive(1, ring, entries(source) * table.words_per_row(), what)]
-        }
-        Gate::WindowChain { source, windows } => {
-            let (windows, wire) = (usize::from(*windows), *source);
-            let product = |set| Correlation::MaskProduct { wire, columns: 2 * windows - 1, set };
-            let sets = chain_products(windows).into_iter();
-            (1..).zip(sets).map(|(number, set)| additive(number, ring, len, product(set))).collect()
+        Gate::RowFunction { source, table } => {
+            let what = Correlation::RowPowers { wire: *source, table: *table };
+            vec![Item { number: 1, what, len: entries(source), bits: ring, sharing: Sharing::Keys }]
         }
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let (wire, count) = (*source, frequencies(cosines, sines));

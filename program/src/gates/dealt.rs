@@ -9,18 +9,8 @@ use crate::program::ValueId;
 
 use super::emit::{Emit, Shares};
 use super::products::{minus, pair, times};
-use super::rows::split;
 
 impl Emit<'_> {
-    /// The masks of a wire by columns, made once for the gate underway.
-    pub(super) fn columns(&mut self, wire: ValueId, columns: usize) -> [Option<Vec<Buf>>; 2] {
-        if self.gate.columns.is_none() {
-            let split = self.masks(wire).map(|mask| mask.map(|mask| split(self, mask, columns)));
-            self.gate.columns = Some(split);
-        }
-        self.gate.columns.clone().expect("made above")
-    }
-
     /// Shares of an item of the gate underway, by its number: the model owner's from its seed, the data owner's as a
     /// correction.
     pub(super) fn correlated(&mut self, number: u16) -> Shares {
@@ -50,7 +40,7 @@ impl Emit<'_> {
         let item = self.item(number);
         let roots = self.fresh(self.current(), number, 64, 2 * item.len, [true, true]);
         let vectors = item.vectors();
-        let words = [0, 1, 2].map(|i| self.new_buffer(Lane::Word, vectors[i].0));
+        let words = [0, 1, 2].map(|i| self.new_buffer(Lane::of(vectors[i].1), vectors[i].0));
         let Some(party) = self.party() else {
             let roots = roots.map(|root| root.expect("the dealer knows both roots"));
             keys(self, &item, roots, words);
@@ -152,25 +142,6 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
                 x.mul(a, b)
             })
         }
-        Correlation::RowFit { wire, table } => {
-            let (masks, rows) = (e.masks(*wire), e.len(*wire));
-            let src = e.total(masks, table.ring_bits, rows);
-            let dst = e.new_buffer(Lane::Word, len);
-            e.push(Instr::RowFit { dst, src, table: *table });
-            dst
-        }
-        Correlation::MaskProduct { wire, columns, set } => {
-            let masks = e.columns(*wire, *columns);
-            e.map(lane, 1, len, |x| {
-                let mut out = x.int(1);
-                for c in (0..*columns).filter(|c| set >> c & 1 == 1) {
-                    let terms: Vec<_> = masks.iter().flatten().map(|m| x.full(m[c])).collect();
-                    let r = x.sum(&terms);
-                    out = x.mul(out, r);
-                }
-                out
-            })
-        }
         Correlation::Harmonics { wire, period_bits, fraction, count, sine } => {
             let (masks, entries) = (e.masks(*wire), e.len(*wire));
             e.harmonics(|e| {
@@ -178,21 +149,29 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
                 super::series::harmonics(e, r, entries, (*period_bits, *fraction, *count))
             })[usize::from(*sine)]
         }
-        Correlation::Comparison { .. } => unreachable!("keys are no sum of shares"),
+        Correlation::Comparison { .. } | Correlation::RowPowers { .. } => unreachable!("keys are no sum of shares"),
     }
 }
 
-/// Makes keys of a comparison from both roots and deals their words, `[seeds, controls, values]`.
+/// Makes keys from both roots and deals their words, `[seeds, controls, values]`.
 fn keys(e: &mut Emit<'_>, item: &Item, roots: [Buf; 2], words: [Buf; 3]) {
-    let Correlation::Comparison { wire, levels, payload } = item.what else { unreachable!("an item of keys") };
     let [seeds, controls, values] = words;
-    let threshold = mask(e, wire, item.len);
-    let one = e.map(Lane::Word, 1, item.len, |x| x.int(1));
-    let payload: SmallVec<[Buf; 2]> = match payload {
-        Payload::One => SmallVec::from_slice(&[one]),
-        Payload::OneAndMask => SmallVec::from_slice(&[one, threshold]),
-    };
-    e.push(Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits: levels });
+    match item.what {
+        Correlation::Comparison { wire, levels, payload } => {
+            let threshold = mask(e, wire, item.len);
+            let one = e.map(Lane::Word, 1, item.len, |x| x.int(1));
+            let payload: SmallVec<[Buf; 2]> = match payload {
+                Payload::One => SmallVec::from_slice(&[one]),
+                Payload::OneAndMask => SmallVec::from_slice(&[one, threshold]),
+            };
+            e.push(Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits: levels });
+        }
+        Correlation::RowPowers { wire, table } => {
+            let masks = mask(e, wire, item.len);
+            e.push(Instr::RowKeys { seeds, controls, values, masks, roots, table });
+        }
+        _ => unreachable!("an item of keys"),
+    }
     for (src, (_, bits)) in words.into_iter().zip(item.vectors()) {
         e.push(Instr::Broadcast { src, bits });
     }

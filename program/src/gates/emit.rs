@@ -84,8 +84,6 @@ pub(super) struct Underway {
     mask: [Option<Buf>; 2],
     /// What several of its items have in common, at the dealer.
     harmonics: Option<[Buf; 2]>,
-    /// A wire's masks by columns.
-    pub(super) columns: Option<[Option<Vec<Buf>>; 2]>,
 }
 
 impl<'p> Emit<'p> {
@@ -264,11 +262,6 @@ impl<'p> Emit<'p> {
     /// A new buffer of `len` entries.
     pub(super) fn new_buffer(&mut self, lane: Lane, len: usize) -> Buf {
         self.buffer(lane, len, OFFLINE)
-    }
-
-    /// Entries of a buffer.
-    pub(super) fn entries(&self, buf: Buf) -> usize {
-        self.lengths[buf.0 as usize]
     }
 
     pub(super) fn lane(&self, buf: Buf) -> Lane {

@@ -142,9 +142,26 @@ impl Text<'_> {
                 self.written(*sin),
                 src.0
             ),
-            Instr::RowFit { dst, src, table } => {
-                format!("{} = row-fit b{} {}", self.written(*dst), src.0, row_table(table))
-            }
+            Instr::RowKeys { seeds, controls, values, masks, roots: [a, b], table } => format!(
+                "{}, {}, {} = row-keys b{} roots b{}, b{} {}",
+                self.written(*seeds),
+                self.written(*controls),
+                self.written(*values),
+                masks.0,
+                a.0,
+                b.0,
+                row_table(table)
+            ),
+            Instr::RowShares { dst, points, root, seeds, controls, values, table } => format!(
+                "{} = row-shares at b{} root b{} words b{}, b{}, b{} {}",
+                self.written(*dst),
+                points.0,
+                root.0,
+                seeds.0,
+                controls.0,
+                values.0,
+                row_table(table)
+            ),
             Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots: [a, b], bits } => {
                 let payload: Vec<String> = payload.iter().map(|word| format!("b{}", word.0)).collect();
                 format!(

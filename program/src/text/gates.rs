@@ -48,11 +48,8 @@ pub(super) fn gate(gate: &Gate) -> String {
         Gate::SignShare { bit } => format!("sign-share {}", id(*bit)),
         Gate::StepShared { source, offsets } if offsets[..] == [0] => format!("step-shared {}", id(*source)),
         Gate::StepShared { source, offsets } => format!("step-shared {} offsets {}", id(*source), list(offsets)),
-        Gate::RowTable { source, table } => {
-            format!("row-table {} {}", id(*source), row_table(table))
-        }
-        Gate::WindowChain { source, windows } => {
-            format!("window-chain {} windows {windows}", id(*source))
+        Gate::RowFunction { source, table } => {
+            format!("row-function {} {}", id(*source), row_table(table))
         }
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let parameters = format!("{} period {period_bits} frac {table_fraction}", id(*source));
@@ -68,7 +65,7 @@ pub(super) fn gate(gate: &Gate) -> String {
     }
 }
 
-/// Parameters of a row table on one line.
+/// Parameters of a row function on one line.
 pub(super) fn row_table(table: &RowTable) -> String {
     let function = match table.function {
         RowFunction::Rsqrt { scale, eps } => format!("rsqrt scale {scale:e} eps {eps:e}"),
@@ -76,8 +73,8 @@ pub(super) fn row_table(table: &RowTable) -> String {
         RowFunction::Sqrt { scale, eps } => format!("sqrt scale {scale:e} eps {eps:e}"),
     };
     format!(
-        "{function} ring {} index {} windows {} degree {} tau {} frac {}",
-        table.ring_bits, table.index_bits, table.windows, table.degree, table.tau_bits, table.fraction
+        "{function} ring {} levels {} position {} frac {}",
+        table.ring_bits, table.levels, table.position_bits, table.fraction
     )
 }
 

@@ -21,10 +21,8 @@ fn role_code_names_every_instruction() {
     let (b, v) = (Buf, V);
     let table = RowTable {
         ring_bits: 30,
-        index_bits: 5,
-        windows: 2,
-        degree: 3,
-        tau_bits: 14,
+        levels: 20,
+        position_bits: 14,
         fraction: 14,
         function: RowFunction::Recip { scale: 0.5, eps: 1e-6 },
     };
@@ -70,7 +68,8 @@ fn role_code_names_every_instruction() {
             },
             Instr::Receive { dst: b(4), bits: 12 },
             Instr::Deal { src: b(4), bits: 12 },
-            Instr::RowFit { dst: b(4), src: b(3), table },
+            Instr::RowKeys { seeds: b(3), controls: b(4), values: b(8), masks: b(0), roots: [b(6), b(7)], table },
+            Instr::RowShares { dst: b(8), points: b(2), root: b(6), seeds: b(3), controls: b(4), values: b(8), table },
             Instr::ComparisonKeys {
                 seeds: b(3),
                 controls: b(4),

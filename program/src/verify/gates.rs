@@ -174,16 +174,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             compared(check, out, get(*source), offsets);
             zero_or_one(check, out);
         }
-        Gate::RowTable { source, table } => row_table(check, out, get(*source), table),
-        Gate::WindowChain { source, windows } => {
-            let source = get(*source);
-            kind(check, out, Kind::Share);
-            operand(check, source, Kind::Wire);
-            row_of(check, out, source, 1);
-            fraction(check, out, source.fraction.into());
-            ring(check, out, source.ring);
-            tables_of(check, source, *windows);
-        }
+        Gate::RowFunction { source, table } => row_function(check, out, get(*source), table),
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let source = get(*source);
             kind(check, out, Kind::Share);
@@ -572,63 +563,44 @@ fn compared(check: &mut Check<'_>, out: &Value, source: &Value, offsets: &[i64])
     });
 }
 
-/// Limits of G10: the lowest window keeps at least one value a bucket, and windows hand over without a gap.
-fn row_table(check: &mut Check<'_>, out: &Value, source: &Value, table: &RowTable) {
+/// Limits of G10: levels from the coarsest with a payload down to single units, and results that a word holds.
+fn row_function(check: &mut Check<'_>, out: &Value, source: &Value, table: &RowTable) {
     kind(check, out, Kind::Share);
     operand(check, source, Kind::Wire);
     check.require(Rule::Shape, source.shape.last() == Some(&1), || {
-        format!("tables at scalars of rows, not at shape {}", text(&source.shape))
+        format!("a function of scalars of rows, not of shape {}", text(&source.shape))
     });
-    row_of(check, out, source, (2 * usize::from(table.windows)).saturating_sub(1));
-    fraction(check, out, i32::from(table.fraction) + i32::from(table.tau_bits));
+    row_of(check, out, source, 1);
+    fraction(check, out, i32::from(table.fraction) + i32::from(table.position_bits));
     check.require(Rule::Ring, table.ring_bits == source.ring, || {
-        format!("tables over {} bits at a wire of {}", table.ring_bits, source.ring)
+        format!("a function over {} bits at a wire of {}", table.ring_bits, source.ring)
     });
     check.require(Rule::Parameter, table.ring_bits <= 62, || {
-        format!("tables over {} bits; at most 62", table.ring_bits)
+        format!("a function over {} bits; at most 62", table.ring_bits)
     });
-    let (w, n) = (i32::from(table.windows), i32::from(table.index_bits));
-    let lowest = table.bucket_bits(table.windows.saturating_sub(1));
-    let windows = w == 1 || n >= 5;
-    check.require(Rule::Parameter, w >= 1 && (2..=16).contains(&n) && lowest >= 0 && windows, || {
-        format!("{w} windows of 2^{n} entries do not fit {} bits", table.ring_bits)
+    let levels = (RowTable::FIRST..=table.ring_bits).contains(&table.levels);
+    check.require(Rule::Parameter, levels, || {
+        format!("{} levels of {} bits; from {} to as many", table.levels, table.ring_bits, RowTable::FIRST)
     });
-    check.require(Rule::Parameter, table.degree == 3, || format!("fits are cubic, not of degree {}", table.degree));
-    check.require(Rule::Parameter, (1..=31).contains(&table.tau_bits), || {
-        format!("{} bits of position; powers of it fit up to 31", table.tau_bits)
-    });
+    let position = (1..=30).contains(&table.position_bits);
+    check.require(Rule::Parameter, position, || format!("{} bits of a position; from 1 to 30", table.position_bits));
+    check.require(Rule::Parameter, table.fraction <= 40, || format!("{} fraction bits; at most 40", table.fraction));
     let (RowFunction::Rsqrt { scale, eps } | RowFunction::Recip { scale, eps } | RowFunction::Sqrt { scale, eps }) =
         table.function;
     check.require(Rule::Parameter, scale > 0.0 && scale.is_finite() && eps >= 0.0 && eps.is_finite(), || {
         format!("scale {scale:e} and eps {eps:e} do not make a function of positive numbers")
     });
-    if lowest < 0 || table.ring_bits > 62 || table.fraction > 40 || table.tau_bits > 31 {
-        check
-            .require(Rule::Parameter, table.fraction <= 40, || format!("{} fraction bits; at most 40", table.fraction));
+    if !levels || !position || table.ring_bits > 62 || table.fraction > 40 {
         return;
     }
-    // A bucket and a quarter is the least argument for which a table is fitted.
-    let ends = [1.25 * f64::from(lowest).exp2(), f64::from(table.ring_bits).exp2()];
     let value = |v: f64| match table.function {
         RowFunction::Rsqrt { .. } => 1.0 / (v * scale + eps).sqrt(),
         RowFunction::Recip { .. } => 1.0 / (v * scale + eps),
         RowFunction::Sqrt { .. } => (v * scale + eps).sqrt(),
     };
-    let largest = ends.map(value).into_iter().fold(0.0, f64::max) * f64::from(table.fraction + table.tau_bits).exp2();
+    let ends = [table.least(), f64::from(table.ring_bits).exp2()].map(value);
+    let largest = ends.into_iter().fold(0.0, f64::max) * f64::from(table.fraction + table.position_bits).exp2();
     check.require(Rule::Parameter, largest < 62f64.exp2(), || {
         format!("results up to {largest:e} units; they stay below 2^62")
     });
-}
-
-/// A chain reads the tables as they are: as many as its windows, opened whole.
-fn tables_of(check: &mut Check<'_>, source: &Value, windows: u8) {
-    let width = 2 * usize::from(windows);
-    check.require(Rule::Shape, source.shape.last().is_some_and(|&n| n + 1 == width), || {
-        format!("{windows} windows from rows of shape {}", text(&source.shape))
-    });
-    check.require(Rule::Parameter, (2..=8).contains(&windows), || {
-        format!("a chain of {windows} windows; 2 to 8 can be chained")
-    });
-    let truncated = matches!(source.gate, Gate::Open { truncate, .. } if truncate > 0);
-    check.require(Rule::Parameter, !truncated, || "the flags beside the tables would be truncated".to_owned());
 }

@@ -40,7 +40,7 @@ fn the_sample_is_accepted_and_holds_every_gate() {
         program.values.iter().map(|v| format!("{:?}", v.gate).split([' ', '{']).next().unwrap().to_owned()).collect();
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), 33, "{names:?}");
+    assert_eq!(names.len(), 32, "{names:?}");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_ring_one_bit_wider_than_its_operands_allow_is_rejected() {
                 | Gate::Select { .. }
                 | Gate::ReluShared { .. }
                 | Gate::RowSquares { .. }
-                | Gate::RowTable { .. }
+                | Gate::RowFunction { .. }
                 | Gate::TrigSeries { .. }
                 | Gate::Square { .. }
                 | Gate::SignShare { .. }
@@ -358,15 +358,15 @@ fn a_shape_whose_entries_cannot_be_counted_is_rejected() {
 #[test]
 fn parameters_outside_their_limits_are_rejected() {
     fn table(p: &mut Program) -> &mut crate::code::RowTable {
-        let index = at!(p, Gate::RowTable { .. });
-        let Gate::RowTable { table, .. } = &mut p.values[index].gate else { unreachable!() };
+        let index = at!(p, Gate::RowFunction { .. });
+        let Gate::RowFunction { table, .. } = &mut p.values[index].gate else { unreachable!() };
         table
     }
     rejected(|p| table(p).ring_bits += 1, Rule::Ring);
-    rejected(|p| table(p).index_bits = 4, Rule::Parameter);
-    rejected(|p| table(p).windows = 12, Rule::Parameter);
-    rejected(|p| table(p).degree = 0, Rule::Parameter);
-    rejected(|p| table(p).tau_bits = 32, Rule::Parameter);
+    rejected(|p| table(p).levels = 3, Rule::Parameter);
+    rejected(|p| table(p).levels = 31, Rule::Parameter);
+    rejected(|p| table(p).position_bits = 31, Rule::Parameter);
+    rejected(|p| table(p).position_bits = 0, Rule::Parameter);
     rejected(|p| table(p).fraction += 1, Rule::Fraction);
     rejected(|p| table(p).function = RowFunction::Recip { scale: f64::NAN, eps: 0.0 }, Rule::Parameter);
     fn digits(p: &mut Program) -> &mut Gate {

@@ -1,11 +1,11 @@
 //! Trigonometric harmonics (an element is one angle's one harmonic), comparison keys and shares (one level of one key),
-//! and the dealer's rows (one word).
+//! and the same for functions of rows.
 
 mod common;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use mpcc_kernels::rowfit::{RowFunction, RowTable, fit_row};
-use mpcc_kernels::{dcf, trig};
+use mpcc_kernels::rows::{RowFunction, RowTable, Width};
+use mpcc_kernels::{dcf, rows, trig};
 
 use common::{at_levels, settings, words};
 
@@ -42,18 +42,28 @@ fn comparisons(criterion: &mut Criterion, level: &str) {
     group.finish();
 }
 
-fn rows(criterion: &mut Criterion, level: &str) {
+fn row_functions(criterion: &mut Criterion, level: &str) {
+    const ROWS: usize = 512;
     let mut group = criterion.benchmark_group(format!("rows/{level}"));
-    for (ring_bits, index_bits, windows) in [(36, 8, 1), (41, 6, 4)] {
+    for (width, name) in [(Width::Word, "words"), (Width::Double, "doubles")] {
         let function = RowFunction::Rsqrt { scale: 2f64.powi(-32), eps: 1e-5 };
-        let table = RowTable { ring_bits, index_bits, windows, degree: 3, tau_bits: 14, fraction: 18, function };
-        let mut row = vec![0; table.words_per_row()];
-        group.throughput(Throughput::Elements(row.len() as u64));
-        let mut mask = 0x0123_4567_89ab_cdef_u64;
-        group.bench_function(format!("{windows}x2^{index_bits}"), |b| {
+        let table = RowTable { ring_bits: 41, levels: 18, position_bits: 13, fraction: 18, function };
+        let [seeds, controls, values] = rows::words_per_key(table.levels);
+        let (mut seeds, mut controls) = (vec![0; seeds * ROWS], vec![0; controls * ROWS]);
+        let mut values = vec![0; values * ROWS * width.words()];
+        let (masks, roots) = (words(ROWS), [words(2 * ROWS), words(2 * ROWS)]);
+        group.throughput(Throughput::Elements(ROWS as u64 * u64::from(table.levels)));
+        group.bench_function(format!("keys of {name}"), |b| {
             b.iter(|| {
-                mask = mask.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                fit_row(&table, mask, &mut row).expect("a valid table");
+                let out = rows::Words { seeds: &mut seeds[..], controls: &mut controls[..], values: &mut values[..] };
+                rows::generate(&table, width, &masks, [&roots[0], &roots[1]], out);
+            });
+        });
+        let mut shares = vec![0; ROWS * width.words()];
+        group.bench_function(format!("shares of {name}"), |b| {
+            b.iter(|| {
+                let words = rows::Words { seeds: &seeds[..], controls: &controls[..], values: &values[..] };
+                rows::evaluate(&table, width, 0, &masks, &roots[0], words, &mut shares);
             });
         });
     }
@@ -64,7 +74,7 @@ fn bench(criterion: &mut Criterion) {
     at_levels(|level| {
         harmonics(criterion, level);
         comparisons(criterion, level);
-        rows(criterion, level);
+        row_functions(criterion, level);
     });
 }
 

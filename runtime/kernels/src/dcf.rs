@@ -9,6 +9,7 @@
 
 use crate::level::{self, Level};
 use crate::prg::Cipher;
+use crate::tree::{Block, cleared, pair, select, spread, tweaked, xor};
 
 /// Most bits of a comparison.
 pub const MOST_BITS: u32 = 32;
@@ -22,8 +23,6 @@ const VALUE: u64 = 2;
 /// Keys that are generated together, and points that are evaluated together.
 const GENERATED: usize = 8;
 const EVALUATED: usize = 32;
-
-type Block = [u64; 2];
 
 /// The part of a batch of keys that both parties hold. Words are `[key][level][2]` in `seeds` and
 /// `[key][level][word of the payload]` in `values`; `values` has one level more. Bit 0 of a level's first seed word and the level's bit of `controls` (one word per key) correct the control
@@ -258,32 +257,6 @@ fn check(bits: u32, keys: usize, buffers: &[(usize, usize)]) {
     for &(words, len) in buffers {
         assert_eq!(keys.checked_mul(words), Some(len), "{keys} keys of {words} words");
     }
-}
-
-fn pair(words: &[u64], at: usize) -> Block {
-    [words[2 * at], words[2 * at + 1]]
-}
-
-/// A seed without the bit that carries the control bit.
-fn cleared([low, high]: Block) -> Block {
-    [low & !1, high]
-}
-
-fn tweaked([low, high]: Block, tweak: u64) -> Block {
-    [low ^ tweak, high]
-}
-
-/// All ones for 1, zero for 0.
-fn spread(bit: u64) -> u64 {
-    bit.wrapping_neg()
-}
-
-fn select(mask: u64, ones: u64, zeros: u64) -> u64 {
-    zeros ^ (mask & (ones ^ zeros))
-}
-
-fn xor(a: Block, b: Block, mask: u64) -> Block {
-    [a[0] ^ b[0] & mask, a[1] ^ b[1] & mask]
 }
 
 /// `value`, or its negative if `negative` is all ones.

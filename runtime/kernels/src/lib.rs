@@ -1,5 +1,5 @@
 //! Arithmetic on ring words: products, pseudo-random streams, bit packing, public trigonometric tables, distributed
-//! comparison functions and the dealer's row-function fit. Every routine takes slices and fills slices; nothing here knows parties,
+//! comparison functions and functions of one number per row. Every routine takes slices and fills slices; nothing here knows parties,
 //! channels or programs. A word is a `u64` lane of the ring 2^k, k <= 64, and all ring arithmetic wraps. Rings
 //! of 65 to 128 bits take doubles: two words per element, low word first.
 //!
@@ -11,10 +11,11 @@ pub mod level;
 pub mod matmul;
 pub mod pack;
 pub mod prg;
-pub mod rowfit;
+pub mod rows;
 pub mod threads;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
+mod tree;
 pub mod trig;
 
 pub use level::Level;

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
-use mpcc_kernels::{dcf, matmul, pack, rowfit, trig};
+use mpcc_kernels::{dcf, matmul, pack, rows, trig};
 use mpcc_program::code::{
     Buf, Copy, Instr, Lane, MapExecutor, Packed, Role, RoleCode, RowFunction, RowTable, SeedOwner, Source, Stage,
 };
@@ -389,13 +389,24 @@ fn step(
             frame[at(*sin)] = s.into();
             Ok(())
         }
-        Instr::RowFit { dst, src, table } => {
-            let mut words = fresh(frame, *dst);
-            let fitted = row_table(table);
-            for (row, mask) in words.chunks_exact_mut(table.words_per_row().max(1)).zip(frame[at(*src)].iter()) {
-                rowfit::fit_row(&fitted, *mask, row).map_err(|e| ProtocolError::Kernel(e.to_string()))?;
-            }
-            frame[at(*dst)] = words.into();
+        Instr::RowKeys { seeds, controls, values, masks, roots, table } => {
+            let [mut s, mut c, mut v] = [*seeds, *controls, *values].map(|buf| fresh(frame, buf));
+            let read = |buf: Buf| &*frame[at(buf)];
+            let out = rows::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
+            rows::generate(&row_table(table), width(code, *values), read(*masks), roots.map(read), out);
+            frame[at(*seeds)] = s.into();
+            frame[at(*controls)] = c.into();
+            frame[at(*values)] = v.into();
+            Ok(())
+        }
+        Instr::RowShares { dst, points, root, seeds, controls, values, table } => {
+            let mut shares = fresh(frame, *dst);
+            let read = |buf: Buf| &*frame[at(buf)];
+            let words = rows::Words { seeds: read(*seeds), controls: read(*controls), values: read(*values) };
+            let party = u8::from(code.role == Role::DataOwner);
+            let (table, width) = (row_table(table), width(code, *dst));
+            rows::evaluate(&table, width, party, read(*points), read(*root), words, &mut shares);
+            frame[at(*dst)] = shares.into();
             Ok(())
         }
         Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
@@ -574,19 +585,24 @@ fn strided<T: std::marker::Copy>(copy: &Copy, dst: &mut [T], src: &[T]) {
     }
 }
 
+fn width(code: &RoleCode, buf: Buf) -> rows::Width {
+    match code.lanes[buf.0 as usize] {
+        Lane::Word => rows::Width::Word,
+        Lane::Double => rows::Width::Double,
+    }
+}
+
 /// The parameters as the kernel takes them.
-pub(crate) fn row_table(table: &RowTable) -> rowfit::RowTable {
-    rowfit::RowTable {
+pub(crate) fn row_table(table: &RowTable) -> rows::RowTable {
+    rows::RowTable {
         ring_bits: u32::from(table.ring_bits),
-        index_bits: u32::from(table.index_bits),
-        windows: u32::from(table.windows),
-        degree: u32::from(table.degree),
-        tau_bits: u32::from(table.tau_bits),
+        levels: u32::from(table.levels),
+        position_bits: u32::from(table.position_bits),
         fraction: u32::from(table.fraction),
         function: match table.function {
-            RowFunction::Rsqrt { scale, eps } => rowfit::RowFunction::Rsqrt { scale, eps },
-            RowFunction::Recip { scale, eps } => rowfit::RowFunction::Recip { scale, eps },
-            RowFunction::Sqrt { scale, eps } => rowfit::RowFunction::Sqrt { scale, eps },
+            RowFunction::Rsqrt { scale, eps } => rows::RowFunction::Rsqrt { scale, eps },
+            RowFunction::Recip { scale, eps } => rows::RowFunction::Recip { scale, eps },
+            RowFunction::Sqrt { scale, eps } => rows::RowFunction::Sqrt { scale, eps },
         },
     }
 }

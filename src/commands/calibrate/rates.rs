@@ -9,7 +9,7 @@ use anyhow::Result;
 use mpcc::failure::Bug;
 use mpcc::progress::Bar;
 use mpcc_codegen::Jit;
-use mpcc_kernels::{dcf, matmul, pack, prg, rowfit, trig};
+use mpcc_kernels::{dcf, matmul, pack, prg, rows, trig};
 use mpcc_program::code::{Access, Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
 use mpcc_program::words::Words;
 use mpcc_program::work::{self, PerUnit, Work};
@@ -69,7 +69,7 @@ fn kernels(bar: &Bar) -> Result<PerUnit<f64>> {
     bar.advance();
     rates.harmonic = harmonics();
     bar.advance();
-    rates.fitted = row_fit()?;
+    row_functions(&mut rates);
     bar.advance();
     comparisons(&mut rates);
     bar.advance();
@@ -277,24 +277,32 @@ fn harmonics() -> f64 {
     time(run) / len as f64
 }
 
-fn row_fit() -> Result<f64> {
-    let table = rowfit::RowTable {
+fn row_functions(rates: &mut PerUnit<f64>) {
+    const ROWS: usize = 512;
+    let table = rows::RowTable {
         ring_bits: 32,
-        index_bits: 8,
-        windows: 2,
-        degree: 3,
-        tau_bits: 13,
+        levels: 16,
+        position_bits: 13,
         fraction: 20,
-        function: rowfit::RowFunction::Rsqrt { scale: 2f64.powi(-24), eps: 1e-5 },
+        function: rows::RowFunction::Rsqrt { scale: 2f64.powi(-24), eps: 1e-5 },
     };
-    let mut row = vec![0; table.words_per_row()];
-    let masks = words(64, 11);
-    let mut failed = None;
-    let nanoseconds = time(|i| failed = rowfit::fit_row(&table, masks[i % 64] >> 32, &mut row).err());
-    match failed {
-        Some(error) => Err(Bug(error.to_string()).into()),
-        None => Ok(nanoseconds / row.len() as f64),
-    }
+    // In doubles, as in most chains of products.
+    let width = rows::Width::Double;
+    let levels = ROWS as u32 * table.levels;
+    let (masks, roots) = (words(ROWS, 12), [words(2 * ROWS, 13), words(2 * ROWS, 14)]);
+    let [seeds, controls, values] = rows::words_per_key(table.levels).map(|n| n * ROWS);
+    let (mut s, mut c, mut v) = (vec![0; seeds], vec![0; controls], vec![0; values * width.words()]);
+    let nanoseconds = time(|_| {
+        let out = rows::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
+        rows::generate(&table, width, &masks, [&roots[0], &roots[1]], out);
+    });
+    rates.row_key = nanoseconds / f64::from(levels);
+    let mut shares = vec![0; ROWS * width.words()];
+    let nanoseconds = time(|_| {
+        let words = rows::Words { seeds: &s[..], controls: &c[..], values: &v[..] };
+        rows::evaluate(&table, width, 0, &masks, &roots[0], words, &mut shares);
+    });
+    rates.row_share = nanoseconds / f64::from(levels);
 }
 
 fn comparisons(rates: &mut PerUnit<f64>) {

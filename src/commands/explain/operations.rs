@@ -57,28 +57,28 @@ A mask s covers one encoding of one weight only; every session takes a fresh one
 Paper: the fixed mask for a reused operand is from SecureML (Mohassel and Zhang, S&P 2017)."),
     operation(&["layernorm", "layer_norm", "invstd", "rmsnorm", "G7"], "normalisation of rows", "\
 Centring a row is linear, so it happens on the wire without a hop. The row's sum of squares comes from the
-wire and from dealt squares of its mask (G6, no hop). One opened word per row then goes through the row table
-of 1/sqrt (see `recip`), and the rows are scaled by the result (G7). Gain and bias are folded into the next
-linear layer where there is one. Two hops, and one more when the table needs several windows.
+wire and from dealt squares of its mask (G6, no hop). One opened word per row then goes through
+1/sqrt (see `recip`), and the rows are scaled by the result (G7). Gain and bias are folded into the next
+linear layer where there is one. Two hops.
 
 The variance must stay in the range found by calibration; `mpcc inspect` lists it.
 
 Papers: the folding and the row scale are this project's; the statistics follow SIGMA (PoPETs 2024)."),
-    operation(&["recip", "/", "division", "rsqrt", "sqrt", "row_table", "G10"], "a smooth function of one number per row", "\
-The knots of a spline are multiples of a step in the masked domain. So the bucket of an opened word is public,
-and the dealer, who knows the mask, fits cubic pieces to the function on the true interval of every bucket and
-shares the coefficients. Both parties evaluate the piece at the public position inside the bucket. No
-comparison, and no hop beyond the opening with one window; with several windows, which cover many octaves, one
-hop more.
+    operation(&["recip", "/", "division", "rsqrt", "sqrt", "row_function", "G10"], "a smooth function of one number per row", "\
+The ring is cut into 2^l buckets, for one l after the other. The bucket of the opened word is public, and that of
+the mask is the path of a point function: the dealer deals both parties keys that share, at the mask's bucket of
+every l, the powers of the mask's position in it. Both parties visit the buckets whose distance is large enough
+for a cubic at that l, and one of them is the mask's. What multiplies the powers is public. No comparison, and no
+hop beyond the opening, however many octaves the numbers span; some 50 dealt bytes a row for each octave.
 
-Domain: positive numbers between the least and the greatest that are declared or were observed, at most some 20
+Domain: positive numbers between the least and the greatest that are declared or were observed, at most some 55
 octaves. Below them the function levels off, so that 0 times the reciprocal of 0 is 0. A negative argument is an
 error where it is seen: in the float network, and at the data owner for what it computes alone. A division a / b is
 a * recip(b); write -(a / -b) where b is always negative, and a * b / square(b), with twice the octaves, where its
-sign varies. Error: at most 2^-10 of the result, and 2^-12 inside the tables.
+sign varies. Error: at most 2^-10 of the result, and 2^-14 of the function itself.
 
-Papers: splines by function secret sharing are from Boyle et al. (EUROCRYPT 2021); the tables with public knots
-are this project's."),
+Papers: incremental point functions are from Boneh et al. (IEEE S&P 2021), splines by function secret sharing from
+Boyle et al. (EUROCRYPT 2021); cubics by the path of a mask are this project's."),
     operation(&["relu", "sign", "G8", "G16"], "max(x, 0)", "\
 x + r is public, so comparing it with r digit by digit is a look-up at a public place of a table that the dealer
 shares. One hop opens the masked results of all digits, a second one the masked sign; the product of sign and

@@ -1,4 +1,4 @@
-//! The gates of row maxima, positions of maxima, and functions of one number by tables.
+//! The gates of row maxima, positions of maxima, and functions of one number by their levels.
 
 use mpcc_program::code::RowTable;
 use mpcc_program::program::{Gate, Kind, Shape, Term, ValueId, View};
@@ -12,7 +12,7 @@ use super::{Build, Spec};
 use crate::graph::{Node, NodeId, Op};
 
 impl Build<'_> {
-    /// G10: a table of the function of every entry of a share, or of the row statistics of an inverse deviation.
+    /// G10: the function of every entry of a share, or of the row statistics of an inverse deviation.
     pub(super) fn row_function(
         &mut self,
         op: &Op,
@@ -24,7 +24,7 @@ impl Build<'_> {
     ) -> ValueId {
         let k = i32::from(table.ring_bits);
         let held = limits.held.max(k);
-        // Without checks all of the table's ring is in use.
+        // Without checks all of the function's ring is in use.
         let bound = if limits.held > 0 { limits.held - HEADROOM } else { k - 1 };
         let entries: Shape = self.graph.node(argument).ty.shape.clone();
         let mut shape = entries.clone();
@@ -59,22 +59,11 @@ impl Build<'_> {
             let spec = Spec { kind: Kind::Wire, shape: &shape, ring: k, fraction, magnitude: k - 1 - fraction };
             v = self.push(Gate::View { source: v, view: View::Reshape }, spec, path);
         }
-        let columns = 2 * usize::from(table.windows) - 1;
-        let mut wide = shape.clone();
-        if let Some(last) = wide.last_mut() {
-            *last = columns;
-        }
-        let spec = |kind, shape| Spec { kind, shape, ring, fraction: f.share, magnitude: f.magnitude };
-        let mut result = self.push(Gate::RowTable { source: v, table }, spec(Kind::Share, &wide), path);
-        if table.windows > 1 {
-            let gate = Gate::Open { source: result, truncate: 0 };
-            let opened = self.push(gate, spec(Kind::Wire, &wide), path);
-            let gate = Gate::WindowChain { source: opened, windows: table.windows };
-            result = self.push(gate, spec(Kind::Share, &shape), path);
-        }
+        let spec = |shape| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
+        let mut result = self.push(Gate::RowFunction { source: v, table }, spec(&shape), path);
         if reshaped {
             let gate = Gate::View { source: result, view: View::Reshape };
-            result = self.push(gate, spec(Kind::Share, &entries), path);
+            result = self.push(gate, spec(&entries), path);
         }
         result
     }

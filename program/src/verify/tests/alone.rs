@@ -144,13 +144,13 @@ fn only_digit_predicates_become_a_sign() {
 }
 
 #[test]
-fn results_of_a_row_table_that_exceed_a_word_are_rejected_and_not_computed_if_it_has_no_buckets() {
-    let with = |windows, scale: i32| {
+fn results_of_a_row_function_that_exceed_a_word_are_rejected_and_not_computed_if_it_has_no_levels() {
+    let with = |levels, scale: i32| {
         let mut program = sample::program();
-        let index = at!(program, Gate::RowTable { .. });
-        let Gate::RowTable { table, .. } = &mut program.values[index].gate else { unreachable!() };
-        (table.windows, table.function) = (windows, RowFunction::Recip { scale: 2f64.powi(scale), eps: 0.0 });
+        let index = at!(program, Gate::RowFunction { .. });
+        let Gate::RowFunction { table, .. } = &mut program.values[index].gate else { unreachable!() };
+        (table.levels, table.function) = (levels, RowFunction::Recip { scale: 2f64.powi(scale), eps: 0.0 });
         rules(&program).iter().filter(|found| **found == (Some(index as u32), Rule::Parameter)).count()
     };
-    assert_eq!([with(2, -20), with(2, -60), with(12, -60)], [0, 1, 1]);
+    assert_eq!([with(14, -20), with(14, -60), with(2, -60)], [0, 1, 1]);
 }

@@ -1,14 +1,14 @@
 //! What the correlated randomness of a program means: what the shares of every item add up to, computed from the masks in plain
 //! integers. Whoever supplies it must agree with this.
 
-use mpcc_kernels::{rowfit, trig};
-use mpcc_program::correlation::{Along, Correlation, Item, Pairing, material};
+use mpcc_kernels::trig;
+use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, material};
 use mpcc_program::gates::mask_widths;
 use mpcc_program::program::{Kind, Program, ValueId, WeightId};
 use mpcc_program::verify::verify;
 
 use super::coins::{low, low_words, total};
-use super::{Coins, IdealError, Ranges, State, gates, tables};
+use super::{Coins, IdealError, Ranges, State, gates};
 use crate::seeds::StageSeed;
 
 /// The low 64 bits of what the shares of one item add up to, modulo 2^bits.
@@ -46,7 +46,7 @@ pub fn meanings(
             Kind::Share | Kind::Wire => mask,
         });
         let known = Known { state: &state, setup };
-        let shares = material(program, id).into_iter().filter(|i| !matches!(i.what, Correlation::Comparison { .. }));
+        let shares = material(program, id).into_iter().filter(|item| item.sharing != Sharing::Keys);
         out.extend(shares.map(|item| Meaning { value: id, words: known.words(id, &item), item }));
     }
     Ok(out)
@@ -102,20 +102,6 @@ impl Known<'_, '_> {
                 let factor = if *top { self.top(*wire) } else { self.mask(*wire) };
                 self.pads(*bit).iter().zip(factor).map(|(pad, factor)| pad * factor).collect()
             }
-            Correlation::RowFit { wire, table } => {
-                let (kernel, words) = (tables::kernel_table(table), table.words_per_row());
-                let mut out = vec![0; item.len];
-                for (row, mask) in out.chunks_mut(words).zip(self.mask(*wire)) {
-                    rowfit::fit_row(&kernel, mask, row).expect("a verified table");
-                }
-                out
-            }
-            Correlation::MaskProduct { wire, columns, set } => {
-                let factors = |row: &[u64]| -> u64 {
-                    (0..*columns).filter(|c| set >> c & 1 == 1).fold(1u64, |out, c| out.wrapping_mul(row[c]))
-                };
-                self.wrapped(*wire).chunks(*columns).map(factors).collect()
-            }
             Correlation::Harmonics { wire, period_bits, fraction, count, sine } => {
                 let r = self.mask(*wire);
                 let one = |j: usize, r: &u64| {
@@ -125,7 +111,7 @@ impl Known<'_, '_> {
                 };
                 (1..=*count).flat_map(|j| r.iter().map(move |r| one(j, r))).collect()
             }
-            Correlation::Comparison { .. } => unreachable!("keys are no sum of shares"),
+            Correlation::Comparison { .. } | Correlation::RowPowers { .. } => unreachable!("keys are no sum of shares"),
         };
         words.into_iter().map(|word| low(word, item.bits)).collect()
     }

@@ -106,10 +106,7 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
         Gate::ReluShared { source, offsets } => {
             offsets.iter().flat_map(|o| get(*source).map(|x| (x + i128::from(*o)).max(0))).collect()
         }
-        Gate::RowTable { source, table } => row_table(state, *source, table)?,
-        Gate::WindowChain { source, windows } => {
-            state.integers(*source).chunks_exact(last(state, *source)).map(|row| tables::chain(row, *windows)).collect()
-        }
+        Gate::RowFunction { source, table } => row_function(state, *source, table)?,
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let (hat, mask) = opened(state, *source);
             let parameters = (*period_bits, *table_fraction);
@@ -173,12 +170,12 @@ fn reduce(state: &State<'_>, id: ValueId, source: ValueId, truncate: u8) -> (Int
     (integers, Some([low(&mask[0]), low(&mask[1])]))
 }
 
-fn row_table(state: &State<'_>, source: ValueId, table: &RowTable) -> Result<Integers, RangeError> {
+fn row_function(state: &State<'_>, source: ValueId, table: &RowTable) -> Result<Integers, RangeError> {
     let end = u128::from(table.domain().end);
     let arguments = state.integers(source).iter();
     // A negative argument stands for one at the upper end of the ring.
     let unsigned: Integers = arguments.map(|v| i128::from(coins::low(*v as u64, table.ring_bits))).collect();
     state.within(source, &unsigned, end)?;
     let (hat, mask) = opened(state, source);
-    Ok(hat.iter().zip(&mask).flat_map(|(h, r)| tables::row(table, *h, *r)).collect())
+    Ok(tables::rows(table, &hat, &mask))
 }

@@ -70,7 +70,8 @@ fn damage_instr(instr: &mut Instr, value: usize) {
         Instr::Load { dst, .. } | Instr::Zero { dst } | Instr::SumRows { dst, .. } => *dst = Buf(value as u32 % 12),
         Instr::Copy(copy) => copy.dst_offset = value,
         Instr::Harmonics { .. }
-        | Instr::RowFit { .. }
+        | Instr::RowKeys { .. }
+        | Instr::RowShares { .. }
         | Instr::ComparisonKeys { .. }
         | Instr::ComparisonShares { .. } => {}
     }

@@ -106,12 +106,14 @@ impl Walk<'_> {
                 Some("the model owner receives a correction in the setup")
             }
             Instr::Receive { .. } if self.online() => Some("a correction is received online"),
-            Instr::Deal { .. } | Instr::Broadcast { .. } | Instr::RowFit { .. } | Instr::ComparisonKeys { .. }
+            Instr::Deal { .. } | Instr::Broadcast { .. } | Instr::RowKeys { .. } | Instr::ComparisonKeys { .. }
                 if role != Role::Dealer =>
             {
-                Some("only the dealer deals, fits row tables and makes keys")
+                Some("only the dealer deals and makes keys")
             }
-            Instr::ComparisonShares { .. } if role == Role::Dealer => Some("the dealer evaluates a key"),
+            Instr::ComparisonShares { .. } | Instr::RowShares { .. } if role == Role::Dealer => {
+                Some("the dealer evaluates a key")
+            }
             Instr::Broadcast { .. } if self.in_setup() => Some("both parties are dealt to in the setup"),
             Instr::Deal { .. } | Instr::Broadcast { .. } if self.online() => Some("a correction is dealt online"),
             _ => None,

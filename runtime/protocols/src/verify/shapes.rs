@@ -1,7 +1,7 @@
 //! Rules 1 and 3: extents and widths of single instructions against lengths and lanes, and the insides of maps.
 
 use mpcc_kernels::dcf;
-use mpcc_program::code::{Buf, Copy, Instr, Lane, RoleCode};
+use mpcc_program::code::{Buf, Copy, Instr, Lane, RoleCode, RowTable};
 use mpcc_program::interpret::check_map;
 
 use crate::engine::row_table;
@@ -64,10 +64,20 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
                 report(format!("{count} harmonics of period 2^{period_bits} with {fraction} fraction bits"));
             }
         }
-        Instr::RowFit { dst, src, table } => match row_table(table).check() {
-            Ok(()) => expect(dst, len(src).checked_mul(table.words_per_row()), "the table"),
-            Err(problem) => report(problem.to_string()),
-        },
+        Instr::RowKeys { seeds, controls, values, masks, roots, table } => {
+            row_words([seeds, controls, values], len(masks), table, &mut expect);
+            roots.iter().for_each(|root| expect(root, len(masks).checked_mul(2), "a root"));
+            if seeds == controls || seeds == values || controls == values {
+                report("correction words share a buffer".to_owned());
+            }
+            row_parameters(table, report);
+        }
+        Instr::RowShares { dst, points, root, seeds, controls, values, table } => {
+            row_words([seeds, controls, values], len(points), table, &mut expect);
+            expect(root, len(points).checked_mul(2), "the root");
+            expect(dst, Some(len(points)), "the shares");
+            row_parameters(table, report);
+        }
         Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
             let keys = len(threshold);
             let [s, c, v] = dcf::words_per_key(u32::from(*bits), payload.len()).map(|words| keys.checked_mul(words));
@@ -94,6 +104,21 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
             }
             compared(*bits, dst.len(), report);
         }
+    }
+}
+
+/// Correction words of so many keys.
+fn row_words(words: [&Buf; 3], keys: usize, table: &RowTable, expect: &mut dyn FnMut(&Buf, Option<usize>, &str)) {
+    let levels = usize::from(table.levels);
+    let per_key = [2 * levels, 1, table.payload()];
+    for ((buf, per_key), what) in words.into_iter().zip(per_key).zip(["the seeds", "the control bits", "the values"]) {
+        expect(buf, keys.checked_mul(per_key), what);
+    }
+}
+
+fn row_parameters(table: &RowTable, report: &mut dyn FnMut(String)) {
+    if let Err(problem) = row_table(table).check() {
+        report(problem.to_string());
     }
 }
 
@@ -144,9 +169,18 @@ fn check_lanes(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
                 report(format!("buffers {} and {} differ in their lanes", dst.0, src.0));
             }
         }
+        Instr::RowKeys { values, .. } | Instr::RowShares { values, .. } => {
+            let shared = if let Instr::RowShares { dst, .. } = instr { dst } else { values };
+            if of(shared) != of(values) {
+                report(format!("buffers {} and {} differ in their lanes", shared.0, values.0));
+            }
+            let others = instr.reads().into_iter().chain(instr.writes()).filter(|buf| buf != values && buf != shared);
+            for buf in others.filter(|buf| of(buf) == Lane::Double) {
+                report(format!("buffer {} has Double entries where words are needed", buf.0));
+            }
+        }
         Instr::Load { .. }
         | Instr::Harmonics { .. }
-        | Instr::RowFit { .. }
         | Instr::ComparisonKeys { .. }
         | Instr::ComparisonShares { .. } => {
             for buf in instr.reads().into_iter().chain(instr.writes()).filter(|buf| of(buf) == Lane::Double) {

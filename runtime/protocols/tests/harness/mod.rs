@@ -4,8 +4,8 @@
 
 use std::collections::VecDeque;
 
-use mpcc_kernels::{dcf, matmul, rowfit, trig};
-use mpcc_program::code::{Instr, MapExecutor, Packed, Role, RoleCode, RowFunction, SeedOwner, Source};
+use mpcc_kernels::{dcf, matmul, rows, trig};
+use mpcc_program::code::{Buf, Instr, MapExecutor, Packed, Role, RoleCode, RowFunction, SeedOwner, Source};
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
 use mpcc_program::program::{
@@ -174,18 +174,16 @@ pub(crate) fn signed(word: u64, bits: u8) -> i64 {
 }
 
 /// Kernel parameters of a row table.
-pub(crate) fn kernel_table(t: &mpcc_program::code::RowTable) -> rowfit::RowTable {
-    rowfit::RowTable {
+pub(crate) fn kernel_table(t: &mpcc_program::code::RowTable) -> rows::RowTable {
+    rows::RowTable {
         ring_bits: t.ring_bits.into(),
-        index_bits: t.index_bits.into(),
-        windows: t.windows.into(),
-        degree: t.degree.into(),
-        tau_bits: t.tau_bits.into(),
+        levels: t.levels.into(),
+        position_bits: t.position_bits.into(),
         fraction: t.fraction.into(),
         function: match t.function {
-            RowFunction::Rsqrt { scale, eps } => rowfit::RowFunction::Rsqrt { scale, eps },
-            RowFunction::Recip { scale, eps } => rowfit::RowFunction::Recip { scale, eps },
-            RowFunction::Sqrt { scale, eps } => rowfit::RowFunction::Sqrt { scale, eps },
+            RowFunction::Rsqrt { scale, eps } => rows::RowFunction::Rsqrt { scale, eps },
+            RowFunction::Recip { scale, eps } => rows::RowFunction::Recip { scale, eps },
+            RowFunction::Sqrt { scale, eps } => rows::RowFunction::Sqrt { scale, eps },
         },
     }
 }
@@ -301,13 +299,24 @@ impl Machine {
                     self.buffers[cos.0 as usize] = c;
                     self.buffers[sin.0 as usize] = s;
                 }
-                Instr::RowFit { dst, src, table } => {
-                    let (t, words) = (kernel_table(table), table.words_per_row());
-                    let masks = self.buffers[src.0 as usize].clone();
-                    for (r, mask) in masks.iter().enumerate() {
-                        let row = &mut self.buffers[dst.0 as usize][r * words..(r + 1) * words];
-                        rowfit::fit_row(&t, *mask, row).expect("a valid table");
+                Instr::RowKeys { seeds, controls, values, masks, roots, table } => {
+                    let given = |buf: &Buf| self.buffers[buf.0 as usize].clone();
+                    let [mut s, mut c, mut v] = [seeds, controls, values].map(given);
+                    let (masks, [a, b]) = (given(masks), roots.each_ref().map(given));
+                    let out = rows::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
+                    rows::generate(&kernel_table(table), rows::Width::Word, &masks, [&a, &b], out);
+                    for (buf, words) in [seeds, controls, values].into_iter().zip([s, c, v]) {
+                        self.buffers[buf.0 as usize] = words;
                     }
+                }
+                Instr::RowShares { dst, points, root, seeds, controls, values, table } => {
+                    let given = |buf: &Buf| &self.buffers[buf.0 as usize][..];
+                    let words = rows::Words { seeds: given(seeds), controls: given(controls), values: given(values) };
+                    let party = u8::from(self.code.role == Role::DataOwner);
+                    let mut out = vec![0; given(points).len()];
+                    let table = kernel_table(table);
+                    rows::evaluate(&table, rows::Width::Word, party, given(points), given(root), words, &mut out);
+                    self.buffers[dst.0 as usize] = out;
                 }
             }
         }

@@ -213,7 +213,7 @@ fn a_network_in_small_agrees_bit_for_bit_in_doubles() {
     }
 }
 
-/// A row through normalisation, scores, a rectifier, a windowed reciprocal and a series, all that can be in rings wider
+/// A row through normalisation, scores, a rectifier, an inverse root and a series, all that can be in rings wider
 /// by `more` bits.
 fn network_in_small(more: u8) {
     use mpcc_program::code::{RowFunction, RowTable};
@@ -233,12 +233,8 @@ fn network_in_small(more: u8) {
         let gate = Gate::Open { source: v, truncate: 0 };
         let v = b.push(Kind::Wire, &[rows, 1], (36, -20, 35), gate);
         let function = RowFunction::Rsqrt { scale: 2f64.powi(-20), eps: 1e-6 };
-        let table =
-            RowTable { ring_bits: 36, index_bits: 6, windows: 4, degree: 3, tau_bits: 14, fraction: 18, function };
-        let y = b.push(Kind::Share, &[rows, 7], (60 + more, 32, 52), Gate::RowTable { source: v, table });
-        let gate = Gate::Open { source: y, truncate: 0 };
-        let y = b.push(Kind::Wire, &[rows, 7], (60 + more, 32, 52), gate);
-        let y = b.push(Kind::Share, &[rows, 1], (60 + more, 32, 52), Gate::WindowChain { source: y, windows: 4 });
+        let table = RowTable { ring_bits: 36, levels: 24, position_bits: 14, fraction: 18, function };
+        let y = b.push(Kind::Share, &[rows, 1], (60 + more, 32, 52), Gate::RowFunction { source: v, table });
         let gate = Gate::Open { source: y, truncate: 14 };
         let y = b.push(Kind::Wire, &[rows, 1], (46 + more, 18, 39), gate);
         let n = b.push(Kind::Share, &[rows, d], (46 + more, 8, 40), Gate::RowScale { source: z, row: y });
