@@ -189,10 +189,10 @@ fn the_cifar10_example_classifies_its_images_as_the_float_network_does() {
 
 /// The paper's network, whose hops decide its time on a wide-area link: predicted, counted and measured agree.
 #[test]
-fn the_papers_network_needs_at_most_140_hops_and_its_cost_is_exact() {
+fn the_papers_network_needs_at_most_110_hops_and_its_cost_is_exact() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mpcvit-cifar10-paper");
     let compiled = golden_ranges(&root.join("model.mpv"), &root.join("model.ranges.json"), None);
-    assert!(compiled.program.hops <= 140, "{} hops", compiled.program.hops);
+    assert!(compiled.program.hops <= 110, "{} hops", compiled.program.hops);
     paper_is_exact(&compiled);
 }
 
@@ -204,10 +204,10 @@ fn the_papers_network_trades_dealt_bytes_for_hops() {
     let (tables, keys) = (by(Comparison::DigitTables), by(Comparison::FunctionSharing));
     let [before, after] = [&tables, &keys].map(|c| cost::program(&c.program));
     assert_eq!(after.hops + 2 * 7, before.hops, "seven layers have rectified scores");
-    assert!(after.hops <= 112, "{} hops", after.hops);
+    assert!(after.hops <= 96, "{} hops", after.hops);
     assert!(after.online_bytes.data_owner < before.online_bytes.data_owner);
-    assert_eq!(before.offline_bytes.model_owner, 0);
-    assert!(after.offline_bytes.model_owner > 0 && after.offline_bytes.data_owner > before.offline_bytes.data_owner);
+    assert!(after.offline_bytes.model_owner > before.offline_bytes.model_owner);
+    assert!(after.offline_bytes.data_owner > before.offline_bytes.data_owner);
     paper_is_exact(&keys);
 }
 

@@ -551,7 +551,8 @@ impl Build<'_> {
             fraction: fraction as i16,
             labels: output.labels.clone(),
         });
-        let spec = Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction, magnitude: f.magnitude };
+        // Rounding may carry an entry to its bound; the ring has a bit for that.
+        let spec = Spec { kind: Kind::Share, shape: &node.ty.shape, ring, fraction, magnitude: f.magnitude + 1 };
         self.push(Gate::Reveal { source, truncate: truncate as u8, output: index }, spec, &output.name);
     }
 }
