@@ -108,7 +108,7 @@ pub fn link(network: &NetworkProfile) -> Link {
 }
 
 fn rows(program: &Program, machine: &Machine, link: Link, hops: &[f64], by: By) -> Vec<Row> {
-    let costs: Vec<GateCost> = (0u32..).zip(&program.values).map(|(i, _)| cost::gate(program, ValueId(i))).collect();
+    let costs: Vec<GateCost> = cost::gates(program);
     let keys: Vec<String> = program.values.iter().map(|value| key(value, by)).collect();
     let mut rows: Vec<Row> = Vec::new();
     let mut index: HashMap<&str, usize> = HashMap::new();

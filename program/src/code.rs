@@ -59,12 +59,13 @@ impl Lane {
     }
 }
 
-/// Which party's seed a stream comes from. A party can draw only from its own; the dealer knows both.
+/// One of the two parties: whose seed a stream comes from, or who receives a correction. A party can draw only from its own
+/// seed; the dealer knows both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum SeedOwner {
-    /// The model owner's seed.
+pub enum Owner {
+    /// The owner of the weights.
     ModelOwner,
-    /// The data owner's seed.
+    /// The owner of the input, who alone learns the result.
     DataOwner,
 }
 
@@ -295,7 +296,7 @@ pub enum Instr {
         /// Written buffer.
         dst: Buf,
         /// Whose seed.
-        seed: SeedOwner,
+        seed: Owner,
         /// Which of the owner's seeds: the session's or the inference's.
         stage: Stage,
         /// Stream number; every stream is drawn by exactly one instruction of a role.
@@ -310,12 +311,14 @@ pub enum Instr {
         /// Width of an entry.
         bits: u8,
     },
-    /// Dealer: sends the data owner its next correction, in program order.
+    /// Dealer: sends a party its next correction, in program order.
     Deal {
         /// Buffer to send.
         src: Buf,
         /// Width of an entry.
         bits: u8,
+        /// Who receives it.
+        to: Owner,
     },
     /// Dealer: sends both parties the same next correction, in program order.
     Broadcast {

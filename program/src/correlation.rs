@@ -1,17 +1,18 @@
 //! Correlated randomness as data: what the two parties must share before an inference, gate by gate.
 //!
-//! [`material`] says what a gate needs. What an item is, who can make it and what it costs are matches on [`Correlation`]
+//! [`materials`] says what a gate needs. What an item is, who can make it and what it costs are matches on [`Correlation`]
 //! here; the dealer's code for it stands in `gates/dealt.rs`, and what its shares add up to, in the ideal evaluation. All
 //! of it is a function of masks: nothing here depends on a weight or an input.
 
 mod material;
 mod predicates;
 
-use crate::code::RowTable;
+use crate::code::{Owner, RowTable};
 use crate::program::{ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
-pub use material::material;
+pub(crate) use material::material;
+pub use material::materials;
 pub(crate) use predicates::{Predicates, subsets};
 
 /// One vector of correlated words of a gate.
@@ -27,6 +28,8 @@ pub struct Item {
     pub bits: u8,
     /// How it is shared.
     pub sharing: Sharing,
+    /// Who receives a correction if its words are a sum: the other party draws its words.
+    pub to: Owner,
 }
 
 /// How correlated words are shared.
@@ -247,8 +250,11 @@ impl Item {
         let sent = self.vectors().into_iter().map(|(len, bits)| bytes(len, bits)).sum();
         match self.sharing {
             Sharing::Keys => [sent, sent],
-            // The model owner expands its seed.
-            Sharing::Additive | Sharing::Xor => [0, sent],
+            // The other party expands its seed.
+            Sharing::Additive | Sharing::Xor => match self.to {
+                Owner::ModelOwner => [sent, 0],
+                Owner::DataOwner => [0, sent],
+            },
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Buf, Exchange, Instr, Lane, RoleCode};
-use crate::correlation::{Supplier, bytes, material};
+use crate::code::{Buf, Exchange, Instr, Lane, Owner, RoleCode};
+use crate::correlation::{Item, Supplier, bytes, materials};
 use crate::program::{Gate, Program, ValueId, frequencies};
 use crate::work::{self, Work};
 
@@ -32,7 +32,7 @@ impl PartyBytes {
 pub struct GateCost {
     /// Payload sent online, by party.
     pub online: PartyBytes,
-    /// Corrections the dealer sends, by receiver. Most go to the data owner alone, and the model owner expands its seed.
+    /// Corrections the dealer sends, by receiver; the other party expands its seed.
     pub dealt: PartyBytes,
     /// Multiply-accumulates of entries online, by party.
     pub macs: [u64; 2],
@@ -61,8 +61,13 @@ fn both(bytes: u64) -> PartyBytes {
     PartyBytes { model_owner: bytes, data_owner: bytes }
 }
 
-/// Cost of one value's gate.
-pub fn gate(program: &Program, id: ValueId) -> GateCost {
+/// Cost of every value's gate.
+pub fn gates(program: &Program) -> Vec<GateCost> {
+    (0u32..).zip(materials(program)).map(|(at, items)| gate(program, ValueId(at), &items)).collect()
+}
+
+/// Cost of one value's gate, which needs such items.
+pub(crate) fn gate(program: &Program, id: ValueId, items: &[Item]) -> GateCost {
     let value = program.value(id);
     let n: usize = value.shape.iter().product();
     let big = value.ring;
@@ -79,7 +84,7 @@ pub fn gate(program: &Program, id: ValueId) -> GateCost {
         _ => {}
     }
     cost.work = work(program, id);
-    for item in material(program, id) {
+    for item in items {
         let [model_owner, data_owner] = item.price(Supplier::Dealer);
         cost.dealt.add(PartyBytes { model_owner, data_owner });
     }
@@ -141,8 +146,7 @@ fn work(program: &Program, id: ValueId) -> Work {
 /// Cost of a whole program.
 pub fn program(program: &Program) -> Cost {
     let mut cost = Cost { hops: u32::from(program.hops), ..Cost::default() };
-    for (index, value) in program.values.iter().enumerate() {
-        let g = gate(program, ValueId(index as u32));
+    for (value, g) in program.values.iter().zip(gates(program)) {
         cost.online_bytes.add(g.online);
         cost.offline_bytes.add(g.dealt);
         cost.macs[0] += g.macs[0];
@@ -165,7 +169,8 @@ pub fn counted(model_owner: &RoleCode, data_owner: &RoleCode, dealer: &RoleCode)
     for instr in &dealer.offline {
         let size = |src: &Buf, bits: &u8| bytes(dealer.lengths[src.0 as usize], *bits);
         match instr {
-            Instr::Deal { src, bits } => dealt.data_owner += size(src, bits),
+            Instr::Deal { src, bits, to: Owner::ModelOwner } => dealt.model_owner += size(src, bits),
+            Instr::Deal { src, bits, to: Owner::DataOwner } => dealt.data_owner += size(src, bits),
             Instr::Broadcast { src, bits } => dealt.add(both(size(src, bits))),
             _ => {}
         }

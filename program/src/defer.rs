@@ -86,11 +86,11 @@ fn merge(list: Vec<Instr>, moved: Vec<(usize, Instr)>) -> Vec<Instr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::{Access, Exchange, Lane, Map, MapOp, Packed, Role, SeedOwner, Stage, Step, V};
+    use crate::code::{Access, Exchange, Lane, Map, MapOp, Owner, Packed, Role, Stage, Step, V};
 
     fn draw(dst: u32) -> Instr {
         let stream = u64::from(dst);
-        Instr::Draw { dst: Buf(dst), seed: SeedOwner::ModelOwner, stage: Stage::Inference, stream, bits: 8 }
+        Instr::Draw { dst: Buf(dst), seed: Owner::ModelOwner, stage: Stage::Inference, stream, bits: 8 }
     }
 
     fn sum(dst: u32, src: u32) -> Instr {

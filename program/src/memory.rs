@@ -271,13 +271,13 @@ impl Memory<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::{Role, SeedOwner, Stage, Step};
+    use crate::code::{Owner, Role, Stage, Step};
 
     #[test]
     fn released_memory_is_used_again() {
         let draw = |dst: u32| Instr::Draw {
             dst: Buf(dst),
-            seed: SeedOwner::ModelOwner,
+            seed: Owner::ModelOwner,
             stage: Stage::Inference,
             stream: u64::from(dst),
             bits: 8,
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn inputs_are_there_as_numbers_and_encoded() {
         let load = |dst: u32, index: u32| Instr::Load { dst: Buf(dst), source: Source::Input(index) };
-        let draw = Instr::Draw { dst: Buf(0), seed: SeedOwner::DataOwner, stage: Stage::Inference, stream: 0, bits: 8 };
+        let draw = Instr::Draw { dst: Buf(0), seed: Owner::DataOwner, stage: Stage::Inference, stream: 0, bits: 8 };
         let sum = Instr::SumRows { dst: Buf(3), src: Buf(0), cols: 1 };
         let with = |inputs: Vec<Instr>| {
             let local = [inputs, vec![sum.clone()]].concat();

@@ -5,7 +5,7 @@
 //! read again soon, so that nothing stands in memory as words between the offline phase and its use. The runtime
 //! executes this schedule, and the estimates of time and memory follow the same one.
 
-use crate::code::{Buf, Exchange, Instr, Packed, RoleCode, SeedOwner, Stage};
+use crate::code::{Buf, Exchange, Instr, Owner, Packed, RoleCode, Stage};
 
 /// Words that are drawn and dealt for one inference up to which a program counts as small: half a GiB.
 pub const SMALL_WORDS: usize = 1 << 26;
@@ -21,7 +21,7 @@ pub enum Origin {
     /// A stream of a seed that the role holds.
     Drawn {
         /// Whose seed.
-        seed: SeedOwner,
+        seed: Owner,
         /// Which of the owner's seeds.
         stage: Stage,
         /// Stream number.

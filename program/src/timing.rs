@@ -6,7 +6,7 @@
 //! Inferences of a batch share hops and take turns within each. Where the three roles share cores, no phase ends before
 //! the cores have done the work of all.
 
-use crate::code::{Buf, Instr, Packed, Role, RoleCode};
+use crate::code::{Buf, Instr, Owner, Packed, Role, RoleCode};
 use crate::machine::{Link, Machine};
 use crate::memory::{self, Footprint, packed_bytes};
 use crate::program::Program;
@@ -247,7 +247,8 @@ fn made(code: &RoleCode, schedule: &Schedule, buffers: &[Buf], work: &mut Work) 
 
 fn corrections(code: &RoleCode, instr: &Instr) -> [u64; 2] {
     match instr {
-        Instr::Deal { src, bits } => [0, packed_bytes(code, *src, *bits)],
+        Instr::Deal { src, bits, to: Owner::ModelOwner } => [packed_bytes(code, *src, *bits), 0],
+        Instr::Deal { src, bits, to: Owner::DataOwner } => [0, packed_bytes(code, *src, *bits)],
         Instr::Broadcast { src, bits } => [packed_bytes(code, *src, *bits); 2],
         Instr::Receive { dst, bits } => match code.role {
             Role::ModelOwner => [packed_bytes(code, *dst, *bits), 0],

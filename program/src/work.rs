@@ -116,7 +116,7 @@ pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
             work.unpacked = len(*dst);
             work.streamed = packed_bytes(*dst, *bits);
         }
-        Instr::Deal { src, bits } => {
+        Instr::Deal { src, bits, .. } => {
             work.packed = len(*src);
             work.streamed = packed_bytes(*src, *bits);
         }

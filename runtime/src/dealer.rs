@@ -36,8 +36,6 @@ pub struct DealerConfig {
     pub listener: Listener,
     /// Limits and shaping of the links.
     pub link: LinkOptions,
-    /// Threads that deal an inference.
-    pub threads: usize,
 }
 
 /// Serves one session, until both parties say that no further inference follows.
@@ -53,7 +51,6 @@ pub fn run(config: DealerConfig, program: &RoleProgram, progress: &dyn Progress)
     };
     progress.event(ProgressEvent::Connected);
     let mut dealer = grant(&mut model_owner, &mut data_owner, program)?;
-    dealer.set_threads(config.threads);
     model_owner.set_idle_timeout(PATIENCE);
     data_owner.set_idle_timeout(PATIENCE);
     let report = serve(&mut model_owner, &mut data_owner, dealer, progress)?;

@@ -1,21 +1,42 @@
 //! What each gate needs.
 
+use crate::code::Owner;
 use crate::program::{Gate, Program, Shape, ValueId, frequencies};
 
-use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing};
+use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing, bytes};
 
 /// Number of the item of a comparison's products of pads, behind one for each digit.
 pub(crate) const PAD_PRODUCTS: u16 = 40;
 
-/// The items of a value's gate, in the order in which they are dealt. The program must have passed
-/// [`crate::verify::verify`].
-pub fn material(program: &Program, id: ValueId) -> Vec<Item> {
+/// The items of every value's gate, in the order in which they are dealt, with each party receiving about as much: from the
+/// largest on, a correction goes to the party that has fewer bytes so far. The program must have passed [`crate::verify::verify`].
+pub fn materials(program: &Program) -> Vec<Vec<Item>> {
+    let mut all: Vec<Vec<Item>> = (0..program.values.len()).map(|at| material(program, ValueId(at as u32))).collect();
+    let sums = all.iter_mut().flatten().filter(|item| item.sharing != Sharing::Keys);
+    let mut sums: Vec<(u64, &mut Item)> = sums.map(|item| (bytes(item.len, item.bits), item)).collect();
+    sums.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+    let (mut model_owner, mut data_owner) = (0, 0);
+    for (size, item) in sums {
+        let (to, received) = if model_owner < data_owner {
+            (Owner::ModelOwner, &mut model_owner)
+        } else {
+            (Owner::DataOwner, &mut data_owner)
+        };
+        *received += size;
+        item.to = to;
+    }
+    all
+}
+
+/// The items of one value's gate, all for the data owner.
+pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
     let value = program.value(id);
     let ring = value.ring;
     let len: usize = value.shape.iter().product();
     let entries = |id: &ValueId| -> usize { program.value(*id).shape.iter().product() };
-    let additive = |number, bits, len, what| Item { number, what, len, bits, sharing: Sharing::Additive };
-    let xor = |number, bits, what| Item { number, what, len, bits, sharing: Sharing::Xor };
+    let to = Owner::DataOwner;
+    let additive = |number, bits, len, what| Item { number, what, len, bits, sharing: Sharing::Additive, to };
+    let xor = |number, bits, what| Item { number, what, len, bits, sharing: Sharing::Xor, to };
     let carry = |wire: &ValueId, top| Correlation::Carry { wire: *wire, top };
     match &value.gate {
         Gate::MatMulServer { source, weight } => {
@@ -94,7 +115,7 @@ pub fn material(program: &Program, id: ValueId) -> Vec<Item> {
         Gate::StepShared { source, .. } => vec![keys(program, *source, ring, Payload::One)],
         Gate::RowFunction { source, table } => {
             let what = Correlation::RowPowers { wire: *source, table: *table };
-            vec![Item { number: 1, what, len: entries(source), bits: ring, sharing: Sharing::Keys }]
+            vec![Item { number: 1, what, len: entries(source), bits: ring, sharing: Sharing::Keys, to }]
         }
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let (wire, count) = (*source, frequencies(cosines, sines));
@@ -149,5 +170,5 @@ fn by_entry(left: &Shape, right: &Shape) -> Pairing {
 fn keys(program: &Program, wire: ValueId, bits: u8, payload: Payload) -> Item {
     let source = program.value(wire);
     let what = Correlation::Comparison { wire, levels: source.ring, payload };
-    Item { number: 2, what, len: source.shape.iter().product(), bits, sharing: Sharing::Keys }
+    Item { number: 2, what, len: source.shape.iter().product(), bits, sharing: Sharing::Keys, to: Owner::DataOwner }
 }

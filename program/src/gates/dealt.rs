@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use crate::code::{Buf, Instr, Lane, Role};
+use crate::code::{Buf, Instr, Lane, Owner};
 use crate::correlation::{Correlation, Item, Pairing, Payload, Sharing};
 use crate::program::ValueId;
 
@@ -11,28 +11,33 @@ use super::emit::{Emit, Shares};
 use super::products::{minus, pair, times};
 
 impl Emit<'_> {
-    /// Shares of an item of the gate underway, by its number: the model owner's from its seed, the data owner's as a
-    /// correction.
+    /// Shares of an item of the gate underway, by its number: a correction for one party, words of its seed for the other.
     pub(super) fn correlated(&mut self, number: u16) -> Shares {
         let item = self.item(number);
         let (id, len, bits) = (self.current(), item.len, item.bits);
-        match self.role {
-            Role::ModelOwner => Shares([Some(self.draw(0, id, number, bits, len)), None]),
-            Role::DataOwner => Shares([None, Some(self.correction(len, bits))]),
-            Role::Dealer => {
+        let (receives, draws) = match item.to {
+            Owner::ModelOwner => (0, 1),
+            Owner::DataOwner => (1, 0),
+        };
+        let mut shares = [None; 2];
+        match self.party() {
+            Some(party) if party == draws => shares[party] = Some(self.draw(party, id, number, bits, len)),
+            Some(party) => shares[party] = Some(self.correction(len, bits)),
+            None => {
                 let value = words(self, &item);
-                let share0 = self.draw(0, id, number, bits, len);
+                let drawn = self.draw(draws, id, number, bits, len);
                 let lane = Lane::of(bits);
                 let value = self.fit(value, lane);
-                let share1 = self.map(lane, 1, len, |x| {
-                    let (v, s) = (x.full(value), x.full(share0));
+                let rest = self.map(lane, 1, len, |x| {
+                    let (v, s) = (x.full(value), x.full(drawn));
                     let d = if item.sharing == Sharing::Xor { x.xor(v, s) } else { x.sub(v, s) };
                     x.low(d, bits)
                 });
-                self.push(Instr::Deal { src: share1, bits });
-                Shares([Some(share0), Some(share1)])
+                self.push(Instr::Deal { src: rest, bits, to: item.to });
+                (shares[draws], shares[receives]) = (Some(drawn), Some(rest));
             }
         }
+        Shares(shares)
     }
 
     /// Keys of an item, whose words both parties get: the words and the own root; nothing at the dealer.

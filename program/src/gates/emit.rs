@@ -1,8 +1,8 @@
 //! The state of lowering one role: buffers, when each is known, and what a value became.
 
 use crate::code::OutputBuffer;
-use crate::code::{Buf, Exchange, Instr, Lane, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
-use crate::correlation::{Item, material};
+use crate::code::{Buf, Exchange, Instr, Lane, Map, Owner, Packed, Role, RoleCode, Source, Stage, Step, V};
+use crate::correlation::{Item, materials};
 use crate::defer::defer;
 use crate::program::{Program, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
@@ -58,6 +58,8 @@ pub(super) struct Emit<'p> {
     pub(super) program: &'p Program,
     pub(super) role: Role,
     pub(super) values: Vec<Lowered>,
+    /// What each gate needs, until it is lowered.
+    materials: Vec<Vec<Item>>,
     lengths: Vec<usize>,
     lanes: Vec<Lane>,
     known: Vec<i32>,
@@ -97,6 +99,7 @@ impl<'p> Emit<'p> {
             program,
             role,
             values: Vec::with_capacity(program.values.len()),
+            materials: materials(program),
             lengths: vec![],
             lanes: vec![],
             known: vec![],
@@ -136,7 +139,8 @@ impl<'p> Emit<'p> {
     /// Begins the gate of the next value.
     pub(super) fn begin(&mut self) -> ValueId {
         let id = self.current();
-        self.gate = Underway { items: material(self.program, id), ..Underway::default() };
+        let items = std::mem::take(&mut self.materials[id.0 as usize]);
+        self.gate = Underway { items, ..Underway::default() };
         id
     }
 
@@ -232,7 +236,7 @@ impl<'p> Emit<'p> {
         let dst = self.buffer(Lane::of(bits), len, SETUP);
         self.setup.local.push(Instr::Draw {
             dst,
-            seed: SeedOwner::ModelOwner,
+            seed: Owner::ModelOwner,
             stage: Stage::Setup,
             stream: u64::from(id.0),
             bits,
@@ -383,7 +387,7 @@ impl<'p> Emit<'p> {
 
     pub(super) fn draw(&mut self, owner: usize, id: ValueId, item: u16, bits: u8, len: usize) -> Buf {
         let dst = self.new_buffer(Lane::of(bits), len);
-        let seed = if owner == 0 { SeedOwner::ModelOwner } else { SeedOwner::DataOwner };
+        let seed = if owner == 0 { Owner::ModelOwner } else { Owner::DataOwner };
         self.push(Instr::Draw { dst, seed, stage: Stage::Inference, stream: stream(id, item), bits });
         dst
     }
@@ -441,10 +445,10 @@ impl<'p> Emit<'p> {
 
     /// An item of the gate underway, by its number.
     pub(super) fn item(&self, number: u16) -> Item {
-        self.gate.items.iter().find(|item| item.number == number).expect("listed by `material`").clone()
+        self.gate.items.iter().find(|item| item.number == number).expect("listed by `materials`").clone()
     }
 
-    /// The data owner's next correction.
+    /// The party's next correction.
     pub(super) fn correction(&mut self, len: usize, bits: u8) -> Buf {
         let dst = self.new_buffer(Lane::of(bits), len);
         self.push(Instr::Receive { dst, bits });

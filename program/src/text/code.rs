@@ -4,7 +4,7 @@
 use super::gates::row_table;
 use super::{line, list};
 use crate::code::{
-    Access, Buf, Exchange, Instr, Lane, Map, MapOp, OutputBuffer, Packed, Role, RoleCode, SeedOwner, Source, Stage, V,
+    Access, Buf, Exchange, Instr, Lane, Map, MapOp, OutputBuffer, Owner, Packed, Role, RoleCode, Source, Stage, V,
 };
 
 pub(super) fn role_code(code: &RoleCode) -> String {
@@ -96,8 +96,8 @@ impl Text<'_> {
             }
             Instr::Draw { dst, seed, stage, stream, bits } => {
                 let seed = match seed {
-                    SeedOwner::ModelOwner => "model-owner",
-                    SeedOwner::DataOwner => "data-owner",
+                    Owner::ModelOwner => "model-owner",
+                    Owner::DataOwner => "data-owner",
                 };
                 let stage = match stage {
                     Stage::Setup => "setup",
@@ -107,7 +107,10 @@ impl Text<'_> {
                 format!("{} = draw {seed} {stage} stream {value}.{item} bits {bits}", self.written(*dst))
             }
             Instr::Receive { dst, bits } => format!("{} = receive bits {bits}", self.written(*dst)),
-            Instr::Deal { src, bits } => format!("deal b{}:{bits}", src.0),
+            Instr::Deal { src, bits, to } => {
+                let to = if *to == Owner::ModelOwner { "model-owner" } else { "data-owner" };
+                format!("deal b{}:{bits} to {to}", src.0)
+            }
             Instr::Broadcast { src, bits } => format!("broadcast b{}:{bits}", src.0),
             Instr::Map(Map { lane, rows, cols, .. }) => {
                 let double = if *lane == Lane::Double { " double" } else { "" };

@@ -61,13 +61,13 @@ fn role_code_names_every_instruction() {
         offline: vec![
             Instr::Draw {
                 dst: b(3),
-                seed: SeedOwner::DataOwner,
+                seed: Owner::DataOwner,
                 stage: Stage::Inference,
                 stream: stream(ValueId(7), 2),
                 bits: 37,
             },
             Instr::Receive { dst: b(4), bits: 12 },
-            Instr::Deal { src: b(4), bits: 12 },
+            Instr::Deal { src: b(4), bits: 12, to: Owner::ModelOwner },
             Instr::RowKeys { seeds: b(3), controls: b(4), values: b(8), masks: b(0), roots: [b(6), b(7)], table },
             Instr::RowShares { dst: b(8), points: b(2), root: b(6), seeds: b(3), controls: b(4), values: b(8), table },
             Instr::ComparisonKeys {

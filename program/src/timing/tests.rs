@@ -53,8 +53,9 @@ fn words_that_leave_arrive() {
     let sum = |section: &Section, of: fn(&Item) -> u64| section.items.iter().map(of).sum::<u64>();
     let offline = [0, 1].map(|p| sum(&workload.parties[p].offline, |i| i.work.unpacked));
     let packed = sum(&workload.dealer.offline, |i| i.work.packed);
-    assert_eq!(offline[1], packed);
-    assert!(offline[0] < offline[1] && offline[0] > 0);
+    // What both get is packed once.
+    let twice = offline[0] + offline[1] - packed;
+    assert!(twice > 0 && twice < offline[0].min(offline[1]), "{offline:?} of {packed}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! networks need that can be run this way.
 
 use super::{Check, Rule};
+use crate::correlation::material;
 use crate::cost;
 use crate::program::{Gate, Kind, Program, ValueId, View};
 
@@ -102,7 +103,7 @@ impl Spent {
 
     /// Adds a value that keeps all other rules; says if a limit is exceeded with it.
     pub(super) fn add(&mut self, check: &mut Check<'_>, id: ValueId) {
-        let cost = cost::gate(check.program, id);
+        let cost = cost::gate(check.program, id, &material(check.program, id));
         self.online = self.online.saturating_add(cost.online.model_owner).saturating_add(cost.online.data_owner);
         self.dealt = self.dealt.saturating_add(cost.dealt.model_owner).saturating_add(cost.dealt.data_owner);
         self.products = self.products.saturating_add(cost.macs[0]).saturating_add(cost.macs[1]);

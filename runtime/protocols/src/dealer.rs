@@ -1,17 +1,14 @@
 //! The dealer: expands both parties' seeds and writes the corrections for the setup and for every inference:
-//! most for the data owner alone, some the same for both.
+//! some for one of them, some the same for both.
 //!
 //! Its input is the program's code alone; it sees no weight, no input and no message of the parties.
-
-mod division;
-mod parallel;
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mpcc_kernels::pack::packed_len;
-use mpcc_program::code::{Instr, MapExecutor, Role};
+use mpcc_program::code::{Instr, MapExecutor, Owner, Role};
 use mpcc_program::cost::PartyBytes;
 
 use crate::engine::{self, Corrections, Environment, Executable, OFFLINE, SETUP, SETUP_AFTER, StageSeeds};
@@ -20,8 +17,6 @@ use crate::frame::{Frame, Pool};
 use crate::seeds::{SessionSeed, StageSeed};
 use crate::stream::InMemory;
 use crate::verify::CheckedCode;
-use division::{Division, Limits};
-use parallel::Work;
 
 /// The dealer in one session. Several inferences may be dealt at the same time.
 pub struct Dealer {
@@ -32,8 +27,6 @@ pub struct Dealer {
     /// Before the setup is done its frame, then what it left.
     setup: Frame,
     pool: Arc<Pool>,
-    division: Division,
-    threads: usize,
     set_up: bool,
     next_index: AtomicU64,
 }
@@ -61,22 +54,8 @@ impl Dealer {
         }
         let pool = Arc::new(Pool::default());
         let setup = Frame::new(code.code().lengths.len(), Arc::clone(&pool));
-        let division = Division::new(code.code(), code.schedule(), Limits::default());
         let next_index = AtomicU64::new(0);
-        let (threads, set_up) = (1, false);
-        Ok(Dealer { code, executor, model_owner, data_owner, setup, pool, division, threads, set_up, next_index })
-    }
-
-    /// Lets every inference be dealt on so many threads; the bytes do not depend on it.
-    pub fn set_threads(&mut self, threads: usize) {
-        self.threads = threads;
-    }
-
-    #[cfg(test)]
-    pub(crate) fn divide(&mut self, long: usize) -> usize {
-        let limits = Limits { long, instructions: 1, bytes: 1 };
-        self.division = Division::new(self.code.code(), self.code.schedule(), limits);
-        self.division.segments.len()
+        Ok(Dealer { code, executor, model_owner, data_owner, setup, pool, set_up: false, next_index })
     }
 
     /// Bytes of the data owner's corrections of the setup.
@@ -151,10 +130,6 @@ impl Deal<'_> {
         let Deal { dealer, index } = self;
         let seeds = Seeds::new(dealer, Some(index));
         let executable = executable(&dealer.code, &*dealer.executor);
-        if dealer.threads > 1 && dealer.division.segments.len() > 1 {
-            let work = Work { executable, division: &dealer.division, setup: &dealer.setup, seeds: &seeds };
-            return parallel::run(&work, dealer.threads, model_owner, data_owner);
-        }
         let mut corrections = Corrections::Deal { model_owner, data_owner };
         let (mut frame, peer) = (dealer.setup.shared(), &mut InMemory::default());
         engine::run(executable, OFFLINE, &mut frame, &mut seeds.environment(), &mut corrections, peer)
@@ -188,12 +163,16 @@ fn correction_bytes(checked: &CheckedCode, instrs: &[Instr]) -> PartyBytes {
     let lengths = &checked.code().lengths;
     let mut bytes = PartyBytes::default();
     for instr in instrs {
-        let (Instr::Deal { src, bits } | Instr::Broadcast { src, bits }) = instr else { continue };
+        let (src, bits, to) = match instr {
+            Instr::Deal { src, bits, to } => (src, bits, Some(*to)),
+            Instr::Broadcast { src, bits } => (src, bits, None),
+            _ => continue,
+        };
         let size = packed_len(lengths[src.0 as usize], u32::from(*bits)) as u64;
-        bytes.data_owner += size;
-        if matches!(instr, Instr::Broadcast { .. }) {
-            bytes.model_owner += size;
-        }
+        bytes.add(PartyBytes {
+            model_owner: if to == Some(Owner::DataOwner) { 0 } else { size },
+            data_owner: if to == Some(Owner::ModelOwner) { 0 } else { size },
+        });
     }
     bytes
 }

@@ -5,12 +5,11 @@
 //! where it is read.
 
 use std::io::{Read, Write};
-use std::ops::Range;
 use std::sync::Arc;
 
 use mpcc_kernels::{dcf, matmul, pack, rows, trig};
 use mpcc_program::code::{
-    Buf, Copy, Instr, Lane, MapExecutor, Packed, Role, RoleCode, RowFunction, RowTable, SeedOwner, Source, Stage,
+    Buf, Copy, Instr, Lane, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, RowTable, Source, Stage,
 };
 use mpcc_program::schedule::{Moment as Scheduled, Origin, Schedule};
 
@@ -144,27 +143,6 @@ pub(crate) fn prepare(
     })
 }
 
-/// Runs instructions of a list that belong to no exchange; `map_id` is that of the first map among them.
-pub(crate) fn run_part(
-    executable: Executable<'_>,
-    list: usize,
-    part: Range<usize>,
-    mut map_id: usize,
-    frame: &mut Frame,
-    environment: &mut Environment<'_>,
-    corrections: &mut Corrections<'_>,
-) -> Result<(), ProtocolError> {
-    let Executable { code, schedule, .. } = executable;
-    let (Some((instrs, _)), Some(section)) = (code.list(list), schedule.sections.get(list)) else {
-        return Ok(());
-    };
-    for (instr, moment) in instrs.iter().zip(&section.moments).take(part.end).skip(part.start) {
-        execute(executable, (instr, moment), &mut map_id, frame, environment, corrections)?;
-        release(moment, frame);
-    }
-    Ok(())
-}
-
 /// One instruction, with what the schedule makes before it.
 fn execute(
     executable: Executable<'_>,
@@ -282,10 +260,10 @@ fn make(
 }
 
 impl Environment<'_> {
-    fn seed(&self, owner: SeedOwner, stage: Stage) -> Result<&StageSeed, ProtocolError> {
+    fn seed(&self, owner: Owner, stage: Stage) -> Result<&StageSeed, ProtocolError> {
         let seeds = match owner {
-            SeedOwner::ModelOwner => self.model_owner,
-            SeedOwner::DataOwner => self.data_owner,
+            Owner::ModelOwner => self.model_owner,
+            Owner::DataOwner => self.data_owner,
         };
         let seed = seeds.and_then(|seeds| match stage {
             Stage::Setup => Some(seeds.setup),
@@ -334,8 +312,8 @@ fn step(
             frame[at(*dst)] = words.into();
             Ok(())
         }
-        Instr::Deal { src, bits } => deal(corrections, *bits, &frame[at(*src)], false),
-        Instr::Broadcast { src, bits } => deal(corrections, *bits, &frame[at(*src)], true),
+        Instr::Deal { src, bits, to } => deal(corrections, *bits, &frame[at(*src)], Some(*to)),
+        Instr::Broadcast { src, bits } => deal(corrections, *bits, &frame[at(*src)], None),
         Instr::Zero { dst } => {
             let mut words = fresh(frame, *dst);
             words.fill(0);
@@ -527,7 +505,7 @@ fn receive(corrections: &mut Corrections<'_>, bits: u8, words: &mut [u64]) -> Re
     Ok(())
 }
 
-fn deal(corrections: &mut Corrections<'_>, bits: u8, words: &[u64], to_both: bool) -> Result<(), ProtocolError> {
+fn deal(corrections: &mut Corrections<'_>, bits: u8, words: &[u64], to: Option<Owner>) -> Result<(), ProtocolError> {
     let Corrections::Deal { model_owner, data_owner } = corrections else {
         return Err(ProtocolError::OutOfOrder { called: "a correction", expected: "a stream to write it to" });
     };
@@ -536,8 +514,10 @@ fn deal(corrections: &mut Corrections<'_>, bits: u8, words: &[u64], to_both: boo
     for piece in words.chunks(CHUNK_ENTRIES * lane) {
         bytes.clear();
         pack_entries(piece, bits, &mut bytes);
-        data_owner.write_all(&bytes)?;
-        if to_both {
+        if to != Some(Owner::ModelOwner) {
+            data_owner.write_all(&bytes)?;
+        }
+        if to != Some(Owner::DataOwner) {
             model_owner.write_all(&bytes)?;
         }
     }

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mpcc_program::code::{Exchange, Instr, MapExecutor, Role, SeedOwner, Source};
+use mpcc_program::code::{Exchange, Instr, MapExecutor, Owner, Role, Source};
 
 use crate::engine::{
     self, Corrections, Environment, Executable, FIRST_STEP, OFFLINE, SETUP, SETUP_AFTER, StageSeeds, Weights,
@@ -24,7 +24,7 @@ use crate::verify::CheckedCode;
 pub struct Party {
     code: Arc<CheckedCode>,
     executor: Arc<dyn MapExecutor>,
-    owner: SeedOwner,
+    owner: Owner,
     seed: SessionSeed,
     weights: Vec<Vec<u64>>,
     takes_weights: bool,
@@ -101,8 +101,8 @@ impl Party {
         seed: SessionSeed,
     ) -> Result<Self, ProtocolError> {
         let owner = match code.code().role {
-            Role::ModelOwner => SeedOwner::ModelOwner,
-            Role::DataOwner => SeedOwner::DataOwner,
+            Role::ModelOwner => Owner::ModelOwner,
+            Role::DataOwner => Owner::DataOwner,
             Role::Dealer => {
                 return Err(ProtocolError::WrongRole { expected: Role::ModelOwner, got: Role::Dealer });
             }
@@ -306,10 +306,10 @@ impl Party {
 }
 
 /// A party holds its own seeds only: the model owner's, then the data owner's.
-fn own_seeds(owner: SeedOwner, seeds: StageSeeds<'_>) -> (Option<StageSeeds<'_>>, Option<StageSeeds<'_>>) {
+fn own_seeds(owner: Owner, seeds: StageSeeds<'_>) -> (Option<StageSeeds<'_>>, Option<StageSeeds<'_>>) {
     match owner {
-        SeedOwner::ModelOwner => (Some(seeds), None),
-        SeedOwner::DataOwner => (None, Some(seeds)),
+        Owner::ModelOwner => (Some(seeds), None),
+        Owner::DataOwner => (None, Some(seeds)),
     }
 }
 

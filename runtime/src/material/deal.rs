@@ -125,11 +125,10 @@ fn fill(
     let mut setup = data_owner.section(Section::Setup)?;
     dealer.setup(&mut setup).map_err(blame)?;
     setup.finish()?;
-    // As many inferences at a time as memory allows, and every one on the threads that are left.
+    // As many inferences at a time as memory allows.
     let jobs = options.jobs.max(1);
     let fitting = usize::try_from(MEMORY_BYTES / peak_bytes.max(1)).unwrap_or(usize::MAX);
     let at_once = jobs.min(fitting.max(1)).min(usize::try_from(options.inferences).unwrap_or(usize::MAX)).max(1);
-    dealer.set_threads(jobs / at_once);
     let (next, done) = (Mutex::new(0), AtomicU64::new(0));
     let work = || -> Result<(), SessionError> {
         loop {

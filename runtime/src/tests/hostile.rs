@@ -51,7 +51,6 @@ fn dealer_against(act: impl FnOnce(Link) + Send + 'static) -> SessionError {
         data_owner: Peer::new("the data owner", second.fingerprint()),
         listener,
         link: options(),
-        threads: 1,
     };
     connecting(address.clone(), first, &own, act);
     connecting(address, second, &own, |mut link| {

@@ -77,7 +77,6 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         in_memory: arguments.in_memory,
         batch: arguments.batch.unwrap_or(if role == RoleName::ModelOwner { MOST_AT_A_TIME } else { 1 }),
         // More within one inference cost more memory than they save time.
-        threads: 1,
         max_inferences: arguments.deployment.max_inferences,
     };
     let progress = Shown { bar: Bar::new(terminal, u64::from(predicted.hops) * examples.len() as u64, "running") };

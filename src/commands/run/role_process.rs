@@ -106,7 +106,6 @@ fn role(lines: &Receiver<String>) -> Result<()> {
         batch: job.batch,
         in_memory: job.in_memory,
         // The parties work at the same time, here on the same cores.
-        threads: 1,
         max_inferences: Some(job.inferences),
     };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };

@@ -155,8 +155,6 @@ pub(super) struct Settings {
     pub(super) in_memory: bool,
     /// How many inferences share hops, at most at the model owner.
     pub(super) batch: u64,
-    /// Threads that the dealer deals an inference on.
-    pub(super) threads: usize,
     /// The most inferences that the model owner serves, at the model owner.
     pub(super) max_inferences: Option<u64>,
 }
@@ -182,8 +180,7 @@ pub(super) fn session(
     let program = &prepared.program;
     let (peer, peer_endpoint, supplier, state_directory) = match meeting {
         Meeting::Dealer { model_owner, data_owner, listener } => {
-            let config =
-                DealerConfig { identity, model_owner, data_owner, listener, link: dealt, threads: settings.threads };
+            let config = DealerConfig { identity, model_owner, data_owner, listener, link: dealt };
             let report = dealer::run(config, program, progress)?;
             return Ok(Outcome { report, answers: Vec::new() });
         }

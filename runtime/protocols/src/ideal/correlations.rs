@@ -2,7 +2,7 @@
 //! integers. Whoever supplies it must agree with this.
 
 use mpcc_kernels::trig;
-use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, material};
+use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, materials};
 use mpcc_program::gates::mask_widths;
 use mpcc_program::program::{Kind, Program, ValueId, WeightId};
 use mpcc_program::verify::verify;
@@ -37,7 +37,7 @@ pub fn meanings(
     let ranges = Ranges::Strict;
     let mut state = State { program, weights, inputs, coins, ranges, values: Vec::new(), masks: Vec::new() };
     let mut out = Vec::new();
-    for index in 0..program.values.len() {
+    for (index, items) in materials(program).into_iter().enumerate() {
         let id = ValueId(index as u32);
         let (integers, mask) = gates::evaluate(&state, id)?;
         state.values.push(integers.into_iter().map(|x| x as i64).collect());
@@ -46,7 +46,7 @@ pub fn meanings(
             Kind::Share | Kind::Wire => mask,
         });
         let known = Known { state: &state, setup };
-        let shares = material(program, id).into_iter().filter(|item| item.sharing != Sharing::Keys);
+        let shares = items.into_iter().filter(|item| item.sharing != Sharing::Keys);
         out.extend(shares.map(|item| Meaning { value: id, words: known.words(id, &item), item }));
     }
     Ok(out)

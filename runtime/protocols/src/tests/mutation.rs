@@ -56,7 +56,9 @@ fn damage_instr(instr: &mut Instr, value: usize) {
         Instr::Draw { dst, bits, stream, .. } => {
             (*dst, *bits, *stream) = (Buf(value as u32 % 12), value as u8, value as u64 % 5);
         }
-        Instr::Receive { dst: buf, bits } | Instr::Deal { src: buf, bits } | Instr::Broadcast { src: buf, bits } => {
+        Instr::Receive { dst: buf, bits }
+        | Instr::Deal { src: buf, bits, .. }
+        | Instr::Broadcast { src: buf, bits } => {
             (*buf, *bits) = (Buf(value as u32 % 12), value as u8);
         }
         Instr::MatMul { m, k, right, shared_right, .. } => {

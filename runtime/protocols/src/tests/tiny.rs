@@ -3,8 +3,7 @@
 //! Two hops: the data owner sends its masked input, the model owner sends its masked share of the product.
 
 use mpcc_program::code::{
-    Access, Buf, Exchange, Instr, Lane, Map, MapOp, OutputBuffer, Packed, Role, RoleCode, SeedOwner, Source, Stage,
-    Step, V,
+    Access, Buf, Exchange, Instr, Lane, Map, MapOp, OutputBuffer, Owner, Packed, Role, RoleCode, Source, Stage, Step, V,
 };
 
 /// Extents of the weight and the ring of the product.
@@ -23,7 +22,7 @@ const R: u64 = 2 << 16;
 const C: u64 = 3 << 16;
 const OUT: u64 = 4 << 16;
 
-fn draw(dst: Buf, seed: SeedOwner, stage: Stage, stream: u64, bits: u8) -> Instr {
+fn draw(dst: Buf, seed: Owner, stage: Stage, stream: u64, bits: u8) -> Instr {
     Instr::Draw { dst, seed, stage, stream, bits }
 }
 
@@ -43,7 +42,7 @@ fn packed(buf: Buf, bits: u8) -> Vec<Packed> {
 /// Model owner.
 pub(crate) fn model_owner(t: Tiny) -> RoleCode {
     let [w, s, masked_w, c, opened, xw, z, r, message] = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(Buf);
-    let own = SeedOwner::ModelOwner;
+    let own = Owner::ModelOwner;
     RoleCode {
         role: Role::ModelOwner,
         lengths: vec![t.k * t.n, t.k * t.n, t.k * t.n, t.n, t.k, t.n, t.n, t.n, t.n],
@@ -77,7 +76,7 @@ pub(crate) fn model_owner(t: Tiny) -> RoleCode {
 /// Data owner.
 pub(crate) fn data_owner(t: Tiny) -> RoleCode {
     let [masked_w, r, c, mask, x, opened, rw, z, theirs, sum, y] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(Buf);
-    let own = SeedOwner::DataOwner;
+    let own = Owner::DataOwner;
     RoleCode {
         role: Role::DataOwner,
         lengths: vec![t.k * t.n, t.k, t.n, t.n, t.k, t.k, t.n, t.n, t.n, t.n, t.n],
@@ -113,16 +112,16 @@ pub(crate) fn dealer(t: Tiny) -> RoleCode {
         role: Role::Dealer,
         lengths: vec![t.k * t.n, t.k, t.n, t.n, t.n, t.n],
         lanes: vec![Lane::Word; 6],
-        setup: Step { local: vec![draw(s, SeedOwner::ModelOwner, Stage::Setup, S, t.bits)], ..Step::default() },
+        setup: Step { local: vec![draw(s, Owner::ModelOwner, Stage::Setup, S, t.bits)], ..Step::default() },
         setup_after: vec![],
         offline: vec![
-            draw(r, SeedOwner::DataOwner, Stage::Inference, R, t.bits),
-            draw(c0, SeedOwner::ModelOwner, Stage::Inference, C, t.bits),
+            draw(r, Owner::DataOwner, Stage::Inference, R, t.bits),
+            draw(c0, Owner::ModelOwner, Stage::Inference, C, t.bits),
             product(rs, r, s, t),
             combine(t.n, c1, rs, c0, MapOp::Sub),
-            Instr::Deal { src: c1, bits: t.bits },
-            draw(mask, SeedOwner::ModelOwner, Stage::Inference, OUT, t.bits),
-            Instr::Deal { src: mask, bits: t.bits },
+            Instr::Deal { src: c1, bits: t.bits, to: Owner::DataOwner },
+            draw(mask, Owner::ModelOwner, Stage::Inference, OUT, t.bits),
+            Instr::Deal { src: mask, bits: t.bits, to: Owner::DataOwner },
         ],
         steps: vec![],
         outputs: vec![],

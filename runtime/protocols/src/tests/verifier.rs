@@ -2,7 +2,7 @@
 
 use super::tiny::{self, Tiny};
 use crate::verify::{verify_code, verify_trio};
-use mpcc_program::code::{Access, Buf, Copy, Instr, Lane, Map, MapOp, Packed, RoleCode, SeedOwner, Source, Stage, V};
+use mpcc_program::code::{Access, Buf, Copy, Instr, Lane, Map, MapOp, Owner, Packed, RoleCode, Source, Stage, V};
 
 const T: Tiny = Tiny { k: 5, n: 3, bits: 37 };
 
@@ -105,11 +105,11 @@ fn rights_of_roles() {
         (&p1, load(Source::Weight(0)), "only the model owner has weights"),
         (&p0, load(Source::Input(0)), "only the data owner has inputs"),
         (&p1, load(Source::Input(0)), "before it is known"),
-        (&p0, draw(SeedOwner::DataOwner, inference, 1), "draws from the data owner's seed"),
-        (&p1, draw(SeedOwner::ModelOwner, inference, 1), "draws from the model owner's seed"),
-        (&p0, draw(SeedOwner::ModelOwner, Stage::Setup, 1), "seed of another stage"),
+        (&p0, draw(Owner::DataOwner, inference, 1), "draws from the data owner's seed"),
+        (&p1, draw(Owner::ModelOwner, inference, 1), "draws from the model owner's seed"),
+        (&p0, draw(Owner::ModelOwner, Stage::Setup, 1), "seed of another stage"),
         (&dealer, Instr::Receive { dst: Buf(0), bits: 3 }, "the dealer receives"),
-        (&p1, Instr::Deal { src: Buf(0), bits: 3 }, "only the dealer deals"),
+        (&p1, Instr::Deal { src: Buf(0), bits: 3, to: Owner::DataOwner }, "only the dealer deals"),
         (&p0, Instr::Broadcast { src: Buf(0), bits: 3 }, "only the dealer deals"),
     ] {
         refused(&only(code, instr), why);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use mpcc_program::code::{Buf, Exchange, Instr, Role, RoleCode, SeedOwner, Source, Stage};
+use mpcc_program::code::{Buf, Exchange, Instr, Owner, Role, RoleCode, Source, Stage};
 
 use super::{Place, SectionName, Violation, shapes};
 
@@ -92,10 +92,10 @@ impl Walk<'_> {
             Instr::Load { source: Source::Input(_), .. } if !self.online() => {
                 Some("an input is loaded before it is known")
             }
-            Instr::Draw { seed: SeedOwner::ModelOwner, .. } if role == Role::DataOwner => {
+            Instr::Draw { seed: Owner::ModelOwner, .. } if role == Role::DataOwner => {
                 Some("the data owner draws from the model owner's seed")
             }
-            Instr::Draw { seed: SeedOwner::DataOwner, .. } if role == Role::ModelOwner => {
+            Instr::Draw { seed: Owner::DataOwner, .. } if role == Role::ModelOwner => {
                 Some("the model owner draws from the data owner's seed")
             }
             Instr::Draw { stage, .. } if (*stage == Stage::Setup) != self.in_setup() => {
@@ -122,7 +122,7 @@ impl Walk<'_> {
             self.report(problem.to_owned());
         }
         if let Instr::Draw { seed, stage, stream, .. } = instr {
-            let key = (*seed == SeedOwner::ModelOwner, *stage == Stage::Setup, *stream);
+            let key = (*seed == Owner::ModelOwner, *stage == Stage::Setup, *stream);
             if !self.streams.insert(key) {
                 self.report(format!("stream {stream:#x} of {seed:?} is drawn twice"));
             }

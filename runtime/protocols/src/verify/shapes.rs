@@ -158,7 +158,7 @@ fn check_lanes(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
         Instr::Map(_) | Instr::Zero { .. } => {}
         Instr::Draw { dst: buf, bits, .. }
         | Instr::Receive { dst: buf, bits }
-        | Instr::Deal { src: buf, bits }
+        | Instr::Deal { src: buf, bits, .. }
         | Instr::Broadcast { src: buf, bits } => lane(code, *buf, *bits, report),
         Instr::MatMul { dst, left, right, bits, .. } => {
             width(*bits, report);

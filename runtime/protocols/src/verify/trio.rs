@@ -1,6 +1,6 @@
 //! Whether the code of the three roles fits together: hops, messages and corrections pair up.
 
-use mpcc_program::code::{Exchange, Instr, Packed, Role, RoleCode};
+use mpcc_program::code::{Exchange, Instr, Owner, Packed, Role, RoleCode};
 
 use super::{CodeError, Place, SectionName, Violation};
 
@@ -43,16 +43,19 @@ pub fn verify_trio(model_owner: &RoleCode, data_owner: &RoleCode, dealer: &RoleC
             what: format!("has {} steps, the model owner {}", data_owner.steps.len(), model_owner.steps.len()),
         });
     }
-    let lists = |code: &RoleCode, all: bool| {
+    let lists = |code: &RoleCode, owner: Owner| {
         let corrections = |list: &mut dyn Iterator<Item = &Instr>| -> Vec<_> {
-            list.filter(|i| all || !matches!(i, Instr::Deal { .. })).filter_map(|i| correction(code, i)).collect()
+            let own = list.filter(|i| !matches!(i, Instr::Deal { to, .. } if *to != owner));
+            own.filter_map(|i| correction(code, i)).collect()
         };
         let setup = corrections(&mut code.setup.local.iter().chain(&code.setup_after));
         [setup, corrections(&mut code.offline.iter())]
     };
-    for (receiver, name, all) in [(data_owner, "data owner", true), (model_owner, "model owner", false)] {
+    for (receiver, name, owner) in
+        [(data_owner, "data owner", Owner::DataOwner), (model_owner, "model owner", Owner::ModelOwner)]
+    {
         for ((dealt, taken), section) in
-            lists(dealer, all).into_iter().zip(lists(receiver, true)).zip([SectionName::Setup, SectionName::Offline])
+            lists(dealer, owner).into_iter().zip(lists(receiver, owner)).zip([SectionName::Setup, SectionName::Offline])
         {
             if dealt != taken {
                 let first = dealt.iter().zip(&taken).position(|(a, b)| a != b).unwrap_or(dealt.len().min(taken.len()));
@@ -76,9 +79,9 @@ fn sizes(code: &RoleCode, parts: &[Packed]) -> Vec<(usize, u8)> {
 
 fn correction(code: &RoleCode, instr: &Instr) -> Option<(usize, u8)> {
     match instr {
-        Instr::Deal { src: buf, bits } | Instr::Broadcast { src: buf, bits } | Instr::Receive { dst: buf, bits } => {
-            Some((code.lengths[buf.0 as usize], *bits))
-        }
+        Instr::Deal { src: buf, bits, .. }
+        | Instr::Broadcast { src: buf, bits }
+        | Instr::Receive { dst: buf, bits } => Some((code.lengths[buf.0 as usize], *bits)),
         _ => None,
     }
 }

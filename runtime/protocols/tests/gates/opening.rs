@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mpcc_program::code::SeedOwner;
+use mpcc_program::code::Owner;
 use mpcc_program::program::{Gate, Kind, ValueId, stream};
 
 use super::harness::{Builder, Seen, mask, random_words, run_seeded, run_unverified, signed};
@@ -27,7 +27,7 @@ fn run_opened(cases: &[[u64; 4]], (k, t): (u8, u8)) -> Seen {
     let (b, [share, wire]) = opened(cases.len(), k, t);
     let x = cases.iter().map(|c| signed(c[0], k)).collect();
     run_unverified(&b.program, &[x, vec![1; cases.len()]], &[], &mut |owner, s, bits, len| {
-        let which = if owner == SeedOwner::ModelOwner { 2 } else { 3 };
+        let which = if owner == Owner::ModelOwner { 2 } else { 3 };
         match s {
             s if s == stream(wire, 0) => cases.iter().map(|c| c[which]).collect(),
             // Without a mask under the product the data owner's share of it is what cancels the model owner's.
@@ -79,7 +79,7 @@ fn a_reduced_wire_is_the_residue_of_the_truncated_value_for_every_mask() {
         b.reveal(share, ring, 0);
         let x = cases.iter().map(|c| signed(c[0], k)).collect();
         let seen = run_unverified(&b.program, &[x, vec![1; cases.len()]], &[], &mut |owner, s, bits, len| {
-            let which = if owner == SeedOwner::ModelOwner { 1 } else { 2 };
+            let which = if owner == Owner::ModelOwner { 1 } else { 2 };
             if s == stream(wire, 0) {
                 cases.iter().map(|c| c[which]).collect()
             } else {

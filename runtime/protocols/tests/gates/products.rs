@@ -3,7 +3,7 @@
 use mpcc_program::program::{Gate, Kind, Term, View};
 use smallvec::smallvec;
 
-use super::harness::{Builder, mask, mix, run_seeded, signed};
+use super::harness::{Builder, Seen, mask, mix, run_seeded, signed};
 
 fn random(n: usize, bits: u8, seed: u64) -> Vec<i64> {
     let mut s = seed;
@@ -67,10 +67,12 @@ fn products_with_weights_use_one_static_mask_and_fresh_corrections() {
             assert!((down - want[i] as f64 / 16.0).abs() <= 1.0 || v[i % n] == 0);
         }
     }
-    // The data owner gets W + s in the set-up and, besides it, one correction per entry of a product: no share of s.
+    // The data owner gets W + s in the set-up; besides it there is one correction per entry of a product: no share of s.
     assert_eq!(first.masked_weights.len(), 2);
-    assert_eq!(first.dealt.iter().map(Vec::len).sum::<usize>(), 2 * m * n);
-    assert!(first.dealt.iter().zip(&second.dealt).all(|(a, b)| a != b), "corrections are fresh");
+    let dealt = |seen: &Seen| [seen.dealt.clone(), seen.dealt_to_model_owner.clone()].concat();
+    assert_eq!(dealt(&first).iter().map(Vec::len).sum::<usize>(), 2 * m * n);
+    assert!([&first.dealt, &first.dealt_to_model_owner].iter().all(|received| !received.is_empty()));
+    assert!(dealt(&first).iter().zip(&dealt(&second)).all(|(a, b)| a != b), "corrections are fresh");
 }
 
 /// A weight of the wire's shape, and weights that lack its first axes, beside one whose leading axes say nothing.
@@ -95,7 +97,7 @@ fn a_weight_entry_by_entry_is_repeated_over_the_axes_that_it_lacks() {
 /// Two-bit rings, one product, all masks: what the data owner sees has the same distribution for every (x, w).
 #[test]
 fn the_view_of_a_weight_product_is_independent_of_weight_and_value() {
-    use mpcc_program::code::SeedOwner;
+    use mpcc_program::code::Owner;
     use mpcc_program::program::stream;
     use std::collections::HashMap;
     let k = 3u8;
@@ -116,7 +118,7 @@ fn the_view_of_a_weight_product_is_independent_of_weight_and_value() {
         for weight_mask in 0..n {
             let data = [vec![x; rows as usize], vec![w]];
             let seen = super::harness::run(&b.program, &data, &[], &mut |owner, s, bits, len| {
-                let first = owner == SeedOwner::ModelOwner;
+                let first = owner == Owner::ModelOwner;
                 let word = |row: u64| match s {
                     s if s == stream(xw, 0) => digit(row, u32::from(!first)),
                     s if s >> 60 == 1 => weight_mask,
@@ -142,10 +144,67 @@ fn the_view_of_a_weight_product_is_independent_of_weight_and_value() {
     }
 }
 
+/// The same of the model owner, who knows the static mask, where the correction is its: r_1 s less what the data owner drew.
+#[test]
+fn the_model_owners_view_of_a_weight_product_is_independent_of_the_value() {
+    use mpcc_program::code::Owner;
+    use mpcc_program::correlation::materials;
+    use mpcc_program::program::stream;
+    use std::collections::HashMap;
+    let k = 3u8;
+    let n = 1u64 << k;
+    // r_0, r_1, what the data owner draws of the second product, and both masks of the second opening.
+    let rows = n.pow(5);
+    let digit = |row: u64, i: u32| row / n.pow(i) % n;
+    let view = |x: i64, w: i64| {
+        let mut b = Builder::new();
+        let shape = [rows as usize, 1];
+        let xs = b.share(&shape, k, k - 1);
+        let xw = b.open(xs, k, 0, k - 1);
+        let wt = b.weight(&[1, 1], 0, k - 1);
+        let product = Gate::MatMulServer { source: xw, weight: wt };
+        let other = b.push(product.clone(), Kind::Share, &shape, k, 0, k - 1);
+        let y = b.push(product, Kind::Share, &shape, k, 0, k - 1);
+        let opened = b.open(y, k, 0, k - 1);
+        b.reveal(other, k, 0);
+        assert_eq!(materials(&b.program)[y.0 as usize][0].to, Owner::ModelOwner);
+        let mut counts: HashMap<[u64; 7], u32> = HashMap::new();
+        for weight_mask in 0..n {
+            let data = [vec![x; rows as usize], vec![w]];
+            let seen = super::harness::run(&b.program, &data, &[], &mut |owner, s, bits, len| {
+                let first = owner == Owner::ModelOwner;
+                let word = |row: u64| match s {
+                    s if s == stream(xw, 0) => digit(row, u32::from(!first)),
+                    s if s >> 60 == 1 => weight_mask,
+                    s if s == stream(y, 1) => digit(row, 2),
+                    s if s == stream(opened, 0) => digit(row, 3 + u32::from(!first)),
+                    _ => 0,
+                };
+                (0..len as u64).map(|row| word(row) & mask(bits)).collect()
+            });
+            for row in 0..rows {
+                let at = row as usize;
+                let [first, second] = [0, 1].map(|hop: usize| seen.messages[hop][1][0][at]);
+                let own = [digit(row, 0), digit(row, 3)];
+                let correction = seen.dealt_to_model_owner[0][at];
+                let of_model_owner = [own[0], own[1], weight_mask, correction, first, second, w as u64];
+                *counts.entry(of_model_owner).or_default() += 1;
+            }
+        }
+        counts
+    };
+    for w in [0, 3] {
+        let base = view(0, w);
+        for x in [1, -4, 3] {
+            assert!(view(x, w) == base, "x {x}, w {w}");
+        }
+    }
+}
+
 /// Both values, and both parties' parts of both masks: all combinations.
 #[test]
 fn products_entry_by_entry_are_exact_for_every_pair_and_every_mask() {
-    use mpcc_program::code::SeedOwner;
+    use mpcc_program::code::Owner;
     use mpcc_program::program::stream;
     let k = 3u8;
     let len = 1usize << (6 * k);
@@ -160,7 +219,7 @@ fn products_entry_by_entry_are_exact_for_every_pair_and_every_mask() {
     b.reveal(product, k, 0);
     let values = [0, 1].map(|at| (0..len).map(|i| signed(digit(i, at), k)).collect::<Vec<_>>());
     let seen = super::harness::run(&b.program, &values, &[], &mut |owner, s, bits, len| {
-        let own = u8::from(owner == SeedOwner::DataOwner);
+        let own = u8::from(owner == Owner::DataOwner);
         match wires.iter().position(|w| s == stream(*w, 0)) {
             Some(w) => (0..len).map(|i| digit(i, 2 + 2 * w as u8 + own)).collect(),
             None => super::harness::random_words(owner, s, 5, bits, len),

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use mpcc_kernels::{dcf, matmul, rows, trig};
-use mpcc_program::code::{Buf, Instr, MapExecutor, Packed, Role, RoleCode, RowFunction, SeedOwner, Source};
+use mpcc_program::code::{Buf, Instr, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, Source};
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
 use mpcc_program::program::{
@@ -105,8 +105,10 @@ pub(crate) struct Seen {
     pub(crate) messages: Vec<[Vec<Vec<u64>>; 2]>,
     /// The data owner's corrections in order; what both parties get stands in `dealt_to_both` too.
     pub(crate) dealt: Vec<Vec<u64>>,
-    /// The model owner's corrections in order.
+    /// What both parties got, in order.
     pub(crate) dealt_to_both: Vec<Vec<u64>>,
+    /// The model owner's corrections in order.
+    pub(crate) dealt_to_model_owner: Vec<Vec<u64>>,
     /// W + s as the data owner received it.
     pub(crate) masked_weights: Vec<Vec<u64>>,
 }
@@ -116,15 +118,16 @@ struct Machine {
     buffers: Vec<Vec<u64>>,
     /// What the dealer dealt to both parties.
     to_both: Vec<Vec<u64>>,
+    /// What the dealer dealt to the model owner.
+    for_model_owner: Vec<Vec<u64>>,
 }
 
 /// Replaces a stream: owner, stream number, width, length.
-pub(crate) type Draw<'a> = dyn FnMut(SeedOwner, u64, u8, usize) -> Vec<u64> + 'a;
+pub(crate) type Draw<'a> = dyn FnMut(Owner, u64, u8, usize) -> Vec<u64> + 'a;
 
 /// The words that a stream gives when a test does not choose them.
-pub(crate) fn random_words(owner: SeedOwner, stream: u64, seed: u64, bits: u8, len: usize) -> Vec<u64> {
-    let mut state =
-        seed ^ (stream.wrapping_mul(0x9e37_79b9_7f4a_7c15)) ^ ((owner == SeedOwner::DataOwner) as u64) << 63;
+pub(crate) fn random_words(owner: Owner, stream: u64, seed: u64, bits: u8, len: usize) -> Vec<u64> {
+    let mut state = seed ^ (stream.wrapping_mul(0x9e37_79b9_7f4a_7c15)) ^ ((owner == Owner::DataOwner) as u64) << 63;
     (0..len).map(|_| mix(&mut state) & mask(bits)).collect()
 }
 
@@ -133,12 +136,12 @@ pub(crate) fn masked(
     wire: ValueId,
     seed: u64,
     parts: impl Fn(usize) -> [u64; 2],
-) -> impl FnMut(SeedOwner, u64, u8, usize) -> Vec<u64> {
+) -> impl FnMut(Owner, u64, u8, usize) -> Vec<u64> {
     move |owner, s, bits, len| {
         if s != stream(wire, 0) {
             return random_words(owner, s, seed, bits, len);
         }
-        let which = usize::from(owner == SeedOwner::DataOwner);
+        let which = usize::from(owner == Owner::DataOwner);
         (0..len).map(|at| parts(at)[which] & mask(bits)).collect()
     }
 }
@@ -148,7 +151,7 @@ pub(crate) fn masked_by(
     wire: ValueId,
     seed: u64,
     whole: impl Fn(usize) -> u64,
-) -> impl FnMut(SeedOwner, u64, u8, usize) -> Vec<u64> {
+) -> impl FnMut(Owner, u64, u8, usize) -> Vec<u64> {
     masked(wire, seed, move |at| {
         let first = (at as u64).wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
         [first, whole(at).wrapping_sub(first)]
@@ -192,7 +195,7 @@ impl Machine {
     fn new(program: &Program, role: Role) -> Self {
         let code = lower(program, role);
         let buffers = vec![vec![]; code.lengths.len()];
-        Self { code, buffers, to_both: vec![] }
+        Self { code, buffers, to_both: vec![], for_model_owner: vec![] }
     }
 
     fn words(&self, packed: &[Packed]) -> Vec<Vec<u64>> {
@@ -224,12 +227,16 @@ impl Machine {
                 Instr::Receive { dst, .. } => {
                     self.buffers[dst.0 as usize] = dealt.pop_front().expect("a correction");
                 }
-                Instr::Deal { src, bits } => {
-                    let words = self.buffers[src.0 as usize].iter().map(|w| w & mask(*bits)).collect();
-                    dealt.push_back(words);
+                Instr::Deal { src, bits, to } => {
+                    let words: Vec<u64> = self.buffers[src.0 as usize].iter().map(|w| w & mask(*bits)).collect();
+                    match to {
+                        Owner::ModelOwner => self.for_model_owner.push(words),
+                        Owner::DataOwner => dealt.push_back(words),
+                    }
                 }
                 Instr::Broadcast { src, bits } => {
                     let words: Vec<u64> = self.buffers[src.0 as usize].iter().map(|w| w & mask(*bits)).collect();
+                    self.for_model_owner.push(words.clone());
                     self.to_both.push(words.clone());
                     dealt.push_back(words);
                 }
@@ -350,8 +357,9 @@ pub(crate) fn run_unverified(
     let masked_weights = p0.words(&s0.exchange.send);
     p1.store(&s1.exchange.receive, &masked_weights);
     assert!(s1.exchange.send.is_empty());
-    let dealt_to_both = dealer.to_both.clone();
-    let mut for_model_owner: VecDeque<_> = dealer.to_both.into();
+    let dealt_to_both = dealer.to_both;
+    let dealt_to_model_owner = dealer.for_model_owner.clone();
+    let mut for_model_owner: VecDeque<_> = dealer.for_model_owner.into();
     for (machine, dealt) in [(&mut p0, &mut for_model_owner), (&mut p1, &mut dealt)] {
         let list = [machine.code.setup_after.clone(), machine.code.offline.clone()].concat();
         machine.run(&list, &[], draw, dealt);
@@ -373,7 +381,7 @@ pub(crate) fn run_unverified(
         .iter()
         .map(|o| p1.buffers[o.buf.0 as usize].iter().map(|w| signed(*w, o.bits)).collect())
         .collect();
-    Seen { outputs, messages, dealt: kept, dealt_to_both, masked_weights }
+    Seen { outputs, messages, dealt: kept, dealt_to_both, dealt_to_model_owner, masked_weights }
 }
 
 /// Runs a program with pseudo-random streams of a seed.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mpcc_kernels::pack::packed_len;
-use mpcc_program::code::{Lane, Role};
-use mpcc_program::correlation::{Sharing, material};
+use mpcc_program::code::{Lane, Owner, Role};
+use mpcc_program::correlation::{Sharing, materials};
 use mpcc_program::defer::defer;
 use mpcc_program::gates::{COIN, lower, lower_recording};
 use mpcc_program::interpret::Interpreter;
@@ -95,7 +95,6 @@ fn run(b: &Build, late: bool) -> LocalRun {
         data_owner: role(&b.program, Role::DataOwner, late),
         dealer: role(&b.program, Role::Dealer, late),
     };
-    deals_alike_on_threads(&trio.dealer);
     let [model_owner_seed, data_owner_seed] = seeds(1);
     let inputs = [words(&b.inputs)];
     let given =
@@ -106,72 +105,52 @@ fn run(b: &Build, late: bool) -> LocalRun {
     }
 }
 
-/// What the dealer sends the data owner, with the model owner's words from its seed, against plain arithmetic on masks.
+/// What the dealer sends each party, with the other's words from its seed, against plain arithmetic on masks.
 fn shares_of_every_item_add_up_to_what_it_means(b: &Build) {
     let RoleInProcess { code, executor } = role(&b.program, Role::Dealer, false);
     let [first, second] = seeds(1).map(|mut bytes| SessionSeed::take(&mut bytes));
     let (setup, coins) = (first.setup(), Coins::new(first.inference(0), second.inference(0)));
-    let own = first.inference(0);
+    let own = [first.inference(0), second.inference(0)];
     let meanings = meanings(&b.program, &b.weights, &b.inputs, &coins, &setup).expect("a valid program");
     let mut dealer = Dealer::new(code, executor, first, second).expect("the dealer's code");
     dealer.setup(&mut std::io::sink()).expect("a setup");
-    let mut dealt = Vec::new();
-    dealer.inference(0, &mut std::io::sink(), &mut dealt).expect("an inference");
-    let mut rest = &dealt[..];
-    let mut take = |len: usize, bits: u8| {
-        let (bytes, behind) = rest.split_at(packed_len(len, bits.into()));
-        rest = behind;
+    let mut dealt = [Vec::new(), Vec::new()];
+    let [model_owner, data_owner] = &mut dealt;
+    dealer.inference(0, model_owner, data_owner).expect("an inference");
+    let mut rest = dealt.each_ref().map(|bytes| &bytes[..]);
+    let mut take = |party: usize, len: usize, bits: u8| {
+        let (bytes, behind) = rest[party].split_at(packed_len(len, bits.into()));
+        rest[party] = behind;
         let mut words = vec![0; len * Lane::of(bits).words()];
         unpack_canonical(bytes, bits, &mut words, Moment::Correction).expect("packed words");
         words.into_iter().step_by(Lane::of(bits).words()).collect::<Vec<u64>>()
     };
     let mut meanings = meanings.into_iter();
-    for index in 0..b.program.values.len() {
+    for (index, items) in materials(&b.program).into_iter().enumerate() {
         let id = ValueId(index as u32);
-        for item in material(&b.program, id) {
-            let received: Vec<Vec<u64>> = item.vectors().into_iter().map(|(len, bits)| take(len, bits)).collect();
+        for item in items {
             if item.sharing == Sharing::Keys {
+                for (len, bits) in item.vectors() {
+                    assert_eq!(take(0, len, bits), take(1, len, bits), "both get the same");
+                }
                 continue;
             }
+            let (receives, draws) = if item.to == Owner::ModelOwner { (0, &own[1]) } else { (1, &own[0]) };
+            let received = take(receives, item.len, item.bits);
             let meaning = meanings.next().expect("one for every item");
             assert_eq!((meaning.value, &meaning.item), (id, &item));
             let mut drawn = vec![0; item.len * Lane::of(item.bits).words()];
-            own.fill(stream(id, item.number), item.bits, &mut drawn);
+            draws.fill(stream(id, item.number), item.bits, &mut drawn);
             let drawn = drawn.into_iter().step_by(Lane::of(item.bits).words());
-            let joined = drawn.zip(&received[0]).map(|(model_owner, data_owner)| match item.sharing {
-                Sharing::Additive => coins::low(model_owner.wrapping_add(*data_owner), item.bits),
-                Sharing::Xor => model_owner ^ data_owner,
-                Sharing::Keys => *data_owner,
+            let joined = drawn.zip(&received).map(|(drawn, received)| match item.sharing {
+                Sharing::Additive => coins::low(drawn.wrapping_add(*received), item.bits),
+                Sharing::Xor => drawn ^ received,
+                Sharing::Keys => *received,
             });
             assert!(joined.eq(meaning.words), "{item:?} of %{index} {:?}", b.program.values[index].gate);
         }
     }
-    assert!(rest.is_empty() && meanings.next().is_none());
-}
-
-/// However the dealer's work is divided, on threads or not, the bytes are the same.
-fn deals_alike_on_threads(role: &RoleInProcess) {
-    let dealt = |divided: Option<usize>| {
-        let [first, second] = seeds(1).map(|mut bytes| SessionSeed::take(&mut bytes));
-        let mut dealer = Dealer::new(Arc::clone(&role.code), Arc::clone(&role.executor), first, second).unwrap();
-        if let Some(long) = divided {
-            dealer.set_threads(3);
-            let segments = dealer.divide(long);
-            let instructions = role.code.code().offline.len();
-            assert!(long > 3 || instructions < 100 || segments > instructions / 20, "{segments} of {instructions}");
-        }
-        dealer.setup(&mut std::io::sink()).unwrap();
-        let [mut model_owner, mut data_owner] = [Vec::new(), Vec::new()];
-        dealer.inference(3, &mut model_owner, &mut data_owner).unwrap();
-        (model_owner, data_owner)
-    };
-    let plain = dealt(None);
-    for long in [usize::MAX, 20, 3, 0] {
-        assert!(
-            dealt(Some(long)) == plain,
-            "other bytes where buffers that live for {long} instructions are handed on"
-        );
-    }
+    assert!(rest.iter().all(|bytes| bytes.is_empty()) && meanings.next().is_none());
 }
 
 /// Runs `b` by two parties and holds every share and wire against the ideal result with the coins of that run.
