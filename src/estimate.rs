@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use mpcc_channel::NetworkProfile;
 use mpcc_program::cost::{self, GateCost, PartyBytes};
 use mpcc_program::machine::{Link, Machine};
-use mpcc_program::program::{Gate, Program, Value, ValueId};
+use mpcc_program::program::{Gate, Program, Value};
 use mpcc_program::timing::{Estimate, Workload};
 use mpcc_runtime::PerRole;
 use serde::Serialize;

@@ -50,7 +50,7 @@ pub fn run(config: DealerConfig, program: &RoleProgram, progress: &dyn Progress)
         return Err(SessionError::Bug("the listener returned too few links".to_owned()));
     };
     progress.event(ProgressEvent::Connected);
-    let mut dealer = grant(&mut model_owner, &mut data_owner, program)?;
+    let dealer = grant(&mut model_owner, &mut data_owner, program)?;
     model_owner.set_idle_timeout(PATIENCE);
     data_owner.set_idle_timeout(PATIENCE);
     let report = serve(&mut model_owner, &mut data_owner, dealer, progress)?;

@@ -150,10 +150,11 @@ fn text(report: &Report<'_>) -> String {
         Bytes(cost.online_bytes.model_owner),
         Bytes(cost.online_bytes.data_owner)
     );
-    out += &format!("offline    {} from the dealer to the data owner\n", Bytes(cost.offline_bytes.data_owner));
-    if cost.offline_bytes.model_owner > 0 {
-        out += &format!("           {} of them to the model owner too\n", Bytes(cost.offline_bytes.model_owner));
-    }
+    out += &format!(
+        "offline    {} to the model owner, {} to the data owner from the dealer\n",
+        Bytes(cost.offline_bytes.model_owner),
+        Bytes(cost.offline_bytes.data_owner)
+    );
     out += &format!("setup      {} once per session\n", Bytes(cost.setup_bytes));
     out += &chosen;
     if let Some(binding) = &report.binding {

@@ -165,10 +165,12 @@ fn text(report: &Report) -> String {
     let predicted = &report.predicted;
     let mut out = format!("program    {}\ntrust      {}\n", report.program, report.trust);
     out += &format!(
-        "hops       {}\nonline     {} from the model owner, {} from the data owner\noffline    {} from the dealer\n",
+        "hops       {}\nonline     {} from the model owner, {} from the data owner\n\
+         offline    {} to the model owner, {} to the data owner from the dealer\n",
         predicted.hops,
         Bytes(predicted.online_bytes.model_owner),
         Bytes(predicted.online_bytes.data_owner),
+        Bytes(predicted.offline_bytes.model_owner),
         Bytes(predicted.offline_bytes.data_owner)
     );
     out += &format!("setup      {} once per session\n", Bytes(predicted.setup_bytes));
@@ -181,7 +183,8 @@ fn text(report: &Report) -> String {
             let mut row = vec![n.network.name.clone(), n.predicted.hops.to_string()];
             let sent = &n.predicted.online_bytes;
             row.push(Bytes(sent.model_owner.max(sent.data_owner)).to_string());
-            row.push(Bytes(n.predicted.offline_bytes.data_owner).to_string());
+            let dealt = &n.predicted.offline_bytes;
+            row.push(Bytes(dealt.model_owner.max(dealt.data_owner)).to_string());
             row.extend(seconds.map(|s| Seconds(s).to_string()));
             row
         })

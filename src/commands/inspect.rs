@@ -176,10 +176,11 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
     }
     out += &protocols(manifest.planned_for.as_ref(), &manifest.choices);
     out += &format!(
-        "cost       {} hops; online {} / {}; offline {}; setup {}\n",
+        "cost       {} hops; online {} / {}; offline {} / {}; setup {}\n",
         cost.hops,
         Bytes(cost.online_bytes.model_owner),
         Bytes(cost.online_bytes.data_owner),
+        Bytes(cost.offline_bytes.model_owner),
         Bytes(cost.offline_bytes.data_owner),
         Bytes(cost.setup_bytes)
     );
@@ -229,6 +230,7 @@ pub(super) fn cost_table(rows: &[Row], seconds: bool) -> String {
             row.hops.to_string(),
             Bytes(row.online_bytes.model_owner).to_string(),
             Bytes(row.online_bytes.data_owner).to_string(),
+            Bytes(row.offline_bytes.model_owner).to_string(),
             Bytes(row.offline_bytes.data_owner).to_string(),
         ];
         if seconds {
@@ -236,7 +238,7 @@ pub(super) fn cost_table(rows: &[Row], seconds: bool) -> String {
         }
         cells
     };
-    let head = ["", "hops", "from model owner", "from data owner", "from dealer", "online"];
+    let head = ["", "hops", "from model owner", "from data owner", "dealt to model owner", "to data owner", "online"];
     let shown: Vec<Vec<String>> = rows.iter().map(cells).collect();
     table(&head[..if seconds { 6 } else { 5 }], &shown)
 }

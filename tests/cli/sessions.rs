@@ -23,8 +23,8 @@ fn relu_by_function_sharing_costs_what_is_predicted() {
     let cost = place.json(&["cost", "shared.mpca"]);
     let hops = |v: &serde_json::Value| v["predicted"]["hops"].as_u64().unwrap();
     assert_eq!(hops(&cost) + 2, hops(&tables));
-    assert_eq!(tables["predicted"]["offline_bytes"]["model_owner"], 0);
-    assert!(cost["predicted"]["offline_bytes"]["model_owner"].as_u64().unwrap() > 0);
+    let dealt = |v: &serde_json::Value| v["predicted"]["offline_bytes"]["model_owner"].as_u64().unwrap();
+    assert!(dealt(&cost) > dealt(&tables) && dealt(&tables) > 0);
     let files = ["--weights", "w.safetensors", "--input", "cat.png", "--input", "dog.png"];
     let ran = |model: &str| place.json(&[&["run", model], &files[..]].concat());
     let (plain, shared) = (ran("tables.mpca"), ran("shared.mpca"));

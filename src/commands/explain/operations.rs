@@ -39,7 +39,7 @@ the ring otherwise.
 Paper: LLAMA (Gupta et al., PoPETs 2022), signed extension."),
     operation(&["matmul", "G3"], "product of two secret values", "\
 Both factors are wires; the dealer shares the product of their masks. The parties compute locally and the
-result is a share. No hop of its own, no byte online; the dealer sends one word for each entry of the result.
+result is a share. No hop of its own, no byte online; the dealer sends a party one word for each entry of the result.
 Query times key and weights times values are of this kind.
 
 Products of products need wider rings than one word has. The compiler takes two words an entry (up to 128 bits,

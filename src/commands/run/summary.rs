@@ -197,12 +197,16 @@ impl Summary {
             memory("memory, data owner", held.data_owner, used.data_owner),
             memory("memory, dealer", held.dealer, used.dealer),
         ];
-        let dealt = if self.dealer == Dealing::File { "offline, from the file" } else { "offline, dealer sends" };
+        let dealt = match self.dealer {
+            Dealing::File => ["offline, model owner's file", "offline, data owner's file"],
+            _ => ["offline, dealer to model owner", "offline, dealer to data owner"],
+        };
         let mut rows = vec![
             vec!["hops".to_owned(), p.hops.to_string(), m.hops.to_string()],
             bytes("online, model owner sends", p.online_bytes.model_owner, m.online_bytes.model_owner),
             bytes("online, data owner sends", p.online_bytes.data_owner, m.online_bytes.data_owner),
-            bytes(dealt, p.offline_bytes.data_owner, m.offline_bytes.data_owner),
+            bytes(dealt[0], p.offline_bytes.model_owner, m.offline_bytes.model_owner),
+            bytes(dealt[1], p.offline_bytes.data_owner, m.offline_bytes.data_owner),
             bytes("setup, once per session", p.setup_bytes, m.setup_bytes),
             seconds("online time", p.online_seconds, m.online_seconds),
             seconds("offline time", p.offline_seconds, m.offline_seconds),
