@@ -1,5 +1,7 @@
 //! What each gate needs.
 
+use std::collections::HashSet;
+
 use crate::code::Owner;
 use crate::program::{Gate, Program, Shape, ValueId, frequencies};
 
@@ -9,9 +11,18 @@ use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing, byt
 pub(crate) const PAD_PRODUCTS: u16 = 40;
 
 /// The items of every value's gate, in the order in which they are dealt, with each party receiving about as much: from the
-/// largest on, a correction goes to the party that has fewer bytes so far. The program must have passed [`crate::verify::verify`].
+/// largest on, a correction goes to the party that has fewer bytes so far. Comparisons of one wire by the same digits have one
+/// set of one-hots, which stands with the first. The program must have passed [`crate::verify::verify`].
 pub fn materials(program: &Program) -> Vec<Vec<Item>> {
     let mut all: Vec<Vec<Item>> = (0..program.values.len()).map(|at| material(program, ValueId(at as u32))).collect();
+    let mut compared = HashSet::new();
+    for (value, items) in program.values.iter().zip(&mut all) {
+        if let Gate::SignDigits { source, digits, .. } = &value.gate
+            && !compared.insert((*source, digits))
+        {
+            items.retain(|item| !matches!(item.what, Correlation::OneHot { .. }));
+        }
+    }
     let sums = all.iter_mut().flatten().filter(|item| item.sharing != Sharing::Keys);
     let mut sums: Vec<(u64, &mut Item)> = sums.map(|item| (bytes(item.len, item.bits), item)).collect();
     sums.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
@@ -28,7 +39,7 @@ pub fn materials(program: &Program) -> Vec<Vec<Item>> {
     all
 }
 
-/// The items of one value's gate, all for the data owner.
+/// The items of one value's gate alone, all for the data owner.
 pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
     let value = program.value(id);
     let ring = value.ring;

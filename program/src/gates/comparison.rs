@@ -10,17 +10,30 @@ use crate::code::{Buf, Lane, V};
 use crate::correlation::{PAD_PRODUCTS, Predicates, subsets};
 use crate::program::{Gate, ValueId};
 
-use super::emit::{Bits, Emit, Lowered, Shares};
+use super::emit::{Bits, Emit, Lowered};
 use super::expr::Expr;
 use super::extension::{Rule, carries, parts};
 
-/// Digit widths of an n-bit comparison, low to high: six bits each, the rest on top (one word per one-hot).
+/// Bits of a digit whose one-hot is a word.
+const WIDEST_DIGIT: u8 = 6;
+/// Digits of a comparison, at most.
+const MOST_DIGITS: u8 = 5;
+/// What an opened bit counts against a dealt one.
+const OPENED: usize = 8;
+
+/// Digit widths of an n-bit comparison of at most 30 bits, low to high, the wider ones first: as equal as can be, and so many
+/// that opened bits and dealt ones together are fewest.
 pub fn digits(n: u8) -> SmallVec<[u8; 8]> {
-    let mut out: SmallVec<[u8; 8]> = std::iter::repeat_n(6, usize::from(n / 6)).collect();
-    if !n.is_multiple_of(6) {
-        out.push(n % 6);
-    }
-    out
+    let even =
+        |digits: u8| -> SmallVec<[u8; 8]> { (0..digits).map(|at| n / digits + u8::from(at < n % digits)).collect() };
+    let price = |digits: u8| {
+        let layout = Predicates { digits: digits.into() };
+        let one_hots: usize = even(digits).iter().map(|width| 1usize << width).sum();
+        OPENED * usize::from(layout.bits()) + one_hots + layout.products().len()
+    };
+    let fewest = n.div_ceil(WIDEST_DIGIT).max(1);
+    let best = (fewest..=MOST_DIGITS.max(fewest)).filter(|digits| *digits <= n.max(1)).min_by_key(|d| price(*d));
+    even(best.unwrap_or(fewest))
 }
 
 /// Opens the predicate bits of the sign of x + offset.
@@ -36,7 +49,7 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
             Some(low)
         })
         .collect();
-    let tables: Vec<Shares> = (1..).zip(widths).map(|(number, _)| e.correlated(number)).collect();
+    let tables = e.one_hots(source, widths);
     let mask = e.mask(id, layout.bits(), len, [true, true]);
     let monomials = if widths.len() > 1 { e.correlated(PAD_PRODUCTS).0 } else { [None; 2] };
     let Some(party) = e.party() else { return Lowered::Bits(Bits { opened: None, mask, monomials }) };

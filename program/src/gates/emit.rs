@@ -1,5 +1,9 @@
 //! The state of lowering one role: buffers, when each is known, and what a value became.
 
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Owner, Packed, Role, RoleCode, Source, Stage, Step, V};
 use crate::correlation::{Item, materials};
@@ -69,6 +73,8 @@ pub(super) struct Emit<'p> {
     steps: Vec<Step>,
     weights: Vec<Option<Buf>>,
     masked_weights: Vec<Option<Buf>>,
+    /// Shares of the one-hots of a wire's mask by digits of these widths.
+    one_hots: HashMap<(ValueId, SmallVec<[u8; 8]>), Vec<Shares>>,
     /// By digits of a comparison, the coefficients of its polynomial at every opened word.
     pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
     outputs: Vec<OutputBuffer>,
@@ -109,6 +115,7 @@ impl<'p> Emit<'p> {
             steps,
             weights: vec![None; count],
             masked_weights: vec![None; count],
+            one_hots: HashMap::new(),
             sign_tables: [None; MOST_DIGITS + 1],
             outputs: vec![],
             gate: Underway::default(),
@@ -429,6 +436,17 @@ impl<'p> Emit<'p> {
     /// The same at the dealer, who knows both.
     pub(super) fn both(&self, id: ValueId) -> [Buf; 2] {
         self.masks(id).map(|mask| mask.expect("the dealer knows both masks"))
+    }
+
+    /// The one-hots of a wire's mask, items of the gate underway if it is the first to compare the wire by such digits.
+    pub(super) fn one_hots(&mut self, wire: ValueId, widths: &[u8]) -> Vec<Shares> {
+        let key = (wire, SmallVec::from_slice(widths));
+        if let Some(known) = self.one_hots.get(&key) {
+            return known.clone();
+        }
+        let made: Vec<Shares> = (1..).zip(widths).map(|(number, _)| self.correlated(number)).collect();
+        self.one_hots.insert(key, made.clone());
+        made
     }
 
     /// Cosines and sines of the gate underway, made once.
