@@ -34,7 +34,8 @@ The files serve the same artefact only, and every inference in them once. `mpcc 
 
 Examples:
   mpcc deal model.mpca --inferences 1000 --out dealt/
-  mpcc run model.mpca --weights w.safetensors --input test/ --material dealt/")]
+  mpcc run model.mpca --weights w.safetensors --input test/ --material dealt/
+  mpcc deal model.mpca --inferences 1000 --out more/ --weights-of dealt/model-owner.material")]
 pub(crate) struct DealArguments {
     /// A model file or an artefact; the parties need the same.
     #[arg(value_name = "MODEL")]
@@ -48,6 +49,10 @@ pub(crate) struct DealArguments {
     /// Replace files that are there.
     #[arg(long)]
     force: bool,
+    /// The model owner's file of an earlier batch of the same program and parties, whose mask of the weights the new batch
+    /// has too: what the data owner keeps serves on. Without this option the mask is fresh.
+    #[arg(long, value_name = "FILE")]
+    weights_of: Option<PathBuf>,
     /// Threads that deal, inferences at the same time or parts of one; without it, as many as there are cores.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -99,7 +104,12 @@ pub(crate) fn run(arguments: &DealArguments, terminal: &Terminal) -> Result<()> 
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&stopped);
     ctrlc::set_handler(move || stop.store(true, Ordering::SeqCst)).context("cannot catch interruptions")?;
-    let options = DealOptions { inferences: arguments.inferences, jobs, replace: arguments.force };
+    let options = DealOptions {
+        inferences: arguments.inferences,
+        jobs,
+        replace: arguments.force,
+        weights_of: arguments.weights_of.clone(),
+    };
     let bar = Bar::new(terminal, arguments.inferences, "dealing");
     let start = Instant::now();
     let dealt = material::deal(&program, &arguments.out, &options, &|done| {

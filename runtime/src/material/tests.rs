@@ -23,7 +23,7 @@ const LARGE: Tiny = Tiny { k: 1, n: 120_000, bits: 41 };
 
 fn dealt(t: Tiny, inferences: u64) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let options = DealOptions { inferences, jobs: 1, replace: false };
+    let options = DealOptions { inferences, jobs: 1, replace: false, weights_of: None };
     deal(&program(tiny::dealer(t), IDENTITY), directory.path(), &options, &|_| true).unwrap();
     directory
 }
@@ -209,7 +209,7 @@ fn a_directory_that_is_made_for_material_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("new");
-    let options = DealOptions { inferences: 1, jobs: 1, replace: false };
+    let options = DealOptions { inferences: 1, jobs: 1, replace: false, weights_of: None };
     deal(&program(tiny::dealer(SMALL), IDENTITY), &directory, &options, &|_| true).unwrap();
     assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
 }

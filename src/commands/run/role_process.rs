@@ -108,6 +108,9 @@ fn role(lines: &Receiver<String>) -> Result<()> {
         // The parties work at the same time, here on the same cores.
         threads: 1,
         max_inferences: Some(job.inferences),
+        // The identities are thrown away, and with them the keys of what would be kept.
+        keep_weights: 0,
+        rotate_weights: false,
     };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };
     let done = roles::session(prepared, identity, meeting, &settings, progress)?;

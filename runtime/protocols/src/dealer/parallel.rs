@@ -23,7 +23,7 @@ pub(super) struct Work<'a> {
     pub(super) division: &'a Division,
     /// What the setup left.
     pub(super) setup: &'a Frame,
-    pub(super) seeds: &'a Seeds,
+    pub(super) seeds: &'a Seeds<'a>,
 }
 
 /// What a segment dealt: for the model owner and for the data owner.

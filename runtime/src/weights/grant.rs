@@ -1,0 +1,158 @@
+//! The model owner's side: which grant masks the weights for which data owner, on record before a masked byte leaves, and
+//! the seed of each grant's mask.
+//!
+//! The seed is not stored. It follows from the model owner's private key, the grant and all that the masked message depends
+//! on, so a record that was restored, copied or lost cannot bring a mask together with a second message.
+
+use std::path::Path;
+
+use mpcc_channel::{Fingerprint, Identity};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{HASH, Masked, WeightsError};
+use crate::counter_store::BatchId;
+use crate::identity::{ProgramIdentity, hex};
+use crate::record::{Content, RecordFile};
+
+const SCHEMA: &str = "mpcc.weights/1";
+
+/// Programs remembered for one data owner; the oldest is forgotten first, and its weights are sent again.
+const PROGRAMS: usize = 256;
+
+/// What the masked message depends on, besides the grant.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound {
+    /// The program, which says in what width each weight is masked, and the encoding of weights.
+    pub(crate) program: ProgramIdentity,
+    /// Digest of the encoded weights.
+    pub(crate) weights: [u8; HASH],
+    /// Who holds the masked weights.
+    pub(crate) data_owner: Fingerprint,
+    /// Who knows the mask.
+    pub(crate) dealer: Fingerprint,
+}
+
+/// Grants masks for one data owner and one dealer.
+pub(crate) struct Granter {
+    record: RecordFile<Record>,
+    secret: Zeroizing<[u8; 32]>,
+    bound: Bound,
+    known: Option<Masked>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    schema: String,
+    sent: Vec<Sent>,
+}
+
+/// Masked weights that were sent, or were about to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Sent {
+    program: String,
+    binding: String,
+    weights: String,
+    grant: String,
+    masked: String,
+}
+
+impl Content for Record {
+    fn empty() -> Self {
+        Record { schema: SCHEMA.to_owned(), sent: Vec::new() }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.schema != SCHEMA {
+            return Err(format!("its schema is {:?}, not {SCHEMA:?}", self.schema));
+        }
+        self.sent.iter().try_for_each(|sent| sent.name().map(drop))
+    }
+}
+
+impl Sent {
+    /// Grant and hash, or what is wrong with them.
+    fn name(&self) -> Result<Masked, String> {
+        let grant = (self.grant.len() == 32).then(|| {
+            let byte = |at: usize| self.grant.get(2 * at..2 * at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+            let mut bytes = [0; 16];
+            bytes.iter_mut().enumerate().try_for_each(|(at, out)| byte(at).map(|byte| *out = byte)).map(|()| bytes)
+        });
+        let grant = BatchId(grant.flatten().ok_or("the name of a grant in it is none")?);
+        let digest = blake3::Hash::from_hex(&self.masked).map_err(|_| "a hash in it is none")?;
+        Ok(Masked { grant, digest: *digest.as_bytes() })
+    }
+}
+
+impl Granter {
+    /// Opens the record in `directory`, which is made if it does not exist. With `rotate` everything that the data owner
+    /// holds is forgotten, durably, so that the weights are sent again under a fresh mask.
+    pub(crate) fn open(
+        directory: &Path,
+        identity: &Identity,
+        bound: Bound,
+        rotate: bool,
+    ) -> Result<Granter, WeightsError> {
+        let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 name of a record of masked weights");
+        hasher.update(bound.data_owner.as_bytes()).update(bound.dealer.as_bytes());
+        let name = hasher.finalize().to_hex();
+        let record: RecordFile<Record> = RecordFile::at(directory, &format!("weights-{}.json", &name[..32])).open()?;
+        let secret = identity.derive_secret("mpcc runtime 2026-11 secret of weight grants")?;
+        let mut known = None;
+        record.change(|content| {
+            if rotate {
+                content.sent.clear();
+                return Ok(true);
+            }
+            let sent = content.sent.iter().find(|sent| bound.is_of(sent));
+            let sent = sent.filter(|sent| sent.weights == hex(&bound.weights));
+            known = sent.and_then(|sent| sent.name().ok());
+            Ok::<_, WeightsError>(false)
+        })?;
+        Ok(Granter { record, secret, bound, known })
+    }
+
+    /// What was sent last of these weights, for this program.
+    pub(crate) fn known(&self) -> Option<Masked> {
+        self.known
+    }
+
+    /// Seed of the mask of a grant.
+    pub(crate) fn seed(&self, grant: BatchId) -> Zeroizing<[u8; 16]> {
+        let Bound { program, weights, data_owner, dealer } = &self.bound;
+        let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 seed of a weight grant");
+        hasher.update(&*self.secret).update(&grant.0);
+        hasher.update(&program.program).update(&program.binding).update(weights);
+        hasher.update(data_owner.as_bytes()).update(dealer.as_bytes());
+        let mut hash = *hasher.finalize().as_bytes();
+        let mut seed = Zeroizing::new([0; 16]);
+        seed.copy_from_slice(&hash[..16]);
+        hash.zeroize();
+        seed
+    }
+
+    /// Records, durably, what is about to be sent, in the place of what was sent before for the program.
+    pub(crate) fn record(&self, masked: Masked) -> Result<(), WeightsError> {
+        let sent = Sent {
+            program: hex(&self.bound.program.program),
+            binding: hex(&self.bound.program.binding),
+            weights: hex(&self.bound.weights),
+            grant: masked.grant.to_string(),
+            masked: hex(&masked.digest),
+        };
+        self.record.change(|content| {
+            content.sent.retain(|other| !self.bound.is_of(other));
+            let excess = (content.sent.len() + 1).saturating_sub(PROGRAMS);
+            content.sent.drain(..excess);
+            content.sent.push(sent);
+            Ok(true)
+        })
+    }
+}
+
+impl Bound {
+    /// Whether something was sent for the program.
+    fn is_of(&self, sent: &Sent) -> bool {
+        sent.program == hex(&self.program.program) && sent.binding == hex(&self.program.binding)
+    }
+}
