@@ -7,11 +7,10 @@
 mod grant;
 mod kept;
 mod seal;
-#[cfg(test)]
-mod tests;
+
+use std::io;
 
 use mpcc_channel::IdentityError;
-use std::io;
 use thiserror::Error;
 
 use crate::counter_store::BatchId;

@@ -204,6 +204,8 @@ impl Target {
             ahead: false,
             in_memory: true,
             at_once: 1,
+            keep_weights: 1 << 30,
+            rotate_weights: false,
         };
         let first = config(Role::ModelOwner, Role::DataOwner, Endpoint::Listen(parties));
         let address = tapped(parties_line, to_parties);
