@@ -34,8 +34,10 @@ pub struct Inference {
 /// Predicted seconds of a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
-    /// Once per session.
+    /// In a session that sends the weights.
     pub setup_seconds: f64,
+    /// In a later one, whose data owner has kept them masked.
+    pub setup_again_seconds: f64,
     /// Inferences that share hops.
     pub batch: u32,
     /// The first batch, which uses most memory for the first time.
@@ -132,7 +134,8 @@ impl Workload {
             let hops = clocks.online(first);
             Inference { offline_seconds: clocks.offline(first), online_seconds: hops.iter().sum(), hops }
         };
-        Estimate { setup_seconds: clocks.setup(), batch, first: inference(true), later: inference(false) }
+        let (setup_seconds, setup_again_seconds) = (clocks.setup(), clocks.setup_again());
+        Estimate { setup_seconds, setup_again_seconds, batch, first: inference(true), later: inference(false) }
     }
 
     /// Work of both parties from the input to the output.
@@ -458,7 +461,20 @@ impl Clocks<'_> {
             self.consume(clocks[p], items, &mut arrivals[p], true) + hashing(parties[p].setup.bytes[1])
         });
         let work = lists(&parties[0]) + lists(&parties[1]) + done;
-        self.at_least(after[1], work, parties[0].setup.bytes[0])
+        self.at_least(after[1], work, parties[0].setup.bytes[0]) + self.comparing()
+    }
+
+    /// What is meant and what is held are compared before weights travel, or in their place.
+    fn comparing(&self) -> f64 {
+        if self.workload.parties[0].setup.bytes[0] == 0 { 0.0 } else { self.latency() }
+    }
+
+    /// The same where the data owner kept the masked weights: it takes them as if they had arrived.
+    fn setup_again(&self) -> f64 {
+        let own = &self.workload.parties[1];
+        let items = own.setup.items.iter().chain(&own.setup_after.items);
+        let work: f64 = items.map(|i| self.item(i, true)).sum();
+        self.comparing() + work + self.message(&own.setup.messages[1], true)
     }
 }
 

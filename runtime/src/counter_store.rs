@@ -200,12 +200,7 @@ impl CounterStore {
     ///
     /// # Errors
     /// [`CounterError::Used`] if another message is on record: the mask that it was sent under serves once.
-    pub fn begin_again(
-        &self,
-        batch: BatchId,
-        sent: &[u8; 32],
-        masked: Option<&[u8; 32]>,
-    ) -> Result<(), CounterError> {
+    pub fn begin_again(&self, batch: BatchId, sent: &[u8; 32], masked: Option<&[u8; 32]>) -> Result<(), CounterError> {
         self.setup_message(batch, sent, masked, |entry| &mut entry.sent)
     }
 

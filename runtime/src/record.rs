@@ -103,10 +103,7 @@ impl<T: Content> RecordFile<T> {
     }
 
     /// Reads, changes and, if `change` says so, durably replaces the record, alone among processes.
-    pub(crate) fn change<E: From<RecordError>>(
-        &self,
-        change: impl FnOnce(&mut T) -> Result<bool, E>,
-    ) -> Result<(), E> {
+    pub(crate) fn change<E: From<RecordError>>(&self, change: impl FnOnce(&mut T) -> Result<bool, E>) -> Result<(), E> {
         // Held until the end.
         let _lock = self.lock(&self.path.with_extension("lock"))?;
         let mut content = self.read()?;

@@ -260,8 +260,7 @@ fn as_data_owner(
                         keeping = None;
                     }
                 };
-                let theirs =
-                    exchange(peer, kind::SETUP, message, expected, &mut arrived).map_err(io::Error::other)?;
+                let theirs = exchange(peer, kind::SETUP, message, expected, &mut arrived).map_err(io::Error::other)?;
                 (hasher.finalize(), theirs, false)
             }
         };

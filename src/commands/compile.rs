@@ -12,7 +12,7 @@ use mpcc::files;
 use mpcc::machine::MachineOptions;
 use mpcc::model::{self, ModelOptions, Target};
 use mpcc::ranges::{self, RangeOptions};
-use mpcc::report::{Bytes, protocols};
+use mpcc::report::{Bytes, protocols, setup};
 use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
@@ -154,7 +154,7 @@ fn text(report: &Report<'_>) -> String {
     if cost.offline_bytes.model_owner > 0 {
         out += &format!("           {} of them to the model owner too\n", Bytes(cost.offline_bytes.model_owner));
     }
-    out += &format!("setup      {} once per session\n", Bytes(cost.setup_bytes));
+    out += &format!("setup      {}\n", setup(cost.setup_bytes));
     out += &chosen;
     if let Some(binding) = &report.binding {
         out += &format!("weights    {binding}\n");

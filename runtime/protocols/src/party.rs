@@ -188,8 +188,7 @@ impl Party {
         if self.phase != Phase::Fresh {
             return Err(ProtocolError::OutOfOrder { called: "setup_sent_before", expected: "the rest of the session" });
         }
-        let (model_owner, data_owner) =
-            own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: None });
+        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: None });
         let weights = if self.takes_weights { Weights::Taken(&mut self.weights) } else { Weights::Kept(&self.weights) };
         let mut environment = Environment { inputs: &[], weights, model_owner, data_owner };
         let executable =
@@ -295,7 +294,8 @@ impl Party {
         corrections: &mut Corrections<'_>,
         peer: &mut dyn PeerStream,
     ) -> Result<(), ProtocolError> {
-        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: Some(inference) });
+        let (model_owner, data_owner) =
+            own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: Some(inference) });
         let mut environment = Environment { inputs, weights: Weights::Kept(&self.weights), model_owner, data_owner };
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
@@ -303,7 +303,8 @@ impl Party {
     }
 
     fn prepare(&self, list: usize, inference: &StageSeed, frame: &mut Frame) -> Result<(), ProtocolError> {
-        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: Some(inference) });
+        let (model_owner, data_owner) =
+            own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: Some(inference) });
         let environment = Environment { model_owner, data_owner, ..Environment::default() };
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };

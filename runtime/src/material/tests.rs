@@ -166,8 +166,7 @@ fn batches_of_one_weight_grant_send_weights_once() {
         assert_eq!(done[0].1, kept);
     }
     for place in [&first, &second] {
-        let [model_owner, data_owner] =
-            session_with(SMALL, (place.path(), state.path()), &other, &numbers(SMALL.k, 8));
+        let [model_owner, data_owner] = session_with(SMALL, (place.path(), state.path()), &other, &numbers(SMALL.k, 8));
         assert!(matches!(model_owner, Err(SessionError::MaterialUsed(_))), "one mask meets one model");
         assert!(data_owner.is_err());
     }

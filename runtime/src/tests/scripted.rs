@@ -287,7 +287,8 @@ fn messages_of_the_setup_are_cut_and_joined_at_both_ends() {
     let (sent, expected) = (small.clone(), large.len());
     let other = std::thread::spawn(move || {
         let mut pieces = Vec::new();
-        let received = exchange(&mut b, kind::SETUP, sent, expected, &mut |bytes| pieces.extend_from_slice(bytes)).unwrap();
+        let received =
+            exchange(&mut b, kind::SETUP, sent, expected, &mut |bytes| pieces.extend_from_slice(bytes)).unwrap();
         assert!(received == pieces, "whoever listens hears all of it");
         (received, b.counters().total().frames_received)
     });

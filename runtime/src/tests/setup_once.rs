@@ -14,9 +14,7 @@ use crate::counter_store::{BatchId, CounterStore};
 use crate::setup::{Done, Ends, Part, SetupRule, set_up};
 use crate::transfer::kind;
 use crate::weights::{self, Address, Bound, Granter, Keeper, KeptWeights, Masked};
-use crate::{
-    Measurement, NoProgress, ProgramIdentity, Progress, ProgressEvent, RoleReport, SessionError, setup_bytes,
-};
+use crate::{Measurement, NoProgress, ProgramIdentity, Progress, ProgressEvent, RoleReport, SessionError, setup_bytes};
 
 /// Bytes of the masked weights.
 const MASKED: usize = (T.k * T.n * T.bits as usize).div_ceil(8);
@@ -184,9 +182,7 @@ fn weights_that_changed_meet_a_fresh_mask_and_so_do_they_when_they_change_back()
 fn another_program_or_encoding_has_a_mask_of_its_own() {
     let mut world = World::new();
     world.sends();
-    for other in
-        [ProgramIdentity { binding: [7; 32], ..IDENTITY }, ProgramIdentity { program: [8; 32], ..IDENTITY }]
-    {
+    for other in [ProgramIdentity { binding: [7; 32], ..IDENTITY }, ProgramIdentity { program: [8; 32], ..IDENTITY }] {
         world.identity = other;
         world.sends();
         world.compares();
@@ -441,9 +437,8 @@ fn a_crash_between_the_record_and_the_message_repeats_nothing() {
     world.rotate = true;
     let on_record = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&on_record);
-    let (broken, first, sent) = model_owner_alone(&world, vec![0; 49], move |inner| {
-        Box::new(Breaking { inner, record, on_record: seen })
-    });
+    let (broken, first, sent) =
+        model_owner_alone(&world, vec![0; 49], move |inner| Box::new(Breaking { inner, record, on_record: seen }));
     assert!(sent.is_none());
     assert_eq!(broken.err().unwrap().exit_code(), 4);
     let on_record = on_record.lock().unwrap().clone();

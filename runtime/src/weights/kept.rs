@@ -172,14 +172,8 @@ impl Keeper {
         make_room(&self.folder, self.most - bytes, Some(&self.path())).map_err(failed)?;
         let mut head = [0; HEAD_BYTES];
         let salt: [u8; 32] = random().map_err(|e| e.to_string())?;
-        let parts: [&[u8]; 6] = [
-            &MAGIC,
-            &VERSION.to_le_bytes(),
-            &salt,
-            &self.address.0,
-            &grant.0,
-            &(message_bytes as u64).to_le_bytes(),
-        ];
+        let parts: [&[u8]; 6] =
+            [&MAGIC, &VERSION.to_le_bytes(), &salt, &self.address.0, &grant.0, &(message_bytes as u64).to_le_bytes()];
         let mut at = 0;
         for part in parts {
             head[at..at + part.len()].copy_from_slice(part);
