@@ -156,3 +156,67 @@ impl Bound {
         sent.program == hex(&self.program.program) && sent.binding == hex(&self.program.binding)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The seed of a grant follows from everything that the message depends on, and from nothing that may be lost.
+    #[test]
+    fn whatever_the_message_depends_on_is_in_the_seed() {
+        let print = |byte| Fingerprint::of_certificate(&[byte]);
+        let [own, other] = [(); 2].map(|()| Identity::generate().unwrap());
+        let (program, grant) = (ProgramIdentity { program: [1; 32], binding: [2; 32] }, BatchId([3; 16]));
+        let bound = Bound { program, weights: [4; 32], data_owner: print(5), dealer: print(6) };
+        let seed = |identity: &Identity, bound: Bound, grant: BatchId| {
+            let directory = tempfile::tempdir().unwrap();
+            *Granter::open(directory.path(), identity, bound, false).unwrap().seed(grant)
+        };
+        let seeds = [
+            seed(&own, bound, grant),
+            seed(&other, bound, grant),
+            seed(&own, bound, BatchId([9; 16])),
+            seed(&own, Bound { program: ProgramIdentity { program: [9; 32], ..program }, ..bound }, grant),
+            seed(&own, Bound { program: ProgramIdentity { binding: [9; 32], ..program }, ..bound }, grant),
+            seed(&own, Bound { weights: [9; 32], ..bound }, grant),
+            seed(&own, Bound { data_owner: print(9), ..bound }, grant),
+            seed(&own, Bound { dealer: print(9), ..bound }, grant),
+        ];
+        let different: std::collections::BTreeSet<_> = seeds.iter().collect();
+        assert_eq!(different.len(), seeds.len());
+        assert_eq!(seeds[0], seed(&own, bound, grant), "another directory gives the same seed");
+    }
+
+    /// The seed is on no disk, and the record is for its owner only.
+    #[test]
+    fn the_record_holds_no_seed_and_is_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let print = |byte| Fingerprint::of_certificate(&[byte]);
+        let program = ProgramIdentity { program: [1; 32], binding: [2; 32] };
+        let bound = Bound { program, weights: [4; 32], data_owner: print(5), dealer: print(6) };
+        let identity = Identity::generate().unwrap();
+        let open = |bound: Bound| Granter::open(directory.path(), &identity, bound, false).unwrap();
+        let masked = Masked { grant: BatchId([7; 16]), digest: [8; 32] };
+        open(bound).record(masked).unwrap();
+        assert_eq!(open(bound).known(), Some(masked));
+        assert_eq!(open(Bound { weights: [9; 32], ..bound }).known(), None);
+        let path = open(bound).record.path().to_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(&masked.grant.to_string()) && !text.contains(&hex(&*open(bound).seed(masked.grant))));
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        // One entry for a program, and no more programs than are remembered.
+        for number in 0..2 * PROGRAMS as u64 {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&(number / 2).to_le_bytes());
+            let program = ProgramIdentity { program: hash, ..program };
+            open(Bound { program, ..bound }).record(masked).unwrap();
+        }
+        let record: Record = open(bound).record.read().unwrap();
+        assert_eq!(record.sent.len(), PROGRAMS);
+        assert_eq!(open(bound).known(), None, "the oldest is forgotten");
+    }
+}
