@@ -99,6 +99,8 @@ struct Timed {
     setup_after: Section,
     offline: Section,
     steps: Vec<Section>,
+    /// Whether the message of the setup stays as bits until words of it are read.
+    late: bool,
     peak_bytes: u64,
     material_bytes: u64,
 }
@@ -215,7 +217,8 @@ impl Timed {
         let steps = sections.split_off(3);
         let mut rest = sections.into_iter();
         let mut next = || rest.next().unwrap_or_default();
-        Timed { setup: next(), setup_after: next(), offline: next(), steps, peak_bytes, material_bytes }
+        let (late, setup, setup_after, offline) = (schedule.late, next(), next(), next());
+        Timed { setup, setup_after, offline, steps, late, peak_bytes, material_bytes }
     }
 }
 
@@ -469,12 +472,13 @@ impl Clocks<'_> {
         if self.workload.parties[0].setup.bytes[0] == 0 { 0.0 } else { self.latency() }
     }
 
-    /// The same where the data owner kept the masked weights: it takes them as if they had arrived.
+    /// The same where the data owner kept the masked weights: it takes them as if they had arrived, from memory.
     fn setup_again(&self) -> f64 {
         let own = &self.workload.parties[1];
         let items = own.setup.items.iter().chain(&own.setup_after.items);
         let work: f64 = items.map(|i| self.item(i, true)).sum();
-        self.comparing() + work + self.message(&own.setup.messages[1], true)
+        let taken = if own.late { 0.0 } else { self.message(&own.setup.messages[1], true) };
+        self.comparing() + work + taken
     }
 }
 
