@@ -50,7 +50,8 @@ pub(crate) struct DealArguments {
     #[arg(long)]
     force: bool,
     /// The model owner's file of an earlier batch of the same program and parties, whose mask of the weights the new batch
-    /// has too: what the data owner keeps serves on. Without this option the mask is fresh.
+    /// has too: what the data owner keeps serves on. The model owner can hand it back to the dealer, which keeps none.
+    /// Without this option the mask is fresh, as it must be for another data owner.
     #[arg(long, value_name = "FILE")]
     weights_of: Option<PathBuf>,
     /// Threads that deal, inferences at the same time or parts of one; without it, as many as there are cores.
@@ -78,6 +79,7 @@ struct Report {
     schema: &'static str,
     program: String,
     batch: String,
+    weight_grant: String,
     inferences: u64,
     files: [FileReport; 2],
     seconds: f64,
@@ -126,7 +128,7 @@ pub(crate) fn run(arguments: &DealArguments, terminal: &Terminal) -> Result<()> 
 
 impl Report {
     fn new(program: String, dealt: Dealt, options: &DealOptions, seconds: f64) -> Self {
-        let Dealt { batch, model_owner, data_owner } = dealt;
+        let Dealt { batch, weight_grant, model_owner, data_owner } = dealt;
         let total = (model_owner.1 + data_owner.1) as f64;
         let file =
             |role: RoleName, (path, bytes): (PathBuf, u64)| FileReport { role: role.name(), path: shown(&path), bytes };
@@ -134,6 +136,7 @@ impl Report {
             schema: "mpcc.deal/1",
             program,
             batch: batch.to_string(),
+            weight_grant: weight_grant.to_string(),
             inferences: options.inferences,
             files: [file(RoleName::ModelOwner, model_owner), file(RoleName::DataOwner, data_owner)],
             seconds,

@@ -103,9 +103,13 @@ fn each_option_of_masked_weights_is_for_one_role() {
 fn files_of_one_weight_grant_send_weights_once() {
     let deployment = Deployment::new();
     let place = &deployment.place;
-    place.good(&["deal", "model.mpca", "--inferences", "2", "--out", "first"]);
+    let dealt = place.json(&["deal", "model.mpca", "--inferences", "2", "--out", "first"]);
     let more = ["--out", "second", "--weights-of", "first/model-owner.material"];
-    place.good(&[&["deal", "model.mpca", "--inferences", "1"], &more[..]].concat());
+    let more = place.json(&[&["deal", "model.mpca", "--inferences", "1"], &more[..]].concat());
+    assert!(dealt["weight_grant"].is_string() && dealt["batch"] != more["batch"]);
+    assert_eq!(dealt["weight_grant"], more["weight_grant"]);
+    let shown = place.json(&["inspect", "second/data-owner.material"]);
+    assert_eq!(shown["weight_grant"], more["weight_grant"]);
     let other =
         ["deal", "model.mpca", "--inferences", "1", "--out", "third", "--weights-of", "first/data-owner.material"];
     place.bad(&other, 1, &["the role of", "the data owner"]);

@@ -48,6 +48,8 @@ pub struct DealOptions {
 pub struct Dealt {
     /// Names the batch.
     pub batch: BatchId,
+    /// Names the mask of the weights.
+    pub weight_grant: BatchId,
     /// File of the model owner and its bytes.
     pub model_owner: (PathBuf, u64),
     /// File of the data owner and its bytes.
@@ -119,7 +121,8 @@ pub fn deal(
     #[cfg(unix)]
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("write", directory))?;
     let [first, second] = paths;
-    Ok(Dealt { batch: batch.id, model_owner: (first, for_model_owner), data_owner: (second, for_data_owner) })
+    let model_owner = (first, for_model_owner);
+    Ok(Dealt { batch: batch.id, weight_grant, model_owner, data_owner: (second, for_data_owner) })
 }
 
 /// The mask of the weights: fresh, or that of an earlier batch of the same program.
