@@ -462,8 +462,11 @@ fn parties_that_disagree_have_a_whole_setup() {
     let (done, same, sent) = model_owner_alone(&world, held(known), |inner| Box::new(inner));
     assert!(done.unwrap().kept && sent.is_none());
     let mut seeds = vec![same];
-    for other in [Masked { grant: BatchId([3; 16]), ..known }, Masked { digest: [3; 32], ..known }] {
+    let others: [fn(Masked) -> Masked; 2] =
+        [|known| Masked { grant: BatchId([3; 16]), ..known }, |known| Masked { digest: [3; 32], ..known }];
+    for other in others {
         let known = world.granter().known().unwrap();
+        let other = other(known);
         let (done, seed, sent) = model_owner_alone(&world, held(other), |inner| Box::new(inner));
         assert!(!done.unwrap().kept);
         assert_eq!(sent.unwrap().len(), MASKED);
