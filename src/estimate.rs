@@ -69,6 +69,7 @@ impl<'a> Priced<'a> {
             online_seconds: mean.online_seconds,
             offline_seconds: mean.offline_seconds,
             setup_seconds: estimate.setup_seconds,
+            setup_again_seconds: estimate.setup_again_seconds,
             peak_rss_bytes: PerRole { model_owner, data_owner, dealer },
             ..Predicted::counts(&cost::program(self.program))
         }

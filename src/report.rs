@@ -6,7 +6,7 @@ use std::fmt;
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_program::cost::{Cost, PartyBytes};
 use mpcc_program::shown::shown;
-use mpcc_runtime::PerRole;
+use mpcc_runtime::{PerRole, setup_bytes};
 use serde::Serialize;
 
 /// A number of bytes, with a decimal unit.
@@ -51,16 +51,20 @@ pub struct Predicted {
     pub online_bytes: PartyBytes,
     /// Received from the dealer, by party.
     pub offline_bytes: PartyBytes,
-    /// Masked weights, once per session.
+    /// Of the setup, in a session that sends the weights.
     pub setup_bytes: u64,
+    /// In a later session, whose data owner has kept them masked.
+    pub setup_again_bytes: u64,
     /// Inferences that share hops; of a batch's seconds each has its part.
     pub batch: u64,
     /// From the input to the output.
     pub online_seconds: f64,
     /// Before the input is known.
     pub offline_seconds: f64,
-    /// Once per session.
+    /// Of the setup, in a session that sends the weights.
     pub setup_seconds: f64,
+    /// In a later session.
+    pub setup_again_seconds: f64,
     /// The most memory of each role's process.
     pub peak_rss_bytes: PerRole<u64>,
 }
@@ -72,10 +76,17 @@ impl Predicted {
             hops: cost.hops,
             online_bytes: cost.online_bytes,
             offline_bytes: cost.offline_bytes,
-            setup_bytes: cost.setup_bytes,
+            setup_bytes: setup_bytes(cost.setup_bytes, false),
+            setup_again_bytes: setup_bytes(cost.setup_bytes, true),
             ..Self::default()
         }
     }
+}
+
+/// What a setup sends, of a program with so many bytes of masked weights.
+pub fn setup(masked_weights: u64) -> String {
+    let [first, later] = [false, true].map(|later| Bytes(setup_bytes(masked_weights, later)));
+    format!("{first} in a first session, {later} in a later one")
 }
 
 /// What the protocols were chosen for, and how often each was taken.

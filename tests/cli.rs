@@ -34,6 +34,8 @@ mod text;
 mod torch;
 #[path = "cli/trust.rs"]
 mod trust;
+#[path = "cli/weights.rs"]
+mod weights;
 
 use std::path::PathBuf;
 use std::time::Duration;

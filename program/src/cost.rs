@@ -49,7 +49,7 @@ pub struct Cost {
     pub online_bytes: PartyBytes,
     /// Payload received from the dealer, by party, without the 16-byte seeds.
     pub offline_bytes: PartyBytes,
-    /// Masked weights, model owner to data owner, once per session.
+    /// Masked weights, model owner to data owner, in a session whose data owner does not hold them yet.
     pub setup_bytes: u64,
     /// Multiply-accumulates online, of words or doubles, by party.
     pub macs: [u64; 2],

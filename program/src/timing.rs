@@ -34,8 +34,10 @@ pub struct Inference {
 /// Predicted seconds of a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
-    /// Once per session.
+    /// In a session that sends the weights.
     pub setup_seconds: f64,
+    /// In a later one, whose data owner has kept them masked.
+    pub setup_again_seconds: f64,
     /// Inferences that share hops.
     pub batch: u32,
     /// The first batch, which uses most memory for the first time.
@@ -97,6 +99,8 @@ struct Timed {
     setup_after: Section,
     offline: Section,
     steps: Vec<Section>,
+    /// Whether the message of the setup stays as bits until words of it are read.
+    late: bool,
     peak_bytes: u64,
     material_bytes: u64,
 }
@@ -132,7 +136,8 @@ impl Workload {
             let hops = clocks.online(first);
             Inference { offline_seconds: clocks.offline(first), online_seconds: hops.iter().sum(), hops }
         };
-        Estimate { setup_seconds: clocks.setup(), batch, first: inference(true), later: inference(false) }
+        let (setup_seconds, setup_again_seconds) = (clocks.setup(), clocks.setup_again());
+        Estimate { setup_seconds, setup_again_seconds, batch, first: inference(true), later: inference(false) }
     }
 
     /// Work of both parties from the input to the output.
@@ -212,7 +217,8 @@ impl Timed {
         let steps = sections.split_off(3);
         let mut rest = sections.into_iter();
         let mut next = || rest.next().unwrap_or_default();
-        Timed { setup: next(), setup_after: next(), offline: next(), steps, peak_bytes, material_bytes }
+        let (late, setup, setup_after, offline) = (schedule.late, next(), next(), next());
+        Timed { setup, setup_after, offline, steps, late, peak_bytes, material_bytes }
     }
 }
 
@@ -459,7 +465,21 @@ impl Clocks<'_> {
             self.consume(clocks[p], items, &mut arrivals[p], true) + hashing(parties[p].setup.bytes[1])
         });
         let work = lists(&parties[0]) + lists(&parties[1]) + done;
-        self.at_least(after[1], work, parties[0].setup.bytes[0])
+        self.at_least(after[1], work, parties[0].setup.bytes[0]) + self.comparing()
+    }
+
+    /// What is meant and what is held are compared before weights travel, or in their place.
+    fn comparing(&self) -> f64 {
+        if self.workload.parties[0].setup.bytes[0] == 0 { 0.0 } else { self.latency() }
+    }
+
+    /// The same where the data owner kept the masked weights: it takes them as if they had arrived, from memory.
+    fn setup_again(&self) -> f64 {
+        let own = &self.workload.parties[1];
+        let items = own.setup.items.iter().chain(&own.setup_after.items);
+        let work: f64 = items.map(|i| self.item(i, true)).sum();
+        let taken = if own.late { 0.0 } else { self.message(&own.setup.messages[1], true) };
+        self.comparing() + work + taken
     }
 }
 

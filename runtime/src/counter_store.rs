@@ -6,27 +6,23 @@
 //! two encodings. Within a batch an index is refused unless it is above all that either party has used.
 
 use std::fmt;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+#[cfg(test)]
+use std::time::Duration;
 
 use mpcc_channel::Fingerprint;
 use mpcc_program::code::Role;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::record::{Content, RecordError, RecordFile};
+
 const SCHEMA: &str = "mpcc.counters/1";
 
 /// Batches remembered; the oldest is forgotten first.
 const BATCHES: usize = 4096;
-
-/// How long another process may hold the record: it is changed in a moment.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked at whether the record is free.
-const POLL: Duration = Duration::from_millis(10);
 
 /// Names one grant of seeds: random bytes drawn by the dealer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,13 +85,13 @@ pub enum CounterError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Record {
     schema: String,
     batches: Vec<Entry>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     batch: String,
     /// Highest index used here; none before the first inference.
@@ -105,6 +101,9 @@ struct Entry {
     /// Hash of the message of the setup that was sent, of a batch in files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sent: Option<String>,
+    /// Digest of the weights that it masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    masked: Option<String>,
     /// Hash of the message of the setup that arrived, of a batch in files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     received: Option<String>,
@@ -112,7 +111,7 @@ struct Entry {
 
 impl Entry {
     fn new(batch: BatchId) -> Self {
-        Entry { batch: batch.to_string(), own: None, peer: None, sent: None, received: None }
+        Entry { batch: batch.to_string(), own: None, peer: None, sent: None, masked: None, received: None }
     }
 }
 
@@ -123,15 +122,13 @@ pub struct Usage {
     pub next: u64,
     /// Hash of the message of the setup that arrived from the other party, if one did.
     pub received: Option<[u8; 32]>,
+    /// Digest of the weights, and hash of the message with which they were sent, if they were.
+    pub sent: Option<([u8; 32], [u8; 32])>,
 }
 
 /// The record of one pair of peer and dealer.
 #[derive(Debug)]
-pub struct CounterStore {
-    directory: PathBuf,
-    path: PathBuf,
-    patience: Duration,
-}
+pub struct CounterStore(RecordFile<Record>);
 
 impl CounterStore {
     /// Opens the record in `directory`, which is made if it does not exist.
@@ -142,7 +139,7 @@ impl CounterStore {
         let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 name of a record of used correlations");
         hasher.update(peer.as_bytes()).update(dealer.as_bytes());
         let name = hasher.finalize().to_hex();
-        Self::at(directory, format!("counters-{}.json", &name[..32]))
+        Ok(CounterStore(RecordFile::at(directory, &format!("counters-{}.json", &name[..32])).open()?))
     }
 
     /// Opens the record of a batch in files, whoever the peer is: a copy of a file is the same batch.
@@ -150,7 +147,7 @@ impl CounterStore {
     /// # Errors
     /// [`CounterError::File`], [`CounterError::Malformed`].
     pub fn open_material(directory: &Path, batch: BatchId, role: Role) -> Result<CounterStore, CounterError> {
-        Self::at(directory, Self::material_name(batch, role))
+        Ok(CounterStore(RecordFile::at(directory, &Self::material_name(batch, role)).open()?))
     }
 
     /// Name of the record of a batch in files.
@@ -159,21 +156,13 @@ impl CounterStore {
         format!("material-{batch}-{role}.json")
     }
 
-    fn at(directory: &Path, name: String) -> Result<CounterStore, CounterError> {
-        fs::create_dir_all(directory).map_err(failed("create", directory))?;
-        let store = CounterStore { directory: directory.to_owned(), path: directory.join(name), patience: PATIENCE };
-        store.locked(|_| Ok(false))?;
-        Ok(store)
-    }
-
     /// What a directory has on record of a batch in files; nothing is made or changed.
     ///
     /// # Errors
     /// [`CounterError::File`], [`CounterError::Malformed`].
     pub fn look_up(directory: &Path, batch: BatchId, role: Role) -> Result<Usage, CounterError> {
-        let path = directory.join(Self::material_name(batch, role));
-        let store = CounterStore { directory: directory.to_owned(), path, patience: PATIENCE };
-        store.read()?.usage(batch).map_err(|detail| store.malformed(detail))
+        let record = RecordFile::at(directory, &Self::material_name(batch, role));
+        usage(&record, &record.read()?, batch)
     }
 
     /// What is on record of a batch in files.
@@ -181,12 +170,12 @@ impl CounterStore {
     /// # Errors
     /// [`CounterError::File`], [`CounterError::Malformed`].
     pub fn usage(&self, batch: BatchId) -> Result<Usage, CounterError> {
-        let mut usage = Usage::default();
-        self.locked(|record| {
-            usage = record.usage(batch).map_err(|detail| self.malformed(detail))?;
-            Ok(false)
+        let mut found = Usage::default();
+        self.0.change(|record| {
+            found = usage(&self.0, record, batch)?;
+            Ok::<_, CounterError>(false)
         })?;
-        Ok(usage)
+        Ok(found)
     }
 
     /// Records that a batch is begun, durably, before anything masked by it is sent.
@@ -194,7 +183,7 @@ impl CounterStore {
     /// # Errors
     /// [`CounterError::Used`] if it was begun before.
     pub fn begin(&self, batch: BatchId) -> Result<(), CounterError> {
-        self.locked(|record| {
+        self.0.change(|record| {
             let name = batch.to_string();
             if record.batches.iter().any(|entry| entry.batch == name) {
                 return Err(self.used(batch, "its setup".to_owned()));
@@ -206,43 +195,69 @@ impl CounterStore {
         })
     }
 
-    /// Records, durably, the hash of the message of the setup that is about to be sent, for a batch in files.
+    /// Records, durably, the hash of the message of the setup that is about to be sent, for a batch in files, and the
+    /// digest of what it masks.
     ///
     /// # Errors
     /// [`CounterError::Used`] if another message is on record: the mask that it was sent under serves once.
-    pub fn begin_again(&self, batch: BatchId, sent: &[u8; 32]) -> Result<(), CounterError> {
-        self.setup_message(batch, sent, |entry| &mut entry.sent)
+    pub fn begin_again(&self, batch: BatchId, sent: &[u8; 32], masked: Option<&[u8; 32]>) -> Result<(), CounterError> {
+        self.setup_message(batch, sent, masked, |entry| &mut entry.sent)
     }
 
-    /// The same for the message that arrived.
+    /// Records, durably, that inferences of a batch in files may follow. Its setup is on record by itself, since other batches
+    /// may share it.
+    ///
+    /// # Errors
+    /// [`CounterError::File`], [`CounterError::Malformed`].
+    pub fn note(&self, batch: BatchId) -> Result<(), CounterError> {
+        self.0.change(|record| {
+            let name = batch.to_string();
+            let new = !record.batches.iter().any(|entry| entry.batch == name);
+            if new {
+                record.batches.push(Entry::new(batch));
+            }
+            Ok(new)
+        })
+    }
+
+    /// Records, durably, the hash of the message of the setup that arrived, for a batch in files.
     ///
     /// # Errors
     /// [`CounterError::Used`] if another message is on record.
     pub fn arrived_again(&self, batch: BatchId, received: &[u8; 32]) -> Result<(), CounterError> {
-        self.setup_message(batch, received, |entry| &mut entry.received)
+        self.setup_message(batch, received, None, |entry| &mut entry.received)
     }
 
     fn setup_message(
         &self,
         batch: BatchId,
         hash: &[u8; 32],
+        masked: Option<&[u8; 32]>,
         field: impl Fn(&mut Entry) -> &mut Option<String>,
     ) -> Result<(), CounterError> {
-        self.locked(|record| {
+        let masked = masked.map(|digest| blake3::Hash::from_bytes(*digest).to_hex().to_string());
+        self.0.change(|record| {
             let name = batch.to_string();
             let at = record.batches.iter().position(|entry| entry.batch == name).unwrap_or_else(|| {
                 record.batches.push(Entry::new(batch));
                 record.batches.len() - 1
             });
             let hash = blake3::Hash::from_bytes(*hash).to_hex();
-            match field(&mut record.batches[at]) {
-                Some(known) if *known == *hash => Ok(false),
-                Some(_) => Err(self.used(batch, "its setup, with another masked model,".to_owned())),
+            let entry = &mut record.batches[at];
+            let known = match field(entry) {
+                Some(known) if *known == *hash => true,
+                Some(_) => return Err(self.used(batch, "its setup, with another masked model,".to_owned())),
                 unknown => {
                     *unknown = Some(hash.to_string());
-                    Ok(true)
+                    false
                 }
+            };
+            // The same message masks the same weights; a record of an earlier version does not say which.
+            let said = masked.is_none() || entry.masked == masked;
+            if !said {
+                entry.masked = masked;
             }
+            Ok(!(known && said))
         })
     }
 
@@ -263,7 +278,7 @@ impl CounterStore {
     }
 
     fn advance(&self, batch: BatchId, lowest: u64, own: u64, peer: u64) -> Result<(), CounterError> {
-        self.locked(|record| {
+        self.0.change(|record| {
             let name = batch.to_string();
             let Some(entry) = record.batches.iter_mut().find(|entry| entry.batch == name) else {
                 return Err(self.used(batch, "which is not on record,".to_owned()));
@@ -278,89 +293,31 @@ impl CounterStore {
     }
 
     fn used(&self, batch: BatchId, what: String) -> CounterError {
-        CounterError::Used { batch, what, path: self.path.display().to_string() }
-    }
-
-    /// Reads, changes and, if `change` says so, durably replaces the record, alone among processes.
-    fn locked(&self, change: impl FnOnce(&mut Record) -> Result<bool, CounterError>) -> Result<(), CounterError> {
-        // Held until the end.
-        let _lock = self.lock(&self.path.with_extension("lock"))?;
-        let mut record = self.read()?;
-        if change(&mut record)? {
-            self.replace(&record).map_err(failed("write", &self.path))?;
-        }
-        Ok(())
-    }
-
-    /// Waits for the lock, which nobody but its owner can open and so hold.
-    fn lock(&self, path: &Path) -> Result<File, CounterError> {
-        let mut options = File::options();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let lock = options.open(path).map_err(failed("open", path))?;
-        #[cfg(unix)]
-        keep_private(&lock).map_err(failed("protect", path))?;
-        let start = Instant::now();
-        loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(lock),
-                Err(TryLockError::WouldBlock) if start.elapsed() < self.patience => thread::sleep(POLL),
-                Err(TryLockError::WouldBlock) => {
-                    let seconds = self.patience.as_secs();
-                    return Err(CounterError::Held { path: path.display().to_string(), seconds });
-                }
-                Err(TryLockError::Error(error)) => return Err(failed("lock", path)(error)),
-            }
-        }
+        CounterError::Used { batch, what, path: self.0.path().display().to_string() }
     }
 
     /// Waits for the lock no longer than this.
     #[cfg(test)]
     pub(crate) fn with_patience(self, patience: Duration) -> Self {
-        CounterStore { patience, ..self }
-    }
-
-    fn read(&self) -> Result<Record, CounterError> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Ok(Record { schema: SCHEMA.to_owned(), batches: Vec::new() });
-            }
-            Err(e) => return Err(failed("read", &self.path)(e)),
-        };
-        let record: Record = serde_json::from_str(&text).map_err(|e| self.malformed(e.to_string()))?;
-        if record.schema == SCHEMA {
-            Ok(record)
-        } else {
-            Err(self.malformed(format!("its schema is {:?}, not {SCHEMA:?}", record.schema)))
-        }
-    }
-
-    fn malformed(&self, detail: String) -> CounterError {
-        CounterError::Malformed { path: self.path.display().to_string(), detail }
-    }
-
-    fn replace(&self, record: &Record) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-        serde_json::to_writer(&mut file, record)?;
-        file.flush()?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path)?;
-        File::open(&self.directory)?.sync_all()
+        CounterStore(self.0.with_patience(patience))
     }
 }
 
-/// A lock that an earlier version made may be open to others.
-#[cfg(unix)]
-fn keep_private(lock: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mut permissions = lock.metadata()?.permissions();
-    if permissions.mode() & 0o077 == 0 {
-        return Ok(());
+fn usage(file: &RecordFile<Record>, record: &Record, batch: BatchId) -> Result<Usage, CounterError> {
+    Ok(record.usage(batch).map_err(|detail| file.malformed(detail))?)
+}
+
+impl Content for Record {
+    fn empty() -> Self {
+        Record { schema: SCHEMA.to_owned(), batches: Vec::new() }
     }
-    permissions.set_mode(0o600);
-    lock.set_permissions(permissions)
+
+    fn check(&self) -> Result<(), String> {
+        if self.schema == SCHEMA {
+            return Ok(());
+        }
+        Err(format!("its schema is {:?}, not {SCHEMA:?}", self.schema))
+    }
 }
 
 impl Record {
@@ -369,14 +326,25 @@ impl Record {
         let Some(entry) = self.batches.iter().find(|entry| entry.batch == name) else {
             return Ok(Usage::default());
         };
+        let hash = |text: &Option<String>| match text {
+            None => Ok(None),
+            Some(text) => match blake3::Hash::from_hex(text) {
+                Ok(hash) => Ok(Some(*hash.as_bytes())),
+                Err(_) => Err("a hash in it is none".to_owned()),
+            },
+        };
         let next = entry.own.max(entry.peer).map_or(0, |highest| highest.saturating_add(1));
-        let received = entry.received.as_ref().map(blake3::Hash::from_hex).transpose();
-        let received = received.map_err(|_| "a hash in it is none".to_owned())?;
-        Ok(Usage { next, received: received.map(|hash| *hash.as_bytes()) })
+        let sent = hash(&entry.masked)?.zip(hash(&entry.sent)?);
+        Ok(Usage { next, received: hash(&entry.received)?, sent })
     }
 }
 
-fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> CounterError {
-    let path = path.display().to_string();
-    move |source| CounterError::File { action, path: path.clone(), source }
+impl From<RecordError> for CounterError {
+    fn from(error: RecordError) -> CounterError {
+        match error {
+            RecordError::File { action, path, source } => CounterError::File { action, path, source },
+            RecordError::Held { path, seconds } => CounterError::Held { path, seconds },
+            RecordError::Malformed { path, detail } => CounterError::Malformed { path, detail },
+        }
+    }
 }

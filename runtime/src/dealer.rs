@@ -1,4 +1,5 @@
-//! The dealer's session: it grants a batch with fresh seeds and streams corrections for what both parties ask.
+//! The dealer's session: it grants a batch with fresh seeds, is granted the mask of the weights, and streams corrections for
+//! what both parties ask.
 //!
 //! It knows the program's code, hence shapes, and the order of requests; it has no weight, no input, no link
 //! key of the parties and no message of theirs.
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::counter_store::BatchId;
 use crate::error::SessionError;
-use crate::handshake::{Hello, SessionDigest, random, send_grant};
+use crate::handshake::{Hello, SessionDigest, random, receive_weight_grant, send_grant};
 use crate::measure::{InferenceMeasurement, RoleReport, peak_rss_bytes};
 use crate::progress::{Progress, ProgressEvent};
 use crate::session::{NO_FURTHER, RoleProgram, check_role, finish};
@@ -59,7 +60,7 @@ pub fn run(config: DealerConfig, program: &RoleProgram, progress: &dyn Progress)
     Ok(report)
 }
 
-/// Compares programs with both parties and gives each its seed.
+/// Compares programs with both parties, gives each its seed, and takes the model owner's seed of the mask of the weights.
 pub(crate) fn grant(
     model_owner: &mut dyn Duplex,
     data_owner: &mut dyn Duplex,
@@ -80,7 +81,10 @@ pub(crate) fn grant(
     data_owner.set_session(session.tag());
     let [for_model_owner, for_data_owner] = &mut *seeds;
     let (first, second) = (SessionSeed::take(for_model_owner), SessionSeed::take(for_data_owner));
-    Dealer::new(Arc::clone(&program.code), Arc::clone(&program.executor), first, second).map_err(blame)
+    let (code, executor) = (Arc::clone(&program.code), Arc::clone(&program.executor));
+    let mut dealer = Dealer::new(code, executor, first, second).map_err(blame)?;
+    dealer.mask_weights_by(receive_weight_grant(model_owner)?);
+    Ok(dealer)
 }
 
 /// The session after the grant.

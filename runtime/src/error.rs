@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::counter_store::CounterError;
 use crate::material::MaterialError;
+use crate::weights::WeightsError;
 
 /// Why a session ended.
 #[derive(Debug, Error)]
@@ -70,6 +71,9 @@ pub enum SessionError {
     /// The record of used correlations cannot be read or written.
     #[error(transparent)]
     Counters(CounterError),
+    /// Masked weights can be neither granted nor kept.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// Code that does not pass the verifier.
     #[error(transparent)]
     Code(#[from] CodeError),
@@ -93,7 +97,7 @@ impl SessionError {
                 MaterialError::Exposed { .. } | MaterialError::Exists(_) | MaterialError::NoRoom { .. },
             ) => 2,
             SessionError::OwnData(_) | SessionError::Material(_) => 1,
-            SessionError::Misuse(_) | SessionError::Counters(_) => 2,
+            SessionError::Misuse(_) | SessionError::Counters(_) | SessionError::Weights(_) => 2,
             SessionError::Incompatible { .. }
             | SessionError::MoreThanServed { .. }
             | SessionError::Misbehaved { .. } => 3,

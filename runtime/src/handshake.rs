@@ -2,11 +2,12 @@
 //!
 //! Every role sends its hello to both others before it reads theirs, so that each of two that differ sees the
 //! difference itself. The dealer answers matching hellos with a batch and a seed, which otherwise come from files; then
-//! the parties confirm to each other that they speak of the same session, batch and number of inferences.
+//! the parties confirm to each other that they speak of the same session, batch and number of inferences. The model owner
+//! tells the dealer the seed of the mask of its weights, which may be that of earlier sessions.
 
 use mpcc_channel::{Duplex, LinkError, SessionTag};
 use mpcc_program::code::Role;
-use mpcc_protocols::SessionSeed;
+use mpcc_protocols::{SessionSeed, WeightSeed};
 use zeroize::Zeroize;
 
 use crate::counter_store::{BatchId, Usage};
@@ -15,7 +16,7 @@ use crate::identity::{ProgramIdentity, hex, tables_digest};
 use crate::transfer::kind;
 
 /// Version of the messages of a session; roles of different versions refuse one another.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 const MAGIC: [u8; 4] = *b"mpcc";
 const HELLO_BYTES: usize = 4 + 2 + 1 + 3 * 32 + 16;
@@ -158,6 +159,20 @@ pub(crate) fn receive_grant(link: &mut dyn Duplex) -> Result<(BatchId, SessionSe
     Ok((BatchId(batch), SessionSeed::take(&mut seed)))
 }
 
+/// Model owner to dealer: the seed of the mask of the weights.
+pub(crate) fn send_weight_grant(link: &mut dyn Duplex, seed: &[u8; 16]) -> Result<(), LinkError> {
+    link.send_secret(kind::WEIGHT_GRANT, seed.to_vec())
+}
+
+/// Receives what [`send_weight_grant`] sends.
+pub(crate) fn receive_weight_grant(link: &mut dyn Duplex) -> Result<WeightSeed, LinkError> {
+    let mut bytes = link.recv_exact(kind::WEIGHT_GRANT, 16)?;
+    let mut seed = [0; 16];
+    seed.copy_from_slice(&bytes);
+    bytes.zeroize();
+    Ok(WeightSeed::take(&mut seed))
+}
+
 /// What the data owner asks for, or what the model owner serves at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -255,7 +270,8 @@ pub(crate) fn confirm_material(
         let (next, rest) = split::<8>(rest)?;
         let ([known], rest) = split::<1>(rest)?;
         let (received, _) = split::<32>(rest)?;
-        let usage = Usage { next: u64::from_le_bytes(next), received: (known != 0).then_some(received) };
+        let received = (known != 0).then_some(received);
+        let usage = Usage { next: u64::from_le_bytes(next), received, sent: None };
         Some(Confirmed { asked, usage })
     })();
     fields.ok_or_else(|| cut_short(link))

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod blame;
 mod counter_store;
 pub mod data_owner;
 pub mod dealer;
@@ -17,11 +18,14 @@ pub mod material;
 mod measure;
 pub mod model_owner;
 mod progress;
+mod record;
 mod session;
+mod setup;
 mod store;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod weights;
 
 pub use counter_store::{BatchId, CounterError, CounterStore, Usage};
 pub use error::SessionError;
@@ -30,3 +34,5 @@ pub use identity::ProgramIdentity;
 pub use measure::{InferenceMeasurement, Measurement, PerParty, PerRole, RoleReport, peak_rss_bytes};
 pub use progress::{NoProgress, Progress, ProgressEvent};
 pub use session::{Endpoint, PartyConfig, RoleProgram, Supply};
+pub use setup::setup_bytes;
+pub use weights::WeightsError;

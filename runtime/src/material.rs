@@ -25,7 +25,7 @@ pub(crate) use link::MaterialLink;
 pub use read::{Contents, MaterialFile};
 
 /// Version of the format; a file of another version is refused.
-pub const MATERIAL_VERSION: u16 = 1;
+pub const MATERIAL_VERSION: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"mpcc-mat";
 
@@ -35,8 +35,9 @@ const PIECE: u64 = 1 << 20;
 /// Bytes of a hash.
 const HASH: usize = 32;
 
-/// Magic, version, role, program and its hash, batch, numbers and lengths, seed, roots and the hash of all that.
-const HEAD_BYTES: usize = 8 + 2 + 1 + 5 + 3 * HASH + 16 + 3 * 8 + 16 + 2 * HASH + HASH;
+/// Magic, version, role, program and its hash, batch, numbers and lengths, seed, weight grant and its seed, roots and the hash
+/// of all that.
+const HEAD_BYTES: usize = 8 + 2 + 1 + 5 + 3 * HASH + 16 + 3 * 8 + 16 + 2 * 16 + 2 * HASH + HASH;
 
 /// The name of a party's file.
 pub fn file_name(role: Role) -> &'static str {
@@ -123,6 +124,8 @@ struct Batch {
     id: BatchId,
     /// Inferences dealt.
     inferences: u64,
+    /// Names the mask of the weights, which other batches may have too.
+    weight_grant: BatchId,
 }
 
 /// Bytes of the sections of one party's file.
@@ -185,13 +188,15 @@ struct Head {
     batch: Batch,
     lengths: Lengths,
     seed: Secret,
+    /// Of the mask of the weights; none at the data owner.
+    weight_seed: Option<Secret>,
     /// Root of the other party's file.
     other_root: [u8; HASH],
     /// Of both roots.
     commitment: [u8; HASH],
 }
 
-/// A party's session seed, wiped when dropped.
+/// A seed, wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 struct Secret([u8; 16]);
 
@@ -215,6 +220,8 @@ impl Head {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         bytes.extend_from_slice(&self.seed.0);
+        bytes.extend_from_slice(&self.batch.weight_grant.0);
+        bytes.extend_from_slice(self.weight_seed.as_ref().map_or(&[0; 16], |seed| &seed.0));
         bytes.extend_from_slice(&self.other_root);
         bytes.extend_from_slice(&self.commitment);
         let hash = head_hash(&bytes, index);
@@ -241,11 +248,15 @@ impl Head {
         let id = BatchId(take(&mut rest)?);
         let mut number = || take(&mut rest).map(u64::from_le_bytes);
         let (inferences, setup, inference) = (number()?, number()?, number()?);
+        let seed = Secret(take(&mut rest)?);
+        let weight_grant = BatchId(take(&mut rest)?);
+        let weight_seed = Secret(take(&mut rest)?);
         Ok(Head {
             role,
-            batch: Batch { program, tables, id, inferences },
+            batch: Batch { program, tables, id, inferences, weight_grant },
             lengths: Lengths { setup, inference },
-            seed: Secret(take(&mut rest)?),
+            seed,
+            weight_seed: (role == Role::ModelOwner).then_some(weight_seed),
             other_root: take(&mut rest)?,
             commitment: take(&mut rest)?,
         })
@@ -253,7 +264,7 @@ impl Head {
 
     /// Root of this file, from its index.
     fn root(&self, index: &[u8]) -> [u8; HASH] {
-        root(self.role, self.lengths, &self.seed, index)
+        root(self.role, self.lengths, [Some(&self.seed), self.weight_seed.as_ref()], index)
     }
 
     /// The commitment that both files of the batch must carry.
@@ -278,17 +289,20 @@ fn head_hash(head: &[u8], index: &[u8]) -> blake3::Hash {
 }
 
 /// Hash of everything in one party's file.
-fn root(role: Role, lengths: Lengths, seed: &Secret, index: &[u8]) -> [u8; HASH] {
+fn root(role: Role, lengths: Lengths, seeds: [Option<&Secret>; 2], index: &[u8]) -> [u8; HASH] {
     let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 contents of dealt material");
     hasher.update(&[role as u8]).update(&lengths.setup.to_le_bytes()).update(&lengths.inference.to_le_bytes());
-    hasher.update(&seed.0).update(index);
+    for seed in seeds.into_iter().flatten() {
+        hasher.update(&seed.0);
+    }
+    hasher.update(index);
     *hasher.finalize().as_bytes()
 }
 
 fn commitment(batch: &Batch, model_owner: [u8; HASH], data_owner: [u8; HASH]) -> [u8; HASH] {
     let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 both halves of dealt material");
     hasher.update(&batch.program.program).update(&batch.program.binding).update(&batch.tables);
-    hasher.update(&batch.id.0).update(&batch.inferences.to_le_bytes());
+    hasher.update(&batch.id.0).update(&batch.inferences.to_le_bytes()).update(&batch.weight_grant.0);
     hasher.update(&model_owner).update(&data_owner);
     *hasher.finalize().as_bytes()
 }

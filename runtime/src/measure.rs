@@ -19,6 +19,9 @@ pub struct RoleReport {
     pub setup_correction_bytes: u64,
     /// From agreement on the session to the end of the setup.
     pub setup_seconds: f64,
+    /// Whether the masked weights were those of an earlier session.
+    #[serde(default)]
+    pub setup_kept: bool,
     /// One entry per inference; those of a batch share its seconds.
     pub inferences: Vec<InferenceMeasurement>,
     /// Bytes this role sent that are not payload: frames and TLS, handshakes included.
@@ -75,6 +78,9 @@ pub struct Measurement {
     pub setup_bytes: u64,
     /// Once per session.
     pub setup_seconds: f64,
+    /// Whether the masked weights were those of an earlier session.
+    #[serde(default)]
+    pub setup_kept: bool,
     /// Per inference.
     pub offline_seconds: f64,
     /// Per inference.
@@ -113,6 +119,7 @@ impl Measurement {
                 + data_owner.setup_bytes_received
                 + data_owner.setup_correction_bytes,
             setup_seconds: data_owner.setup_seconds,
+            setup_kept: data_owner.setup_kept,
             offline_seconds: mean(|i| i.offline_seconds),
             online_seconds: mean(|i| i.online_seconds),
             inferences: own.len() as u64,

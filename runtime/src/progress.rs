@@ -33,6 +33,9 @@ pub enum ProgressEvent {
 pub trait Progress: Send + Sync {
     /// Something happened.
     fn event(&self, event: ProgressEvent);
+
+    /// Something that the user should know although the session goes on.
+    fn remark(&self, _text: &str) {}
 }
 
 /// Listens to nothing.

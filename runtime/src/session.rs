@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use mpcc_channel::{Duplex, Identity, Link, LinkError, LinkOptions, Listener, Peer, Phase, connect};
 use mpcc_program::code::{MapExecutor, Role};
 use mpcc_program::memory::CORRECTIONS_IN_MEMORY;
-use mpcc_protocols::{BitStore, CheckedCode, Material, OutputWords, Party, ProtocolError, SessionSeed, message};
+use mpcc_protocols::{BitStore, CheckedCode, Material, OutputWords, Party, SessionSeed, message};
 
+use crate::blame::{Names, with_corrections};
 use crate::counter_store::{BatchId, CounterStore};
 use crate::error::SessionError;
 use crate::handshake::{self, Hello, SessionDigest, Wanted};
@@ -22,8 +23,10 @@ use crate::inputs::Inputs;
 use crate::material::{self, MaterialFile, MaterialLink};
 use crate::measure::{InferenceMeasurement, RoleReport, peak_rss_bytes};
 use crate::progress::{Progress, ProgressEvent};
+use crate::setup::{Done, Ends, Part, SetupRule, set_up};
 use crate::store::UnnamedFile;
-use crate::transfer::{CorrectionReader, Hops, exchange, kind};
+use crate::transfer::{Hops, kind};
+use crate::weights::{self, Address, Bound, Granter, Keeper};
 
 /// What a role runs.
 #[derive(Clone)]
@@ -85,6 +88,11 @@ pub struct PartyConfig {
     pub in_memory: bool,
     /// How many inferences share hops: the data owner decides, the model owner allows so many at most.
     pub at_once: u64,
+    /// At the data owner, the most bytes of masked weights kept in the state directory for later sessions; with 0 none are,
+    /// and what was kept is removed.
+    pub keep_weights: u64,
+    /// At the model owner, sends its weights under a fresh mask, whatever the data owner holds.
+    pub rotate_weights: bool,
 }
 
 /// What a party owns.
@@ -139,7 +147,21 @@ pub(crate) fn run(
         in_memory,
         ahead,
         at_once,
+        keep_weights,
+        rotate_weights,
     } = config;
+    let role = program.code.code().role;
+    // Before anybody waits: of large weights this takes a while.
+    let weights = match &own {
+        Own::Weights { weights, .. } => weights::digest(weights),
+        Own::Inputs(_) => [0; 32],
+    };
+    let kept = |address: Address| -> Result<Part, SessionError> {
+        let keeper = Keeper::new(&state_directory, &identity, address, keep_weights)?;
+        let held = keeper.as_ref().map(|keeper| keeper.find(setup_message(program)));
+        let held = held.unwrap_or(Ok(None)).inspect_err(|why| progress.remark(why)).unwrap_or_default();
+        Ok(Part::Keeps(keeper, held))
+    };
     let spill = (!in_memory).then(|| state_directory.clone());
     let meet = || match &peer_endpoint {
         Endpoint::Listen(listener) => listener.accept(&identity, &peer, &peer_link),
@@ -154,6 +176,14 @@ pub(crate) fn run(
     match supply {
         Supply::Dealer { peer: dealer, address, link } => {
             let store = CounterStore::open(&state_directory, &peer.fingerprint, &dealer.fingerprint)?;
+            let part = match role {
+                Role::ModelOwner => {
+                    let (data_owner, dealer) = (peer.fingerprint, dealer.fingerprint);
+                    let bound = Bound { program: program.identity, weights, data_owner, dealer };
+                    Part::Grants(Granter::open(&state_directory, &identity, bound, rotate_weights)?, weights)
+                }
+                _ => kept(Address::new(&program.identity, &peer.fingerprint, Ok(&dealer.fingerprint)))?,
+            };
             let mut dealer = connect(&address, &identity, &dealer, &link)?;
             let mut peer = meet()?;
             progress.event(ProgressEvent::Connected);
@@ -161,22 +191,34 @@ pub(crate) fn run(
             ready(&mut peer, &agreement);
             dealer.set_idle_timeout(patience);
             dealer.receive_ahead(link.queue_bytes);
-            let session = Session { program, agreement, store: &store, spill: spill.clone(), ahead, progress };
+            let spill = spill.clone();
+            let session = Session { program, agreement, part, store: &store, spill, ahead, progress };
             let done = converse(&mut peer, &mut dealer, own, session)?;
             finish(dealer)?;
             finish(peer)?;
             Ok(done)
         }
         Supply::File(mut file) => {
-            let role = program.code.code().role;
-            let store = CounterStore::open_material(&state_directory, file.contents().batch, role)?;
+            let contents = file.contents();
+            let store = CounterStore::open_material(&state_directory, contents.batch, role)?;
+            let grants = CounterStore::open_material(&state_directory, contents.weight_grant, role)?;
+            if rotate_weights {
+                return Err(SessionError::Misuse(
+                    "weights that files mask have the mask of the files: deal again for a fresh one".to_owned(),
+                ));
+            }
+            let part = match file.weight_seed() {
+                Some(seed) => Part::Dealt(seed, weights),
+                None => kept(Address::new(&program.identity, &peer.fingerprint, Err(contents.weight_grant)))?,
+            };
             let mut peer = meet()?;
             progress.event(ProgressEvent::Connected);
-            let agreement = material::agree(&mut peer, &file, program, (&own, at_once), &store)?;
+            let agreement = material::agree(&mut peer, &file, program, (&own, at_once), (&store, grants))?;
             ready(&mut peer, &agreement);
             material::check(&mut peer, &mut file, &agreement)?;
             let mut file = MaterialLink::new(file);
-            let session = Session { program, agreement, store: &store, spill: spill.clone(), ahead, progress };
+            let spill = spill.clone();
+            let session = Session { program, agreement, part, store: &store, spill, ahead, progress };
             let done = converse(&mut peer, &mut file, own, session)?;
             finish(peer)?;
             Ok(done)
@@ -200,6 +242,12 @@ fn largest_message(program: &RoleProgram) -> u64 {
     sent.max().unwrap_or(0) as u64
 }
 
+/// Bytes of the message of the setup that this role receives.
+fn setup_message(program: &RoleProgram) -> usize {
+    let code = program.code.code();
+    message::message_len(&code.setup.exchange.receive, &code.lengths)
+}
+
 /// What the parties agreed on, with the dealer or beside their files.
 pub(crate) struct Agreement {
     pub(crate) batch: BatchId,
@@ -210,43 +258,6 @@ pub(crate) struct Agreement {
     /// Index of the first inference.
     pub(crate) start: u64,
     pub(crate) setup: SetupRule,
-}
-
-/// When a batch may be set up.
-#[derive(Clone, Copy)]
-pub(crate) enum SetupRule {
-    /// If it never was.
-    Once,
-    /// If the messages are those of every earlier time.
-    Alike {
-        /// Hash of the message that the peer has on record.
-        at_peer: Option<[u8; 32]>,
-    },
-}
-
-impl SetupRule {
-    /// Records the setup before its message is sent.
-    fn claim(self, store: &CounterStore, batch: BatchId, sent: &blake3::Hash) -> Result<(), SessionError> {
-        match self {
-            SetupRule::Once => store.begin(batch)?,
-            SetupRule::Alike { at_peer } => {
-                if at_peer.is_some_and(|known| known != *sent.as_bytes()) {
-                    let what = format!("the other party has another masked model of batch {batch} on record");
-                    return Err(SessionError::MaterialUsed(what));
-                }
-                store.begin_again(batch, sent.as_bytes())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Records the peer's message.
-    fn arrived(self, store: &CounterStore, batch: BatchId, received: &blake3::Hash) -> Result<(), SessionError> {
-        match self {
-            SetupRule::Once => Ok(()),
-            SetupRule::Alike { .. } => Ok(store.arrived_again(batch, received.as_bytes())?),
-        }
-    }
 }
 
 /// Compares programs with both other roles, takes the dealer's grant, and confirms the session with the peer.
@@ -300,6 +311,7 @@ pub(crate) fn served(own: &Own<'_>, at_once: u64, theirs: Wanted) -> Result<Want
 pub(crate) struct Session<'a> {
     pub(crate) program: &'a RoleProgram,
     pub(crate) agreement: Agreement,
+    pub(crate) part: Part,
     pub(crate) store: &'a CounterStore,
     /// Where a file for a large program's corrections is made.
     pub(crate) spill: Option<PathBuf>,
@@ -314,7 +326,7 @@ pub(crate) fn converse(
     own: Own<'_>,
     session: Session<'_>,
 ) -> Result<(Vec<Vec<OutputWords>>, RoleReport), SessionError> {
-    let Session { program, agreement, store, spill, ahead, progress } = session;
+    let Session { program, agreement, part, store, spill, ahead, progress } = session;
     let Agreement { batch, seed, inferences, at_once, start: first_index, setup } = agreement;
     let (weights, mut inputs) = match own {
         Own::Weights { weights, .. } => (weights, None),
@@ -339,11 +351,9 @@ pub(crate) fn converse(
     let start = Instant::now();
     peer.set_phase(Phase::Setup);
     dealer.set_phase(Phase::Setup);
-    let records = SetupRecords {
-        claim: &|sent| setup.claim(store, batch, sent),
-        arrived: &|received| setup.arrived(store, batch, received),
-    };
-    let model = set_up(peer, dealer, &mut party, role, records, &names)?;
+    let ends = Ends { peer, dealer, names: &names, progress };
+    let Done { model, kept } = set_up(ends, &mut party, part, (&setup, store, batch))?;
+    report.setup_kept = kept;
     report.setup_seconds = start.elapsed().as_secs_f64();
     report.setup_bytes_sent = peer.counters().phase(Phase::Setup).payload_sent;
     report.setup_bytes_received = peer.counters().phase(Phase::Setup).payload_received;
@@ -409,18 +419,6 @@ pub(crate) fn converse(
     report.peak_rss_bytes = peak_rss_bytes();
     progress.event(ProgressEvent::Finished);
     Ok((outputs, report))
-}
-
-/// Who is blamed for what.
-struct Names {
-    peer: String,
-    dealer: String,
-}
-
-impl Names {
-    fn blame(&self, error: ProtocolError) -> SessionError {
-        SessionError::from_protocol(error, &self.peer, &self.dealer)
-    }
 }
 
 fn request(dealer: &mut dyn Duplex, index: u64) -> Result<(), SessionError> {
@@ -505,50 +503,4 @@ fn online(
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     messages.end()?;
     Ok(outputs)
-}
-
-/// What is put on record of a setup.
-struct SetupRecords<'a> {
-    /// Before anything masked is sent, with the hash of the message.
-    claim: &'a dyn Fn(&blake3::Hash) -> Result<(), SessionError>,
-    /// When the peer's message has arrived, with its hash.
-    arrived: &'a dyn Fn(&blake3::Hash) -> Result<(), SessionError>,
-}
-
-/// The setup; returns the hash of the masked model, which both parties hold.
-fn set_up(
-    peer: &mut dyn Duplex,
-    dealer: &mut dyn Duplex,
-    party: &mut Party,
-    role: Role,
-    records: SetupRecords<'_>,
-    names: &Names,
-) -> Result<blake3::Hash, SessionError> {
-    let (_, expected) = party.setup_bytes();
-    with_corrections(dealer, kind::SETUP_CORRECTIONS, names, |corrections| {
-        let message = party.setup_message(corrections)?;
-        let sent = blake3::hash(&message);
-        (records.claim)(&sent).map_err(io::Error::other)?;
-        let theirs = exchange(peer, kind::SETUP, message, expected).map_err(io::Error::other)?;
-        let received = blake3::hash(&theirs);
-        (records.arrived)(&received).map_err(io::Error::other)?;
-        party.setup_receive(theirs, corrections)?;
-        let (first, second) = if role == Role::ModelOwner { (sent, received) } else { (received, sent) };
-        let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 masked model");
-        hasher.update(first.as_bytes()).update(second.as_bytes());
-        Ok(hasher.finalize())
-    })
-}
-
-/// Runs `work` on the dealer's stream, of which it reads what the code receives, and checks that it was used up.
-fn with_corrections<T>(
-    dealer: &mut dyn Duplex,
-    kind: u8,
-    names: &Names,
-    work: impl FnOnce(&mut dyn io::Read) -> Result<T, ProtocolError>,
-) -> Result<T, SessionError> {
-    let mut reader = CorrectionReader::new(dealer, kind);
-    let done = work(&mut reader).map_err(|e| names.blame(e))?;
-    reader.finish()?;
-    Ok(done)
 }

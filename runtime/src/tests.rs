@@ -6,6 +6,7 @@ mod hostile;
 mod lowered;
 mod over_tls;
 mod scripted;
+mod setup_once;
 #[path = "../protocols/src/tests/tiny.rs"]
 pub(crate) mod tiny;
 
@@ -78,6 +79,11 @@ struct Setting {
     most_at_a_time: u64,
     progress: [Arc<dyn Progress>; 3],
     link: LinkOptions,
+    identities: [Identity; 3],
+    /// Where the parties keep what they must remember; none for a place of the session alone.
+    state: Option<PathBuf>,
+    keep_weights: u64,
+    rotate_weights: bool,
 }
 
 impl Default for Setting {
@@ -95,6 +101,10 @@ impl Default for Setting {
             most_at_a_time: 16,
             progress: [none(), none(), none()],
             link: LinkOptions { setup_timeout: Duration::from_secs(5), ..LinkOptions::default() },
+            identities: std::array::from_fn(|_| Identity::generate().unwrap()),
+            state: None,
+            keep_weights: 0,
+            rotate_weights: false,
         }
     }
 }
@@ -109,7 +119,8 @@ struct Session {
 
 fn start(setting: Setting) -> Session {
     let state = tempfile::tempdir().unwrap();
-    let identities: [Identity; 3] = std::array::from_fn(|_| Identity::generate().unwrap());
+    let place = setting.state.clone().unwrap_or_else(|| state.path().to_owned());
+    let identities = setting.identities.clone();
     let prints: [Fingerprint; 3] = std::array::from_fn(|i| identities[i].fingerprint());
     let peers: [Peer; 3] =
         std::array::from_fn(|i| Peer::new(["the model owner", "the data owner", "the dealer"][i], prints[i]));
@@ -128,9 +139,11 @@ fn start(setting: Setting) -> Session {
         in_memory: false,
         ahead: setting.ahead,
         at_once: [setting.most_at_a_time, setting.batch][own],
+        keep_weights: setting.keep_weights,
+        rotate_weights: setting.rotate_weights,
     };
-    let model_config = party(0, 1, Endpoint::Listen(model_listener), state.path().join("model-owner"));
-    let data_config = party(1, 0, Endpoint::Connect(model_address), state.path().join("data-owner"));
+    let model_config = party(0, 1, Endpoint::Listen(model_listener), place.join("model-owner"));
+    let data_config = party(1, 0, Endpoint::Connect(model_address), place.join("data-owner"));
     let dealer_config = DealerConfig {
         identity: identities[2].clone(),
         model_owner: peers[0].clone(),

@@ -39,20 +39,33 @@ pub(crate) mod kind {
     pub(crate) const CONFIRM_MATERIAL: u8 = 10;
     /// A party's file is as it was dealt.
     pub(crate) const MATERIAL_INTACT: u8 = 11;
+    /// The masked weights that the model owner means.
+    pub(crate) const MEANT: u8 = 12;
+    /// Those that the data owner holds.
+    pub(crate) const HELD: u8 = 13;
+    /// The model owner's seed of the mask of its weights, for the dealer.
+    pub(crate) const WEIGHT_GRANT: u8 = 14;
 }
 
-/// Sends `outgoing` while receiving a message of `expected` bytes. An empty message takes no frame.
+/// Sends `outgoing` while receiving a message of `expected` bytes, piece by piece, of which `arrived` is told. An empty message
+/// takes no frame.
 pub(crate) fn exchange(
     link: &mut dyn Duplex,
     kind: u8,
     outgoing: Vec<u8>,
     expected: usize,
+    arrived: &mut dyn FnMut(&[u8]),
 ) -> Result<Vec<u8>, LinkError> {
     if outgoing.len() <= MESSAGE_PIECE && expected <= MESSAGE_PIECE {
         if !outgoing.is_empty() {
             link.send(kind, outgoing)?;
         }
-        return if expected == 0 { Ok(Vec::new()) } else { link.recv_exact(kind, expected) };
+        if expected == 0 {
+            return Ok(Vec::new());
+        }
+        let incoming = link.recv_exact(kind, expected)?;
+        arrived(&incoming);
+        return Ok(incoming);
     }
     let mut pieces = outgoing.chunks(MESSAGE_PIECE);
     let mut incoming = Vec::with_capacity(expected);
@@ -66,6 +79,7 @@ pub(crate) fn exchange(
         let due = (expected - incoming.len()).min(MESSAGE_PIECE);
         if due > 0 {
             let piece = link.recv_exact(kind, due)?;
+            arrived(&piece);
             incoming.extend_from_slice(&piece);
             link.recycle(piece);
         } else if piece.is_none() {

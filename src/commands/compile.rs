@@ -12,7 +12,7 @@ use mpcc::files;
 use mpcc::machine::MachineOptions;
 use mpcc::model::{self, ModelOptions, Target};
 use mpcc::ranges::{self, RangeOptions};
-use mpcc::report::{Bytes, protocols};
+use mpcc::report::{Bytes, protocols, setup};
 use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
@@ -155,7 +155,7 @@ fn text(report: &Report<'_>) -> String {
         Bytes(cost.offline_bytes.model_owner),
         Bytes(cost.offline_bytes.data_owner)
     );
-    out += &format!("setup      {} once per session\n", Bytes(cost.setup_bytes));
+    out += &format!("setup      {}\n", setup(cost.setup_bytes));
     out += &chosen;
     if let Some(binding) = &report.binding {
         out += &format!("weights    {binding}\n");

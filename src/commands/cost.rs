@@ -173,13 +173,18 @@ fn text(report: &Report) -> String {
         Bytes(predicted.offline_bytes.model_owner),
         Bytes(predicted.offline_bytes.data_owner)
     );
-    out += &format!("setup      {} once per session\n", Bytes(predicted.setup_bytes));
+    out += &format!(
+        "setup      {} in a first session, {} in a later one\n",
+        Bytes(predicted.setup_bytes),
+        Bytes(predicted.setup_again_bytes)
+    );
     out += &format!("seconds    by the rates of {}\n\n", shown(&report.rates));
     let rows: Vec<Vec<String>> = report
         .networks
         .iter()
         .map(|n| {
-            let seconds = [n.predicted.online_seconds, n.predicted.offline_seconds, n.predicted.setup_seconds];
+            let p = &n.predicted;
+            let seconds = [p.online_seconds, p.offline_seconds, p.setup_seconds, p.setup_again_seconds];
             let mut row = vec![n.network.name.clone(), n.predicted.hops.to_string()];
             let sent = &n.predicted.online_bytes;
             row.push(Bytes(sent.model_owner.max(sent.data_owner)).to_string());
@@ -189,7 +194,7 @@ fn text(report: &Report) -> String {
             row
         })
         .collect();
-    out += &table(&["network", "hops", "sent", "dealt", "online", "offline", "setup"], &rows);
+    out += &table(&["network", "hops", "sent", "dealt", "online", "offline", "setup", "later"], &rows);
     for network in &report.networks {
         if !network.protocols.is_empty() {
             let taken = network.protocols.iter().map(|(protocol, count)| format!("{count} × {protocol}"));

@@ -34,7 +34,8 @@ The files serve the same artefact only, and every inference in them once. `mpcc 
 
 Examples:
   mpcc deal model.mpca --inferences 1000 --out dealt/
-  mpcc run model.mpca --weights w.safetensors --input test/ --material dealt/")]
+  mpcc run model.mpca --weights w.safetensors --input test/ --material dealt/
+  mpcc deal model.mpca --inferences 1000 --out more/ --weights-of dealt/model-owner.material")]
 pub(crate) struct DealArguments {
     /// A model file or an artefact; the parties need the same.
     #[arg(value_name = "MODEL")]
@@ -48,6 +49,11 @@ pub(crate) struct DealArguments {
     /// Replace files that are there.
     #[arg(long)]
     force: bool,
+    /// The model owner's file of an earlier batch of the same program and parties, whose mask of the weights the new batch
+    /// has too: what the data owner keeps serves on. The model owner can hand it back to the dealer, which keeps none.
+    /// Without this option the mask is fresh, as it must be for another data owner.
+    #[arg(long, value_name = "FILE")]
+    weights_of: Option<PathBuf>,
     /// Threads that deal, inferences at the same time or parts of one; without it, as many as there are cores.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -73,6 +79,7 @@ struct Report {
     schema: &'static str,
     program: String,
     batch: String,
+    weight_grant: String,
     inferences: u64,
     files: [FileReport; 2],
     seconds: f64,
@@ -99,7 +106,12 @@ pub(crate) fn run(arguments: &DealArguments, terminal: &Terminal) -> Result<()> 
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&stopped);
     ctrlc::set_handler(move || stop.store(true, Ordering::SeqCst)).context("cannot catch interruptions")?;
-    let options = DealOptions { inferences: arguments.inferences, jobs, replace: arguments.force };
+    let options = DealOptions {
+        inferences: arguments.inferences,
+        jobs,
+        replace: arguments.force,
+        weights_of: arguments.weights_of.clone(),
+    };
     let bar = Bar::new(terminal, arguments.inferences, "dealing");
     let start = Instant::now();
     let dealt = material::deal(&program, &arguments.out, &options, &|done| {
@@ -116,7 +128,7 @@ pub(crate) fn run(arguments: &DealArguments, terminal: &Terminal) -> Result<()> 
 
 impl Report {
     fn new(program: String, dealt: Dealt, options: &DealOptions, seconds: f64) -> Self {
-        let Dealt { batch, model_owner, data_owner } = dealt;
+        let Dealt { batch, weight_grant, model_owner, data_owner } = dealt;
         let total = (model_owner.1 + data_owner.1) as f64;
         let file =
             |role: RoleName, (path, bytes): (PathBuf, u64)| FileReport { role: role.name(), path: shown(&path), bytes };
@@ -124,6 +136,7 @@ impl Report {
             schema: "mpcc.deal/1",
             program,
             batch: batch.to_string(),
+            weight_grant: weight_grant.to_string(),
             inferences: options.inferences,
             files: [file(RoleName::ModelOwner, model_owner), file(RoleName::DataOwner, data_owner)],
             seconds,

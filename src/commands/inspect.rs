@@ -15,7 +15,7 @@ use mpcc::failure::{Said, Usage, WRONG_INPUT};
 use mpcc::machine::MachineOptions;
 use mpcc::model::{self, ModelOptions};
 use mpcc::ranges::RangeOptions;
-use mpcc::report::{Bytes, protocols, table};
+use mpcc::report::{Bytes, protocols, setup, table};
 use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
@@ -182,7 +182,7 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
         Bytes(cost.online_bytes.data_owner),
         Bytes(cost.offline_bytes.model_owner),
         Bytes(cost.offline_bytes.data_owner),
-        Bytes(cost.setup_bytes)
+        setup(cost.setup_bytes)
     );
     out += "\nWhat leaves a party\n";
     for opened in manifest.opened.iter().filter(|o| o.count > 0) {

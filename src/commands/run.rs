@@ -51,6 +51,8 @@ Examples:
   mpcc run model.mpca --role data-owner --connect model.example:7001 --dealer dealer.example:7000 --identity id \\
        --peer mpcc1-… --dealer-fingerprint mpcc1-… --input cat.png
 
+  A later session of the same parties, dealer, program and weights compares one hash instead of sending the weights again.
+
   With what was dealt before (mpcc deal), no dealer takes part:
   mpcc run model.mpca --weights w.safetensors --input test/ --material dealt/
   mpcc run model.mpca --role model-owner --listen 0.0.0.0:7001 --identity id --peer mpcc1-… \\
@@ -143,6 +145,15 @@ struct DeploymentArguments {
     /// say together about the weights is its to judge: `mpcc inspect` counts the bits.
     #[arg(long, value_name = "N", requires = "role", value_parser = clap::value_parser!(u64).range(1..))]
     max_inferences: Option<u64>,
+    /// The most gigabytes of masked weights that the data owner keeps for later sessions, 4 unless said: in `weights` of its
+    /// state, encrypted under a key that follows from its identity; what was used longest ago goes first. With 0 nothing is
+    /// kept, and what was kept is removed.
+    #[arg(long, value_name = "GB", requires = "role")]
+    keep_weights: Option<u64>,
+    /// Send the model owner's weights under a fresh mask, and forget what this data owner holds of any program. Weights that
+    /// changed never meet an earlier mask, with or without this.
+    #[arg(long, requires = "role")]
+    rotate_weights: bool,
 }
 
 /// On or off.

@@ -114,8 +114,10 @@ fn altered_and_cut_files_are_refused_before_anything_is_used() {
         let path = place.path("dealt").join(name);
         let good = fs::read(&path).expect("a file");
         let inferences = if name.starts_with("data") { vec![good.len() / 2, good.len() - 1] } else { Vec::new() };
-        // Magic, version, role, program, number, seed, other root, commitment, hash, index, corrections.
-        for at in [0, 8, 10, 20, 128, 153, 170, 200, 239, 250, good.len().min(290) - 1].into_iter().chain(inferences) {
+        // Magic, version, role, program, number, seed, weight grant and its seed, other root, commitment, hash, index,
+        // corrections.
+        let places = [0, 8, 10, 20, 128, 153, 170, 185, 202, 235, 271, good.len().min(322) - 1];
+        for at in places.into_iter().chain(inferences) {
             let mut altered = good.clone();
             altered[at] ^= 4;
             fs::write(&path, &altered).expect("a file");
@@ -123,7 +125,7 @@ fn altered_and_cut_files_are_refused_before_anything_is_used() {
             refused(&place, &["--input", "cat.png", "--input", "dog.png"], 1, &[name, "not usable material"]);
             one_clear_message(&place.run(&["inspect", &format!("dealt/{name}")]), 1, &["not usable material"]);
         }
-        for length in [0, 5, 100, 271, 272, good.len() - 1] {
+        for length in [0, 5, 100, 295, 296, good.len() - 1] {
             fs::write(&path, &good[..length.min(good.len() - 1)]).expect("a file");
             refused(&place, &[], 1, &[name, "not usable material"]);
         }
@@ -240,7 +242,7 @@ fn roles_of(place: &Place) -> Vec<u32> {
 }
 
 /// One role of a deployment that takes its correlated randomness from a file.
-fn model_owner(deployment: &Deployment, file: &str) -> Role {
+pub(crate) fn model_owner(deployment: &Deployment, file: &str) -> Role {
     let peer = &deployment.fingerprints[1];
     deployment.listening(&[
         "run",
@@ -265,7 +267,7 @@ fn model_owner(deployment: &Deployment, file: &str) -> Role {
     ])
 }
 
-fn data_owner(deployment: &Deployment, model_owner: &Role, file: &str) -> Command {
+pub(crate) fn data_owner(deployment: &Deployment, model_owner: &Role, file: &str) -> Command {
     let arguments = [
         "run",
         "model.mpca",

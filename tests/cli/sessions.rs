@@ -145,7 +145,7 @@ impl Deployment {
         Role { child, address: address.to_owned() }
     }
 
-    fn dealer(&self) -> Role {
+    pub(crate) fn dealer(&self) -> Role {
         let [model_owner, data_owner, _] = &self.fingerprints;
         self.listening(&[
             "run",
@@ -170,8 +170,13 @@ impl Deployment {
     }
 
     fn serving(&self, model: &str, dealer: &Role, most: &str) -> Role {
+        self.serving_with(model, dealer, most, &[])
+    }
+
+    /// The same with further options.
+    pub(crate) fn serving_with(&self, model: &str, dealer: &Role, most: &str, options: &[&str]) -> Role {
         let [_, data_owner, dealer_fingerprint] = &self.fingerprints;
-        self.listening(&[
+        let arguments = [
             "run",
             model,
             "--role",
@@ -192,10 +197,11 @@ impl Deployment {
             most,
             "--timeout",
             "6",
-        ])
+        ];
+        self.listening(&[&arguments[..], options].concat())
     }
 
-    fn data_owner(&self, dealer: &Role, model_owner: &Role, times: usize) -> Command {
+    pub(crate) fn data_owner(&self, dealer: &Role, model_owner: &Role, times: usize) -> Command {
         let [owner, _, dealer_fingerprint] = &self.fingerprints;
         let mut arguments = vec![
             "run",

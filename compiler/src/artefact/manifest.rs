@@ -154,7 +154,7 @@ fn opened(program: &Program) -> Vec<Opened> {
         (
             "weights",
             "data owner",
-            "once per session, under a static mask known to the dealer, uniform",
+            "under a static mask known to the dealer, uniform; once, if the data owner keeps them for later sessions",
             program.weights.len(),
         ),
         (

@@ -32,7 +32,7 @@ impl Target {
             executor: Arc::new(Interpreter),
             identity: ProgramIdentity { program: [1; 32], binding: [2; 32] },
         };
-        let options = DealOptions { inferences: 2, jobs: 1, replace: false };
+        let options = DealOptions { inferences: 2, jobs: 1, replace: false, weights_of: None };
         let dealt = deal(&program, &folder.path().join("dealt"), &options, &|_| true).expect("material");
         let read = |path: &PathBuf| std::fs::read(path).expect("material");
         Self { seeds: [read(&dealt.model_owner.0), read(&dealt.data_owner.0)], folder }

@@ -120,7 +120,7 @@ impl Target {
             let executor = Arc::new(Jit::compile(code.code()).expect("checked code compiles"));
             RoleProgram { code: Arc::new(code), executor, identity }
         });
-        let options = DealOptions { inferences: 2 * INFERENCES, jobs: 1, replace: false };
+        let options = DealOptions { inferences: 2 * INFERENCES, jobs: 1, replace: false, weights_of: None };
         deal(&programs[2], &folder.path().join("dealt"), &options, &|_| true).expect("material");
         let identities = [(); 3].map(|()| Identity::generate().expect("a key"));
         let [first, second, third] = &identities;
@@ -204,6 +204,8 @@ impl Target {
             ahead: false,
             in_memory: true,
             at_once: 1,
+            keep_weights: 1 << 30,
+            rotate_weights: false,
         };
         let first = config(Role::ModelOwner, Role::DataOwner, Endpoint::Listen(parties));
         let address = tapped(parties_line, to_parties);

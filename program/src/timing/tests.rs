@@ -106,6 +106,18 @@ fn slower_machines_and_networks_take_longer() {
     assert!(one >= two);
 }
 
+/// A later setup waits for one exchange and for nothing that travels.
+#[test]
+fn a_later_setup_does_not_depend_on_bandwidth() {
+    let workload = Workload::new(&sample::program());
+    let machine = Machine::built_in();
+    let line = |bytes_per_second| Link { round_trip_seconds: 0.04, bytes_per_second };
+    let [slow, fast] = [1e3, 1e9].map(|rate| workload.estimate(&machine, line(rate)));
+    assert!(slow.setup_seconds > 2.0 * fast.setup_seconds);
+    assert_eq!(slow.setup_again_seconds, fast.setup_again_seconds);
+    assert!((0.02..0.03).contains(&fast.setup_again_seconds), "{}", fast.setup_again_seconds);
+}
+
 #[test]
 fn rates_that_are_no_rates_are_refused() {
     assert_eq!(Machine::built_in().check(), Ok(()));

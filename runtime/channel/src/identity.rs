@@ -115,6 +115,19 @@ impl Identity {
         self.fingerprint
     }
 
+    /// A secret for `purpose` that follows from the private key and says nothing about it or about the secrets of other
+    /// purposes. `purpose` is a constant of the program that nothing else uses.
+    ///
+    /// # Errors
+    /// [`IdentityError::Malformed`] if the key cannot be read, which it could when the identity was made.
+    pub fn derive_secret(&self, purpose: &'static str) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
+        let malformed =
+            |_| IdentityError::Malformed { path: KEY_FILE.to_owned(), detail: "it holds no PKCS #8 key".to_owned() };
+        let key = PrivatePkcs8KeyDer::from_pem_slice(self.key_pem.as_bytes()).map_err(malformed)?;
+        let der = Zeroizing::new(key.secret_pkcs8_der().to_vec());
+        Ok(Zeroizing::new(blake3::derive_key(purpose, &der)))
+    }
+
     pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
     }

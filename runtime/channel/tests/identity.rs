@@ -19,6 +19,20 @@ fn an_identity_survives_the_disk() {
     assert_eq!(fs::read_dir(&path).unwrap().count(), 3);
 }
 
+/// A secret is that of one key and one purpose, and survives the disk as the key does.
+#[test]
+fn secrets_follow_from_key_and_purpose() {
+    let directory = tempfile::tempdir().unwrap();
+    let [one, other] = [(); 2].map(|()| Identity::generate().unwrap());
+    one.save(directory.path()).unwrap();
+    let loaded = Identity::load(directory.path()).unwrap();
+    let secret = |identity: &Identity, purpose| *identity.derive_secret(purpose).unwrap();
+    assert_eq!(secret(&one, "a test"), secret(&loaded, "a test"));
+    assert_ne!(secret(&one, "a test"), secret(&one, "another test"));
+    assert_ne!(secret(&one, "a test"), secret(&other, "a test"));
+    assert_eq!(format!("{loaded:?}"), format!("Identity({})", one.fingerprint()));
+}
+
 #[test]
 fn two_identities_differ() {
     assert_ne!(Identity::generate().unwrap().fingerprint(), Identity::generate().unwrap().fingerprint());

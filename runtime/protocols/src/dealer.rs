@@ -14,7 +14,7 @@ use mpcc_program::cost::PartyBytes;
 use crate::engine::{self, Corrections, Environment, Executable, OFFLINE, SETUP, SETUP_AFTER, StageSeeds};
 use crate::error::ProtocolError;
 use crate::frame::{Frame, Pool};
-use crate::seeds::{SessionSeed, StageSeed};
+use crate::seeds::{SessionSeed, StageSeed, WeightSeed};
 use crate::stream::InMemory;
 use crate::verify::CheckedCode;
 
@@ -24,6 +24,8 @@ pub struct Dealer {
     executor: Arc<dyn MapExecutor>,
     model_owner: SessionSeed,
     data_owner: SessionSeed,
+    /// Of the setup's streams, by party.
+    setup_seeds: [StageSeed; 2],
     /// Before the setup is done its frame, then what it left.
     setup: Frame,
     pool: Arc<Pool>,
@@ -55,7 +57,14 @@ impl Dealer {
         let pool = Arc::new(Pool::default());
         let setup = Frame::new(code.code().lengths.len(), Arc::clone(&pool));
         let next_index = AtomicU64::new(0);
-        Ok(Dealer { code, executor, model_owner, data_owner, setup, pool, set_up: false, next_index })
+        let setup_seeds = [model_owner.setup(), data_owner.setup()];
+        let set_up = false;
+        Ok(Dealer { code, executor, model_owner, data_owner, setup_seeds, setup, pool, set_up, next_index })
+    }
+
+    /// Draws the mask of the weights from the seed that the model owner draws it from, before the setup.
+    pub fn mask_weights_by(&mut self, seed: WeightSeed) {
+        self.setup_seeds[0] = seed.setup();
     }
 
     /// Bytes of the data owner's corrections of the setup.
@@ -78,7 +87,7 @@ impl Dealer {
         if self.set_up {
             return Err(ProtocolError::OutOfOrder { called: "setup", expected: "an inference" });
         }
-        let seeds = Seeds::new(self, None);
+        let seeds = Seeds { setup: &self.setup_seeds, inference: None };
         let executable = executable(&self.code, &*self.executor);
         for list in [SETUP, SETUP_AFTER] {
             let mut corrections = Corrections::Deal { model_owner: &mut io::sink(), data_owner: out };
@@ -128,7 +137,7 @@ impl Deal<'_> {
     /// A failing stream.
     pub fn write(self, model_owner: &mut dyn Write, data_owner: &mut dyn Write) -> Result<(), ProtocolError> {
         let Deal { dealer, index } = self;
-        let seeds = Seeds::new(dealer, Some(index));
+        let seeds = Seeds::new(dealer, index);
         let executable = executable(&dealer.code, &*dealer.executor);
         let mut corrections = Corrections::Deal { model_owner, data_owner };
         let (mut frame, peer) = (dealer.setup.shared(), &mut InMemory::default());
@@ -141,16 +150,15 @@ fn executable<'a>(code: &'a CheckedCode, executor: &'a dyn MapExecutor) -> Execu
 }
 
 /// Both parties' seeds of the setup and of one inference.
-struct Seeds {
-    setup: [StageSeed; 2],
+struct Seeds<'d> {
+    setup: &'d [StageSeed; 2],
     inference: Option<[StageSeed; 2]>,
 }
 
-impl Seeds {
-    fn new(dealer: &Dealer, index: Option<u64>) -> Self {
+impl<'d> Seeds<'d> {
+    fn new(dealer: &'d Dealer, index: u64) -> Self {
         let owners = [&dealer.model_owner, &dealer.data_owner];
-        let inference = index.map(|index| owners.map(|seed| seed.inference(index)));
-        Seeds { setup: owners.map(SessionSeed::setup), inference }
+        Seeds { setup: &dealer.setup_seeds, inference: Some(owners.map(|seed| seed.inference(index))) }
     }
 
     fn environment(&self) -> Environment<'_> {

@@ -130,6 +130,49 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// Runs the setup of a party whose message the peer holds from an earlier session: only what later lists need is made, and
+/// nothing is packed.
+pub(crate) fn run_without_message(
+    executable: Executable<'_>,
+    frame: &mut Frame,
+    environment: &mut Environment<'_>,
+) -> Result<(), ProtocolError> {
+    let Executable { code, schedule, .. } = executable;
+    let (Some((instrs, _)), Some(section)) = (code.list(SETUP), schedule.sections.get(SETUP)) else {
+        return Ok(());
+    };
+    let mut needed = vec![false; code.lengths.len()];
+    let later = code.setup_after.iter().flat_map(Instr::reads).chain(schedule.persistent.iter().copied());
+    later.for_each(|buf| needed[buf.0 as usize] = true);
+    let mut runs: Vec<bool> = instrs
+        .iter()
+        .rev()
+        .map(|instr| {
+            let runs = instr.writes().iter().any(|buf| needed[buf.0 as usize]);
+            if runs {
+                instr.reads().iter().for_each(|buf| needed[buf.0 as usize] = true);
+            }
+            runs
+        })
+        .collect();
+    runs.reverse();
+    let wanted = |buffers: &[Buf]| -> Vec<Buf> {
+        buffers.iter().copied().filter(|buf| needed[buf.0 as usize] && code.words(*buf) > 0).collect()
+    };
+    make(executable, &wanted(&section.prepare), frame, environment)?;
+    let mut map_id = section.first_map;
+    for ((instr, moment), runs) in instrs.iter().zip(&section.moments).zip(runs) {
+        if runs {
+            execute(executable, (instr, moment), &mut map_id, frame, environment, &mut Corrections::None)?;
+        } else {
+            make(executable, &wanted(&moment.make), frame, environment)?;
+            map_id += usize::from(matches!(instr, Instr::Map(_)));
+        }
+        release(moment, frame);
+    }
+    make(executable, &wanted(&section.exchange.make), frame, environment)
+}
+
 /// Makes what list number `list` needs before its first instruction, unless it was made already.
 pub(crate) fn prepare(
     executable: Executable<'_>,

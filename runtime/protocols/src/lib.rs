@@ -22,6 +22,6 @@ pub mod verify;
 pub use dealer::Dealer;
 pub use error::ProtocolError;
 pub use party::{Material, Online, OutputWords, Party};
-pub use seeds::SessionSeed;
+pub use seeds::{SessionSeed, WeightSeed};
 pub use stream::{BitStore, InMemory, MakeStore, PeerStream};
 pub use verify::{CheckedCode, CodeError, Place, Violation};

@@ -16,7 +16,7 @@ use crate::engine::{
 use crate::error::{Moment, ProtocolError};
 use crate::frame::{Arrived, Frame, Pool};
 use crate::message;
-use crate::seeds::{SessionSeed, StageSeed};
+use crate::seeds::{SessionSeed, StageSeed, WeightSeed};
 use crate::stream::{InMemory, MakeStore, PeerStream};
 use crate::verify::CheckedCode;
 
@@ -26,6 +26,8 @@ pub struct Party {
     executor: Arc<dyn MapExecutor>,
     owner: Owner,
     seed: SessionSeed,
+    /// Of the setup's streams.
+    setup_seed: StageSeed,
     weights: Vec<Vec<u64>>,
     takes_weights: bool,
     /// The last step that loads an input.
@@ -117,6 +119,7 @@ impl Party {
             code,
             executor,
             owner,
+            setup_seed: seed.setup(),
             seed,
             weights,
             takes_weights,
@@ -128,6 +131,12 @@ impl Party {
             next_index: AtomicU64::new(0),
             identity: Arc::new(()),
         })
+    }
+
+    /// Draws the mask of the weights from a seed of its own, before the setup; without it the mask is the session's. The
+    /// data owner draws none.
+    pub fn mask_weights_by(&mut self, seed: WeightSeed) {
+        self.setup_seed = seed.setup();
     }
 
     /// Keeps the corrections of a large program, one that makes its words late, in stores outside of memory, but for the
@@ -168,6 +177,25 @@ impl Party {
         self.run_setup(SETUP, corrections, &mut peer)?;
         self.phase = Phase::SetupSent;
         Ok(peer.outgoing)
+    }
+
+    /// First half of a setup whose message the peer holds already: makes what inferences need of it, and neither draws
+    /// the mask nor packs anything.
+    ///
+    /// # Errors
+    /// A second call, or code whose setup takes corrections.
+    pub fn setup_sent_before(&mut self) -> Result<(), ProtocolError> {
+        if self.phase != Phase::Fresh {
+            return Err(ProtocolError::OutOfOrder { called: "setup_sent_before", expected: "the rest of the session" });
+        }
+        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: None });
+        let weights = if self.takes_weights { Weights::Taken(&mut self.weights) } else { Weights::Kept(&self.weights) };
+        let mut environment = Environment { inputs: &[], weights, model_owner, data_owner };
+        let executable =
+            Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
+        engine::run_without_message(executable, &mut self.setup, &mut environment)?;
+        self.phase = Phase::SetupSent;
+        Ok(())
     }
 
     /// Second half of the setup: takes the peer's message, empty if there is none.
@@ -247,8 +275,7 @@ impl Party {
         corrections: &mut dyn Read,
         peer: &mut InMemory<'_>,
     ) -> Result<(), ProtocolError> {
-        let setup = self.seed.setup();
-        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &setup, inference: None });
+        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: None });
         let weights = if self.takes_weights { Weights::Taken(&mut self.weights) } else { Weights::Kept(&self.weights) };
         let mut environment = Environment { inputs: &[], weights, model_owner, data_owner };
         let executable =
@@ -267,8 +294,8 @@ impl Party {
         corrections: &mut Corrections<'_>,
         peer: &mut dyn PeerStream,
     ) -> Result<(), ProtocolError> {
-        let setup = self.seed.setup();
-        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &setup, inference: Some(inference) });
+        let (model_owner, data_owner) =
+            own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: Some(inference) });
         let mut environment = Environment { inputs, weights: Weights::Kept(&self.weights), model_owner, data_owner };
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };
@@ -276,8 +303,8 @@ impl Party {
     }
 
     fn prepare(&self, list: usize, inference: &StageSeed, frame: &mut Frame) -> Result<(), ProtocolError> {
-        let setup = self.seed.setup();
-        let (model_owner, data_owner) = own_seeds(self.owner, StageSeeds { setup: &setup, inference: Some(inference) });
+        let (model_owner, data_owner) =
+            own_seeds(self.owner, StageSeeds { setup: &self.setup_seed, inference: Some(inference) });
         let environment = Environment { model_owner, data_owner, ..Environment::default() };
         let executable =
             Executable { code: self.code.code(), schedule: self.code.schedule(), executor: &*self.executor };

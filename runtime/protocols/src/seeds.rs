@@ -1,4 +1,5 @@
 //! A party's seeds: one per session from the dealer, and one-way children of it for the setup and for every inference.
+//! The mask of the weights may have a seed of its own, which outlives a session.
 //!
 //! The children are derived so that one of them reveals neither the session's seed nor a sibling. Seeds are wiped
 //! when dropped and cannot be printed.
@@ -34,6 +35,22 @@ impl SessionSeed {
     /// The streams of inference `index`.
     pub fn inference(&self, index: u64) -> StageSeed {
         StageSeed(prg::derive(&self.0, INFERENCE, index))
+    }
+}
+
+/// Seed of the static mask of the weights, which the model owner and the dealer know. It serves every session that uses
+/// the same masked weights, and says nothing about the seeds of inferences.
+pub struct WeightSeed(StageSeed);
+
+impl WeightSeed {
+    /// Takes the bytes over and wipes the source.
+    pub fn take(bytes: &mut [u8; 16]) -> Self {
+        WeightSeed(SessionSeed::take(bytes).setup())
+    }
+
+    /// The mask's streams.
+    pub(crate) fn setup(self) -> StageSeed {
+        self.0
     }
 }
 

@@ -5,10 +5,11 @@ use mpcc_channel::Duplex;
 use mpcc_program::code::Role;
 
 use super::MaterialFile;
-use crate::counter_store::CounterStore;
+use crate::counter_store::{CounterStore, Usage};
 use crate::error::SessionError;
 use crate::handshake::{Hello, SessionDigest, Wanted, confirm_material};
-use crate::session::{Agreement, Own, RoleProgram, SetupRule, served};
+use crate::session::{Agreement, Own, RoleProgram, served};
+use crate::setup::SetupRule;
 use crate::transfer::kind;
 
 /// Compares programs and batches with the peer. The first inference is the first that neither party has on record.
@@ -17,7 +18,7 @@ pub(crate) fn agree(
     file: &MaterialFile,
     program: &RoleProgram,
     (own, at_once): (&Own<'_>, u64),
-    store: &CounterStore,
+    (store, grants): (&CounterStore, CounterStore),
 ) -> Result<Agreement, SessionError> {
     let role = program.code.code().role;
     let (asked, other) = own.asked(at_once);
@@ -31,7 +32,9 @@ pub(crate) fn agree(
     };
     let contents = file.contents();
     let session = SessionDigest::of_material(&program.identity, first, second, file.commitment());
-    let usage = store.usage(contents.batch)?;
+    let grant = contents.weight_grant;
+    let Usage { sent, received, .. } = grants.usage(grant)?;
+    let usage = Usage { received, ..store.usage(contents.batch)? };
     let theirs = confirm_material(peer, &session, contents.batch, file.commitment(), asked, &usage)?;
     peer.set_session(session.tag());
     let Wanted { inferences, at_once } = served(own, at_once, theirs.asked)?;
@@ -43,7 +46,7 @@ pub(crate) fn agree(
             "{name} has {left} of {all} inferences left, and {inferences} are asked for"
         )));
     }
-    let setup = SetupRule::Alike { at_peer: theirs.usage.received };
+    let setup = SetupRule::Alike { grant, grants, sent, at_peer: theirs.usage.received };
     Ok(Agreement { batch: contents.batch, seed: file.seed(), inferences, at_once, start, setup })
 }
 

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mpcc_program::code::Role;
-use mpcc_protocols::{Dealer, ProtocolError, SessionSeed};
+use mpcc_protocols::{Dealer, ProtocolError, SessionSeed, WeightSeed};
 use tempfile::NamedTempFile;
 use zeroize::Zeroize;
 
 use super::{
-    Batch, HASH, Head, Layout, Lengths, MaterialError, PIECE, Secret, Section, commitment, failed, file_name, root,
+    Batch, HASH, Head, Layout, Lengths, MaterialError, MaterialFile, PIECE, Secret, Section, commitment, failed,
+    file_name, root,
 };
 use crate::counter_store::BatchId;
 use crate::error::SessionError;
@@ -30,7 +31,7 @@ const SPARE_BYTES: u64 = 1 << 20;
 const MEMORY_BYTES: u64 = 1 << 30;
 
 /// What is to be dealt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DealOptions {
     /// How many inferences.
     pub inferences: u64,
@@ -38,6 +39,8 @@ pub struct DealOptions {
     pub jobs: usize,
     /// Whether files that are there are replaced.
     pub replace: bool,
+    /// The model owner's file of an earlier batch, whose mask of the weights this one has too; without it the mask is fresh.
+    pub weights_of: Option<PathBuf>,
 }
 
 /// What was dealt.
@@ -45,6 +48,8 @@ pub struct DealOptions {
 pub struct Dealt {
     /// Names the batch.
     pub batch: BatchId,
+    /// Names the mask of the weights.
+    pub weight_grant: BatchId,
     /// File of the model owner and its bytes.
     pub model_owner: (PathBuf, u64),
     /// File of the data owner and its bytes.
@@ -69,13 +74,15 @@ pub fn deal(
     if let Some(path) = there.filter(|_| !options.replace) {
         return Err(MaterialError::Exists(path.display().to_string()).into());
     }
+    let (weight_grant, weight_seed) = weight_grant(program, options)?;
     let mut seeds: [[u8; 16]; 2] = [random()?, random()?];
     let secrets = seeds.map(Secret);
     seeds.zeroize();
     let [first, second] = &secrets;
     let seed = |secret: &Secret| SessionSeed::take(&mut secret.0.clone());
     let (code, executor) = (Arc::clone(&program.code), Arc::clone(&program.executor));
-    let deals = Dealer::new(code, executor, seed(first), seed(second)).map_err(blame)?;
+    let mut deals = Dealer::new(code, executor, seed(first), seed(second)).map_err(blame)?;
+    deals.mask_weights_by(WeightSeed::take(&mut weight_seed.clone().0));
     let bytes = deals.inference_bytes();
     let lengths = [
         Lengths { setup: 0, inference: bytes.model_owner },
@@ -97,12 +104,16 @@ pub fn deal(
         tables: tables_digest(),
         id: BatchId(random()?),
         inferences: options.inferences,
+        weight_grant,
     };
-    let roots: [[u8; HASH]; 2] = std::array::from_fn(|p| root(roles[p], lengths[p], &secrets[p], &drafts[p].index()));
+    let weight_seeds = [Some(weight_seed), None];
+    let seeds = |p: usize| [Some(&secrets[p]), weight_seeds[p].as_ref()];
+    let roots: [[u8; HASH]; 2] = std::array::from_fn(|p| root(roles[p], lengths[p], seeds(p), &drafts[p].index()));
     let commitment = commitment(&batch, roots[0], roots[1]);
     for (p, draft) in drafts.iter().enumerate() {
         let (role, lengths, seed, other_root) = (roles[p], lengths[p], secrets[p].clone(), roots[1 - p]);
-        draft.complete(&Head { role, batch, lengths, seed, other_root, commitment })?;
+        let weight_seed = weight_seeds[p].clone();
+        draft.complete(&Head { role, batch, lengths, seed, weight_seed, other_root, commitment })?;
     }
     for (draft, path) in drafts.into_iter().zip(&paths) {
         draft.appear(path, options.replace)?;
@@ -110,7 +121,17 @@ pub fn deal(
     #[cfg(unix)]
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("write", directory))?;
     let [first, second] = paths;
-    Ok(Dealt { batch: batch.id, model_owner: (first, for_model_owner), data_owner: (second, for_data_owner) })
+    let model_owner = (first, for_model_owner);
+    Ok(Dealt { batch: batch.id, weight_grant, model_owner, data_owner: (second, for_data_owner) })
+}
+
+/// The mask of the weights: fresh, or that of an earlier batch of the same program.
+fn weight_grant(program: &RoleProgram, options: &DealOptions) -> Result<(BatchId, Secret), SessionError> {
+    let Some(path) = &options.weights_of else {
+        return Ok((BatchId(random()?), Secret(random()?)));
+    };
+    let file = MaterialFile::open_for(path, Role::ModelOwner, &program.identity)?;
+    file.grant().ok_or_else(|| SessionError::Bug("a model owner's file without a mask".to_owned()))
 }
 
 /// Deals the setup and all inferences into the drafts.

@@ -8,9 +8,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use mpcc_program::code::Role;
-use mpcc_protocols::SessionSeed;
+use mpcc_protocols::{SessionSeed, WeightSeed};
 
-use super::{HASH, HEAD_BYTES, Head, Layout, MAGIC, MaterialError, PIECE, Section, failed, head_hash};
+use super::{HASH, HEAD_BYTES, Head, Layout, MAGIC, MaterialError, PIECE, Secret, Section, failed, head_hash};
 use crate::counter_store::BatchId;
 use crate::identity::{ProgramIdentity, hex, tables_digest};
 
@@ -42,6 +42,8 @@ pub struct Contents {
     pub batch: BatchId,
     /// Inferences dealt.
     pub inferences: u64,
+    /// Names the mask of the weights; batches that have it too share masked weights.
+    pub weight_grant: BatchId,
     /// Bytes of corrections for the setup.
     pub setup_bytes: u64,
     /// Bytes of corrections for each inference.
@@ -119,6 +121,7 @@ impl MaterialFile {
             program: self.head.batch.program,
             batch: self.head.batch.id,
             inferences: self.head.batch.inferences,
+            weight_grant: self.head.batch.weight_grant,
             setup_bytes: self.head.lengths.setup,
             inference_bytes: self.head.lengths.inference,
             file_bytes: self.head.layout().file_bytes().unwrap_or_default(),
@@ -157,6 +160,16 @@ impl MaterialFile {
     pub(super) fn seed(&self) -> SessionSeed {
         let mut copy = self.head.seed.0;
         SessionSeed::take(&mut copy)
+    }
+
+    /// Seed of the mask of the weights, in the model owner's file.
+    pub(crate) fn weight_seed(&self) -> Option<WeightSeed> {
+        self.head.weight_seed.as_ref().map(|seed| WeightSeed::take(&mut seed.clone().0))
+    }
+
+    /// The same as it stands in the file.
+    pub(super) fn grant(&self) -> Option<(BatchId, Secret)> {
+        self.head.weight_seed.clone().map(|seed| (self.head.batch.weight_grant, seed))
     }
 
     pub(super) fn layout(&self) -> Layout {

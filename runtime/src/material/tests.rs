@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use mpcc_channel::{Duplex, insecure_memory_pair};
+use mpcc_channel::{Duplex, Identity, insecure_memory_pair};
 use mpcc_program::code::{Role, RoleCode};
 
 use super::*;
@@ -13,9 +14,11 @@ use crate::counter_store::{CounterStore, Usage};
 use crate::error::SessionError;
 use crate::handshake::{Hello, SessionDigest, Wanted, confirm_material};
 use crate::session::{Own, Session, converse};
+use crate::setup::Part;
 use crate::tests::tiny::{self, Tiny};
 use crate::tests::{IDENTITY, given, numbers, program};
 use crate::transfer::kind;
+use crate::weights::{Address, Keeper};
 
 const SMALL: Tiny = Tiny { k: 7, n: 4, bits: 41 };
 /// The data owner's corrections of an inference take two pieces of a file.
@@ -23,7 +26,7 @@ const LARGE: Tiny = Tiny { k: 1, n: 120_000, bits: 41 };
 
 fn dealt(t: Tiny, inferences: u64) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let options = DealOptions { inferences, jobs: 1, replace: false };
+    let options = DealOptions { inferences, jobs: 1, replace: false, weights_of: None };
     deal(&program(tiny::dealer(t), IDENTITY), directory.path(), &options, &|_| true).unwrap();
     directory
 }
@@ -35,33 +38,58 @@ fn opened(directory: &Path, role: Role) -> MaterialFile {
 /// One party's session of one inference, with its record beside the files.
 fn party(
     mut link: impl Duplex,
-    directory: &Path,
+    (directory, state): (&Path, &Path),
     code: RoleCode,
     own: impl FnOnce(&crate::RoleProgram) -> Own<'static>,
-) -> Result<Vec<i64>, SessionError> {
+) -> Result<(Vec<i64>, bool), SessionError> {
     let program = program(code, IDENTITY);
     let (role, own) = (program.code.code().role, own(&program));
     let mut file = opened(directory, role);
-    let store = CounterStore::open_material(&directory.join(format!("{role:?}")), file.contents().batch, role)?;
-    let agreement = agree(&mut link, &file, &program, (&own, 1), &store)?;
+    let record = |batch| CounterStore::open_material(&state.join(format!("{role:?}")), batch, role);
+    let (store, grants) = (record(file.contents().batch)?, record(file.contents().weight_grant)?);
+    let part = match (file.weight_seed(), &own) {
+        (Some(seed), Own::Weights { weights, .. }) => Part::Dealt(seed, crate::weights::digest(weights)),
+        _ => {
+            static OWN: OnceLock<Identity> = OnceLock::new();
+            let identity = OWN.get_or_init(|| Identity::generate().unwrap());
+            let address = Address::new(&IDENTITY, &identity.fingerprint(), Err(file.contents().weight_grant));
+            let keeper = Keeper::new(state, identity, address, 1 << 30)?.unwrap();
+            let exchange = &program.code.code().setup.exchange;
+            let bytes = mpcc_protocols::message::message_len(&exchange.receive, &program.code.code().lengths);
+            let held = keeper.find(bytes).unwrap();
+            Part::Keeps(Some(keeper), held)
+        }
+    };
+    let agreement = agree(&mut link, &file, &program, (&own, 1), (&store, grants))?;
     check(&mut link, &mut file, &agreement)?;
-    let session =
-        Session { program: &program, agreement, store: &store, spill: None, ahead: false, progress: &NoProgress };
-    let (outputs, _) = converse(&mut link, &mut MaterialLink::new(file), own, session)?;
-    Ok(outputs.first().and_then(|one| one.first()).map(|output| output.signed()).unwrap_or_default())
+    let (program, store) = (&program, &store);
+    let session = Session { program, agreement, part, store, spill: None, ahead: false, progress: &NoProgress };
+    let (outputs, report) = converse(&mut link, &mut MaterialLink::new(file), own, session)?;
+    let output = outputs.first().and_then(|one| one.first()).map(|output| output.signed()).unwrap_or_default();
+    Ok((output, report.setup_kept))
 }
 
 /// What the model owner and the data owner have of a session.
 fn session(t: Tiny, directory: &Path, weights: &[u64], input: &[u64]) -> [Result<Vec<i64>, SessionError>; 2] {
+    session_with(t, (directory, directory), weights, input).map(|done| done.map(|(output, _)| output))
+}
+
+/// The same with what they remember in a place of its own, and whether the masked weights were those of an earlier session.
+fn session_with(
+    t: Tiny,
+    places: (&Path, &Path),
+    weights: &[u64],
+    input: &[u64],
+) -> [Result<(Vec<i64>, bool), SessionError>; 2] {
     let (mut first, mut second) = insecure_memory_pair("the model owner", "the data owner");
     first.set_idle_timeout(Duration::from_secs(5));
     second.set_idle_timeout(Duration::from_secs(5));
     let (weights, inputs) = (vec![weights.to_vec()], vec![vec![input.to_vec()]]);
     std::thread::scope(|scope| {
         let weights = |_: &_| Own::Weights { weights, most_inferences: 1 };
-        let model_owner = scope.spawn(|| party(first, directory, tiny::model_owner(t), weights));
+        let model_owner = scope.spawn(|| party(first, places, tiny::model_owner(t), weights));
         let inputs = |program: &_| Own::Inputs(given(program, inputs, &|_| {}).unwrap());
-        let data_owner = party(second, directory, tiny::data_owner(t), inputs);
+        let data_owner = party(second, places, tiny::data_owner(t), inputs);
         [model_owner.join().unwrap(), data_owner]
     })
 }
@@ -116,6 +144,42 @@ fn every_byte_of_a_head_counts() {
     opened(directory.path(), Role::DataOwner);
 }
 
+/// Batches with one weight grant share masked weights, and the rule that they are of one model.
+#[test]
+fn batches_of_one_weight_grant_send_weights_once() {
+    let first = dealt(SMALL, 3);
+    let second = tempfile::tempdir().unwrap();
+    let dealer = program(tiny::dealer(SMALL), IDENTITY);
+    let weights_of = Some(first.path().join(file_name(Role::ModelOwner)));
+    let options = DealOptions { inferences: 3, jobs: 1, replace: false, weights_of };
+    deal(&dealer, second.path(), &options, &|_| true).unwrap();
+    let contents = [&first, &second].map(|place| opened(place.path(), Role::DataOwner).contents());
+    assert_eq!(contents[0].weight_grant, contents[1].weight_grant);
+    assert_ne!(contents[0].batch, contents[1].batch);
+    let state = tempfile::tempdir().unwrap();
+    let (weights, other) = (numbers(SMALL.k * SMALL.n, 3), numbers(SMALL.k * SMALL.n, 4));
+    for (place, kept) in [(&first, false), (&first, true), (&second, true), (&second, true)] {
+        let places = (place.path(), state.path());
+        let input = numbers(SMALL.k, 8);
+        let done = session_with(SMALL, places, &weights, &input).map(Result::unwrap);
+        assert_eq!(done[1], (tiny::plain(SMALL, &input, &weights), kept));
+        assert_eq!(done[0].1, kept);
+    }
+    for place in [&first, &second] {
+        let [model_owner, data_owner] = session_with(SMALL, (place.path(), state.path()), &other, &numbers(SMALL.k, 8));
+        assert!(matches!(model_owner, Err(SessionError::MaterialUsed(_))), "one mask meets one model");
+        assert!(data_owner.is_err());
+    }
+    // A data owner that forgot what it kept gets the same again.
+    fs::remove_dir_all(state.path().join("weights")).unwrap();
+    let again = session_with(SMALL, (second.path(), state.path()), &weights, &numbers(SMALL.k, 8)).map(Result::unwrap);
+    assert!(!again[1].1);
+    // A file of another program has no mask for this one.
+    let elsewhere = program(tiny::dealer(SMALL), ProgramIdentity { program: [9; 32], ..IDENTITY });
+    let foreign = deal(&elsewhere, &second.path().join("more"), &options, &|_| true).unwrap_err();
+    assert!(matches!(foreign, SessionError::Material(MaterialError::Foreign { what: "program", .. })), "{foreign}");
+}
+
 /// After both have confirmed it, frames are of this session or refused.
 #[test]
 fn a_peer_is_heard_in_the_session_that_it_confirmed() {
@@ -141,8 +205,9 @@ fn a_peer_is_heard_in_the_session_that_it_confirmed() {
         let program = program(tiny::data_owner(SMALL), IDENTITY);
         let own = Own::Inputs(given(&program, vec![vec![numbers(SMALL.k, 1)]], &|_| {}).unwrap());
         let mut file = opened(directory.path(), Role::DataOwner);
-        let store = CounterStore::open_material(directory.path(), file.contents().batch, Role::DataOwner).unwrap();
-        let agreement = agree(&mut link, &file, &program, (&own, 1), &store).unwrap();
+        let record = |batch| CounterStore::open_material(directory.path(), batch, Role::DataOwner).unwrap();
+        let (store, grants) = (record(file.contents().batch), record(file.contents().weight_grant));
+        let agreement = agree(&mut link, &file, &program, (&own, 1), (&store, grants)).unwrap();
         let checked = check(&mut link, &mut file, &agreement);
         script.join().unwrap();
         checked
@@ -176,16 +241,20 @@ fn material_for_other_weights_or_other_tables_is_refused() {
 /// Two files are halves of one batch only if all that is in both is.
 #[test]
 fn a_commitment_is_to_everything_in_both_files() {
-    let batch = Batch { program: IDENTITY, tables: [1; HASH], id: BatchId([2; 16]), inferences: 3 };
+    let (id, weight_grant) = (BatchId([2; 16]), BatchId([3; 16]));
+    let batch = Batch { program: IDENTITY, tables: [1; HASH], id, inferences: 3, weight_grant };
     let lengths = Lengths { setup: 4, inference: 5 };
     let seed = || Secret([6; 16]);
+    let other = Secret([8; 16]);
+    let of = |seed| [Some(seed), None];
     let roots = [
-        root(Role::ModelOwner, lengths, &seed(), &[7]),
-        root(Role::DataOwner, lengths, &seed(), &[7]),
-        root(Role::ModelOwner, Lengths { setup: 5, ..lengths }, &seed(), &[7]),
-        root(Role::ModelOwner, Lengths { inference: 4, ..lengths }, &seed(), &[7]),
-        root(Role::ModelOwner, lengths, &Secret([7; 16]), &[7]),
-        root(Role::ModelOwner, lengths, &seed(), &[8]),
+        root(Role::ModelOwner, lengths, of(&seed()), &[7]),
+        root(Role::DataOwner, lengths, of(&seed()), &[7]),
+        root(Role::ModelOwner, Lengths { setup: 5, ..lengths }, of(&seed()), &[7]),
+        root(Role::ModelOwner, Lengths { inference: 4, ..lengths }, of(&seed()), &[7]),
+        root(Role::ModelOwner, lengths, of(&Secret([7; 16])), &[7]),
+        root(Role::ModelOwner, lengths, of(&seed()), &[8]),
+        root(Role::ModelOwner, lengths, [Some(&seed()), Some(&other)], &[7]),
     ];
     let commitments = [
         commitment(&batch, roots[0], roots[1]),
@@ -196,6 +265,7 @@ fn a_commitment_is_to_everything_in_both_files() {
         commitment(&Batch { tables: [9; HASH], ..batch }, roots[0], roots[1]),
         commitment(&Batch { id: BatchId([9; 16]), ..batch }, roots[0], roots[1]),
         commitment(&Batch { inferences: 9, ..batch }, roots[0], roots[1]),
+        commitment(&Batch { weight_grant: BatchId([9; 16]), ..batch }, roots[0], roots[1]),
     ];
     for all in [&roots[..], &commitments] {
         let different: std::collections::BTreeSet<_> = all.iter().collect();
@@ -209,7 +279,7 @@ fn a_directory_that_is_made_for_material_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("new");
-    let options = DealOptions { inferences: 1, jobs: 1, replace: false };
+    let options = DealOptions { inferences: 1, jobs: 1, replace: false, weights_of: None };
     deal(&program(tiny::dealer(SMALL), IDENTITY), &directory, &options, &|_| true).unwrap();
     assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
 }

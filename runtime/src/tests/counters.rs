@@ -98,7 +98,7 @@ fn dealers_have_records_of_their_own() {
     for role in [Role::ModelOwner, Role::DataOwner] {
         let store = CounterStore::open_material(directory.path(), BATCH, role).unwrap();
         assert_eq!(store.usage(BATCH).unwrap(), Usage::default());
-        store.begin_again(BATCH, &[1; 32]).unwrap();
+        store.begin_again(BATCH, &[1; 32], None).unwrap();
         store.claim(BATCH, 4, 4).unwrap();
         assert_eq!(CounterStore::look_up(directory.path(), BATCH, role).unwrap().next, 5);
     }
@@ -136,20 +136,41 @@ fn a_setup_is_repeated_with_the_same_messages_only() {
     let directory = tempfile::tempdir().unwrap();
     let open = || CounterStore::open_material(directory.path(), BATCH, Role::ModelOwner).unwrap();
     assert_eq!(open().usage(BATCH).unwrap(), Usage::default());
-    open().begin_again(BATCH, &[1; 32]).unwrap();
-    open().begin_again(BATCH, &[1; 32]).unwrap();
-    assert!(used(open().begin_again(BATCH, &[2; 32])));
+    open().begin_again(BATCH, &[1; 32], None).unwrap();
+    open().begin_again(BATCH, &[1; 32], None).unwrap();
+    assert!(used(open().begin_again(BATCH, &[2; 32], None)));
     // What arrives is another message.
     open().arrived_again(BATCH, &[2; 32]).unwrap();
     assert!(used(open().arrived_again(BATCH, &[1; 32])));
     open().claim(BATCH, 6, 4).unwrap();
-    let expected = Usage { next: 7, received: Some([2; 32]) };
+    let expected = Usage { next: 7, received: Some([2; 32]), sent: None };
     assert_eq!(open().usage(BATCH).unwrap(), expected);
     assert_eq!(CounterStore::look_up(directory.path(), BATCH, Role::ModelOwner).unwrap(), expected);
     assert_eq!(CounterStore::look_up(directory.path(), BATCH, Role::DataOwner).unwrap(), Usage::default());
     let other = BatchId([6; 16]);
     assert_eq!(CounterStore::look_up(directory.path(), other, Role::ModelOwner).unwrap(), Usage::default());
     assert!(used(open().claim(BATCH, 6, 9)));
+}
+
+/// Which weights a message masks is on record with it, once it is known.
+#[test]
+fn the_weights_of_a_setup_are_on_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || CounterStore::open_material(directory.path(), BATCH, Role::ModelOwner).unwrap();
+    let sent = || open().usage(BATCH).unwrap().sent;
+    open().begin_again(BATCH, &[1; 32], None).unwrap();
+    assert_eq!(sent(), None);
+    open().begin_again(BATCH, &[1; 32], Some(&[9; 32])).unwrap();
+    assert_eq!(sent(), Some(([9; 32], [1; 32])));
+    assert!(used(open().begin_again(BATCH, &[2; 32], Some(&[8; 32]))));
+    assert_eq!(sent(), Some(([9; 32], [1; 32])));
+    // Inferences of a batch whose setup is recorded elsewhere.
+    let other = BatchId([6; 16]);
+    assert!(used(open().claim(other, 0, 0)));
+    open().note(other).unwrap();
+    open().claim(other, 0, 0).unwrap();
+    open().note(other).unwrap();
+    assert!(used(open().claim(other, 0, 0)));
 }
 
 #[test]
@@ -205,7 +226,7 @@ fn a_record_that_cannot_be_read_is_not_an_empty_one() {
 fn the_record_of_a_batch_in_files_is_named_after_it_and_its_party() {
     for (role, name) in [(Role::ModelOwner, "model-owner"), (Role::DataOwner, "data-owner")] {
         let directory = tempfile::tempdir().unwrap();
-        CounterStore::open_material(directory.path(), BATCH, role).unwrap().begin_again(BATCH, &[1; 32]).unwrap();
+        CounterStore::open_material(directory.path(), BATCH, role).unwrap().begin_again(BATCH, &[1; 32], None).unwrap();
         let expected = format!("material-{}-{name}.json", "05".repeat(16));
         assert_eq!(record(&directory).file_name().unwrap().to_str(), Some(&expected[..]));
     }

@@ -114,6 +114,8 @@ fn a_huge_grant_is_refused_by_its_header() {
         ahead: false,
         in_memory: true,
         at_once: 1,
+        keep_weights: 0,
+        rotate_weights: false,
     };
     connecting(address, peer, &own, |mut link| {
         hello(Role::DataOwner).send(&mut link).unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{IDENTITY, Setting, T, expected, given, inputs, program, start, tiny};
 use crate::data_owner::Inputs;
-use crate::{Measurement, Progress, ProgressEvent};
+use crate::{Measurement, Progress, ProgressEvent, setup_bytes};
 
 fn packed(words: usize) -> u64 {
     (words * usize::from(T.bits)).div_ceil(8) as u64
@@ -30,7 +30,7 @@ fn three_inferences_are_right_and_measured_bytes_are_those_of_the_shapes() {
         assert_eq!(dealer.inferences.len(), 3);
         assert_eq!(dealer.inferences[2].offline_bytes, 2 * packed(T.n));
         let joint = Measurement::new(&done.report, Some(&model_owner), Some(&dealer));
-        assert_eq!((joint.hops, joint.inferences, joint.setup_bytes), (2, 3, packed(T.k * T.n)));
+        assert_eq!((joint.hops, joint.inferences, joint.setup_bytes), (2, 3, setup_bytes(packed(T.k * T.n), false)));
         assert_eq!((joint.batch, model_owner.batch), (batch.min(3), batch.min(3)));
         assert_eq!((joint.online_bytes.model_owner, joint.online_bytes.data_owner), (packed(T.n), packed(T.k)));
         assert!(joint.online_seconds > 0.0 && joint.offline_seconds > 0.0);
@@ -44,7 +44,11 @@ fn three_inferences_are_right_and_measured_bytes_are_those_of_the_shapes() {
         assert_eq!(std::fs::read_dir(session.state.path()).unwrap().count(), 2);
         for role in ["model-owner", "data-owner"] {
             let files = std::fs::read_dir(session.state.path().join(role)).unwrap().map(|file| file.unwrap().path());
-            let record = files.into_iter().find(|file| file.extension().is_some_and(|e| e == "json")).unwrap();
+            let counters = |file: &std::path::PathBuf| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                name.starts_with("counters-") && name.ends_with(".json")
+            };
+            let record = files.into_iter().find(counters).unwrap();
             let record: serde_json::Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
             assert_eq!((&record["batches"][0]["own"], &record["batches"][0]["peer"]), (&2.into(), &2.into()), "{role}");
         }

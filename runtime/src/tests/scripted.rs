@@ -11,6 +11,7 @@ use super::{IDENTITY, T, given, inputs, program, tiny, weights};
 use crate::counter_store::{BatchId, CounterStore};
 use crate::handshake::{Hello, SessionDigest, Wanted, confirm, ready, send_grant};
 use crate::session::{Own, Session, agree, converse};
+use crate::setup::Part;
 use crate::transfer::{CorrectionReader, CorrectionWriter, exchange, kind};
 use crate::{NoProgress, RoleProgram, SessionError};
 
@@ -48,8 +49,9 @@ fn data_owner(
     let program = program(tiny::data_owner(T), IDENTITY);
     let own = Own::Inputs(given(&program, inputs(1), &|_| {}).unwrap());
     let result = agree(&mut to_model_owner, &mut to_dealer, &program, &own, 1).and_then(|agreement| {
-        let session =
-            Session { program: &program, agreement, store: &store, spill: None, ahead: false, progress: &NoProgress };
+        let part = Part::Keeps(None, None);
+        let (program, store) = (&program, &store);
+        let session = Session { program, agreement, part, store, spill: None, ahead: false, progress: &NoProgress };
         converse(&mut to_model_owner, &mut to_dealer, own, session)
     });
     // Requests belong to no phase that is measured.
@@ -70,13 +72,20 @@ fn model_program() -> RoleProgram {
     program(tiny::model_owner(T), IDENTITY)
 }
 
+/// The model owner, which says that it never sent these weights.
+fn nothing_meant(link: &mut End) {
+    link.send(kind::MEANT, vec![0; 65]).unwrap();
+    assert_eq!(link.recv_exact(kind::HELD, 49).unwrap(), [0; 49]);
+}
+
 /// The model owner up to readiness for the first inference; returns the hash both sides must have.
 fn honest_setup(link: &mut End, seed: mpcc_protocols::SessionSeed) -> blake3::Hash {
     let code = Arc::clone(&model_program().code);
     let mut party = Party::new(code, model_program().executor, weights(), seed).unwrap();
     let message = party.setup_message(&mut std::io::empty()).unwrap();
     let sent = blake3::hash(&message);
-    exchange(link, kind::SETUP, message, 0).unwrap();
+    nothing_meant(link);
+    exchange(link, kind::SETUP, message, 0, &mut |_| {}).unwrap();
     let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 masked model");
     hasher.update(sent.as_bytes()).update(blake3::hash(&[]).as_bytes());
     hasher.finalize()
@@ -112,9 +121,32 @@ fn messages_of_the_wrong_length_or_kind_are_misbehaviour() {
 
 #[test]
 fn a_short_setup_message_is_misbehaviour() {
-    let short = |link: &mut End, _| link.send(kind::SETUP, vec![0; 3]).unwrap();
+    let short = |link: &mut End, _| {
+        nothing_meant(link);
+        link.send(kind::SETUP, vec![0; 3]).unwrap();
+    };
     let error = data_owner(BatchId([1; 16]), state().path(), short, corrections(DEALT)).unwrap_err();
     assert_eq!(error.exit_code(), 3, "{error}");
+}
+
+/// What the model owner says of earlier sessions has one length and says yes or no.
+#[test]
+fn malformed_words_on_masked_weights_are_misbehaviour() {
+    let (mut neither, huge) = (vec![0; 65], vec![0; 1 << 20]);
+    neither[0] = 2;
+    for bytes in [vec![], vec![0; 64], vec![0; 66], neither, huge] {
+        let said = move |link: &mut End, _| link.send(kind::MEANT, bytes).unwrap();
+        let error = data_owner(BatchId([1; 16]), state().path(), said, corrections(DEALT)).unwrap_err();
+        assert_eq!(error.exit_code(), 3, "{error}");
+        assert!(error.to_string().contains("the model owner"), "{error}");
+    }
+    let silent = |link: &mut End, _| {
+        let _ = link.recv(kind::HELD, 49);
+        std::thread::sleep(Duration::from_secs(3));
+    };
+    let error = data_owner(BatchId([1; 16]), state().path(), silent, corrections(DEALT)).unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    assert!(error.to_string().contains("timed out"), "{error}");
 }
 
 #[test]
@@ -151,7 +183,7 @@ fn another_index_or_another_masked_model_is_refused() {
 #[test]
 fn a_batch_that_is_dealt_again_is_refused() {
     let state = state();
-    let gone = |_: &mut End, _| {};
+    let gone = |link: &mut End, _| nothing_meant(link);
     let first = data_owner(BatchId([7; 16]), state.path(), gone, corrections(DEALT)).unwrap_err();
     assert_eq!(first.exit_code(), 4, "{first}");
     let again = data_owner(BatchId([7; 16]), state.path(), gone, corrections(DEALT)).unwrap_err();
@@ -167,9 +199,9 @@ fn a_hello_of_another_version_or_shape_is_refused() {
         let ours = Hello::new(Role::DataOwner, IDENTITY).unwrap();
         ours.receive_matching(&mut a, Role::ModelOwner).unwrap_err()
     };
-    let newer = receive(b"mpcc\x04\x00and more".to_vec());
-    assert!(newer.to_string().contains("session protocol: ours is 3, theirs is 4"), "{newer}");
-    for bytes in [vec![], b"GET / HTTP/1.1".to_vec(), b"mpcc".to_vec(), b"mpcc\x03\x00short".to_vec()] {
+    let newer = receive(b"mpcc\x05\x00and more".to_vec());
+    assert!(newer.to_string().contains("session protocol: ours is 4, theirs is 5"), "{newer}");
+    for bytes in [vec![], b"GET / HTTP/1.1".to_vec(), b"mpcc".to_vec(), b"mpcc\x04\x00short".to_vec()] {
         assert_eq!(receive(bytes).exit_code(), 3);
     }
     let (mut a, mut b) = insecure_memory_pair("the data owner", "the model owner");
@@ -254,10 +286,13 @@ fn messages_of_the_setup_are_cut_and_joined_at_both_ends() {
     let (mut a, mut b) = insecure_memory_pair("the model owner", "the data owner");
     let (sent, expected) = (small.clone(), large.len());
     let other = std::thread::spawn(move || {
-        let received = exchange(&mut b, kind::SETUP, sent, expected).unwrap();
+        let mut pieces = Vec::new();
+        let received =
+            exchange(&mut b, kind::SETUP, sent, expected, &mut |bytes| pieces.extend_from_slice(bytes)).unwrap();
+        assert!(received == pieces, "whoever listens hears all of it");
         (received, b.counters().total().frames_received)
     });
-    assert_eq!(exchange(&mut a, kind::SETUP, large.clone(), small.len()).unwrap(), small);
+    assert_eq!(exchange(&mut a, kind::SETUP, large.clone(), small.len(), &mut |_| {}).unwrap(), small);
     let (received, frames) = other.join().unwrap();
     assert!(received == large);
     assert_eq!((frames, a.counters().total().frames_received), (2, 1));

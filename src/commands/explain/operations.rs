@@ -48,11 +48,11 @@ a longer path): whichever is faster on the network.
 
 Papers: Beaver (CRYPTO 1991); Turbospeedz (Ben-Efraim et al., ACNS 2019) for masks of wires."),
     operation(&["linear", "patch_embed", "G4"], "product of a secret value and a weight", "\
-Each weight W is sent once per session as W + s, s a mask that the dealer knows. From then on a product with a
-wire takes no byte online: the model owner multiplies by W itself, the data owner by W + s before the input is
-known, and the dealer corrects the difference. Biases are added by the model owner.
+Each weight W is sent as W + s, s a mask that the dealer knows, once for as long as the data owner keeps it. From
+then on a product with a wire takes no byte online: the model owner multiplies by W itself, the data owner by W + s
+before the input is known, and the dealer corrects the difference. Biases are added by the model owner.
 
-A mask s covers one encoding of one weight only; every session takes a fresh one.
+A mask s covers one encoding of one weight for one data owner only; what changed is sent under a fresh one.
 
 Paper: the fixed mask for a reused operand is from SecureML (Mohassel and Zhang, S&P 2017)."),
     operation(&["layernorm", "layer_norm", "invstd", "rmsnorm", "G7"], "normalisation of rows", "\

@@ -21,6 +21,8 @@ struct Report {
     role: &'static str,
     program: String,
     batch: String,
+    /// Files of one weight grant share masked weights.
+    weight_grant: String,
     inferences: u64,
     /// By the record at `state`, none where there is no such directory.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +65,7 @@ impl Report {
             role,
             program: blake3::Hash::from_bytes(contents.program.program).to_hex().to_string(),
             batch: contents.batch.to_string(),
+            weight_grant: contents.weight_grant.to_string(),
             inferences: contents.inferences,
             left,
             state: state.display().to_string(),
@@ -78,12 +81,13 @@ fn text(report: &Report) -> String {
         None => format!("nothing is recorded in {}; --state names another place", report.state),
     };
     format!(
-        "material   {}, for the {}, intact\nprogram    {}\nbatch      {}\ninferences {} dealt\nleft       {left}\n\
+        "material   {}, for the {}, intact\nprogram    {}\nbatch      {}\nweights    masked by grant {}\ninferences {} dealt\nleft       {left}\n\
          corrections {} for the setup, {} for each inference\n",
         Bytes(report.file_bytes),
         report.role.replace('-', " "),
         report.program,
         report.batch,
+        report.weight_grant,
         report.inferences,
         Bytes(report.setup_bytes),
         Bytes(report.inference_bytes)

@@ -26,6 +26,12 @@ const TIMEOUT: u64 = 30;
 /// Inferences that share hops which a model owner accepts, unless said otherwise: each takes memory.
 const MOST_AT_A_TIME: u64 = 16;
 
+/// Gigabytes of masked weights that a data owner keeps, unless said otherwise: those of several large models.
+const KEPT_GIGABYTES: u64 = 4;
+
+/// Bytes of one.
+const GIGABYTE: u64 = 1_000_000_000;
+
 #[derive(Serialize)]
 struct Served {
     schema: &'static str,
@@ -78,8 +84,11 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         batch: arguments.batch.unwrap_or(if role == RoleName::ModelOwner { MOST_AT_A_TIME } else { 1 }),
         // More within one inference cost more memory than they save time.
         max_inferences: arguments.deployment.max_inferences,
+        keep_weights: arguments.deployment.keep_weights.unwrap_or(KEPT_GIGABYTES).saturating_mul(GIGABYTE),
+        rotate_weights: arguments.deployment.rotate_weights,
     };
-    let progress = Shown { bar: Bar::new(terminal, u64::from(predicted.hops) * examples.len() as u64, "running") };
+    let bar = Bar::new(terminal, u64::from(predicted.hops) * examples.len() as u64, "running");
+    let progress = Shown { terminal: terminal.clone(), bar };
     let done = roles::session(prepared, identity, meeting, &settings, &progress)?;
     progress.bar.finish();
     if role == RoleName::DataOwner {
@@ -122,6 +131,12 @@ fn refuse_foreign_options(arguments: &RunArguments, role: RoleName) -> Result<()
     }
     if role != RoleName::ModelOwner && deployment.max_inferences.is_some() {
         return refuse("--max-inferences is for the model owner only");
+    }
+    if role != RoleName::DataOwner && deployment.keep_weights.is_some() {
+        return refuse("--keep-weights is for the data owner only: nobody else holds masked weights");
+    }
+    if role != RoleName::ModelOwner && deployment.rotate_weights {
+        return refuse("--rotate-weights is for the model owner only; a data owner forgets with --keep-weights 0");
     }
     let for_dealer = deployment.model_owner_fingerprint.is_some() || deployment.data_owner_fingerprint.is_some();
     let for_party = deployment.connect.is_some()
@@ -204,6 +219,10 @@ fn text(served: &Served) -> String {
     let sent: u64 = measured.inferences.iter().map(|i| i.online_bytes_sent).sum();
     let dealt: u64 = measured.inferences.iter().map(|i| i.offline_bytes).sum();
     let mut out = format!("program    {}\ntrust      {}\n", served.program, served.trust);
+    if measured.role == "model-owner" {
+        let how = if measured.setup_kept { "held by the data owner already" } else { "sent under a fresh mask" };
+        out += &format!("weights    {how}\n");
+    }
     out += &format!("served     {} inferences\n", measured.inferences.len());
     out += &match measured.role.as_str() {
         "dealer" => format!("dealt      {}\n", Bytes(dealt)),
@@ -214,6 +233,7 @@ fn text(served: &Served) -> String {
 
 /// A progress bar over all hops.
 struct Shown {
+    terminal: Terminal,
     bar: Bar,
 }
 
@@ -222,5 +242,9 @@ impl Progress for Shown {
         if let ProgressEvent::Hop { hop, of, inference, .. } = event {
             self.bar.set((inference - 1) * of as u64 + hop as u64);
         }
+    }
+
+    fn remark(&self, text: &str) {
+        self.bar.print(&self.terminal, text);
     }
 }

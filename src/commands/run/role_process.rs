@@ -107,6 +107,9 @@ fn role(lines: &Receiver<String>) -> Result<()> {
         in_memory: job.in_memory,
         // The parties work at the same time, here on the same cores.
         max_inferences: Some(job.inferences),
+        // The identities are thrown away, and with them the keys of what would be kept.
+        keep_weights: 0,
+        rotate_weights: false,
     };
     let progress: &dyn Progress = if job.role == RoleName::DataOwner { &ToParent::new() } else { &NoProgress };
     let done = roles::session(prepared, identity, meeting, &settings, progress)?;

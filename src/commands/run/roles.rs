@@ -157,6 +157,10 @@ pub(super) struct Settings {
     pub(super) batch: u64,
     /// The most inferences that the model owner serves, at the model owner.
     pub(super) max_inferences: Option<u64>,
+    /// The most bytes of masked weights kept for later sessions, at the data owner.
+    pub(super) keep_weights: u64,
+    /// Whether weights are sent under a fresh mask whatever the data owner holds, at the model owner.
+    pub(super) rotate_weights: bool,
 }
 
 /// What a role has after a session.
@@ -204,6 +208,8 @@ pub(super) fn session(
         in_memory: settings.in_memory,
         ahead: settings.ahead,
         at_once: settings.batch,
+        keep_weights: settings.keep_weights,
+        rotate_weights: settings.rotate_weights,
     };
     match prepared.data {
         Data::Weights(weights) => {

@@ -197,6 +197,14 @@ impl Summary {
             memory("memory, data owner", held.data_owner, used.data_owner),
             memory("memory, dealer", held.dealer, used.dealer),
         ];
+        let (what, setup_bytes, setup_seconds) = match m.setup_kept {
+            true => ("setup, weights kept", p.setup_again_bytes, p.setup_again_seconds),
+            // A local run sees all roles, and keeps nothing for another session.
+            false if m.wire_overhead_bytes.model_owner.is_some() => {
+                ("setup, once per session", p.setup_bytes, p.setup_seconds)
+            }
+            false => ("setup, weights sent", p.setup_bytes, p.setup_seconds),
+        };
         let dealt = match self.dealer {
             Dealing::File => ["offline, model owner's file", "offline, data owner's file"],
             _ => ["offline, dealer to model owner", "offline, dealer to data owner"],
@@ -207,10 +215,10 @@ impl Summary {
             bytes("online, data owner sends", p.online_bytes.data_owner, m.online_bytes.data_owner),
             bytes(dealt[0], p.offline_bytes.model_owner, m.offline_bytes.model_owner),
             bytes(dealt[1], p.offline_bytes.data_owner, m.offline_bytes.data_owner),
-            bytes("setup, once per session", p.setup_bytes, m.setup_bytes),
+            bytes(what, setup_bytes, m.setup_bytes),
             seconds("online time", p.online_seconds, m.online_seconds),
             seconds("offline time", p.offline_seconds, m.offline_seconds),
-            seconds("setup time", p.setup_seconds, m.setup_seconds),
+            seconds("setup time", setup_seconds, m.setup_seconds),
         ];
         rows.extend(memory.into_iter().flatten());
         let title = match m.batch {

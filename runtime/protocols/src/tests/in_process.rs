@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use super::tiny::{self, Tiny};
 use crate::error::Moment;
 use crate::local_run::{InsecureInputs, LocalRun, RoleInProcess, Trio, run_insecurely_in_one_process as run_locally};
-use crate::{BitStore, CheckedCode, Dealer, InMemory, Online, OutputWords, Party, ProtocolError, SessionSeed};
+use crate::{
+    BitStore, CheckedCode, Dealer, InMemory, Online, OutputWords, Party, ProtocolError, SessionSeed, WeightSeed,
+};
 use mpcc_program::interpret::Interpreter;
 
 const T: Tiny = Tiny { k: 5, n: 3, bits: 37 };
@@ -273,6 +275,50 @@ fn corrections_of_a_large_program_come_back_from_a_store() {
         let x = numbers(T.k, 5);
         let outputs = exchange(p0.online(m0, vec![]).unwrap(), p1.online(m1, vec![x.clone()]).unwrap(), 2);
         assert_eq!(outputs[0].signed(), tiny::plain(T, &x, &numbers(T.k * T.n, 3)));
+    }
+}
+
+/// Two sessions with seeds of their own and one seed of the mask: what the data owner holds of the first serves the
+/// second, whose model owner makes no message, and the answers are right.
+#[test]
+fn masked_weights_serve_a_later_session() {
+    let seed = |b: u8| SessionSeed::take(&mut [b; 16]);
+    let (weights, x) = (vec![numbers(T.k * T.n, 3)], numbers(T.k, 5));
+    for late in [false, true] {
+        let code = |code| Arc::new(if late { CheckedCode::late(code) } else { CheckedCode::new(code) }.unwrap());
+        let mut held: Option<Vec<u8>> = None;
+        for (session, mask) in [(1, 9), (3, 9), (5, 8)] {
+            let executor = || Arc::new(Interpreter);
+            let mask = || WeightSeed::take(&mut [mask; 16]);
+            let mut p0 = Party::new(code(tiny::model_owner(T)), executor(), weights.clone(), seed(session)).unwrap();
+            let mut p1 = Party::new(code(tiny::data_owner(T)), executor(), vec![], seed(session + 1)).unwrap();
+            let mut dealer = Dealer::new(code(tiny::dealer(T)), executor(), seed(session), seed(session + 1)).unwrap();
+            p0.mask_weights_by(mask());
+            dealer.mask_weights_by(mask());
+            let mut corrections = Vec::new();
+            dealer.setup(&mut corrections).unwrap();
+            p1.setup_message(&mut corrections.as_slice()).unwrap();
+            let message = match (session, &held) {
+                (3, Some(held)) => {
+                    p0.setup_sent_before().unwrap();
+                    held.clone()
+                }
+                (_, earlier) => {
+                    let message = p0.setup_message(&mut io::empty()).unwrap();
+                    assert_ne!(Some(&message), earlier.as_ref(), "another seed gives another mask");
+                    message
+                }
+            };
+            held = Some(message.clone());
+            p0.setup_receive(vec![], &mut io::empty()).unwrap();
+            p1.setup_receive(message, &mut corrections.as_slice()).unwrap();
+            let mut corrections = Vec::new();
+            dealer.inference(0, &mut io::sink(), &mut corrections).unwrap();
+            let m0 = p0.offline(0, &mut io::empty()).unwrap();
+            let m1 = p1.offline(0, &mut corrections.as_slice()).unwrap();
+            let outputs = exchange(p0.online(m0, vec![]).unwrap(), p1.online(m1, vec![x.clone()]).unwrap(), 2);
+            assert_eq!(outputs[0].signed(), tiny::plain(T, &x, &weights[0]));
+        }
     }
 }
 

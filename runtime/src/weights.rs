@@ -1,0 +1,96 @@
+//! Masked weights that serve many sessions: the model owner names and seeds their mask, the data owner keeps them.
+//!
+//! A mask belongs to one message. It follows from a grant, a random name that is new whenever the weights are sent, and
+//! from everything that the message depends on, so other weights, another program or another data owner have another mask
+//! even if every record is lost.
+
+mod grant;
+mod kept;
+mod seal;
+
+use std::io;
+
+use mpcc_channel::IdentityError;
+use thiserror::Error;
+
+use crate::counter_store::BatchId;
+use crate::record::RecordError;
+
+pub(crate) use grant::{Bound, Granter};
+pub(crate) use kept::{Address, Keeper, Keeping, KeptWeights};
+
+/// Bytes of a hash.
+const HASH: usize = 32;
+
+/// Masked weights by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Masked {
+    /// The grant of their mask.
+    pub(crate) grant: BatchId,
+    /// Hash of the message that they are.
+    pub(crate) digest: [u8; HASH],
+}
+
+/// Why masked weights can be neither granted nor kept.
+#[derive(Debug, Error)]
+pub enum WeightsError {
+    /// The record or the directory cannot be read or written.
+    #[error("cannot {action} {path}: {source}; give a state directory that this user can write")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file or directory.
+        path: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process does not let go of the record.
+    #[error(
+        "another process holds {path} for more than {seconds} s; end it (a stopped run with the same state directory?), or give another state directory"
+    )]
+    Held {
+        /// The lock.
+        path: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The record is not one.
+    #[error(
+        "{path} is not a record of masked weights ({detail}); move it away, and weights are sent again under a fresh mask"
+    )]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// No secret can be made from the identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl From<RecordError> for WeightsError {
+    fn from(error: RecordError) -> WeightsError {
+        match error {
+            RecordError::File { action, path, source } => WeightsError::File { action, path, source },
+            RecordError::Held { path, seconds } => WeightsError::Held { path, seconds },
+            RecordError::Malformed { path, detail } => WeightsError::Malformed { path, detail },
+        }
+    }
+}
+
+/// Digest of encoded weights in the program's order.
+pub(crate) fn digest(weights: &[Vec<u64>]) -> [u8; HASH] {
+    const WORDS: usize = 1 << 13;
+    let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 encoded weights");
+    let mut bytes = Vec::with_capacity(8 * WORDS);
+    for weight in weights {
+        hasher.update(&(weight.len() as u64).to_le_bytes());
+        for words in weight.chunks(WORDS) {
+            bytes.clear();
+            bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+            hasher.update(&bytes);
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
