@@ -4,6 +4,7 @@ use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Packed, Role, RoleCode, SeedOwner, Source, Stage, Step, V};
 use crate::correlation::{Item, material};
 use crate::defer::defer;
+use crate::exponential::Exponential;
 use crate::program::{Program, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
 use crate::urgent::urgent_first;
@@ -69,6 +70,8 @@ pub(super) struct Emit<'p> {
     masked_weights: Vec<Option<Buf>>,
     /// By digits of a comparison, the coefficients of its polynomial at every opened word.
     pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
+    /// The tables behind public factors of exponentials.
+    pub(super) exponentials: Vec<(Exponential, [Buf; 2])>,
     outputs: Vec<OutputBuffer>,
     pub(super) gate: Underway,
     /// Whether the data owner hands out its coins.
@@ -84,6 +87,8 @@ pub(super) struct Underway {
     mask: [Option<Buf>; 2],
     /// What several of its items have in common, at the dealer.
     harmonics: Option<[Buf; 2]>,
+    /// The mask's factor of an exponential, at the dealer.
+    pub(super) exponent: Option<Buf>,
     /// A wire's masks by columns.
     pub(super) columns: Option<[Option<Vec<Buf>>; 2]>,
 }
@@ -109,6 +114,7 @@ impl<'p> Emit<'p> {
             weights: vec![None; count],
             masked_weights: vec![None; count],
             sign_tables: [None; MOST_DIGITS + 1],
+            exponentials: vec![],
             outputs: vec![],
             gate: Underway::default(),
             records,
@@ -318,12 +324,12 @@ impl<'p> Emit<'p> {
         self.place(instr, OFFLINE);
     }
 
-    /// A column of words that a party computes once per session, from the row alone.
-    pub(super) fn setup_map(&mut self, rows: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
-        let mut x = Expr::new(Lane::Word);
+    /// A column of words that a party computes once per session, from the row alone, in a lane.
+    pub(super) fn setup_map(&mut self, lane: Lane, rows: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
+        let mut x = Expr::new(lane);
         let result = body(&mut x);
         let dst = self.buffer(Lane::Word, rows, SETUP);
-        let map = Map { lane: Lane::Word, rows, cols: 1, ops: x.ops, stores: vec![(dst, result)] };
+        let map = Map { lane, rows, cols: 1, ops: x.ops, stores: vec![(dst, result)] };
         self.setup.local.push(Instr::Map(map));
         dst
     }

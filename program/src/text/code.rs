@@ -142,6 +142,12 @@ impl Text<'_> {
                 self.written(*sin),
                 src.0
             ),
+            Instr::BucketCounts { dst, points, shares, cols, bits, buckets, step } => format!(
+                "{} = bucket-counts b{} shares b{} cols {cols} bits {bits} buckets {buckets} step {step}",
+                self.written(*dst),
+                points.0,
+                shares.0
+            ),
             Instr::RowFit { dst, src, table } => {
                 format!("{} = row-fit b{} {}", self.written(*dst), src.0, row_table(table))
             }

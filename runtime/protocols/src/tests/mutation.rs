@@ -71,6 +71,7 @@ fn damage_instr(instr: &mut Instr, value: usize) {
         Instr::Copy(copy) => copy.dst_offset = value,
         Instr::Harmonics { .. }
         | Instr::RowFit { .. }
+        | Instr::BucketCounts { .. }
         | Instr::ComparisonKeys { .. }
         | Instr::ComparisonShares { .. } => {}
     }
