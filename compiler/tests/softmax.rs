@@ -68,7 +68,9 @@ fn small(size: f64, n: usize) -> String {
 
 #[test]
 fn rows_that_no_ring_of_buckets_holds_are_compared() {
-    for (size, softmax) in [(20, Softmax::Maximum), (100, Softmax::Maximum), (2000, Softmax::Compared)] {
+    for (size, softmax) in
+        [(1, Softmax::Maximum), (20, Softmax::Maximum), (100, Softmax::Maximum), (2000, Softmax::Compared)]
+    {
         assert_eq!(taken(&plan(&small(f64::from(size), 16), Softmax::Maximum)), [softmax], "scores up to {size}");
     }
 }

@@ -68,9 +68,9 @@ fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, counted: bool) -> 
                 let extra = libm::ceil((width + below) * std::f64::consts::LOG2_E) as i32;
                 let public = PRECISION + extra;
                 let seen = f64::from(PRECISION) * std::f64::consts::LN_2 + below;
-                let count = libm::ceil(seen / width) as i32 + 1;
+                let count = (libm::ceil(seen / width) as i32 + 1).min(1 << buckets);
                 let whole = (n as f64 + 1.0) * libm::exp2(f64::from(PRECISION + public));
-                if count > 16 || count > 1 << buckets || public > 58 || libm::log2(whole) > f64::from(MOST_FRACTION) {
+                if count > 16 || public > 58 || libm::log2(whole) > f64::from(MOST_FRACTION) {
                     continue;
                 }
                 let opened = OPENED + libm::ceil(below * std::f64::consts::LOG2_E) as i32;

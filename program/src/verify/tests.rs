@@ -23,6 +23,7 @@ macro_rules! at {
 
 // Behind the macro that it uses.
 mod alone;
+mod buckets;
 
 #[track_caller]
 fn rejected(change: impl FnOnce(&mut Program), rule: Rule) {
