@@ -232,6 +232,9 @@ fn gate_name(gate: &Gate) -> &'static str {
         Gate::StepShared { .. } => "shared step (G16)",
         Gate::RowFunction { .. } => "row function (G10)",
         Gate::TrigSeries { .. } => "trigonometric series (G11)",
+        Gate::BucketBits { .. } | Gate::Exponential { .. } => "exponential (G17)",
+        Gate::BucketCounts { .. } | Gate::ZeroDigits { .. } | Gate::ZeroShare { .. } => "maximum by counts (G18)",
+        Gate::SubRow { .. } => "less a row's",
         Gate::Reveal { .. } => "reveal (G15)",
     }
 }

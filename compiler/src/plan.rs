@@ -8,6 +8,7 @@
 mod bits;
 mod build;
 mod choose;
+mod exponents;
 mod format;
 mod formats;
 mod levels;
@@ -177,13 +178,15 @@ pub enum Chain {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Softmax {
-    /// The row's maximum, by a tree of comparisons (G12).
+    /// The row's maximum: what counts below thresholds tell of it (G18), where a ring holds the row, else by comparisons.
     Maximum,
     /// A public number, where the maxima are proved or declared to lie close enough together; else the maximum.
     #[default]
     Declared,
     /// A public number also where that was only observed: an input whose maxima lie elsewhere gives wrong results.
     Static,
+    /// The row's maximum, by a tree of comparisons (G12).
+    Compared,
 }
 
 /// Choices between protocols: one for the whole graph, and others for single nodes.
@@ -250,7 +253,8 @@ impl Taken {
             Taken::Comparison(Comparison::FunctionSharing) => "comparison by function sharing",
             Taken::Chain(Chain::Wide) => "a ring of two words",
             Taken::Chain(Chain::Narrow) => "a second opening",
-            Taken::Softmax(Softmax::Maximum) => "a row maximum",
+            Taken::Softmax(Softmax::Maximum) => "a row maximum by counts",
+            Taken::Softmax(Softmax::Compared) => "a row maximum by comparisons",
             Taken::Softmax(_) => "a number in place of a row maximum",
         }
     }
@@ -316,8 +320,12 @@ fn choices(graph: &Graph, formats: &format::Formats, rings: &rings::Rings, optio
         let compared = matches!(node.op, Op::Relu(_) | Op::Step(_)) || form.compares();
         let comparison = (used && compared).then(|| Taken::Comparison(options.comparison_at(id)));
         let chain = rings.of(id).chain.filter(|_| used).map(Taken::Chain);
-        let shifted = if matches!(form, format::Form::Shift(_)) { Softmax::Static } else { Softmax::Maximum };
-        let softmax = formats.shiftable.contains(&id).then_some(Taken::Softmax(shifted));
+        let maximum = match form {
+            format::Form::Shift(shift) if shift.power.is_none_or(|power| power.counts.is_none()) => Softmax::Static,
+            format::Form::Shift(_) => Softmax::Maximum,
+            _ => Softmax::Compared,
+        };
+        let softmax = formats.softmax.contains(&id).then_some(Taken::Softmax(maximum));
         [comparison, chain, softmax].into_iter().flatten()
     };
     let nodes = graph.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n));

@@ -449,6 +449,24 @@ pub enum Instr {
         /// Width of thresholds and points.
         bits: u8,
     },
+    /// A party: its shares of how many of each row's numbers lie at or below each threshold, from shares of their masks'
+    /// buckets, modulo 2^64 (gate G18).
+    BucketCounts {
+        /// Written buffer, `[rows, thresholds]`.
+        dst: Buf,
+        /// The masked numbers modulo 2^bits, `[rows, cols]`.
+        points: Buf,
+        /// Whether the mask is in a bucket, `[2^buckets − 1, rows, cols]`.
+        shares: Buf,
+        /// Numbers of a row.
+        cols: usize,
+        /// Width of the numbers.
+        bits: u8,
+        /// log2 of the number of buckets.
+        buckets: u8,
+        /// log2 of the distance of thresholds.
+        step: u8,
+    },
 }
 
 /// Entries of a buffer on the wire, `bits` each, packed; the buffer's lane is that of `bits`.
@@ -546,7 +564,8 @@ impl Instr {
             | Instr::Zero { dst }
             | Instr::SumRows { dst, .. }
             | Instr::MatMul { dst, .. }
-            | Instr::RowShares { dst, .. } => vec![*dst],
+            | Instr::RowShares { dst, .. }
+            | Instr::BucketCounts { dst, .. } => vec![*dst],
             Instr::Copy(c) => vec![c.dst],
             Instr::Deal { .. } | Instr::Broadcast { .. } => vec![],
             Instr::Map(m) => m.stores.iter().map(|s| s.0).collect(),
@@ -568,6 +587,7 @@ impl Instr {
             | Instr::Harmonics { src, .. } => vec![*src],
             Instr::Copy(c) => vec![c.src],
             Instr::MatMul { left, right, .. } => vec![*left, *right],
+            Instr::BucketCounts { points, shares, .. } => vec![*points, *shares],
             Instr::ComparisonKeys { threshold, payload, roots, .. } => {
                 [&[*threshold], &payload[..], &roots[..]].concat()
             }
@@ -599,7 +619,9 @@ impl Instr {
             | Instr::SumRows { src, .. }
             | Instr::Harmonics { src, .. } => change(src),
             Instr::Copy(c) => change(&mut c.src),
-            Instr::MatMul { left, right, .. } => [left, right].into_iter().for_each(change),
+            Instr::MatMul { left, right, .. } | Instr::BucketCounts { points: left, shares: right, .. } => {
+                [left, right].into_iter().for_each(change);
+            }
             Instr::ComparisonKeys { threshold, payload, roots, .. } => {
                 change(threshold);
                 payload.iter_mut().chain(roots).for_each(change);

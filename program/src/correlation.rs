@@ -8,6 +8,7 @@ mod material;
 mod predicates;
 
 use crate::code::{Owner, RowTable};
+use crate::exponential::Exponential;
 use crate::program::{ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
@@ -206,6 +207,38 @@ pub enum Correlation {
         levels: u8,
         /// β.
         payload: Payload,
+    },
+    /// G17: exp(ρ), ρ the position of r in its bucket.
+    Exponent {
+        /// The wire.
+        wire: ValueId,
+        /// Its buckets, and the scale.
+        of: Exponential,
+    },
+    /// G17: ε · exp(ρ).
+    PadTimesExponent {
+        /// The opened bits.
+        bits: ValueId,
+        /// Which of them ε pads.
+        position: u8,
+        /// The wire.
+        wire: ValueId,
+        /// Its buckets, and the scale.
+        of: Exponential,
+    },
+    /// G18: \[bucket of r = e\] for every bucket e but the last, bucket by bucket.
+    InBucket {
+        /// The wire.
+        wire: ValueId,
+        /// First bit of a bucket's number.
+        low: u8,
+    },
+    /// G18: the product of the pads in a set, given as a set of bits.
+    PadProduct {
+        /// The opened bits.
+        bits: ValueId,
+        /// The pads multiplied.
+        set: u32,
     },
 }
 

@@ -77,7 +77,9 @@ pub(crate) fn gate(program: &Program, id: ValueId, items: &[Item]) -> GateCost {
         Gate::Input { .. } => cost.online.data_owner = bytes(n, big),
         Gate::Open { .. } => cost.online = both(bytes(n, big)),
         Gate::Reveal { .. } => cost.online.model_owner = bytes(n, big),
-        Gate::SignDigits { .. } => cost.online = both(bytes(n, big)),
+        Gate::SignDigits { .. } | Gate::BucketBits { .. } | Gate::ZeroDigits { .. } => {
+            cost.online = both(bytes(n, big));
+        }
         Gate::OpenSign { .. } => cost.online = both(bytes(n, 1)),
         Gate::MatMulServer { source, .. } => cost.macs = [(n * inner(source)) as u64, 0],
         Gate::MatMul { left, .. } => cost.macs = [1, 2].map(|products| (products * n * inner(left)) as u64),
@@ -126,6 +128,22 @@ fn work(program: &Program, id: ValueId) -> Work {
         Gate::OpenSign { signs, .. } => {
             let signs = n * signs.len() as u64;
             (work.map_scalar, work.map_lookup) = (8 * signs, signs);
+        }
+        Gate::BucketBits { .. } => {
+            (work.packed, work.unpacked, work.map_scalar) = (n, n, (4 + 5 * u64::from(value.ring)) * n)
+        }
+        Gate::ZeroDigits { digits, .. } => {
+            (work.packed, work.unpacked, work.map_scalar) = (n, n, 7 * n * digits.len() as u64);
+        }
+        Gate::ZeroShare { bits } => work.map_vector = (4 * n) << source(bits).ring,
+        Gate::Exponential { bits, source: wire, .. } => {
+            let count = u64::from(source(bits).ring) * n;
+            (work.map_word, work.map_lookup, work.map_double) = (3 * count, 2 * count, 8 * count);
+            work.map_vector = 2 * entries(wire);
+        }
+        Gate::BucketCounts { source: s, buckets, .. } => {
+            let shares = entries(s) << buckets;
+            (work.map_word, work.map_scalar) = (shares, 3 * shares + n);
         }
         Gate::Select { .. } => (work.map_word, work.map_vector) = (8 * n, 16 * n),
         Gate::ReluShared { source: s, .. } | Gate::StepShared { source: s, .. } => {

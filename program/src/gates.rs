@@ -1,11 +1,13 @@
 //! From gates to instructions: what each role does for each gate.
 //!
 //! A gate is written once, for all three roles. It takes its correlated randomness by number from [`crate::correlation`], so that
-//! what the dealer sends and what the parties expect cannot drift apart; the dealer's formulas stand in `dealt.rs`. The formulas are those of G1–G16; the same program gives the same code everywhere.
+//! what the dealer sends and what the parties expect cannot drift apart; the dealer's formulas stand in `dealt.rs`. The formulas are those of G1–G18; the same program gives the same code everywhere.
 //! An instruction is placed at the earliest point its operands are known: what depends on no opened value and no
 //! input becomes offline work, everything else belongs to the step of the latest hop it needs.
 
+mod buckets;
 mod comparison;
+mod counts;
 mod dealt;
 mod emit;
 mod expr;
@@ -116,6 +118,16 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::StepShared { source, offsets } => sharing::step(e, *source, offsets),
         Gate::ReluShared { source, offsets } => sharing::relu(e, *source, offsets),
         Gate::RowFunction { source, table } => rows::row_function(e, id, *source, *table),
+        Gate::BucketBits { source, offset, buckets } => buckets::bucket_bits(e, id, *source, *offset, *buckets),
+        Gate::Exponential { bits, source, mask_fraction, public_fraction } => {
+            buckets::exponential(e, id, (*bits, *source), (*mask_fraction, *public_fraction))
+        }
+        Gate::BucketCounts { source, offset, buckets, step } => {
+            counts::bucket_counts(e, id, *source, *offset, (*buckets, *step))
+        }
+        Gate::ZeroDigits { source, offset, digits } => counts::zero_digits(e, id, *source, *offset, digits),
+        Gate::ZeroShare { bits } => counts::zero_share(e, id, *bits),
+        Gate::SubRow { source, row, shift, term } => linear::sub_row(e, id, (*source, *row), *shift, *term),
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             series::trig_series(e, id, *source, (*period_bits, *table_fraction), cosines, sines)
         }

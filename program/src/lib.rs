@@ -7,6 +7,7 @@ pub mod code;
 pub mod correlation;
 pub mod cost;
 pub mod defer;
+pub mod exponential;
 pub mod forms;
 pub mod fuse;
 pub mod gates;

@@ -5,12 +5,13 @@
 //! A **bit word**: opened one-time-padded predicate bits with dealer-shared masks.
 //! `ring` is the width in which a value is valid (at most 128), `fraction` its fraction bits (an integer v stands for
 //! v / 2^fraction), and `bound` a proved or declared bound: the integer satisfies |v| < 2^bound.
-//! Gate numbers G1–G16 are those of SECURITY.md and ARCHITECTURE.md.
+//! Gate numbers G1–G18 are those of SECURITY.md and ARCHITECTURE.md.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::code::RowTable;
+use crate::exponential::Exponential;
 
 /// Extents of a value, outermost first.
 pub type Shape = SmallVec<[usize; 4]>;
@@ -298,6 +299,65 @@ pub enum Gate {
         /// Index of the program's output.
         output: u32,
     },
+    /// G17, hop: with Y = x + offset from 0 to below 2^k − D in k bits, cut into 2^buckets buckets of D, and r the mask: bit i of a
+    /// word says that Y^ lies i buckets above r, for i below the ring. Then Y = iD + τ − ρ, τ and ρ the positions of Y^ and r
+    /// in their buckets. One hop.
+    BucketBits {
+        /// Wire of k bits.
+        source: ValueId,
+        /// Public integer added.
+        offset: i64,
+        /// log2 of the number of buckets, at most 6.
+        buckets: u8,
+    },
+    /// G17: exp(−Y 2^−f) of a wire's Y in the buckets whose bits were opened, f the wire's fraction bits, and exactly 0 above them.
+    Exponential {
+        /// `BucketBits` value.
+        bits: ValueId,
+        /// Its wire.
+        source: ValueId,
+        /// Fraction bits of the mask's factor.
+        mask_fraction: u8,
+        /// Fraction bits of the public factor; those of the result are the sum.
+        public_fraction: u8,
+    },
+    /// G18: of every row how many Y = x + offset lie at or below each threshold i·2^step, less 2^(ring − 1) − 1. Y as for
+    /// `BucketBits`, and compared up to half a bucket: as Y + ρ − D/2. No hop.
+    BucketCounts {
+        /// Wire `[.., n]`; the result is `[.., thresholds]`.
+        source: ValueId,
+        /// Public integer added.
+        offset: i64,
+        /// log2 of the number of buckets, at most 6.
+        buckets: u8,
+        /// log2 of the distance of thresholds.
+        step: u8,
+    },
+    /// G18, hop: whether each digit of x + offset modulo 2^k is 0, a bit a digit. One hop.
+    ZeroDigits {
+        /// Wire; its ring is the width compared.
+        source: ValueId,
+        /// Public integer added.
+        offset: i64,
+        /// Digit widths, low to high, each at most 6.
+        digits: SmallVec<[u8; 8]>,
+    },
+    /// G18: whether all digits are 0, as a share of 0 or 1.
+    ZeroShare {
+        /// `ZeroDigits` value.
+        bits: ValueId,
+    },
+    /// The wire x − 2^shift u + term, u a wire of one entry a row. Nothing travels.
+    SubRow {
+        /// Wire `[.., n]`, x.
+        source: ValueId,
+        /// Wire `[.., 1]`, u.
+        row: ValueId,
+        /// Left shift of u.
+        shift: u8,
+        /// Public integer added.
+        term: i64,
+    },
 }
 
 /// One value.
@@ -439,15 +499,20 @@ impl Gate {
             | Gate::StepShared { source, .. }
             | Gate::RowFunction { source, .. }
             | Gate::TrigSeries { source, .. }
+            | Gate::BucketBits { source, .. }
+            | Gate::BucketCounts { source, .. }
+            | Gate::ZeroDigits { source, .. }
             | Gate::Reveal { source, .. } => SmallVec::from_slice(&[*source]),
             Gate::Add { terms } => terms.iter().map(|t| t.value).collect(),
             Gate::Concat { parts, .. } => parts.iter().map(|t| t.value).collect(),
             Gate::Sub { left, right } => SmallVec::from_slice(&[left.value, right.value]),
             Gate::MatMul { left, right } | Gate::Hadamard { left, right } => SmallVec::from_slice(&[*left, *right]),
-            Gate::RowScale { source, row } => SmallVec::from_slice(&[*source, *row]),
-            Gate::SignShare { bit } => SmallVec::from_slice(&[*bit]),
+            Gate::RowScale { source, row } | Gate::SubRow { source, row, .. } => SmallVec::from_slice(&[*source, *row]),
+            Gate::SignShare { bit } | Gate::ZeroShare { bits: bit } => SmallVec::from_slice(&[*bit]),
             Gate::OpenSign { signs, .. } => signs.iter().copied().collect(),
-            Gate::Select { bit, source, .. } => SmallVec::from_slice(&[*bit, *source]),
+            Gate::Select { bit, source, .. } | Gate::Exponential { bits: bit, source, .. } => {
+                SmallVec::from_slice(&[*bit, *source])
+            }
         }
     }
 
@@ -459,6 +524,8 @@ impl Gate {
                 | Gate::Open { .. }
                 | Gate::SignDigits { .. }
                 | Gate::OpenSign { .. }
+                | Gate::BucketBits { .. }
+                | Gate::ZeroDigits { .. }
                 | Gate::Reveal { .. }
         )
     }
@@ -469,4 +536,22 @@ impl Gate {
 /// Item 0 is a wire's own mask (`Input`, `Open`, `Reveal`): both parties draw it, each from its own seed.
 pub fn stream(value: ValueId, item: u16) -> u64 {
     (u64::from(value.0) << 16) | u64::from(item)
+}
+
+/// The exponentials behind a [`Gate::Exponential`] of these operands and fraction bits, those of the mask's factor and of the
+/// public one. The program must have passed [`crate::verify::verify`].
+pub fn exponential(
+    program: &Program,
+    (bits, source): (ValueId, ValueId),
+    (mask_fraction, public_fraction): (u8, u8),
+) -> Exponential {
+    let (bits, source) = (program.value(bits), program.value(source));
+    let Gate::BucketBits { buckets, .. } = bits.gate else { unreachable!("verified: bits of buckets") };
+    Exponential {
+        fraction: source.fraction as u8,
+        position: source.ring - buckets,
+        count: bits.ring,
+        mask_fraction,
+        public_fraction,
+    }
 }

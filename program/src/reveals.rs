@@ -99,6 +99,7 @@ fn steps(gate: &Gate) -> Steps {
         | Gate::MatMulServer { .. }
         | Gate::MulServer { .. }
         | Gate::Extend { .. }
+        | Gate::SubRow { .. }
         | Gate::Reveal { .. } => Steps::Linear,
         Gate::MatMul { .. } | Gate::Hadamard { .. } | Gate::RowScale { .. } => Steps::Product,
         Gate::RowSquares { .. }
@@ -110,7 +111,12 @@ fn steps(gate: &Gate) -> Steps {
         | Gate::ReluShared { .. }
         | Gate::StepShared { .. }
         | Gate::RowFunction { .. }
-        | Gate::TrigSeries { .. } => Steps::Other,
+        | Gate::TrigSeries { .. }
+        | Gate::BucketBits { .. }
+        | Gate::Exponential { .. }
+        | Gate::BucketCounts { .. }
+        | Gate::ZeroDigits { .. }
+        | Gate::ZeroShare { .. } => Steps::Other,
     }
 }
 

@@ -120,6 +120,22 @@ pub(crate) fn program() -> Program {
     push(&mut p, "square", (Share, &[2, 3]), (44, 20, 38), Gate::Square { source: z });
     push(&mut p, "product", (Share, &[2, 3]), (28, 24, 42), Gate::Hadamard { left: n, right: y });
     push(&mut p, "mask", (Share, &[2, 2]), (64, 10, 11), Gate::ClientShare { input: 1 });
+    let gate = Gate::BucketCounts { source: s, offset: 100, buckets: 4, step: 13 };
+    let counts = push(&mut p, "maximum", (Share, &[2, 30]), (4, 0, 3), gate);
+    let counts = push(&mut p, "maximum", (Wire, &[2, 30]), (4, 0, 3), Gate::Open { source: counts, truncate: 0 });
+    let gate = Gate::ZeroDigits { source: counts, offset: 7, digits: smallvec![2, 2] };
+    let zero = push(&mut p, "maximum", (Bits, &[2, 30]), (2, 0, 0), gate);
+    let zero = push(&mut p, "maximum", (Share, &[2, 30]), (5, 0, 1), Gate::ZeroShare { bits: zero });
+    let sum = push(&mut p, "maximum", (Share, &[2, 1]), (5, 0, 4), Gate::SumRow { source: zero });
+    let gate = Gate::Rescale { source: sum, shift: -3 };
+    let sum = push(&mut p, "maximum", (Share, &[2, 1]), (5, -3, 4), gate);
+    let row = push(&mut p, "maximum", (Wire, &[2, 1]), (5, -3, 4), Gate::Open { source: sum, truncate: 0 });
+    let gate = Gate::SubRow { source: s, row, shift: 13, term: 5 };
+    let near = push(&mut p, "near", (Wire, &[2, 2]), (18, 10, 17), gate);
+    let bits =
+        push(&mut p, "exp", (Bits, &[2, 2]), (3, 0, 0), Gate::BucketBits { source: near, offset: 131_071, buckets: 5 });
+    let gate = Gate::Exponential { bits, source: near, mask_fraction: 12, public_fraction: 30 };
+    push(&mut p, "exp", (Share, &[2, 2]), (80, 42, 43), gate);
     let gate = Gate::MulServer { source: n, weight: WeightId(3) };
     let scaled = push(&mut p, "logits", (Share, &[2, 3]), (28, 18, 24), gate);
     push(&mut p, "logits", (Share, &[2, 3]), (16, 8, 14), Gate::Reveal { source: scaled, truncate: 10, output: 0 });

@@ -7,6 +7,7 @@
 //! stands one hop after its operands if its gate communicates (`Level`), and nothing asks for more than a role should
 //! ever give (`Budget`). Bounds themselves may be declared, so they are held against the rings and not recomputed.
 
+mod buckets;
 mod budget;
 mod gates;
 
@@ -90,6 +91,7 @@ fn values(program: &Program, violations: &mut Vec<Violation>) {
         usable[index] = sound && program.values[index].gate.operands().iter().all(|o| usable[o.0 as usize]);
         if usable[index] {
             gates::check(&mut check);
+            buckets::check(&mut check);
             check.level();
         }
         if usable[index] && check.violations.len() == before {

@@ -141,6 +141,9 @@ pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
         Instr::Harmonics { src, count, .. } => work.harmonic = len(*src) * *count as u64,
         Instr::RowKeys { masks, table, .. } => work.row_key = len(*masks) * u64::from(table.levels),
         Instr::RowShares { points, table, .. } => work.row_share = len(*points) * u64::from(table.levels),
+        Instr::BucketCounts { dst, shares, .. } => {
+            (work.map_word, work.map_scalar) = (len(*shares), 3 * len(*shares) + len(*dst));
+        }
         Instr::ComparisonKeys { threshold, bits, .. } => work.key_level = len(*threshold) * (u64::from(*bits) + 1),
         Instr::ComparisonShares { points, bits, .. } => work.share_level = len(*points) * (u64::from(*bits) + 1),
     }

@@ -1,6 +1,7 @@
 //! Writing the gates, forward, with the formats and rings decided.
 
 mod checks;
+mod powers;
 mod rows;
 mod smooth;
 
@@ -324,6 +325,9 @@ impl Build<'_> {
             (Form::RowFunction { argument, levels, function, limits }, op) => {
                 let table = levels.table(*function, (f.share - POSITION_BITS) as u8);
                 self.row_function(op, *argument, (table, limits), f, ring, &node.path)
+            }
+            (Form::Power { argument, power, shift, range }, _) => {
+                self.power(*argument, (power, shift, *range), spec(ring), node)
             }
             (Form::Smooth(curve), Op::Smooth(_, x)) => self.smooth(*x, curve, f, ring, node),
             (Form::Lifted, _) => {

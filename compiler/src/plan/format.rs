@@ -28,11 +28,13 @@ pub(crate) enum Form {
     RowFunction { argument: NodeId, levels: Levels, function: RowFunction, limits: Limits },
     /// A smooth function by a series.
     Smooth(Curve),
+    /// exp of what is left of a row, by the buckets of masks, from the share `argument` of the row, which is in `range`.
+    Power { argument: NodeId, power: Power, shift: Shift, range: (f64, f64) },
     /// Largest entry of each row, by a tree of comparisons.
     MaxRow,
     /// Position of the largest entry of each row, in the low bits of such a tree.
     Argmax,
-    /// A public number in place of the largest entry of each row.
+    /// A public number in place of the largest entry of each row, or what counts tell of it.
     Shift(Shift),
 }
 
@@ -83,8 +85,8 @@ pub(crate) struct Formats {
     pub(crate) nodes: Vec<Format>,
     /// Values whose entries are checked.
     pub(crate) checks: BTreeMap<NodeId, EntryCheck>,
-    /// Row maxima that a public number could replace.
-    pub(crate) shiftable: BTreeSet<NodeId>,
+    /// Row maxima under a softmax.
+    pub(crate) softmax: BTreeSet<NodeId>,
 }
 
 impl Formats {
@@ -129,6 +131,42 @@ pub(crate) struct Shift {
     pub(crate) below: f64,
     /// Nothing proves that no entry is further above: the run checks them.
     pub(crate) checked: bool,
+    /// How the exponentials are made, if it is by buckets.
+    pub(crate) power: Option<Power>,
+}
+
+/// Widths of exponentials by buckets (G17).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Power {
+    /// Ring of the argument.
+    pub(crate) ring: i32,
+    /// Its fraction bits.
+    pub(crate) fraction: i32,
+    /// log2 of the number of buckets.
+    pub(crate) buckets: i32,
+    /// Buckets in which the result is not zero.
+    pub(crate) count: i32,
+    /// Fraction bits of the mask's factor.
+    pub(crate) mask: i32,
+    /// Fraction bits of the public factor.
+    pub(crate) public: i32,
+    /// Fraction bits of the result where it is opened.
+    pub(crate) opened: i32,
+    /// What tells of the row's maximum (G18), if it is not a public number.
+    pub(crate) counts: Option<Counts>,
+}
+
+/// Widths of counts below thresholds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Counts {
+    /// log2 of the number of buckets.
+    pub(crate) buckets: i32,
+    /// log2 of the distance of thresholds.
+    pub(crate) step: i32,
+    /// Thresholds.
+    pub(crate) thresholds: usize,
+    /// Ring of a count.
+    pub(crate) count: i32,
 }
 
 /// What is done about arguments outside of the series' domain.

@@ -94,14 +94,14 @@ pub(crate) fn assign(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> R
         a.nodes.push(format);
     }
     let all = (0..graph.nodes.len()).map(|i| NodeId(i as u32));
-    let shiftable = all.filter(|id| a.possible_shift(*id, true).is_some()).collect();
+    let softmax = all.filter(|id| a.softmax_of(*id).is_some()).collect();
     for output in &graph.outputs {
         if !matches!(graph.node(output.node).ty.visibility, Visibility::Shared) {
             a.unsupported(output.node, "an output that one party can compute alone");
         }
     }
     let checks = a.entry_checks();
-    if a.errors.is_empty() { Ok(Formats { nodes: a.nodes, checks, shiftable }) } else { Err(a.errors) }
+    if a.errors.is_empty() { Ok(Formats { nodes: a.nodes, checks, softmax }) } else { Err(a.errors) }
 }
 
 impl Assign<'_> {
@@ -217,8 +217,13 @@ impl Assign<'_> {
         let magnitude = match &form {
             Form::RowFunction { levels, function, .. } => log2_bound(1.1 * levels.greatest(*function)),
             Form::Smooth(_) => self.magnitude(id).max(self.passed_on(node, id)).max(SERIES_ERROR_LOG2),
+            // 1, and what rounding adds.
+            Form::Power { .. } => 1,
             Form::Argmax => i32::from(argmax_bits(self.graph, id)),
-            _ => self.magnitude(id).max(self.passed_on(node, id)),
+            _ => {
+                let magnitude = self.magnitude(id).max(self.passed_on(node, id));
+                self.summed(&node.op).map_or(magnitude, |most| most.min(magnitude))
+            }
         };
         if form == Form::Alias {
             let source = self.of(node.op.operands()[0]);
@@ -233,6 +238,7 @@ impl Assign<'_> {
             Form::Derived => self.of(node.op.operands()[0]).wire,
             Form::RowFunction { .. } => share - POSITION_BITS,
             Form::Smooth(curve) if curve.series.function == Smooth::Exp => curve.fraction,
+            Form::Power { power, .. } => power.opened,
             _ if self.consumed_through_views(id, |op| matches!(op, Op::Smooth(..))) => {
                 // What is compared with thresholds has a widest ring; what the range needs of it, precision cannot have.
                 16.max(frac).min((COMPARED - magnitude - 2).max(frac.min(8)))
@@ -240,7 +246,7 @@ impl Assign<'_> {
             _ if self.consumed_through_views(id, |op| matches!(op, Op::Argmax(_))) => {
                 frac.min(COMPARED - magnitude - 14)
             }
-            _ => (frac - self.scaled_down(id))
+            _ => (frac + self.lowered(id) - self.scaled_down(id))
                 .max(super::SIGNIFICANT - self.typical(id).unwrap_or(magnitude).min(magnitude)),
         };
         Format { form, share, wire: wire.min(share), magnitude, available }
@@ -371,7 +377,7 @@ impl Assign<'_> {
             Op::Scale(inner, factor) if factor > 0.0 && !is_alias(&self.graph.node(argument).op) => (inner, factor),
             _ => (argument, 1.0),
         };
-        let unit = libm::exp2(f64::from(self.of(argument).share));
+        let unit = libm::exp2(f64::from(self.taken_fraction(argument)));
         let scale = factor / unit;
         let function = match self.graph.node(id).op {
             Op::Rsqrt(_) => RowFunction::Rsqrt { scale, eps },

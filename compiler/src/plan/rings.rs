@@ -279,8 +279,14 @@ impl Assign<'_> {
                     let limit = (EXTENSIBLE + centre_bits(d)).min(WORD);
                     self.close(*x, centred_bits(self.formats.of(*x), d) + centre_bits(d), limit);
                 } else {
-                    self.share(*argument, k);
+                    let of = self.formats.of(*argument);
+                    let taken = self.formats.taken_fraction(self.graph, *argument);
+                    self.share(*argument, k + of.share - taken);
                 }
+            }
+            (Form::Power { argument, power, shift, .. }, _) => {
+                let held = power.ring + i32::from(shift.checked);
+                self.share(*argument, held + self.formats.of(*argument).share - power.fraction);
             }
             (Form::Smooth(curve), Op::Smooth(_, x)) => {
                 let h = self.formats.of(*x);

@@ -30,17 +30,23 @@ impl Shift {
 }
 
 impl Assign<'_> {
-    /// The number for a row maximum, if it may be replaced by one and the options say so.
+    /// What takes the place of a row maximum, if anything may and the options say so.
     pub(super) fn shift(&self, id: NodeId) -> Option<Shift> {
         match self.options.softmax_at(id) {
-            Softmax::Maximum => None,
-            Softmax::Declared => self.possible_shift(id, false),
-            Softmax::Static => self.possible_shift(id, true),
+            Softmax::Compared => None,
+            Softmax::Maximum => self.counted(id),
+            Softmax::Declared => self.number(id, false).or_else(|| self.counted(id)),
+            Softmax::Static => self.number(id, true).or_else(|| self.counted(id)),
         }
     }
 
-    /// The number that would do; relying on what was observed only if told to.
-    pub(super) fn possible_shift(&self, id: NodeId, observed: bool) -> Option<Shift> {
+    /// The number that does, and how exponentials are made of what it leaves.
+    fn number(&self, id: NodeId, observed: bool) -> Option<Shift> {
+        self.possible_shift(id, observed).map(|shift| self.powered(id, shift))
+    }
+
+    /// Of a row maximum under a softmax, the row: all that is made of the maximum is exponentials that are divided by their sums.
+    pub(super) fn softmax_of(&self, id: NodeId) -> Option<NodeId> {
         let Op::MaxRow(of) = self.graph.node(id).op else { return None };
         let only = |id: NodeId, test: &dyn Fn(&Op) -> bool| {
             let users = &self.consumers[id.0 as usize];
@@ -50,9 +56,12 @@ impl Assign<'_> {
             && self.consumers[id.0 as usize].iter().all(|t| only(*t, &|op| matches!(op, Op::Smooth(Smooth::Exp, _))));
         let arguments = self.consumers[id.0 as usize].iter();
         let mut results = arguments.flat_map(|t| &self.consumers[t.0 as usize]);
-        if !exponentials || !results.all(|e| self.is_divided(*e, *e)) {
-            return None;
-        }
+        (exponentials && results.all(|e| self.is_divided(*e, *e))).then_some(of)
+    }
+
+    /// The number that would do; relying on what was observed only if told to.
+    pub(super) fn possible_shift(&self, id: NodeId, observed: bool) -> Option<Shift> {
+        self.softmax_of(id)?;
         let known = self.ranges.nodes.get(&id.0).copied().unwrap_or_default();
         let narrow = |range: &(f64, f64)| range.1 - range.0 <= WIDEST_GAP;
         let basis = self.options.basis;
@@ -70,7 +79,7 @@ impl Assign<'_> {
         };
         let below = high - low + 2.0 * margin;
         let checked = basis == Basis::Guarded && proved.is_none();
-        (below <= WIDEST_GAP).then_some(Shift { value: high + margin, above: ABOVE, below, checked })
+        (below <= WIDEST_GAP).then_some(Shift { value: high + margin, above: ABOVE, below, checked, power: None })
     }
 
     /// Whether all that is made of a value, which is an exponential or linear in it, is divided by the exponential's row
@@ -131,6 +140,11 @@ impl Assign<'_> {
             op if is_alias(op) => self.shift_behind(op.operands()[0]),
             _ => None,
         }
+    }
+
+    /// Fraction bits that a value needs more because its row may be as much smaller, with exponentials by buckets.
+    pub(super) fn lowered(&self, id: NodeId) -> i32 {
+        self.shift_behind(id).filter(|shift| shift.power.is_some()).map_or(0, Shift::precision)
     }
 
     /// Bits by which a value may be larger than with the maximum of its row subtracted.

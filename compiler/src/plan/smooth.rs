@@ -21,6 +21,11 @@ const ROUNDING: f64 = 0.004;
 impl Assign<'_> {
     /// Form, share fraction and widest ring.
     pub(super) fn smooth(&mut self, id: NodeId, function: Smooth, x: NodeId) -> (Form, i32, i32) {
+        if function == Smooth::Exp
+            && let Some(power) = self.power(x)
+        {
+            return power;
+        }
         let argument = self.of(x).clone();
         let frac = i32::from(self.graph.numeric.frac);
         let mut table = i32::from(self.graph.numeric.table_frac);

@@ -213,6 +213,19 @@ fn gate(choices: &mut Choices<'_>, gate: &mut Gate, values: usize) {
                 };
             }
         },
+        Gate::BucketBits { offset, .. } | Gate::BucketCounts { offset, .. } | Gate::ZeroDigits { offset, .. }
+            if kind < 2 =>
+        {
+            integer(choices, offset);
+        }
+        Gate::BucketBits { buckets, .. } if kind < 6 => bits(choices, buckets),
+        Gate::BucketCounts { buckets, .. } if kind < 4 => bits(choices, buckets),
+        Gate::BucketCounts { step, .. } if kind < 7 => bits(choices, step),
+        Gate::ZeroDigits { digits, .. } if kind < 5 => digits.push(choices.below(8) as u8),
+        Gate::Exponential { mask_fraction, .. } if kind < 3 => bits(choices, mask_fraction),
+        Gate::Exponential { public_fraction, .. } if kind < 6 => bits(choices, public_fraction),
+        Gate::SubRow { shift, .. } if kind < 3 => bits(choices, shift),
+        Gate::SubRow { term, .. } if kind < 5 => integer(choices, term),
         Gate::TrigSeries { period_bits, table_fraction, cosines, sines, .. } if kind < 7 => match kind {
             0 => bits(choices, period_bits),
             1 => bits(choices, table_fraction),
@@ -259,7 +272,7 @@ fn view(choices: &mut Choices<'_>, view: &mut View) {
 
 fn another(choices: &mut Choices<'_>, id: impl Fn(&mut Choices<'_>) -> ValueId) -> Gate {
     let source = id(choices);
-    match choices.below(10) {
+    match choices.below(16) {
         0 => Gate::Extend { source },
         1 => Gate::RowSquares { source },
         2 => Gate::Square { source },
@@ -269,6 +282,12 @@ fn another(choices: &mut Choices<'_>, id: impl Fn(&mut Choices<'_>) -> ValueId) 
         6 => Gate::StepShared { source, offsets: [0, 5].into_iter().collect() },
         7 => Gate::SignShare { bit: source },
         8 => Gate::MatMul { left: source, right: id(choices) },
+        9 => Gate::BucketBits { source, offset: 1, buckets: 1 + choices.below(6) as u8 },
+        10 => Gate::Exponential { bits: id(choices), source, mask_fraction: 12, public_fraction: 30 },
+        11 => Gate::BucketCounts { source, offset: 1, buckets: 1 + choices.below(6) as u8, step: 3 },
+        12 => Gate::ZeroDigits { source, offset: 1, digits: [2, 2].into_iter().collect() },
+        13 => Gate::ZeroShare { bits: source },
+        14 => Gate::SubRow { source, row: id(choices), shift: 3, term: 1 },
         _ => Gate::RowScale { source, row: id(choices) },
     }
 }
@@ -291,10 +310,18 @@ fn repair(program: &mut Program) {
             | Gate::SumRow { source }
             | Gate::Extend { source }
             | Gate::Select { source, .. }
+            | Gate::SubRow { source, .. }
             | Gate::ReluShared { source, .. } => Some(of(source)),
             Gate::Rescale { source, shift } => Some(of(source).wrapping_add(*shift)),
             Gate::RowSquares { source } | Gate::Square { source } => Some(of(source).wrapping_mul(2)),
-            Gate::Residue { .. } | Gate::StepShared { .. } | Gate::SignShare { .. } => Some(0),
+            Gate::Residue { .. }
+            | Gate::StepShared { .. }
+            | Gate::SignShare { .. }
+            | Gate::BucketCounts { .. }
+            | Gate::ZeroShare { .. } => Some(0),
+            Gate::Exponential { mask_fraction, public_fraction, .. } => {
+                Some(i16::from(*mask_fraction) + i16::from(*public_fraction))
+            }
             Gate::TrigSeries { table_fraction, .. } => Some(2 * i16::from(*table_fraction)),
             Gate::RowFunction { table, .. } => Some(i16::from(table.fraction) + i16::from(table.position_bits)),
             Gate::MatMul { left, right } | Gate::Hadamard { left, right } => Some(of(left).wrapping_add(of(right))),

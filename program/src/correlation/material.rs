@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::code::Owner;
-use crate::program::{Gate, Program, Shape, ValueId, frequencies};
+use crate::program::{Gate, Program, Shape, ValueId, exponential, frequencies};
 
 use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing, bytes};
 
@@ -93,12 +93,7 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
             ]
         }
         Gate::SignDigits { source, digits, .. } => {
-            let mut low = 0;
-            let mut items = Vec::with_capacity(digits.len() + 1);
-            for (number, width) in (1..).zip(digits) {
-                items.push(xor(number, 1 << width, Correlation::OneHot { wire: *source, low, width: *width }));
-                low += width;
-            }
+            let mut items: Vec<Item> = one_hots(*source, digits).map(|(n, bits, what)| xor(n, bits, what)).collect();
             let sets = Predicates { digits: digits.len() }.products();
             if !sets.is_empty() {
                 items.push(xor(PAD_PRODUCTS, sets.len() as u8, Correlation::PadProducts { sets }));
@@ -134,6 +129,28 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
             let harmonics = |sine| Correlation::Harmonics { wire, period_bits, fraction, count, sine };
             [false, true].map(|sine| additive(1 + u16::from(sine), ring, count * len, harmonics(sine))).into()
         }
+        Gate::BucketBits { source, buckets, .. } => {
+            let low = program.value(*source).ring - buckets;
+            vec![xor(1, 1 << buckets, Correlation::OneHot { wire: *source, low, width: *buckets })]
+        }
+        Gate::Exponential { bits, source, mask_fraction, public_fraction } => {
+            let (wire, scale) = (*source, (*mask_fraction, *public_fraction));
+            let of = exponential(program, (*bits, wire), scale);
+            let padded = |position| Correlation::PadTimesExponent { bits: *bits, position, wire, of };
+            let padded = (0..of.count).map(|i| additive(2 + u16::from(i), ring, len, padded(i)));
+            [additive(1, ring, len, Correlation::Exponent { wire, of })].into_iter().chain(padded).collect()
+        }
+        Gate::BucketCounts { source, buckets, .. } => {
+            let what = Correlation::InBucket { wire: *source, low: program.value(*source).ring - buckets };
+            vec![additive(1, ring, entries(source) * ((1 << buckets) - 1), what)]
+        }
+        Gate::ZeroDigits { source, digits, .. } => {
+            one_hots(*source, digits).map(|(n, w, what)| xor(n, w, what)).collect()
+        }
+        Gate::ZeroShare { bits } => {
+            let product = |set: u16| additive(set, ring, len, Correlation::PadProduct { bits: *bits, set: set.into() });
+            (1..1 << program.value(*bits).ring).map(product).collect()
+        }
         Gate::Input { .. }
         | Gate::Open { .. }
         | Gate::Reveal { .. }
@@ -151,8 +168,16 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
         | Gate::SumRow { .. }
         | Gate::MulPublic { .. }
         | Gate::AddPublic { .. }
+        | Gate::SubRow { .. }
         | Gate::AddServer { .. } => vec![],
     }
+}
+
+/// For every digit of a wire's mask, low to high, the number, the bits and the meaning of its one-hot.
+fn one_hots(wire: ValueId, digits: &[u8]) -> impl Iterator<Item = (u16, u8, Correlation)> {
+    let lows = digits.iter().scan(0, |low, width| Some(std::mem::replace(low, *low + width)));
+    let what = move |low, width: &u8| Correlation::OneHot { wire, low, width: *width };
+    (1..).zip(digits.iter().zip(lows)).map(move |(number, (width, low))| (number, 1 << width, what(low, width)))
 }
 
 fn last(shape: &Shape) -> usize {

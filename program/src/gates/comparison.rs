@@ -122,7 +122,7 @@ fn coefficients(e: &mut Emit<'_>, layout: Predicates) -> Buf {
         return table;
     }
     let (bits, sets) = (layout.bits(), layout.products());
-    let table = e.setup_map(1 << bits, |x| {
+    let table = e.setup_map(Lane::Word, 1 << bits, |x| {
         let o = x.row_index();
         let mut products = vec![vec![layout.a()]];
         products.extend(layout.borrow());

@@ -154,6 +154,12 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
                 super::series::harmonics(e, r, entries, (*period_bits, *fraction, *count))
             })[usize::from(*sine)]
         }
+        Correlation::Exponent { wire, of } => super::buckets::exponent(e, *wire, *of),
+        Correlation::PadTimesExponent { bits, position, wire, of } => {
+            super::buckets::padded(e, lane, (*bits, *position), (*wire, *of))
+        }
+        Correlation::InBucket { wire, low } => super::counts::in_bucket(e, *wire, *low),
+        Correlation::PadProduct { bits, set } => super::counts::pad_product(e, *bits, *set),
         Correlation::Comparison { .. } | Correlation::RowPowers { .. } => unreachable!("keys are no sum of shares"),
     }
 }
@@ -183,7 +189,7 @@ fn keys(e: &mut Emit<'_>, item: &Item, roots: [Buf; 2], words: [Buf; 3]) {
 }
 
 /// r of a wire.
-fn mask(e: &mut Emit<'_>, wire: ValueId, len: usize) -> Buf {
+pub(super) fn mask(e: &mut Emit<'_>, wire: ValueId, len: usize) -> Buf {
     let (masks, ring) = (e.masks(wire), e.value(wire).ring);
     e.total(masks, ring, len)
 }

@@ -8,6 +8,7 @@ use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Owner, Packed, Role, RoleCode, Source, Stage, Step, V};
 use crate::correlation::{Item, materials};
 use crate::defer::defer;
+use crate::exponential::Exponential;
 use crate::program::{Program, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
 use crate::urgent::urgent_first;
@@ -77,6 +78,8 @@ pub(super) struct Emit<'p> {
     one_hots: HashMap<(ValueId, SmallVec<[u8; 8]>), Vec<Shares>>,
     /// By digits of a comparison, the coefficients of its polynomial at every opened word.
     pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
+    /// The tables behind public factors of exponentials.
+    pub(super) exponentials: Vec<(Exponential, [Buf; 2])>,
     outputs: Vec<OutputBuffer>,
     pub(super) gate: Underway,
     /// Whether the data owner hands out its coins.
@@ -92,6 +95,8 @@ pub(super) struct Underway {
     mask: [Option<Buf>; 2],
     /// What several of its items have in common, at the dealer.
     harmonics: Option<[Buf; 2]>,
+    /// The mask's factor of an exponential, at the dealer.
+    pub(super) exponent: Option<Buf>,
 }
 
 impl<'p> Emit<'p> {
@@ -117,6 +122,7 @@ impl<'p> Emit<'p> {
             masked_weights: vec![None; count],
             one_hots: HashMap::new(),
             sign_tables: [None; MOST_DIGITS + 1],
+            exponentials: vec![],
             outputs: vec![],
             gate: Underway::default(),
             records,
@@ -322,12 +328,12 @@ impl<'p> Emit<'p> {
         self.place(instr, OFFLINE);
     }
 
-    /// A column of words that a party computes once per session, from the row alone.
-    pub(super) fn setup_map(&mut self, rows: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
-        let mut x = Expr::new(Lane::Word);
+    /// A column of words that a party computes once per session, from the row alone, in a lane.
+    pub(super) fn setup_map(&mut self, lane: Lane, rows: usize, body: impl FnOnce(&mut Expr) -> V) -> Buf {
+        let mut x = Expr::new(lane);
         let result = body(&mut x);
         let dst = self.buffer(Lane::Word, rows, SETUP);
-        let map = Map { lane: Lane::Word, rows, cols: 1, ops: x.ops, stores: vec![(dst, result)] };
+        let map = Map { lane, rows, cols: 1, ops: x.ops, stores: vec![(dst, result)] };
         self.setup.local.push(Instr::Map(map));
         dst
     }

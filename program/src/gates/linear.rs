@@ -143,6 +143,30 @@ pub(super) fn reduce(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u
     Lowered::Wire(Wire { hat: w.hat.map(|h| apply(e, h, true)), mask: w.mask.map(|m| m.map(|m| apply(e, m, false))) })
 }
 
+/// x − 2^shift u + term: both parts of u's mask, shifted, leave those of x.
+pub(super) fn sub_row(
+    e: &mut Emit<'_>,
+    id: ValueId,
+    (source, row): (ValueId, ValueId),
+    shift: u8,
+    term: i64,
+) -> Lowered {
+    let (rows, cols, ring) = (e.len(row), e.last(source), e.value(id).ring);
+    let (w, u) = (e.wire(source), e.wire(row));
+    let apply = |e: &mut Emit<'_>, buf: Buf, row: Buf, term: i64| {
+        e.map(Lane::of(ring), rows, cols, |x| {
+            let (v, u, term) = (x.full(buf), x.row(row), x.signed_int(term));
+            let u = x.shl(u, shift);
+            let v = x.sub(v, u);
+            let v = x.add(v, term);
+            x.low(v, ring)
+        })
+    };
+    let hat = w.hat.zip(u.hat).map(|(v, u)| apply(e, v, u, term));
+    let masks = [0, 1].map(|party| w.mask[party].zip(u.mask[party]).map(|(v, u)| apply(e, v, u, 0)));
+    Lowered::Wire(Wire { hat, mask: masks })
+}
+
 fn combine(e: &mut Emit<'_>, id: ValueId, terms: &[Term], body: impl FnOnce(&mut Expr, &[V]) -> V) -> Lowered {
     let (len, lane) = (e.len(id), Lane::of(e.value(id).ring));
     let bufs: Option<Vec<Buf>> = terms.iter().map(|t| e.share(t.value)).collect();

@@ -165,6 +165,12 @@ impl Text<'_> {
                 values.0,
                 row_table(table)
             ),
+            Instr::BucketCounts { dst, points, shares, cols, bits, buckets, step } => format!(
+                "{} = bucket-counts b{} shares b{} cols {cols} bits {bits} buckets {buckets} step {step}",
+                self.written(*dst),
+                points.0,
+                shares.0
+            ),
             Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots: [a, b], bits } => {
                 let payload: Vec<String> = payload.iter().map(|word| format!("b{}", word.0)).collect();
                 format!(

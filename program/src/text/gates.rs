@@ -59,6 +59,22 @@ pub(super) fn gate(gate: &Gate) -> String {
                 format!("trig-series {parameters} cosines {} sines {}", list(cosines), list(sines))
             }
         }
+        Gate::BucketBits { source, offset, buckets } => {
+            format!("bucket-bits {} offset {offset} buckets {buckets}", id(*source))
+        }
+        Gate::Exponential { bits, source, mask_fraction, public_fraction } => {
+            format!("exponential {}, {} frac {mask_fraction} plus {public_fraction}", id(*bits), id(*source))
+        }
+        Gate::BucketCounts { source, offset, buckets, step } => {
+            format!("bucket-counts {} offset {offset} buckets {buckets} step {step}", id(*source))
+        }
+        Gate::ZeroDigits { source, offset, digits } => {
+            format!("zero-digits {} offset {offset} digits {}", id(*source), list(digits))
+        }
+        Gate::ZeroShare { bits } => format!("zero-share {}", id(*bits)),
+        Gate::SubRow { source, row, shift, term } => {
+            format!("sub-row {}, {} << {shift} plus {term}", id(*source), id(*row))
+        }
         Gate::Reveal { source, truncate, output } => {
             format!("reveal {} truncate {truncate} as {output}", id(*source))
         }

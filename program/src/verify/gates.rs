@@ -142,9 +142,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             shape(check, out, &source.shape);
             fraction(check, out, i32::from(source.fraction) + i32::from(row.fraction));
             ring(check, out, row.ring);
-            check.require(Rule::Shape, with_last(&source.shape, 1).as_ref() == Some(&row.shape), || {
-                format!("a row wire of shape {} for rows of shape {}", text(&row.shape), text(&source.shape))
-            });
+            one_a_row(check, row, source);
         }
         Gate::SignDigits { source, offset, digits } => sign_digits(check, out, get(*source), *offset, digits),
         Gate::OpenSign { signs, .. } => {
@@ -175,6 +173,13 @@ pub(super) fn check(check: &mut Check<'_>) {
             zero_or_one(check, out);
         }
         Gate::RowFunction { source, table } => row_function(check, out, get(*source), table),
+        // Their rules stand in `buckets.rs`.
+        Gate::BucketBits { .. }
+        | Gate::Exponential { .. }
+        | Gate::BucketCounts { .. }
+        | Gate::ZeroDigits { .. }
+        | Gate::ZeroShare { .. }
+        | Gate::SubRow { .. } => {}
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let source = get(*source);
             kind(check, out, Kind::Share);
@@ -210,34 +215,34 @@ fn text(shape: &Shape) -> String {
     format!("{:?}", shape.as_slice())
 }
 
-fn kind(check: &mut Check<'_>, out: &Value, want: Kind) {
+pub(super) fn kind(check: &mut Check<'_>, out: &Value, want: Kind) {
     check.require(Rule::Kind, out.kind == want, || format!("gives a {want:?}, not a {:?}", out.kind));
 }
 
-fn operand(check: &mut Check<'_>, operand: &Value, want: Kind) {
+pub(super) fn operand(check: &mut Check<'_>, operand: &Value, want: Kind) {
     check.require(Rule::Kind, operand.kind == want, || format!("takes a {want:?}, not a {:?}", operand.kind));
 }
 
-fn shape(check: &mut Check<'_>, out: &Value, want: &Shape) {
+pub(super) fn shape(check: &mut Check<'_>, out: &Value, want: &Shape) {
     check.require(Rule::Shape, out.shape == *want, || {
         format!("shape {} but its gate gives {}", text(&out.shape), text(want))
     });
 }
 
-fn fraction(check: &mut Check<'_>, out: &Value, want: i32) {
+pub(super) fn fraction(check: &mut Check<'_>, out: &Value, want: i32) {
     check.require(Rule::Fraction, i32::from(out.fraction) == want, || {
         format!("{} fraction bits but its gate gives {want}", out.fraction)
     });
 }
 
-fn ring(check: &mut Check<'_>, out: &Value, most: u8) {
+pub(super) fn ring(check: &mut Check<'_>, out: &Value, most: u8) {
     check.require(Rule::Ring, out.ring <= most, || {
         format!("ring of {} bits but its operands determine {most}", out.ring)
     });
 }
 
 /// A derived wire keeps every bit that is public: gates that extend or compare it read all of them.
-fn whole(check: &mut Check<'_>, out: &Value, want: u8) {
+pub(super) fn whole(check: &mut Check<'_>, out: &Value, want: u8) {
     check.require(Rule::Ring, out.ring == want, || {
         format!("ring of {} bits but the wire has {want}, which it must keep", out.ring)
     });
@@ -260,10 +265,17 @@ fn with_last(shape: &Shape, last: usize) -> Option<Shape> {
     Some(shape)
 }
 
-fn row_of(check: &mut Check<'_>, out: &Value, source: &Value, last: usize) {
+pub(super) fn row_of(check: &mut Check<'_>, out: &Value, source: &Value, last: usize) {
     let want = with_last(&source.shape, last);
     check.require(Rule::Shape, want.as_ref() == Some(&out.shape), || {
         format!("shape {} from rows of shape {}", text(&out.shape), text(&source.shape))
+    });
+}
+
+/// A wire of one entry for each row of another.
+pub(super) fn one_a_row(check: &mut Check<'_>, row: &Value, source: &Value) {
+    check.require(Rule::Shape, with_last(&source.shape, 1).as_ref() == Some(&row.shape), || {
+        format!("a row wire of shape {} for rows of shape {}", text(&row.shape), text(&source.shape))
     });
 }
 
@@ -479,7 +491,7 @@ fn opened_sign(check: &mut Check<'_>, bit: &Value) {
 }
 
 /// A share of 0 or 1.
-fn zero_or_one(check: &mut Check<'_>, out: &Value) {
+pub(super) fn zero_or_one(check: &mut Check<'_>, out: &Value) {
     kind(check, out, Kind::Share);
     fraction(check, out, 0);
     check.require(Rule::Bound, out.bound > 0, || "0 or 1 does not stay below 2^0".to_owned());

@@ -23,6 +23,7 @@ macro_rules! at {
 
 // Behind the macro that it uses.
 mod alone;
+mod buckets;
 
 #[track_caller]
 fn rejected(change: impl FnOnce(&mut Program), rule: Rule) {
@@ -40,7 +41,7 @@ fn the_sample_is_accepted_and_holds_every_gate() {
         program.values.iter().map(|v| format!("{:?}", v.gate).split([' ', '{']).next().unwrap().to_owned()).collect();
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), 32, "{names:?}");
+    assert_eq!(names.len(), 38, "{names:?}");
 }
 
 #[test]
@@ -110,6 +111,8 @@ fn a_ring_one_bit_wider_than_its_operands_allow_is_rejected() {
                 | Gate::Square { .. }
                 | Gate::SignShare { .. }
                 | Gate::StepShared { .. }
+                | Gate::Exponential { .. }
+                | Gate::ZeroShare { .. }
                 | Gate::ClientShare { .. }
         );
         // What comes out of a comparison key is one word.

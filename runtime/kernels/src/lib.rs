@@ -1,11 +1,12 @@
 //! Arithmetic on ring words: products, pseudo-random streams, bit packing, public trigonometric tables, distributed
-//! comparison functions and functions of one number per row. Every routine takes slices and fills slices; nothing here knows parties,
+//! comparison functions, counts below thresholds and functions of one number per row. Every routine takes slices and fills slices; nothing here knows parties,
 //! channels or programs. A word is a `u64` lane of the ring 2^k, k <= 64, and all ring arithmetic wraps. Rings
 //! of 65 to 128 bits take doubles: two words per element, low word first.
 //!
 //! Each vectorised routine has a portable twin that gives the same bits; [`level`] chooses between them. Large products may
 //! use several threads; see [`threads`].
 
+pub mod counts;
 pub mod dcf;
 pub mod level;
 pub mod matmul;

@@ -7,6 +7,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
+use mpcc_kernels::counts::{self, Counts};
 use mpcc_kernels::{dcf, matmul, pack, rows, trig};
 use mpcc_program::code::{
     Buf, Copy, Instr, Lane, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, RowTable, Source, Stage,
@@ -408,6 +409,14 @@ fn step(
             trig::harmonics(&frame[at(*src)], period_bits, fraction, *count, &mut c, &mut s);
             frame[at(*cos)] = c.into();
             frame[at(*sin)] = s.into();
+            Ok(())
+        }
+        Instr::BucketCounts { dst, points, shares, cols, bits, buckets, step } => {
+            let mut words = fresh(frame, *dst);
+            let [ring, buckets, step] = [*bits, *buckets, *step].map(u32::from);
+            let of = Counts { ring, buckets, step, cols: *cols, whole: code.role == Role::ModelOwner };
+            counts::counts(&of, &frame[at(*points)], &frame[at(*shares)], &mut words);
+            frame[at(*dst)] = words.into();
             Ok(())
         }
         Instr::RowKeys { seeds, controls, values, masks, roots, table } => {

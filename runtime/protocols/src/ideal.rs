@@ -6,6 +6,7 @@
 //! and to report how much of each value's range is used.
 
 mod arithmetic;
+mod buckets;
 mod coins;
 pub mod correlations;
 mod gates;

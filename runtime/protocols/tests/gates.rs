@@ -2,6 +2,8 @@
 
 mod harness;
 
+#[path = "gates/buckets.rs"]
+mod buckets;
 #[path = "gates/comparison.rs"]
 mod comparison;
 #[path = "gates/extension.rs"]

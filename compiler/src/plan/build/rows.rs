@@ -42,13 +42,13 @@ impl Build<'_> {
             let spec = Spec { kind: Kind::Share, shape: &shape, ring, fraction, magnitude: bound - fraction };
             (self.push(Gate::RowSquares { source: z }, spec, path), fraction)
         } else {
-            let share = self.share(argument);
-            (share, i32::from(self.program.value(share).fraction))
+            (self.share(argument), self.formats.taken_fraction(self.graph, argument))
         };
         let shape_of = if row_statistic { &shape } else { &entries };
         let spec =
             |ring, bound| Spec { kind: Kind::Wire, shape: shape_of, ring, fraction, magnitude: bound - fraction };
-        let gate = Gate::Open { source: share, truncate: 0 };
+        let truncate = i32::from(self.program.value(share).fraction) - fraction;
+        let gate = Gate::Open { source: share, truncate: truncate as u8 };
         let mut v = self.push(gate, spec(held, bound), path);
         self.check(v, limits, path);
         if held > k {

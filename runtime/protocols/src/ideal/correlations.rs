@@ -3,6 +3,7 @@
 
 use mpcc_kernels::trig;
 use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, materials};
+use mpcc_program::exponential::Exponential;
 use mpcc_program::gates::mask_widths;
 use mpcc_program::program::{Kind, Program, ValueId, WeightId};
 use mpcc_program::verify::verify;
@@ -111,6 +112,20 @@ impl Known<'_, '_> {
                 };
                 (1..=*count).flat_map(|j| r.iter().map(move |r| one(j, r))).collect()
             }
+            Correlation::Exponent { wire, of } => self.exponents(*wire, of),
+            Correlation::PadTimesExponent { bits, position, wire, of } => {
+                let pads = self.pads(*bits).into_iter().map(|pads| pads >> position & 1);
+                self.exponents(*wire, of).iter().zip(pads).map(|(exponent, pad)| exponent * pad).collect()
+            }
+            Correlation::InBucket { wire, low } => {
+                let buckets = self.mask(*wire).into_iter().map(|r| r >> low).collect::<Vec<_>>();
+                let others = (1u64 << (self.ring(*wire) - low)) - 1;
+                (0..others).flat_map(|e| buckets.iter().map(move |bucket| u64::from(*bucket == e))).collect()
+            }
+            Correlation::PadProduct { bits, set } => {
+                let chosen = |pads: u64| u64::from(pads & u64::from(*set) == u64::from(*set));
+                self.pads(*bits).into_iter().map(chosen).collect()
+            }
             Correlation::Comparison { .. } | Correlation::RowPowers { .. } => unreachable!("keys are no sum of shares"),
         };
         words.into_iter().map(|word| low(word, item.bits)).collect()
@@ -129,6 +144,11 @@ impl Known<'_, '_> {
     fn wrapped(&self, wire: ValueId) -> Vec<u64> {
         let [first, second] = self.state.mask(wire);
         first.iter().zip(second).map(|(a, b)| a.wrapping_add(*b)).collect()
+    }
+
+    /// exp of the mask's position in its bucket.
+    fn exponents(&self, wire: ValueId, of: &Exponential) -> Vec<u64> {
+        self.mask(wire).into_iter().map(|r| of.secret(low(r, of.position))).collect()
     }
 
     fn top(&self, wire: ValueId) -> Vec<u64> {

@@ -1,11 +1,11 @@
 //! The meaning of each gate on plain integers.
 
 use mpcc_program::code::RowTable;
-use mpcc_program::program::{Gate, Term, ValueId, WeightId};
+use mpcc_program::program::{Gate, Term, ValueId, WeightId, exponential};
 
 use super::arithmetic::{concat, matmul, rearrange, row_sums};
 use super::coins::{self, Mask, hat, total};
-use super::{RangeError, State, tables};
+use super::{RangeError, State, buckets, tables};
 
 type Integers = Vec<i128>;
 
@@ -107,6 +107,26 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
             offsets.iter().flat_map(|o| get(*source).map(|x| (x + i128::from(*o)).max(0))).collect()
         }
         Gate::RowFunction { source, table } => row_function(state, *source, table)?,
+        Gate::BucketBits { source, offset, buckets } => {
+            let at = buckets::within(state, *source, *offset, *buckets)?;
+            at.into_iter()
+                .map(|at| 1i128.checked_shl(at.above).map_or(0, |bit| bit & ((1 << value.ring) - 1)))
+                .collect()
+        }
+        Gate::Exponential { bits, source, mask_fraction, public_fraction } => {
+            let of = exponential(state.program, (*bits, *source), (*mask_fraction, *public_fraction));
+            buckets::exponential(state, (*bits, *source), &of)
+        }
+        Gate::BucketCounts { source, offset, buckets, step } => {
+            let at = buckets::within(state, *source, *offset, *buckets)?;
+            buckets::counts(&at, (last(state, *source), last(state, id)), *step, value.ring)
+        }
+        Gate::ZeroDigits { source, offset, .. } => {
+            let ring = state.program.value(*source).ring;
+            get(*source).map(|x| i128::from(signed(x + i128::from(*offset), ring) == 0)).collect()
+        }
+        Gate::ZeroShare { bits } => get(*bits).collect(),
+        Gate::SubRow { source, row, shift, term } => return Ok(sub_row(state, (*source, *row), *shift, *term)),
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let (hat, mask) = opened(state, *source);
             let parameters = (*period_bits, *table_fraction);
@@ -168,6 +188,20 @@ fn reduce(state: &State<'_>, id: ValueId, source: ValueId, truncate: u8) -> (Int
     let integers = integers.into_iter().map(|x| signed(x, ring)).collect();
     let low = |m: &Vec<u64>| m.iter().map(|r| coins::low(coins::low(*r, from) >> truncate, ring)).collect();
     (integers, Some([low(&mask[0]), low(&mask[1])]))
+}
+
+/// x − 2^shift u + term, with the masks' parts alike.
+fn sub_row(state: &State<'_>, (source, row): (ValueId, ValueId), shift: u8, term: i64) -> (Integers, Option<Mask>) {
+    let (cols, ring) = (last(state, source), state.program.value(source).ring);
+    let u = state.integers(row);
+    let integers = state.integers(source).iter().enumerate();
+    let integers = integers.map(|(at, x)| i128::from(*x) - (i128::from(u[at / cols]) << shift) + i128::from(term));
+    let integers = integers.collect();
+    let mask = [0, 1].map(|i| {
+        let (r, u) = (&state.mask(source)[i], &state.mask(row)[i]);
+        r.iter().enumerate().map(|(at, r)| coins::low(r.wrapping_sub(u[at / cols] << shift), ring)).collect()
+    });
+    (integers, Some(mask))
 }
 
 fn row_function(state: &State<'_>, source: ValueId, table: &RowTable) -> Result<Integers, RangeError> {

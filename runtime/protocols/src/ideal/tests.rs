@@ -1,3 +1,4 @@
+mod buckets;
 mod meaning;
 mod tables;
 mod truncation;

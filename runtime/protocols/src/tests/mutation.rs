@@ -74,6 +74,7 @@ fn damage_instr(instr: &mut Instr, value: usize) {
         Instr::Harmonics { .. }
         | Instr::RowKeys { .. }
         | Instr::RowShares { .. }
+        | Instr::BucketCounts { .. }
         | Instr::ComparisonKeys { .. }
         | Instr::ComparisonShares { .. } => {}
     }

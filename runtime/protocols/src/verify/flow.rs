@@ -114,6 +114,7 @@ impl Walk<'_> {
             Instr::ComparisonShares { .. } | Instr::RowShares { .. } if role == Role::Dealer => {
                 Some("the dealer evaluates a key")
             }
+            Instr::BucketCounts { .. } if role == Role::Dealer => Some("the dealer counts what is opened"),
             Instr::Broadcast { .. } if self.in_setup() => Some("both parties are dealt to in the setup"),
             Instr::Deal { .. } | Instr::Broadcast { .. } if self.online() => Some("a correction is dealt online"),
             _ => None,

@@ -78,6 +78,18 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
             expect(dst, Some(len(points)), "the shares");
             row_parameters(table, report);
         }
+        Instr::BucketCounts { dst, points, shares, cols, bits, buckets, step } => {
+            let fits = (1..=6).contains(buckets) && (buckets + 1..=40).contains(bits) && *step <= 40;
+            if !fits || *cols == 0 || len(points) % cols != 0 || len(points) == 0 {
+                report(format!(
+                    "counts of rows of {cols} numbers of {bits} bits in 2^{buckets} buckets, 2^{step} apart"
+                ));
+            } else {
+                let rows = len(points) / cols;
+                expect(shares, len(points).checked_mul((1 << buckets) - 1), "whether masks are in buckets");
+                expect(dst, len(dst).checked_next_multiple_of(rows).map(|words| words.max(rows)), "the counts");
+            }
+        }
         Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
             let keys = len(threshold);
             let [s, c, v] = dcf::words_per_key(u32::from(*bits), payload.len()).map(|words| keys.checked_mul(words));
@@ -181,6 +193,7 @@ fn check_lanes(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
         }
         Instr::Load { .. }
         | Instr::Harmonics { .. }
+        | Instr::BucketCounts { .. }
         | Instr::ComparisonKeys { .. }
         | Instr::ComparisonShares { .. } => {
             for buf in instr.reads().into_iter().chain(instr.writes()).filter(|buf| of(buf) == Lane::Double) {

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use mpcc_kernels::{dcf, matmul, rows, trig};
+use mpcc_kernels::{counts, dcf, matmul, rows, trig};
 use mpcc_program::code::{Buf, Instr, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, Source};
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
@@ -305,6 +305,15 @@ impl Machine {
                     trig::harmonics(&x, (*period_bits).into(), (*fraction).into(), *count, &mut c, &mut s);
                     self.buffers[cos.0 as usize] = c;
                     self.buffers[sin.0 as usize] = s;
+                }
+                Instr::BucketCounts { dst, points, shares, cols, bits, buckets, step } => {
+                    let [ring, buckets, step] = [*bits, *buckets, *step].map(u32::from);
+                    let whole = self.code.role == Role::ModelOwner;
+                    let mut out = std::mem::take(&mut self.buffers[dst.0 as usize]);
+                    let (points, shares) = (&self.buffers[points.0 as usize], &self.buffers[shares.0 as usize]);
+                    let of = counts::Counts { ring, buckets, step, cols: *cols, whole };
+                    counts::counts(&of, points, shares, &mut out);
+                    self.buffers[dst.0 as usize] = out;
                 }
                 Instr::RowKeys { seeds, controls, values, masks, roots, table } => {
                     let given = |buf: &Buf| self.buffers[buf.0 as usize].clone();

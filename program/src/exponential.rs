@@ -1,0 +1,142 @@
+//! Exponentials by integers alone, so that they are the same everywhere: the factors of G17.
+//!
+//! exp(−Y) of Y = iD + τ − ρ is exp(−iD − τ) · exp(ρ): a public factor, looked up by two digits of τ, and a factor of the mask,
+//! multiplied bit by bit of ρ. Both stand here as functions; lowered code computes the same integers by maps.
+
+use serde::{Deserialize, Serialize};
+
+/// Fraction bits of what is multiplied bit by bit.
+pub(crate) const UNIT: u8 = 62;
+/// Fraction bits of the factor for the low digit of a position.
+pub(crate) const LOW: u8 = 24;
+/// Bits that the factor for the high digit has beyond those of the product.
+pub(crate) const GUARD: u8 = 4;
+
+/// log2 e with 96 fraction bits.
+const LOG2_E: u128 = 0x1_7154_7652_b82f_e177_7d0f_fda1;
+/// ln 2 with 64 fraction bits.
+const LN_2: u64 = 0xb172_17f7_d1cf_79ac;
+
+/// The exponentials of a wire's buckets. The fields keep the limits that the verifier of programs holds them to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exponential {
+    /// Fraction bits of the wire, at most 24.
+    pub fraction: u8,
+    /// Bits of a position in a bucket, at least 2; a bucket is at most 2^4 wide.
+    pub position: u8,
+    /// Buckets in which the result is not zero.
+    pub count: u8,
+    /// Fraction bits of the mask's factor.
+    pub mask_fraction: u8,
+    /// Fraction bits of the public factor.
+    pub public_fraction: u8,
+}
+
+/// Products of powers: `start`, and a factor below 1 with [`UNIT`] fraction bits for every bit that is set in the argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Powers {
+    /// The value at 0.
+    pub(crate) start: u64,
+    /// By bit, from the lowest.
+    pub(crate) factors: Vec<u64>,
+}
+
+impl Powers {
+    /// The powers of exp(−2^(low − fraction)) up to those of `bits` bits.
+    fn new(start: u64, low: u8, fraction: u8, bits: u8) -> Powers {
+        let factors = (0..bits).map(|bit| fixed(1 << (low + bit), fraction, UNIT)).collect();
+        Powers { start, factors }
+    }
+
+    /// The value at `n`, each product rounded down.
+    pub(crate) fn at(&self, n: u64) -> u64 {
+        let set = |(bit, factor): (usize, &u64)| (n >> bit & 1 == 1).then_some(*factor);
+        let chosen = self.factors.iter().enumerate().filter_map(set);
+        chosen.fold(self.start, |value, factor| (u128::from(value) * u128::from(factor) >> UNIT) as u64)
+    }
+}
+
+/// `word` without `drop` low bits, to nearest.
+fn rounded(word: u128, drop: u8) -> u64 {
+    match drop {
+        0 => word as u64,
+        _ => ((word + (1 << (drop - 1))) >> drop) as u64,
+    }
+}
+
+/// exp(−n / 2^fraction), n below 2^30, as (m, e): m 2^−(63 + e) with m from 2^62 to 2^63.
+fn decay(n: u64, fraction: u8) -> (u64, u32) {
+    // 2^−(whole + part) with part as 64 fraction bits.
+    let power = (u128::from(n) * LOG2_E >> fraction) >> 32;
+    let (whole, part) = ((power >> 64) as u32, power as u64);
+    let x = (u128::from(part) * u128::from(LN_2) >> 64) as u64;
+    // exp(−x) = 1 − x (1 − x/2 (1 − x/3 (…))), the series to where a term is below 2^−64.
+    let one = 1u64 << 63;
+    let series = (1..=22u128).rev().fold(one, |rest, k| one - ((u128::from(x) * u128::from(rest) >> 64) / k) as u64);
+    (series, whole)
+}
+
+/// exp(−n / 2^fraction) with `bits` fraction bits, to nearest.
+fn fixed(n: u64, fraction: u8, bits: u8) -> u64 {
+    let (mantissa, exponent) = decay(n, fraction);
+    match u8::try_from(u32::from(63 - bits) + exponent) {
+        Ok(drop) if drop < 64 => rounded(mantissa.into(), drop),
+        _ => 0,
+    }
+}
+
+impl Exponential {
+    /// Bits of a position's low digit.
+    pub(crate) fn low_bits(&self) -> u8 {
+        self.position / 2
+    }
+
+    /// Bits of a position's high digit with the bucket above it.
+    pub(crate) fn high_bits(&self) -> u8 {
+        self.position - self.low_bits() + self.count.next_power_of_two().trailing_zeros() as u8
+    }
+
+    /// The public factor's part for the high digit, bucket and all, with [`UNIT`] fraction bits.
+    pub(crate) fn high(&self) -> Powers {
+        Powers::new(1 << UNIT, self.low_bits(), self.fraction, self.high_bits())
+    }
+
+    /// Its part for the low digit, with [`UNIT`] fraction bits.
+    pub(crate) fn low(&self) -> Powers {
+        Powers::new(1 << UNIT, 0, self.fraction, self.low_bits())
+    }
+
+    /// exp(2^position − 1 − n) at the complement n of a position, and how many bits to drop for the mask's fraction bits.
+    pub(crate) fn mask(&self) -> (Powers, u8) {
+        let top = (1 << self.position) - 1;
+        let (mantissa, exponent) = decay(top, self.fraction);
+        // exp(top) = 2^(63 + exponent) / mantissa, with 61 bits below its power of two.
+        let start = ((1u128 << 123) / u128::from(mantissa)) as u64;
+        (Powers::new(start, 0, self.fraction, self.position), 60 - exponent as u8 - self.mask_fraction)
+    }
+
+    /// exp(−iD − τ) with the public fraction bits, D the width of a bucket.
+    pub fn public(&self, bucket: u8, position: u64) -> u64 {
+        let [high, low] = self.tables();
+        let bits = self.low_bits();
+        let index = (u64::from(bucket) << self.position | position) >> bits;
+        let product = u128::from(high(index)) * u128::from(low(position & ((1 << bits) - 1)));
+        rounded(product, LOW + GUARD)
+    }
+
+    /// Entries of the two tables behind the public factor.
+    fn tables(&self) -> [impl Fn(u64) -> u64; 2] {
+        let high = UNIT - self.public_fraction - GUARD;
+        [(self.high(), high), (self.low(), UNIT - LOW)]
+            .map(|(powers, drop)| move |n| rounded(powers.at(n).into(), drop))
+    }
+
+    /// exp(ρ) with the mask's fraction bits.
+    pub fn secret(&self, position: u64) -> u64 {
+        let (powers, drop) = self.mask();
+        rounded(powers.at(!position & ((1 << self.position) - 1)).into(), drop)
+    }
+}
+
+#[cfg(test)]
+mod tests;
