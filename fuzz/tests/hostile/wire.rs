@@ -216,7 +216,6 @@ impl Target {
             data_owner: self.peer(Role::DataOwner),
             listener: dealing,
             link: limits.link(),
-            threads: 1,
         });
         let (acceptor, keys) = match line {
             Line::Parties | Line::PartiesWithFiles => (to_parties, &self.keys[0]),
