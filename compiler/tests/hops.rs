@@ -50,8 +50,8 @@ fn within_budget(online: [u64; 2], layers: u64, kilobytes: u64) {
 fn the_cifar_network_is_at_its_floor() {
     let online = expect(CIFAR, "[[scale; HEADS]; LAYERS]", [82, 82], [9_965_401; 2]);
     within_budget(online, 7, 2190);
-    expect(CIFAR, "[[rs, scale, scale, rs]; LAYERS]", [110, 96], [9_217_762, 9_179_629]);
-    let online = expect(CIFAR, "[[rs; HEADS]; LAYERS]", [110, 96], [8_251_163, 8_174_911]);
+    expect(CIFAR, "[[rs, scale, scale, rs]; LAYERS]", [110, 96], [9_230_466, 9_179_629]);
+    let online = expect(CIFAR, "[[rs; HEADS]; LAYERS]", [110, 96], [8_276_578, 8_174_911]);
     within_budget(online, 7, 1926);
 }
 
@@ -60,8 +60,8 @@ fn the_tiny_imagenet_network_is_at_its_floor() {
     let online = expect(TINY, "[[scale; HEADS]; LAYERS]", [104, 104], [35_642_756; 2]);
     within_budget(online, 9, 6008);
     let half = "[[rs, scale, scale, rs, scale, scale, rs, scale, scale, rs, scale, rs]; LAYERS]";
-    expect(TINY, half, [140, 122], [55_144_860, 53_162_415]);
-    let online = expect(TINY, "[[rs; HEADS]; LAYERS]", [140, 122], [81_744_197, 76_986_347]);
+    expect(TINY, half, [140, 122], [55_805_669, 53_162_415]);
+    let online = expect(TINY, "[[rs; HEADS]; LAYERS]", [140, 122], [83_330_144, 76_986_347]);
     within_budget(online, 9, 12_556);
 }
 
@@ -79,5 +79,6 @@ fn a_second_opening_beside_a_longer_path_is_free() {
     let (wide, narrow) = (cost::program(&wide.program), cost::program(&plan(&source, &options).program));
     assert_eq!(wide.hops, narrow.hops);
     assert!(narrow.online_bytes.model_owner + 50_000 < wide.online_bytes.model_owner, "{wide:?} {narrow:?}");
-    assert!(narrow.offline_bytes.data_owner + 400_000 < wide.offline_bytes.data_owner, "{wide:?} {narrow:?}");
+    let dealt = |cost: &Cost| cost.offline_bytes.model_owner + cost.offline_bytes.data_owner;
+    assert!(dealt(&narrow) + 400_000 < dealt(&wide));
 }

@@ -150,7 +150,6 @@ fn start(setting: Setting) -> Session {
         data_owner: peers[1].clone(),
         listener: dealer_listener,
         link: setting.link.clone(),
-        threads: 2,
     };
     let [model_code, data_code, dealer_code] = setting.codes;
     let model_program = program(model_code, setting.programs[0]);
