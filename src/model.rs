@@ -42,7 +42,7 @@ pub struct ModelOptions {
     /// is faster on the network. Where GeLU has to saturate, it takes two hops or one.
     #[arg(long, value_name = "PROTOCOL", default_value = "auto")]
     relu: ReluProtocol,
-    /// Subtract from every row under a softmax its maximum (a tree of comparisons), or a public number where the row
+    /// Subtract from every row under a softmax its maximum (by counts of how many lie below public thresholds, which takes three exchanges), or a public number where the row
     /// maxima lie within 6 of each other: `auto` where that is proved or declared by `assume range(max(…))`, `static`
     /// also where it was only observed. An input whose row maxima lie elsewhere then gives wrong results. Where maxima
     /// lie farther apart, the maximum is taken.

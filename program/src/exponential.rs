@@ -52,7 +52,7 @@ impl Powers {
     pub(crate) fn at(&self, n: u64) -> u64 {
         let set = |(bit, factor): (usize, &u64)| (n >> bit & 1 == 1).then_some(*factor);
         let chosen = self.factors.iter().enumerate().filter_map(set);
-        chosen.fold(self.start, |value, factor| (u128::from(value) * u128::from(factor) >> UNIT) as u64)
+        chosen.fold(self.start, |value, factor| ((u128::from(value) * u128::from(factor)) >> UNIT) as u64)
     }
 }
 
@@ -67,12 +67,12 @@ fn rounded(word: u128, drop: u8) -> u64 {
 /// exp(−n / 2^fraction), n below 2^30, as (m, e): m 2^−(63 + e) with m from 2^62 to 2^63.
 fn decay(n: u64, fraction: u8) -> (u64, u32) {
     // 2^−(whole + part) with part as 64 fraction bits.
-    let power = (u128::from(n) * LOG2_E >> fraction) >> 32;
+    let power = ((u128::from(n) * LOG2_E) >> fraction) >> 32;
     let (whole, part) = ((power >> 64) as u32, power as u64);
-    let x = (u128::from(part) * u128::from(LN_2) >> 64) as u64;
+    let x = ((u128::from(part) * u128::from(LN_2)) >> 64) as u64;
     // exp(−x) = 1 − x (1 − x/2 (1 − x/3 (…))), the series to where a term is below 2^−64.
     let one = 1u64 << 63;
-    let series = (1..=22u128).rev().fold(one, |rest, k| one - ((u128::from(x) * u128::from(rest) >> 64) / k) as u64);
+    let series = (1..=22u128).rev().fold(one, |rest, k| one - (((u128::from(x) * u128::from(rest)) >> 64) / k) as u64);
     (series, whole)
 }
 

@@ -28,7 +28,7 @@ pub fn counts(of: &Counts, points: &[u64], shares: &[u64], out: &mut [u64]) {
     let others = (1usize << of.buckets) - 1;
     assert!(points.len().is_multiple_of(of.cols) && shares.len() == others * points.len(), "shares for every point");
     let rows = points.len() / of.cols;
-    assert!(rows > 0 && out.len().is_multiple_of(rows) && out.len() > 0, "thresholds for every row");
+    assert!(rows > 0 && out.len().is_multiple_of(rows) && !out.is_empty(), "thresholds for every row");
     let thresholds = out.len() / rows;
     let mut rest = vec![0u64; of.cols];
     for (row, out) in out.chunks_exact_mut(thresholds).enumerate() {

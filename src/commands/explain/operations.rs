@@ -117,8 +117,12 @@ greatest value, beside the rounding of the argument itself.
 
 Papers: as for smooth functions; the exact zero is this project's."),
     operation(&["softmax"], "softmax of rows", "\
-exp(s - row maximum), its row sum, a reciprocal per row, and a row scale after the product with the values. The
-maximum is a tree of comparisons (see `max`). A public number takes its place if the row maxima are proved, or declared
+exp(s - row maximum), its row sum, a reciprocal per row, and a row scale after the product with the values. For the
+maximum a row counts how many of its numbers lie below public thresholds; the first threshold below which none lies is
+near enough, since a softmax does not change if a row is moved. Three exchanges, whatever the length of a row. The
+exponential takes one: the bucket of the mask of its argument is shared as bits, and e to the mask's place in it as one
+word. Scores far below the maximum get exactly 0. Where no ring of buckets holds the range of a row, the maximum is
+a tree of comparisons (see `max`) and the exponential a series. A public number takes its place if the row maxima are proved, or declared
 by `assume range(max(...))`, to lie within 6 of each other, and with `--softmax static` also if that was observed;
 exponentials get more fraction bits for the lower rows.
 

@@ -46,7 +46,7 @@ impl Ring {
     fn wire(self, b: &mut Builder, shape: &[usize]) -> ValueId {
         let share = b.share(shape, self.k, self.k - 1);
         b.program.values[share.0 as usize].fraction = self.fraction;
-        b.program.weights.last_mut().unwrap().fraction = self.fraction;
+        b.program.weights.last_mut().expect("a weight").fraction = self.fraction;
         b.open(share, self.k, 0, self.k - 1)
     }
 
