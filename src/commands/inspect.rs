@@ -240,5 +240,5 @@ pub(super) fn cost_table(rows: &[Row], seconds: bool) -> String {
     };
     let head = ["", "hops", "from model owner", "from data owner", "dealt to model owner", "to data owner", "online"];
     let shown: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    table(&head[..if seconds { 6 } else { 5 }], &shown)
+    table(&head[..head.len() - usize::from(!seconds)], &shown)
 }

@@ -204,10 +204,16 @@ fn cost_divides_without_losing_anything() {
         let predicted = &cost["predicted"];
         assert_eq!(sum(&|r| number(&r["hops"])), number(&predicted["hops"]), "{by}");
         for (kind, party) in
-            [("online_bytes", "model_owner"), ("online_bytes", "data_owner"), ("offline_bytes", "data_owner")]
+            ["online_bytes", "offline_bytes"].into_iter().flat_map(|kind| [(kind, "model_owner"), (kind, "data_owner")])
         {
             assert_eq!(sum(&|r| number(&r[kind][party])), number(&predicted[kind][party]), "{by} {kind} {party}");
         }
+        // Every column of the table has a heading, and seconds come last.
+        let shown = place.good(&["cost", "model.mpca", "--by", by, "--net", "wan"]);
+        let rows = shown.lines().skip_while(|line| !line.trim_start().starts_with("hops  from model owner"));
+        let rows: Vec<&str> = rows.take_while(|line| !line.is_empty()).collect();
+        assert!(rows.len() > 2 && rows[0].ends_with("online"), "{shown}");
+        assert!(rows[1..].iter().all(|row| row.ends_with('s')), "{shown}");
         let slower = &cost["networks"][1]["predicted"];
         assert!(slower["online_seconds"].as_f64() > predicted["online_seconds"].as_f64());
     }
