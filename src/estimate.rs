@@ -125,17 +125,19 @@ fn rows(program: &Program, machine: &Machine, link: Link, hops: &[f64], by: By) 
         row.offline_bytes.add(gate.dealt);
         row_of.push(at);
     }
+    // One-way hops overlap, so that one may take less than a message travels.
+    let travelling = |step: usize| (link.round_trip_seconds / 2.0).min(hops[step]);
     let larger = |gate: &GateCost| gate.online.model_owner.max(gate.online.data_owner);
     for hop in 1..=program.hops {
         let opened = program.values.iter().zip(&costs).zip(&row_of).filter(|((v, _), _)| travels(v, hop));
         if let Some((_, at)) = opened.max_by_key(|((_, gate), _)| larger(gate)) {
             rows[*at].hops += 1;
-            rows[*at].seconds += link.round_trip_seconds / 2.0;
+            rows[*at].seconds += travelling(usize::from(hop) - 1);
         }
     }
     for (step, seconds) in hops.iter().enumerate() {
         let last = step == usize::from(program.hops);
-        let mut rest = if last { *seconds } else { seconds - link.round_trip_seconds / 2.0 };
+        let mut rest = if last { *seconds } else { seconds - travelling(step) };
         let members: Vec<usize> = (0..costs.len()).filter(|i| executed_in(&program.values[*i]) == step).collect();
         if let (true, Some(at)) = (members.is_empty(), row_of.last()) {
             rows[*at].seconds += rest;
@@ -143,8 +145,7 @@ fn rows(program: &Program, machine: &Machine, link: Link, hops: &[f64], by: By) 
         }
         let on_line: Vec<f64> = members.iter().map(|i| larger(&costs[*i]) as f64 / link.bytes_per_second).collect();
         let line: f64 = on_line.iter().sum();
-        // One-way hops overlap, so that the line may take longer than the hop.
-        let scale = if line > rest { rest.max(0.0) / line } else { 1.0 };
+        let scale = if line > rest { rest / line } else { 1.0 };
         rest -= line * scale;
         let work: Vec<f64> = members.iter().map(|i| machine.seconds(&costs[*i].work) + f64::MIN_POSITIVE).collect();
         let all: f64 = work.iter().sum();

@@ -208,6 +208,7 @@ fn cost_divides_without_losing_anything() {
         {
             assert_eq!(sum(&|r| number(&r[kind][party])), number(&predicted[kind][party]), "{by} {kind} {party}");
         }
+        assert!(rows.iter().all(|r| r["seconds"].as_f64().unwrap() >= 0.0), "{by}: {rows:?}");
         // Every column of the table has a heading, and seconds come last.
         let shown = place.good(&["cost", "model.mpca", "--by", by, "--net", "wan"]);
         let rows = shown.lines().skip_while(|line| !line.trim_start().starts_with("hops  from model owner"));
