@@ -10,6 +10,7 @@ use crate::program::{self, Gate, ValueId};
 use super::dealt;
 use super::emit::{Bits, Emit, Lowered};
 use super::expr::Expr;
+use super::opening::open_bits;
 
 /// Opens \[bucket of x^ + offset = bucket of r + i\] for every i below the ring.
 pub(super) fn bucket_bits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset: i64, buckets: u8) -> Lowered {
@@ -35,7 +36,7 @@ pub(super) fn bucket_bits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
         }
         word
     });
-    let opened = open(e, id, message, count);
+    let opened = open_bits(e, id, message, count);
     Lowered::Bits(Bits { opened: Some(opened), mask, monomials: [None; 2] })
 }
 
@@ -43,18 +44,6 @@ pub(super) fn bucket_bits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
 pub(super) fn shifted(x: &mut Expr, hat: Buf, offset: i64) -> V {
     let (hat, offset) = (x.full(hat), x.signed_int(offset));
     x.add(hat, offset)
-}
-
-/// Exchanges words of masked bits.
-pub(super) fn open(e: &mut Emit<'_>, id: ValueId, message: Buf, bits: u8) -> Buf {
-    let len = e.len(id);
-    e.send(id, message, bits);
-    let peer = e.receive(id, len, bits);
-    e.map(Lane::Word, 1, len, |x| {
-        let (a, b) = (x.full(message), x.full(peer));
-        let word = x.xor(a, b);
-        x.low(word, bits)
-    })
 }
 
 /// Σ_i p_i(τ) (m_i ⟨A⟩ + (1 − 2m_i) ⟨ε_i A⟩), m_i the opened bits and A = exp(ρ).

@@ -10,14 +10,13 @@ use crate::code::{Buf, Lane, V};
 use crate::correlation::{PAD_PRODUCTS, Predicates, subsets};
 use crate::program::{Gate, ValueId};
 
-use super::emit::{Bits, Emit, Lowered};
+use super::emit::{Bits, Emit, Lowered, MOST_DIGITS};
 use super::expr::Expr;
 use super::extension::{Rule, carries, parts};
+use super::opening::open_bits;
 
 /// Bits of a digit whose one-hot is a word.
 const WIDEST_DIGIT: u8 = 6;
-/// Digits of a comparison, at most.
-const MOST_DIGITS: u8 = 5;
 /// What an opened bit counts against a dealt one.
 const OPENED: usize = 8;
 
@@ -32,7 +31,7 @@ pub fn digits(n: u8) -> SmallVec<[u8; 8]> {
         OPENED * usize::from(layout.bits()) + one_hots + layout.products().len()
     };
     let fewest = n.div_ceil(WIDEST_DIGIT).max(1);
-    let best = (fewest..=MOST_DIGITS.max(fewest)).filter(|digits| *digits <= n.max(1)).min_by_key(|d| price(*d));
+    let best = (fewest..=fewest.max(MOST_DIGITS as u8)).filter(|digits| *digits <= n.max(1)).min_by_key(|d| price(*d));
     even(best.unwrap_or(fewest))
 }
 
@@ -105,13 +104,7 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
         }
         word
     });
-    e.send(id, message, layout.bits());
-    let peer = e.receive(id, len, layout.bits());
-    let opened = e.map(Lane::Word, 1, len, |x| {
-        let (a, b) = (x.full(message), x.full(peer));
-        let w = x.xor(a, b);
-        x.low(w, layout.bits())
-    });
+    let opened = open_bits(e, id, message, layout.bits());
     Lowered::Bits(Bits { opened: Some(opened), mask, monomials })
 }
 
@@ -187,13 +180,7 @@ pub(super) fn open_sign(e: &mut Emit<'_>, id: ValueId, signs: &[ValueId], negate
         }
         bit
     });
-    e.send(id, message, 1);
-    let peer = e.receive(id, len, 1);
-    let opened = e.map(Lane::Word, 1, len, |x| {
-        let (a, b) = (x.full(message), x.full(peer));
-        let w = x.xor(a, b);
-        x.low(w, 1)
-    });
+    let opened = open_bits(e, id, message, 1);
     Lowered::Bits(Bits { opened: Some(opened), mask, monomials: [None; 2] })
 }
 

@@ -8,9 +8,10 @@ use smallvec::SmallVec;
 use crate::code::{Buf, Instr, Lane};
 use crate::program::{Gate, ValueId};
 
-use super::buckets::{open, shifted};
+use super::buckets::shifted;
 use super::dealt;
 use super::emit::{Bits, Emit, Lowered};
+use super::opening::open_bits;
 
 /// Shares of the counts at every threshold, less 2^(ring − 1) − 1, so that a row's count fits the ring with its sign.
 pub(super) fn bucket_counts(
@@ -75,7 +76,7 @@ pub(super) fn zero_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
         }
         word
     });
-    let opened = open(e, id, message, bits);
+    let opened = open_bits(e, id, message, bits);
     Lowered::Bits(Bits { opened: Some(opened), mask, monomials: [None; 2] })
 }
 

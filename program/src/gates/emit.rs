@@ -20,7 +20,7 @@ const SETUP: i32 = -2;
 const OFFLINE: i32 = -1;
 
 /// Digits of a comparison, at most.
-const MOST_DIGITS: usize = 5;
+pub(super) const MOST_DIGITS: usize = 5;
 
 /// What a value became for the role.
 #[derive(Clone)]

@@ -105,3 +105,15 @@ pub(super) fn reveal(e: &mut Emit<'_>, id: ValueId, source: ValueId, truncate: u
     }
     Lowered::Revealed
 }
+
+/// Exchanges words of masked bits.
+pub(super) fn open_bits(e: &mut Emit<'_>, id: ValueId, message: Buf, bits: u8) -> Buf {
+    let len = e.len(id);
+    e.send(id, message, bits);
+    let peer = e.receive(id, len, bits);
+    e.map(Lane::Word, 1, len, |x| {
+        let (a, b) = (x.full(message), x.full(peer));
+        let word = x.xor(a, b);
+        x.low(word, bits)
+    })
+}

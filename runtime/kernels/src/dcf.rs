@@ -9,7 +9,7 @@
 
 use crate::level::{self, Level};
 use crate::prg::Cipher;
-use crate::tree::{Block, cleared, pair, select, spread, tweaked, xor};
+use crate::tree::{Block, Correction, cleared, pair, select, spread, tweaked};
 
 /// Most bits of a comparison.
 pub const MOST_BITS: u32 = 32;
@@ -145,15 +145,13 @@ fn evaluate_at<const N: usize>(
                 let side = points[first + i] >> shift & 1;
                 let (child, value) = (blocks[i], blocks[keys + i]);
                 let on = spread(control[i]);
-                let correction = pair(words.seeds, (first + i) * levels + depth);
                 let right = words.controls[first + i] >> depth & 1;
-                let flip = select(spread(side), right, correction[0] & 1);
+                let correction = Correction::dealt(pair(words.seeds, (first + i) * levels + depth), right);
                 let added = N * ((first + i) * (levels + 1) + depth);
                 for j in 0..N {
                     sum[i][j] = sum[i][j].wrapping_add(value[j]).wrapping_add(on & words.values[added + j]);
                 }
-                control[i] = child[0] & 1 ^ on & flip;
-                seed[i] = xor(cleared(child), cleared(correction), on);
+                (seed[i], control[i]) = correction.child(child, side, control[i]);
             }
         }
         let mut leaves = [[0u64; 2]; EVALUATED];
@@ -208,14 +206,10 @@ impl<const N: usize> Batch<N> {
                     std::array::from_fn(|j| select(mask, right[j], left[j]))
                 };
                 let keep = [side(0, 0, keep_right), side(1, 0, keep_right)];
-                let lose = [side(0, 0, !keep_right), side(1, 0, !keep_right)];
+                let children = [0, 1].map(|party| [0, 1].map(|right| blocks[at(party, right, i)]));
                 let keep_value = [side(0, VALUE, keep_right), side(1, VALUE, keep_right)];
                 let lose_value = [side(0, VALUE, !keep_right), side(1, VALUE, !keep_right)];
-                let correction = cleared(xor(lose[0], lose[1], u64::MAX));
-                let flips = [0, 1].map(|right: u64| {
-                    let both = blocks[at(0, right, i)][0] ^ blocks[at(1, right, i)][0];
-                    (both ^ a ^ 1 ^ right) & 1
-                });
+                let correction = Correction::new(children, a);
                 let negative = spread(control[1][i]);
                 for j in 0..N {
                     let beta = self.payload[j][i] & keep_right;
@@ -225,14 +219,11 @@ impl<const N: usize> Batch<N> {
                     total[i][j] = total[i][j].wrapping_add(kept).wrapping_add(signed(value, negative));
                     out.values[N * (i * (levels + 1) + depth) + j] = value;
                 }
-                out.seeds[2 * (i * levels + depth)] = correction[0] | flips[0];
-                out.seeds[2 * (i * levels + depth) + 1] = correction[1];
-                out.controls[i] |= flips[1] << depth;
-                let flip = select(keep_right, flips[1], flips[0]);
+                let (words, right) = correction.words();
+                out.seeds[2 * (i * levels + depth)..][..2].copy_from_slice(&words);
+                out.controls[i] |= right << depth;
                 for party in 0..2 {
-                    let on = spread(control[party][i]);
-                    control[party][i] = keep[party][0] & 1 ^ on & flip;
-                    seed[party][i] = xor(cleared(keep[party]), correction, on);
+                    (seed[party][i], control[party][i]) = correction.child(keep[party], a, control[party][i]);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::level::{self, Level};
 use crate::prg::Cipher;
-use crate::tree::{Block, cleared, pair, select, spread, tweaked, xor};
+use crate::tree::{Block, Correction, cleared, pair, select, spread, tweaked};
 
 use super::entry::{Entry, Width};
 use super::plain::powers;
@@ -100,25 +100,15 @@ fn batch<E: Entry>(cipher: &Cipher, table: &RowTable, masks: &[u64], roots: [&[u
         for i in 0..keys {
             let a = masks[i] >> table.bucket_bits(level) & 1;
             let right = spread(a);
-            let side = |party: usize, mask: u64| -> Block {
-                let (l, r) = (children[at(party, 0, i)], children[at(party, 1, i)]);
-                [select(mask, r[0], l[0]), select(mask, r[1], l[1])]
-            };
-            let (keep, lose) = ([side(0, right), side(1, right)], [side(0, !right), side(1, !right)]);
-            let correction = cleared(xor(lose[0], lose[1], u64::MAX));
-            let flips = [0, 1].map(|child: u64| {
-                let both = children[at(0, child, i)][0] ^ children[at(1, child, i)][0];
-                (both ^ a ^ 1 ^ child) & 1
-            });
-            let word = 2 * (i * levels as usize + level as usize - 1);
-            out.seeds[word] = correction[0] | flips[0];
-            out.seeds[word + 1] = correction[1];
-            out.controls[i] |= flips[1] << (level - 1);
-            let flip = select(right, flips[1], flips[0]);
+            let both = [0, 1].map(|party| [0, 1].map(|side| children[at(party, side, i)]));
+            let correction = Correction::new(both, a);
+            let (words, flip) = correction.words();
+            out.seeds[2 * (i * levels as usize + level as usize - 1)..][..2].copy_from_slice(&words);
+            out.controls[i] |= flip << (level - 1);
             for party in 0..2 {
-                let on = spread(control[party][i]);
-                control[party][i] = keep[party][0] & 1 ^ on & flip;
-                seed[party][i] = xor(cleared(keep[party]), correction, on);
+                let [l, r] = both[party];
+                let keep = std::array::from_fn(|j| select(right, r[j], l[j]));
+                (seed[party][i], control[party][i]) = correction.child(keep, a, control[party][i]);
             }
         }
         if level >= FIRST {

@@ -1,6 +1,6 @@
 //! What a row function is on plain integers, for a given mask.
 
-use super::fit::{Cubics, DISTANCES, around, rounded};
+use super::fit::{Cubics, around, rounded};
 use super::{FIRST, NEAR, POWERS, RowTable};
 
 /// 1, ρ, ρ², ρ³ of the mask's position in its bucket of a level, at scale 2^position_bits, each to the nearest.
@@ -32,7 +32,6 @@ fn one(table: &RowTable, cubics: &Cubics, hat: u64, mask: u64) -> i64 {
         }
         // One bucket below 0: no visited node is the mask's.
         let Some(cubic) = cubics.level(level).get(distance as usize) else { return 0 };
-        debug_assert!(distance < DISTANCES as u64);
         let tau = rounded(hat & ((1 << bits) - 1), bits, table.position_bits);
         let terms = around(*cubic, tau.cast_signed(), table.position_bits);
         let powers = powers(table, mask, level);

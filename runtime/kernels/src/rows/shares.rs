@@ -2,7 +2,7 @@
 
 use crate::level::{self, Level};
 use crate::prg::Cipher;
-use crate::tree::{Block, cleared, pair, select, spread, tweaked, xor};
+use crate::tree::{Block, Correction, cleared, pair, tweaked};
 
 use super::entry::{Entry, Width};
 use super::fit::{Cubics, DISTANCES, around, rounded};
@@ -76,10 +76,9 @@ impl Key<'_> {
     /// The left or right child of a node one level above `level`, from the hash of the node's seed.
     fn child(&self, level: u32, side: u64, hashed: Block, parent: u64) -> Node {
         let depth = (level - 1) as usize;
-        let on = spread(parent);
-        let correction = pair(self.seeds, depth);
-        let flip = select(spread(side), self.controls >> depth & 1, correction[0] & 1);
-        Node { seed: xor(cleared(hashed), cleared(correction), on), control: hashed[0] & 1 ^ on & flip }
+        let correction = Correction::dealt(pair(self.seeds, depth), self.controls >> depth & 1);
+        let (seed, control) = correction.child(hashed, side, parent);
+        Node { seed, control }
     }
 }
 
