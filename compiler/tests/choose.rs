@@ -114,14 +114,17 @@ fn a_range_of_many_octaves_takes_no_hop_more() {
         let options = PlanOptions { basis: Basis::Observed, ..PlanOptions::default() };
         let program = plan_with(&graph, &nominal(&graph), &options).expect("a plan").program;
         let levels = program.values.iter().find_map(|value| match &value.gate {
-            Gate::RowFunction { table, .. } => Some(table.levels),
+            Gate::RowFunction { table, .. } => Some((table.levels, table.ring_bits)),
             _ => None,
         });
-        (levels.expect("a reciprocal"), program.hops)
+        let (levels, ring) = levels.expect("a reciprocal");
+        (levels, program.hops, ring)
     };
-    let (few, many) = (planned("0.5"), planned("0.001953125"));
-    assert_eq!(few.1, many.1);
-    assert!(many.0 > few.0, "{few:?} {many:?}");
+    let (few, more, many) = (planned("0.5"), planned("0.03125"), planned("0.001953125"));
+    assert_eq!((few.1, more.1), (many.1, many.1));
+    assert_eq!(more.0 - few.0, 4);
+    // One level for every octave, to the ring's last bit: there single numbers are buckets, and serve from 1 on.
+    assert_eq!((many.0 - few.0, many.0), (7, many.2));
 }
 
 #[test]

@@ -6,7 +6,6 @@
 //! two encodings. Within a batch an index is refused unless it is above all that either party has used.
 
 use std::fmt;
-use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
 #[cfg(test)]
@@ -53,36 +52,9 @@ pub enum CounterError {
         /// The record.
         path: String,
     },
-    /// The record cannot be read or written.
-    #[error("cannot {action} {path}: {source}; give a state directory that this user can write")]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// The file or directory.
-        path: String,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// Another process does not let go of the record.
-    #[error(
-        "another process holds {path} for more than {seconds} s; end it (a stopped run with the same state directory?), or give another state directory"
-    )]
-    Held {
-        /// The lock.
-        path: String,
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// The record is not one.
-    #[error(
-        "{path} is not a record of used correlations ({detail}); it is never reset silently: restore it, or move it away and take a new identity"
-    )]
-    Malformed {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        detail: String,
-    },
+    /// The record cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -134,7 +106,7 @@ impl CounterStore {
     /// Opens the record in `directory`, which is made if it does not exist.
     ///
     /// # Errors
-    /// [`CounterError::File`], [`CounterError::Malformed`].
+    /// [`CounterError::Record`].
     pub fn open(directory: &Path, peer: &Fingerprint, dealer: &Fingerprint) -> Result<CounterStore, CounterError> {
         let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 name of a record of used correlations");
         hasher.update(peer.as_bytes()).update(dealer.as_bytes());
@@ -145,7 +117,7 @@ impl CounterStore {
     /// Opens the record of a batch in files, whoever the peer is: a copy of a file is the same batch.
     ///
     /// # Errors
-    /// [`CounterError::File`], [`CounterError::Malformed`].
+    /// [`CounterError::Record`].
     pub fn open_material(directory: &Path, batch: BatchId, role: Role) -> Result<CounterStore, CounterError> {
         Ok(CounterStore(RecordFile::at(directory, &Self::material_name(batch, role)).open()?))
     }
@@ -159,7 +131,7 @@ impl CounterStore {
     /// What a directory has on record of a batch in files; nothing is made or changed.
     ///
     /// # Errors
-    /// [`CounterError::File`], [`CounterError::Malformed`].
+    /// [`CounterError::Record`].
     pub fn look_up(directory: &Path, batch: BatchId, role: Role) -> Result<Usage, CounterError> {
         let record = RecordFile::at(directory, &Self::material_name(batch, role));
         usage(&record, &record.read()?, batch)
@@ -168,7 +140,7 @@ impl CounterStore {
     /// What is on record of a batch in files.
     ///
     /// # Errors
-    /// [`CounterError::File`], [`CounterError::Malformed`].
+    /// [`CounterError::Record`].
     pub fn usage(&self, batch: BatchId) -> Result<Usage, CounterError> {
         let mut found = Usage::default();
         self.0.change(|record| {
@@ -208,7 +180,7 @@ impl CounterStore {
     /// may share it.
     ///
     /// # Errors
-    /// [`CounterError::File`], [`CounterError::Malformed`].
+    /// [`CounterError::Record`].
     pub fn note(&self, batch: BatchId) -> Result<(), CounterError> {
         self.0.change(|record| {
             let name = batch.to_string();
@@ -308,6 +280,9 @@ fn usage(file: &RecordFile<Record>, record: &Record, batch: BatchId) -> Result<U
 }
 
 impl Content for Record {
+    const OF: &'static str = "used correlations";
+    const ADVICE: &'static str = "it is never reset silently: restore it, or move it away and take a new identity";
+
     fn empty() -> Self {
         Record { schema: SCHEMA.to_owned(), batches: Vec::new() }
     }
@@ -336,15 +311,5 @@ impl Record {
         let next = entry.own.max(entry.peer).map_or(0, |highest| highest.saturating_add(1));
         let sent = hash(&entry.masked)?.zip(hash(&entry.sent)?);
         Ok(Usage { next, received: hash(&entry.received)?, sent })
-    }
-}
-
-impl From<RecordError> for CounterError {
-    fn from(error: RecordError) -> CounterError {
-        match error {
-            RecordError::File { action, path, source } => CounterError::File { action, path, source },
-            RecordError::Held { path, seconds } => CounterError::Held { path, seconds },
-            RecordError::Malformed { path, detail } => CounterError::Malformed { path, detail },
-        }
     }
 }

@@ -33,6 +33,7 @@ pub use handshake::PROTOCOL_VERSION;
 pub use identity::ProgramIdentity;
 pub use measure::{InferenceMeasurement, Measurement, PerParty, PerRole, RoleReport, peak_rss_bytes};
 pub use progress::{NoProgress, Progress, ProgressEvent};
+pub use record::RecordError;
 pub use session::{Endpoint, PartyConfig, RoleProgram, Supply};
 pub use setup::setup_bytes;
 pub use weights::WeightsError;

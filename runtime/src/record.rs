@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use thiserror::Error;
 
 /// How long another process may hold a record: it is changed in a moment.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,9 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Why a record cannot be used.
-#[derive(Debug)]
-pub(crate) enum RecordError {
-    /// It cannot be read or written.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The file or its directory cannot be read or written.
+    #[error("cannot {action} {path}: {source}; give a state directory that this user can write")]
     File {
         /// What was tried.
         action: &'static str,
@@ -29,6 +31,9 @@ pub(crate) enum RecordError {
         source: io::Error,
     },
     /// Another process does not let go of it.
+    #[error(
+        "another process holds {path} for more than {seconds} s; end it (a stopped run with the same state directory?), or give another state directory"
+    )]
     Held {
         /// The lock.
         path: String,
@@ -36,16 +41,27 @@ pub(crate) enum RecordError {
         seconds: u64,
     },
     /// The file is no such record.
+    #[error("{path} is not a record of {of} ({detail}); {advice}")]
     Malformed {
         /// The file.
         path: String,
+        /// What is on such a record.
+        of: &'static str,
         /// What is wrong.
         detail: String,
+        /// What to do.
+        advice: &'static str,
     },
 }
 
 /// What a record holds.
 pub(crate) trait Content: Serialize + DeserializeOwned {
+    /// What it is a record of.
+    const OF: &'static str;
+
+    /// What to do with a file that is no such record.
+    const ADVICE: &'static str;
+
     /// Of a record that does not exist yet.
     fn empty() -> Self;
 
@@ -99,7 +115,7 @@ impl<T: Content> RecordFile<T> {
     }
 
     pub(crate) fn malformed(&self, detail: String) -> RecordError {
-        RecordError::Malformed { path: self.path.display().to_string(), detail }
+        RecordError::Malformed { path: self.path.display().to_string(), of: T::OF, detail, advice: T::ADVICE }
     }
 
     /// Reads, changes and, if `change` says so, durably replaces the record, alone among processes.
@@ -158,7 +174,7 @@ fn keep_private(lock: &File) -> io::Result<()> {
     lock.set_permissions(permissions)
 }
 
-fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> RecordError {
+pub(crate) fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> RecordError {
     let path = path.display().to_string();
     move |source| RecordError::File { action, path: path.clone(), source }
 }

@@ -8,8 +8,6 @@ mod grant;
 mod kept;
 mod seal;
 
-use std::io;
-
 use mpcc_channel::IdentityError;
 use thiserror::Error;
 
@@ -34,49 +32,12 @@ pub(crate) struct Masked {
 /// Why masked weights can be neither granted nor kept.
 #[derive(Debug, Error)]
 pub enum WeightsError {
-    /// The record or the directory cannot be read or written.
-    #[error("cannot {action} {path}: {source}; give a state directory that this user can write")]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// The file or directory.
-        path: String,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// Another process does not let go of the record.
-    #[error(
-        "another process holds {path} for more than {seconds} s; end it (a stopped run with the same state directory?), or give another state directory"
-    )]
-    Held {
-        /// The lock.
-        path: String,
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// The record is not one.
-    #[error(
-        "{path} is not a record of masked weights ({detail}); move it away, and weights are sent again under a fresh mask"
-    )]
-    Malformed {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        detail: String,
-    },
+    /// The record or the directory cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// No secret can be made from the identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-}
-
-impl From<RecordError> for WeightsError {
-    fn from(error: RecordError) -> WeightsError {
-        match error {
-            RecordError::File { action, path, source } => WeightsError::File { action, path, source },
-            RecordError::Held { path, seconds } => WeightsError::Held { path, seconds },
-            RecordError::Malformed { path, detail } => WeightsError::Malformed { path, detail },
-        }
-    }
 }
 
 /// Digest of encoded weights in the program's order.

@@ -8,6 +8,7 @@ use mpcc_channel::Fingerprint;
 use mpcc_program::code::Role;
 
 use crate::counter_store::{BatchId, CounterError, CounterStore, Usage};
+use crate::record::RecordError;
 
 const BATCH: BatchId = BatchId([5; 16]);
 
@@ -181,7 +182,7 @@ fn a_damaged_hash_is_refused() {
     let path = record(&directory);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("abab", "xyxy")).unwrap();
-    assert!(matches!(open().usage(BATCH), Err(CounterError::Malformed { .. })));
+    assert!(matches!(open().usage(BATCH), Err(CounterError::Record(RecordError::Malformed { .. }))));
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn a_damaged_record_is_refused_and_kept() {
     for damaged in [&text[..text.len() / 2], "", "{\"schema\":\"mpcc.counters/9\",\"batches\":[]}"] {
         fs::write(&path, damaged).unwrap();
         let error = open_for(&directory, 1).unwrap_err();
-        assert!(matches!(error, CounterError::Malformed { .. }), "{error}");
+        assert!(matches!(error, CounterError::Record(RecordError::Malformed { .. })), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
     }
 }
@@ -218,7 +219,7 @@ fn a_record_that_cannot_be_read_is_not_an_empty_one() {
     fs::remove_file(&record).unwrap();
     fs::create_dir(&record).unwrap();
     let found = open_for(&directory, 1).map(drop);
-    assert!(matches!(found, Err(CounterError::File { action: "read", .. })), "{found:?}");
+    assert!(matches!(found, Err(CounterError::Record(RecordError::File { action: "read", .. }))), "{found:?}");
 }
 
 /// A later version must find the record of either party, so it keeps its name.
@@ -270,7 +271,7 @@ fn a_record_that_another_process_holds_is_waited_for_and_not_for_ever() {
     let error = store.begin(BATCH).unwrap_err();
     assert!((Duration::from_secs(1)..Duration::from_secs(5)).contains(&start.elapsed()));
     let text = error.to_string();
-    assert!(matches!(error, CounterError::Held { .. }), "{text}");
+    assert!(matches!(error, CounterError::Record(RecordError::Held { .. })), "{text}");
     assert!(text.contains(".lock for more than 1 s") && text.contains("another state directory"), "{text}");
     let release = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(200));

@@ -58,6 +58,9 @@ struct Sent {
 }
 
 impl Content for Record {
+    const OF: &'static str = "masked weights";
+    const ADVICE: &'static str = "move it away, and weights are sent again under a fresh mask";
+
     fn empty() -> Self {
         Record { schema: SCHEMA.to_owned(), sent: Vec::new() }
     }

@@ -18,6 +18,7 @@ use super::{HASH, Masked, WeightsError};
 use crate::counter_store::BatchId;
 use crate::handshake::random;
 use crate::identity::ProgramIdentity;
+use crate::record::failed;
 
 /// The folder in the state directory.
 const FOLDER: &str = "weights";
@@ -83,19 +84,15 @@ impl Keeper {
         most: u64,
     ) -> Result<Option<Keeper>, WeightsError> {
         let folder = state.join(FOLDER);
-        let failed = |action: &'static str| {
-            let path = folder.display().to_string();
-            move |source| WeightsError::File { action, path, source }
-        };
         if most == 0 {
-            make_room(&folder, 0, None).map_err(failed("empty"))?;
+            make_room(&folder, 0, None).map_err(failed("empty", &folder))?;
             return Ok(None);
         }
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder).map_err(failed("create"))?;
+        builder.create(&folder).map_err(failed("create", &folder))?;
         let secret = identity.derive_secret("mpcc runtime 2026-11 secret of kept masked weights")?;
         Ok(Some(Keeper { folder, secret, address, most }))
     }

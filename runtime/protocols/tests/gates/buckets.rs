@@ -1,14 +1,12 @@
 //! G17 and G18: exponentials and row maxima by the buckets of masks.
 
-use std::collections::HashMap;
-
 use mpcc_program::code::{Owner, Role};
-use mpcc_program::correlation::materials;
 use mpcc_program::cost;
 use mpcc_program::gates::lower;
-use mpcc_program::program::{Gate, Kind, ValueId, stream};
+use mpcc_program::program::{Gate, Kind, ValueId};
 use smallvec::SmallVec;
 
+use super::harness::views::{free, views};
 use super::harness::{Builder, Seen, mask, masked_by, mix, run, run_seeded, signed};
 
 /// A wire of k bits whose 2^buckets buckets are looked at.
@@ -322,41 +320,6 @@ fn zero_is_told_from_all_else_for_every_value_and_mask() {
             }
         }
     }
-}
-
-/// How often a party sees what, if the other party draws each of the words of `free` streams once in every combination, one a
-/// row, and itself always the same.
-fn views(b: &Builder, data: &[Vec<i64>], (party, own): (Owner, u64), free: &[(u64, u8)]) -> HashMap<Vec<u64>, u32> {
-    let rows = data[0].len();
-    let seen = run(&b.program, data, &[], &mut |owner, s, bits, len| {
-        let mut below = 0;
-        for (stream, width) in free {
-            if owner != party && s == *stream {
-                return (0..len).map(|row| (row as u64 >> below) & mask(bits.min(*width))).collect();
-            }
-            below += width;
-        }
-        (0..len as u64).map(|_| own.wrapping_mul(s | 1) & mask(bits)).collect()
-    });
-    let other = usize::from(party == Owner::ModelOwner);
-    let mut counts = HashMap::new();
-    for row in 0..rows {
-        let messages = seen.messages.iter().flat_map(|hop| &hop[other]).map(|words| words[row]);
-        let dealt = if party == Owner::DataOwner { &seen.dealt } else { &seen.dealt_to_model_owner };
-        let dealt = dealt.iter().map(|words| words[row]);
-        *counts.entry(messages.chain(dealt).collect::<Vec<_>>()).or_default() += 1;
-    }
-    counts
-}
-
-/// The streams of an item that the other party draws, since the correction is this one's, with their widths, behind those of
-/// masks and pads.
-fn free(b: &Builder, party: Owner, masks: &[(ValueId, u8)]) -> Vec<(u64, u8)> {
-    let masks = masks.iter().map(|(value, width)| (stream(*value, 0), *width));
-    let items =
-        (0u32..).zip(materials(&b.program)).flat_map(|(at, items)| items.into_iter().map(move |item| (at, item)));
-    let drawn = items.filter(|(_, item)| item.to == party);
-    masks.chain(drawn.map(|(at, item)| (stream(ValueId(at), item.number), item.bits))).collect()
 }
 
 /// All masks, pads and shares that the other party draws, in rings of a few bits: what a party sees, sent and dealt, is

@@ -1,9 +1,12 @@
 //! G8 and G9.
 
+use mpcc_program::code::Owner;
+use mpcc_program::correlation::{Correlation, materials};
 use mpcc_program::gates::digits;
 use mpcc_program::program::{Gate, Kind, ValueId};
 use smallvec::{SmallVec, smallvec};
 
+use super::harness::views::{free, views};
 use super::harness::{Builder, mask, masked_by, mix, run, run_seeded, signed};
 
 /// ReLU of `len` values of ring n into ring `big`, with the given digits.
@@ -82,6 +85,46 @@ fn opened_predicate_bits_look_uniform_for_every_value() {
             a[0].iter().zip(&b[0]).filter(|(a, b)| (*a ^ *b) & 1 == 1).count() as f64
         };
         assert!((sign - runs as f64 / 2.0).abs() < four_sigma, "value {value}: {sign}");
+    }
+}
+
+/// Two comparisons of one wire have one set of one-hots: dealt once, and what a party sees of both, bits opened and sent, is
+/// distributed alike for every value.
+#[test]
+fn comparisons_that_share_one_hots_are_dealt_them_once_and_show_nothing() {
+    let build = |rows: usize, offsets: &[i64]| {
+        let mut b = Builder::new();
+        let xs = b.share(&[rows], 3, 1);
+        let wire = b.open(xs, 3, 0, 1);
+        let mut masks = vec![(wire, 3u8)];
+        for offset in offsets {
+            let digits = smallvec![2, 1];
+            let gate = Gate::SignDigits { source: wire, offset: *offset, digits };
+            let sign = b.push(gate, Kind::Bits, &[rows], 3, 0, 3);
+            let gate = Gate::OpenSign { signs: smallvec![sign], negate: false };
+            let bit = b.push(gate, Kind::Bits, &[rows], 1, 0, 1);
+            masks.extend([(sign, 3), (bit, 1)]);
+        }
+        (b, masks)
+    };
+    let items = |offsets: &[i64]| {
+        let materials = materials(&build(1 << 10, offsets).0.program);
+        materials.iter().flatten().filter(|item| matches!(item.what, Correlation::OneHot { .. })).count()
+    };
+    assert_eq!((items(&[0]), items(&[0, 1])), (2, 2));
+    for party in [Owner::DataOwner, Owner::ModelOwner] {
+        // As many rows as decide who receives what.
+        let (b, masks) = build(1 << 10, &[0, 1]);
+        let free = free(&b, party, &masks);
+        let rows = 1usize << free.iter().map(|f| u32::from(f.1)).sum::<u32>();
+        let (b, _) = build(rows, &[0, 1]);
+        for own in [0u64, 1, 0x9e37_79b9_7f4a_7c15] {
+            let view = |x: i64| views(&b, &[vec![x; rows]], (party, own), &free);
+            let base = view(0);
+            for x in [-1, 1] {
+                assert!(view(x) == base, "{x} at {party:?}");
+            }
+        }
     }
 }
 

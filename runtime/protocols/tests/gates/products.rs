@@ -3,6 +3,7 @@
 use mpcc_program::program::{Gate, Kind, Term, View};
 use smallvec::smallvec;
 
+use super::harness::views::{free, views};
 use super::harness::{Builder, Seen, mask, mix, run_seeded, signed};
 
 fn random(n: usize, bits: u8, seed: u64) -> Vec<i64> {
@@ -149,54 +150,31 @@ fn the_view_of_a_weight_product_is_independent_of_weight_and_value() {
 fn the_model_owners_view_of_a_weight_product_is_independent_of_the_value() {
     use mpcc_program::code::Owner;
     use mpcc_program::correlation::materials;
-    use mpcc_program::program::stream;
-    use std::collections::HashMap;
     let k = 3u8;
-    let n = 1u64 << k;
-    // r_0, r_1, what the data owner draws of the second product, and both masks of the second opening.
-    let rows = n.pow(5);
-    let digit = |row: u64, i: u32| row / n.pow(i) % n;
-    let view = |x: i64, w: i64| {
+    let build = |rows: usize| {
         let mut b = Builder::new();
-        let shape = [rows as usize, 1];
+        let shape = [rows, 1];
         let xs = b.share(&shape, k, k - 1);
         let xw = b.open(xs, k, 0, k - 1);
-        let wt = b.weight(&[1, 1], 0, k - 1);
-        let product = Gate::MatMulServer { source: xw, weight: wt };
+        let weight = b.weight(&[1, 1], 0, k - 1);
+        let product = Gate::MatMulServer { source: xw, weight };
+        // The first of two equal corrections is the data owner's.
         let other = b.push(product.clone(), Kind::Share, &shape, k, 0, k - 1);
         let y = b.push(product, Kind::Share, &shape, k, 0, k - 1);
         let opened = b.open(y, k, 0, k - 1);
         b.reveal(other, k, 0);
         assert_eq!(materials(&b.program)[y.0 as usize][0].to, Owner::ModelOwner);
-        let mut counts: HashMap<[u64; 7], u32> = HashMap::new();
-        for weight_mask in 0..n {
-            let data = [vec![x; rows as usize], vec![w]];
-            let seen = super::harness::run(&b.program, &data, &[], &mut |owner, s, bits, len| {
-                let first = owner == Owner::ModelOwner;
-                let word = |row: u64| match s {
-                    s if s == stream(xw, 0) => digit(row, u32::from(!first)),
-                    s if s >> 60 == 1 => weight_mask,
-                    s if s == stream(y, 1) => digit(row, 2),
-                    s if s == stream(opened, 0) => digit(row, 3 + u32::from(!first)),
-                    _ => 0,
-                };
-                (0..len as u64).map(|row| word(row) & mask(bits)).collect()
-            });
-            for row in 0..rows {
-                let at = row as usize;
-                let [first, second] = [0, 1].map(|hop: usize| seen.messages[hop][1][0][at]);
-                let own = [digit(row, 0), digit(row, 3)];
-                let correction = seen.dealt_to_model_owner[0][at];
-                let of_model_owner = [own[0], own[1], weight_mask, correction, first, second, w as u64];
-                *counts.entry(of_model_owner).or_default() += 1;
-            }
-        }
-        counts
+        (b, xw, opened)
     };
-    for w in [0, 3] {
-        let base = view(0, w);
+    let (b, xw, opened) = build(1 << 10);
+    let free = free(&b, Owner::ModelOwner, &[(xw, k), (opened, k)]);
+    let rows = 1usize << free.iter().map(|f| u32::from(f.1)).sum::<u32>();
+    let (b, ..) = build(rows);
+    for (w, own) in [(0, 1u64), (3, 0), (-2, 5), (3, 0x9e37_79b9_7f4a_7c15)] {
+        let view = |x: i64| views(&b, &[vec![x; rows], vec![w]], (Owner::ModelOwner, own), &free);
+        let base = view(0);
         for x in [1, -4, 3] {
-            assert!(view(x, w) == base, "x {x}, w {w}");
+            assert!(view(x) == base, "x {x}, w {w}");
         }
     }
 }

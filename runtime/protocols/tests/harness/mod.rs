@@ -2,6 +2,8 @@
 //!
 //! The code of the three roles is the one the parties execute; only the pseudo-random streams are replaced.
 
+pub(crate) mod views;
+
 use std::collections::VecDeque;
 
 use mpcc_kernels::{counts, dcf, matmul, rows, trig};
