@@ -259,7 +259,7 @@ impl Shared {
     fn verdict(&self, writer: End) -> End {
         let patience = Instant::now();
         let mut inbox = lock(&self.inbox);
-        while inbox.ended.is_none() && !inbox.stop {
+        while inbox.ended.is_none() {
             let remaining = VERDICT_TIMEOUT.saturating_sub(patience.elapsed());
             if remaining.is_zero() {
                 break;

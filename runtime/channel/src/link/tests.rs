@@ -5,6 +5,7 @@ mod limits;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::queues::End;
 use super::*;
 use crate::connect::connect_halves;
 use crate::frame::{Header, encode};
@@ -170,6 +171,24 @@ fn closing_towards_a_peer_that_takes_nothing_gives_up() {
     let start = Instant::now();
     assert!(matches!(link.close(), Err(LinkError::TimedOut { .. })));
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+/// A peer that has said goodbye takes nothing more, which the writer may notice before the reader has read that far.
+#[test]
+fn closing_towards_a_peer_that_has_left_tells_its_goodbye_from_a_loss() {
+    for (left, closed) in [(End::Closed, true), (End::Lost("it ended without a goodbye".to_owned()), false)] {
+        let shared = Arc::new(Shared::default());
+        shared.stop(Stop::Polite);
+        shared.writer_ended(Err(End::Lost("sending failed".to_owned())));
+        let reading = Arc::clone(&shared);
+        let reader = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            reading.reader_ended(left);
+        });
+        let end = shared.wait_for_writer(Duration::from_secs(5)).unwrap_err();
+        assert_eq!(end == End::Closed, closed, "{end:?}");
+        reader.join().unwrap();
+    }
 }
 
 #[test]
