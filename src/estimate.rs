@@ -104,7 +104,11 @@ impl<'a> Priced<'a> {
 pub fn link(network: &NetworkProfile) -> Link {
     match network.shape() {
         None => Link::LOOPBACK,
-        Some(_) => Link { round_trip_seconds: network.round_trip_seconds, bytes_per_second: network.bytes_per_second },
+        Some(_) => Link {
+            round_trip_seconds: network.round_trip_seconds,
+            bytes_per_second: network.bytes_per_second,
+            one_uplink: network.one_uplink,
+        },
     }
 }
 

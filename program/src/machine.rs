@@ -100,11 +100,13 @@ pub struct Link {
     pub round_trip_seconds: f64,
     /// Bytes per second in each direction; infinite where only the ends limit it.
     pub bytes_per_second: f64,
+    /// Whether what a role sends to different peers shares one line of this rate.
+    pub one_uplink: bool,
 }
 
 impl Link {
     /// Within one machine.
-    pub const LOOPBACK: Link = Link { round_trip_seconds: 0.0, bytes_per_second: f64::INFINITY };
+    pub const LOOPBACK: Link = Link { round_trip_seconds: 0.0, bytes_per_second: f64::INFINITY, one_uplink: false };
     /// 44 MB/s each way, 40 ms: the wide-area network of the MPCViT paper.
-    pub const WAN: Link = Link { round_trip_seconds: 40e-3, bytes_per_second: 44e6 };
+    pub const WAN: Link = Link { round_trip_seconds: 40e-3, bytes_per_second: 44e6, one_uplink: false };
 }

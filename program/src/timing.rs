@@ -387,25 +387,30 @@ impl Clocks<'_> {
     fn stream<'i>(&self, dealer: impl Iterator<Item = &'i Item>, first: bool) -> ([Vec<f64>; 2], f64) {
         let mut clock = self.latency();
         let mut lines = [Line::default(), Line::default()];
+        // When each line is free; with one uplink they are one.
+        let mut free = [0.0; 2];
+        let uplink = |party: usize| if self.link.one_uplink { 0 } else { party };
         for item in dealer {
             clock += self.item(item, first);
-            for (line, bytes) in lines.iter_mut().zip(item.corrections) {
+            for (party, (line, bytes)) in lines.iter_mut().zip(item.corrections).enumerate() {
                 if bytes > 0 {
                     line.waiting += 1;
                     line.bytes += bytes;
                     if line.bytes >= PIECE {
-                        self.flush(line, clock);
+                        self.flush(line, &mut free[uplink(party)], clock);
                     }
                 }
             }
         }
-        lines.iter_mut().for_each(|line| self.flush(line, clock));
+        for (party, line) in lines.iter_mut().enumerate() {
+            self.flush(line, &mut free[uplink(party)], clock);
+        }
         (lines.map(|line| line.arrivals), clock)
     }
 
-    fn flush(&self, line: &mut Line, clock: f64) {
-        line.free = line.free.max(clock) + self.line(line.bytes, line.bytes);
-        let arrival = line.free + self.latency();
+    fn flush(&self, line: &mut Line, free: &mut f64, clock: f64) {
+        *free = free.max(clock) + self.line(line.bytes, line.bytes);
+        let arrival = *free + self.latency();
         line.arrivals.extend(std::iter::repeat_n(arrival, line.waiting));
         (line.waiting, line.bytes) = (0, 0);
     }
@@ -515,10 +520,9 @@ struct Step {
     sent: Message,
 }
 
-/// One direction of a link while corrections travel.
+/// Corrections on their way to one party.
 #[derive(Default)]
 struct Line {
-    free: f64,
     waiting: usize,
     bytes: u64,
     arrivals: Vec<f64>,

@@ -26,7 +26,8 @@ use super::inspect::cost_table;
 /// Seconds are a model.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Networks: loopback, lan (1 Gbit/s, 0.3 ms), wan (44 MB/s each way, 40 ms), or for example rtt=40ms,bw=44MB/s.
+Networks: loopback, lan (1 Gbit/s, 0.3 ms), wan (44 MB/s each way, 40 ms), or for example rtt=40ms,bw=44MB/s,
+with uplink=one behind it where all that a role sends, as a dealer does to both parties, shares that rate.
 
 Examples:
   mpcc cost model.mpca
@@ -89,6 +90,7 @@ pub(crate) struct Network {
     name: String,
     round_trip_seconds: f64,
     bytes_per_second: f64,
+    one_uplink: bool,
 }
 
 impl From<&NetworkProfile> for Network {
@@ -97,16 +99,19 @@ impl From<&NetworkProfile> for Network {
             name: profile.name.clone(),
             round_trip_seconds: profile.round_trip_seconds,
             bytes_per_second: profile.bytes_per_second,
+            one_uplink: profile.one_uplink,
         }
     }
 }
 
-/// Profiles separated by commas; `rtt=…,bw=…` is one of them.
+/// Profiles separated by commas; `rtt=…,bw=…` is one of them, which ends where a field comes again.
 fn profiles(text: &str) -> Result<Vec<NetworkProfile>, ProfileError> {
+    let key = |field: &str| field.split_once('=').map(|(name, _)| name.trim().to_owned());
+    let has = |profile: &str, name: String| profile.split(',').any(|field| key(field) == Some(name.clone()));
     let mut fields: Vec<String> = Vec::new();
     for field in text.split(',') {
         match fields.last_mut() {
-            Some(last) if field.contains('=') && last.contains('=') && last.split(',').count() == 1 => {
+            Some(last) if key(field).is_some_and(|name| key(last).is_some() && !has(last, name)) => {
                 last.push(',');
                 last.push_str(field);
             }
@@ -221,6 +226,9 @@ mod tests {
         assert_eq!(names("lan,wan").unwrap(), ["lan", "wan"]);
         let expected = ["lan", "rtt=1ms,bw=1MB/s", "bw=2MB/s,rtt=2ms", "wan"];
         assert_eq!(names("lan,rtt=1ms,bw=1MB/s,bw=2MB/s,rtt=2ms,wan").unwrap(), expected);
+        let shared = "rtt=1ms,uplink=one,bw=1MB/s,rtt=2ms,bw=1MB/s,uplink=one,loopback";
+        let apart = ["rtt=1ms,uplink=one,bw=1MB/s", "rtt=2ms,bw=1MB/s,uplink=one", "loopback"];
+        assert_eq!(names(shared).unwrap(), apart);
         assert!(names("rtt=1ms").is_err() && names("lan,,wan").is_err());
     }
 }

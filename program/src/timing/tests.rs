@@ -111,11 +111,26 @@ fn slower_machines_and_networks_take_longer() {
 fn a_later_setup_does_not_depend_on_bandwidth() {
     let workload = Workload::new(&sample::program());
     let machine = Machine::built_in();
-    let line = |bytes_per_second| Link { round_trip_seconds: 0.04, bytes_per_second };
+    let line = |bytes_per_second| Link { bytes_per_second, ..Link::WAN };
     let [slow, fast] = [1e3, 1e9].map(|rate| workload.estimate(&machine, line(rate)));
     assert!(slow.setup_seconds > 2.0 * fast.setup_seconds);
     assert_eq!(slow.setup_again_seconds, fast.setup_again_seconds);
     assert!((0.02..0.03).contains(&fast.setup_again_seconds), "{}", fast.setup_again_seconds);
+}
+
+/// Both parties' corrections leave through it, and nothing else does.
+#[test]
+fn one_uplink_of_the_dealer_makes_dealing_longer() {
+    let workload = Workload::new(&sample::program());
+    let offline = workload.offline_bytes();
+    let machine = Machine::built_in();
+    let apart = Link { bytes_per_second: 1e3, ..Link::WAN };
+    let [apart, shared] = [apart, Link { one_uplink: true, ..apart }].map(|link| workload.estimate(&machine, link));
+    let seconds = |bytes: u64| bytes as f64 / 1e3;
+    let either = |bytes: f64, estimate: &Estimate| estimate.later.offline_seconds / bytes;
+    assert!((1.0..1.2).contains(&either(seconds(offline[0].max(offline[1])), &apart)), "{offline:?} {apart:?}");
+    assert!((1.0..1.2).contains(&either(seconds(offline[0] + offline[1]), &shared)), "{offline:?} {shared:?}");
+    assert_eq!(apart.later.hops, shared.later.hops);
 }
 
 #[test]

@@ -32,4 +32,4 @@ pub use identity::Identity;
 pub use link::{Link, LinkOptions};
 pub use listen::Listener;
 pub use memory::{InsecureMemoryLink, insecure_memory_pair};
-pub use network::{NetworkProfile, NetworkShape, ProfileError};
+pub use network::{NetworkProfile, NetworkShape, ProfileError, Uplink};

@@ -582,7 +582,7 @@ fn kept_weights_are_sealed_and_private() {
 fn a_later_setup_takes_no_time_on_a_slow_network() {
     let mut world = World::new();
     world.sends();
-    let shape = NetworkShape { round_trip: Duration::from_millis(40), bytes_per_second: 44e6 };
+    let shape = NetworkShape { round_trip: Duration::from_millis(40), bytes_per_second: 44e6, uplink: None };
     let setting = Setting {
         identities: world.identities.clone(),
         state: Some(world.state.path().to_owned()),

@@ -140,7 +140,7 @@ fn jobs(
             inferences,
             in_memory: arguments.in_memory,
             timeout_seconds: arguments.timeout.unwrap_or(TIMEOUT),
-            shape: shape.map(|s| (s.round_trip.as_secs_f64(), s.bytes_per_second)),
+            shape: shape.as_ref().map(|s| (s.round_trip.as_secs_f64(), s.bytes_per_second, s.uplink.is_some())),
             fingerprints: Default::default(),
         });
     }

@@ -50,7 +50,7 @@ pub(super) struct Job {
     pub(super) in_memory: bool,
     pub(super) timeout_seconds: u64,
     /// Round trip in seconds and bytes per second of the network to imitate.
-    pub(super) shape: Option<(f64, f64)>,
+    pub(super) shape: Option<(f64, f64, bool)>,
     /// Fingerprints of model owner, data owner and dealer.
     pub(super) fingerprints: [String; 3],
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use mpcc::failure::{self, Bug, Said};
 use mpcc::model;
-use mpcc_channel::{Identity, Listener, NetworkShape, Peer};
+use mpcc_channel::{Identity, Listener, NetworkShape, Peer, Uplink};
 use mpcc_runtime::{Endpoint, NoProgress, Progress};
 use serde::de::DeserializeOwned;
 
@@ -94,9 +94,10 @@ fn role(lines: &Receiver<String>) -> Result<()> {
             state: job.state.path().to_owned(),
         },
     };
-    let shape = job.shape.map(|(round_trip, bytes_per_second)| NetworkShape {
+    let shape = job.shape.map(|(round_trip, bytes_per_second, one_uplink)| NetworkShape {
         round_trip: Duration::from_secs_f64(round_trip),
         bytes_per_second,
+        uplink: one_uplink.then(Uplink::default),
     });
     let timeout = Duration::from_secs(job.timeout_seconds);
     let settings = Settings {

@@ -11,7 +11,7 @@ use crate::network::{Pacer, sleep_until};
 use crate::tls::TlsWriter;
 
 pub(super) fn run(mut writer: TlsWriter, shared: &Shared, options: &LinkOptions) {
-    let mut pacer = options.shape.map(Pacer::new);
+    let mut pacer = options.shape.clone().map(Pacer::new);
     let mut sequence = 0;
     let result = loop {
         let sent = match shared.next_task(options.heartbeat_interval) {
