@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One training step of the MPCViT CIFAR network by PyTorch, written from the published description , with the sum of
+"""One training step of the MPCViT CIFAR network by PyTorch, written from the published description, with the sum of
 ReLU-softmax that the example has.
 
 Writes the loss, and for every parameter a digest of its gradient and of its value after one step of AdamW, to the JSON file
