@@ -179,7 +179,7 @@ pub(super) fn session(
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
-    let link = LinkOptions { setup_timeout: settings.timeout, shape: settings.shape, ..LinkOptions::default() };
+    let link = LinkOptions { setup_timeout: settings.timeout, shape: settings.shape.clone(), ..LinkOptions::default() };
     let dealt = LinkOptions { queue_bytes: DEALT_QUEUE_BYTES, ..link.clone() };
     let program = &prepared.program;
     let (peer, peer_endpoint, supplier, state_directory) = match meeting {
