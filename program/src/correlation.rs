@@ -7,6 +7,8 @@
 mod material;
 mod predicates;
 
+use serde::{Deserialize, Serialize};
+
 use crate::code::{Owner, RowTable};
 use crate::exponential::Exponential;
 use crate::program::{ValueId, WeightId};
@@ -45,7 +47,7 @@ pub enum Sharing {
 }
 
 /// Which entries of two operands are multiplied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pairing {
     /// Row-major matrices `[m, k]` and `[k, n]`, one pair for each of `batch`.
     Matrices {
@@ -71,8 +73,27 @@ pub enum Pairing {
     },
 }
 
+impl Pairing {
+    /// Entries of the left operand and of the right one.
+    pub fn lengths(&self) -> [usize; 2] {
+        match *self {
+            Pairing::Matrices { batch, m, k, n, shared_right } => {
+                [batch * m * k, if shared_right { k * n } else { batch * k * n }]
+            }
+            Pairing::Entries { rows, cols, right } => {
+                let right = match right {
+                    Along::Both => rows * cols,
+                    Along::Columns => cols,
+                    Along::Rows => rows,
+                };
+                [rows * cols, right]
+            }
+        }
+    }
+}
+
 /// Along which axes of a `rows × cols` index space an operand has entries of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Along {
     /// One a position.
     Both,
@@ -105,7 +126,7 @@ impl Payload {
 /// bit; "own" is the mask or the pads of the value whose gate it is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Correlation {
-    /// G4: r_1 · s, s the weight's static mask.
+    /// G4: from a dealer r_1 · s, s the weight's static mask; between the parties −r_1 · W.
     MaskTimesWeight {
         /// The wire.
         wire: ValueId,
@@ -243,10 +264,13 @@ pub enum Correlation {
 }
 
 /// Who makes correlated randomness. Another supplier is another variant, and what it makes and asks stands in the matches on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Supplier {
     /// A third role that knows all masks.
+    #[default]
     Dealer,
+    /// The two parties themselves, each with its own masks ([`crate::making`]).
+    Pair,
 }
 
 /// Payload of `words` packed words.
@@ -272,14 +296,23 @@ impl Item {
 
     /// Whether a supplier can make it.
     pub fn made_by(&self, supplier: Supplier) -> bool {
-        match supplier {
-            Supplier::Dealer => true,
+        match (supplier, &self.what) {
+            (Supplier::Dealer, _) => true,
+            // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it.
+            (
+                Supplier::Pair,
+                Correlation::Comparison { .. }
+                | Correlation::RowPowers { .. }
+                | Correlation::Harmonics { .. }
+                | Correlation::Exponent { .. }
+                | Correlation::PadTimesExponent { .. },
+            ) => false,
+            (Supplier::Pair, _) => true,
         }
     }
 
-    /// Payload that reaches the model owner and the data owner before an inference.
-    pub fn price(&self, supplier: Supplier) -> [u64; 2] {
-        let Supplier::Dealer = supplier;
+    /// Payload that a dealer sends to the model owner and to the data owner before an inference.
+    pub fn dealt(&self) -> [u64; 2] {
         let sent = self.vectors().into_iter().map(|(len, bits)| bytes(len, bits)).sum();
         match self.sharing {
             Sharing::Keys => [sent, sent],

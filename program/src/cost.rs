@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::code::{Buf, Exchange, Instr, Lane, Owner, RoleCode};
-use crate::correlation::{Item, Supplier, bytes, materials};
+use crate::correlation::{Item, bytes, materials};
 use crate::program::{Gate, Program, ValueId, frequencies};
 use crate::work::{self, Work};
 
@@ -87,7 +87,7 @@ pub(crate) fn gate(program: &Program, id: ValueId, items: &[Item]) -> GateCost {
     }
     cost.work = work(program, id);
     for item in items {
-        let [model_owner, data_owner] = item.price(Supplier::Dealer);
+        let [model_owner, data_owner] = item.dealt();
         cost.dealt.add(PartyBytes { model_owner, data_owner });
     }
     cost

@@ -5,6 +5,7 @@
 //! An instruction is placed at the earliest point its operands are known: what depends on no opened value and no
 //! input becomes offline work, everything else belongs to the step of the latest hop it needs.
 
+mod bits;
 mod buckets;
 mod comparison;
 mod counts;
@@ -14,6 +15,7 @@ mod expr;
 mod extension;
 mod linear;
 mod opening;
+mod paired;
 mod products;
 mod rows;
 mod series;
@@ -21,8 +23,10 @@ mod sharing;
 
 use emit::Emit;
 
-use crate::code::{Role, RoleCode};
+use crate::code::{Owner, Role, RoleCode};
+use crate::correlation::Supplier;
 use crate::fuse::fuse;
+use crate::making::Making;
 use crate::program::{Gate, Program, ValueId};
 
 pub use comparison::digits;
@@ -47,12 +51,29 @@ pub fn lower(program: &Program, role: Role) -> RoleCode {
     code
 }
 
+/// The code by which a party makes its correlated randomness with the other one, if both supply it. The program must have
+/// passed [`crate::verify::verify`].
+pub fn lower_making(program: &Program, party: Owner) -> Making {
+    let mut e = Emit::maker(program, if party == Owner::ModelOwner { 0 } else { 1 });
+    walk(&mut e);
+    let mut making = e.finish_making();
+    fuse(&mut making.code);
+    making
+}
+
 /// BLAKE3 hash of the code of all roles: two builds that make other code of the same program differ in it.
 pub fn digest(program: &Program) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("mpcc 2026-11 code of all roles");
-    for role in [Role::ModelOwner, Role::DataOwner, Role::Dealer] {
-        let code = postcard::to_stdvec(&lower(program, role)).expect("plain data always encodes");
+    let mut add = |code: &RoleCode| {
+        let code = postcard::to_stdvec(code).expect("plain data always encodes");
         hasher.update(&(code.len() as u64).to_le_bytes()).update(&code);
+    };
+    [Role::ModelOwner, Role::DataOwner].iter().for_each(|role| add(&lower(program, *role)));
+    match program.supplier {
+        Supplier::Dealer => add(&lower(program, Role::Dealer)),
+        Supplier::Pair => {
+            [Owner::ModelOwner, Owner::DataOwner].iter().for_each(|owner| add(&lower_making(program, *owner).code));
+        }
     }
     *hasher.finalize().as_bytes()
 }
@@ -74,14 +95,18 @@ pub fn lower_recording(program: &Program) -> RoleCode {
 }
 
 fn all_gates(mut e: Emit<'_>) -> RoleCode {
+    walk(&mut e);
+    e.finish()
+}
+
+fn walk(e: &mut Emit<'_>) {
     let program = e.program;
     for index in 0..program.values.len() {
         let id = e.begin();
-        let lowered = gate(&mut e, id, &program.values[index].gate);
+        let lowered = gate(e, id, &program.values[index].gate);
         let lowered = e.settle(id, lowered);
         e.values.push(lowered);
     }
-    e.finish()
 }
 
 fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {

@@ -13,6 +13,7 @@ pub mod fuse;
 pub mod gates;
 pub mod interpret;
 pub mod machine;
+pub mod making;
 pub mod memory;
 pub mod program;
 pub mod reveals;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::code::RowTable;
+use crate::correlation::Supplier;
 use crate::exponential::Exponential;
 
 /// Extents of a value, outermost first.
@@ -442,6 +443,8 @@ pub struct Output {
 pub struct Program {
     /// The model's name.
     pub name: String,
+    /// Who makes the correlated randomness.
+    pub supplier: Supplier,
     /// Encoded weights.
     pub weights: Vec<Weight>,
     /// Inputs.

@@ -4,7 +4,7 @@
 //! gets the kinds it needs (`Kind`), its shape follows (`Shape`), fractions agree after shifts and add up in products
 //! (`Fraction`), no ring is wider than what its operands determine (`Ring`), every wire fits its ring with its sign,
 //! a share fits where it is opened, and every extension has its spare bit (`Bound`), digits and tables are within their limits (`Parameter`), each value
-//! stands one hop after its operands if its gate communicates (`Level`), and nothing asks for more than a role should
+//! stands one hop after its operands if its gate communicates (`Level`), who supplies correlated randomness can make it (`Supplier`), and nothing asks for more than a role should
 //! ever give (`Budget`). Bounds themselves may be declared, so they are held against the rings and not recomputed.
 
 mod buckets;
@@ -13,6 +13,7 @@ mod gates;
 
 use std::collections::BTreeSet;
 
+use crate::correlation::{Item, material};
 use crate::program::{Gate, Kind, Program, ValueId};
 
 pub use budget::{MOST_ENTRIES, MOST_INTERFACES, MOST_VALUES, MOST_WEIGHTS};
@@ -39,6 +40,8 @@ pub enum Rule {
     Parameter,
     /// A hop is miscounted.
     Level,
+    /// The program's supplier of correlated randomness cannot make what a gate needs.
+    Supplier,
     /// The program asks for more entries, bytes or work than any model needs.
     Budget,
 }
@@ -93,6 +96,9 @@ fn values(program: &Program, violations: &mut Vec<Violation>) {
             gates::check(&mut check);
             buckets::check(&mut check);
             check.level();
+            if check.violations.len() == before {
+                check.supplied();
+            }
         }
         if usable[index] && check.violations.len() == before {
             spent.add(&mut check, ValueId(index as u32));
@@ -199,6 +205,15 @@ impl<'a> Check<'a> {
         });
         self.shape("value", &value.shape);
         self.violations.len() == before
+    }
+
+    fn supplied(&mut self) {
+        let Some(index) = self.index else { return };
+        let missing = |item: &Item| !item.made_by(self.program.supplier);
+        let missing = material(self.program, ValueId(index as u32)).into_iter().find(missing);
+        self.require(Rule::Supplier, missing.is_none(), || {
+            "two parties alone cannot make what the gate needs; it takes a dealer".to_owned()
+        });
     }
 
     fn level(&mut self) {

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use crate::code::{Buf, Instr, Lane, Owner};
-use crate::correlation::{Correlation, Item, Pairing, Payload, Sharing};
+use crate::correlation::{Correlation, Item, Pairing, Payload, Sharing, Supplier};
 use crate::program::ValueId;
 
 use super::emit::{Emit, Shares};
@@ -15,6 +15,18 @@ impl Emit<'_> {
     pub(super) fn correlated(&mut self, number: u16) -> Shares {
         let item = self.item(number);
         let (id, len, bits) = (self.current(), item.len, item.bits);
+        if let Some(party) = self.making() {
+            let share = super::paired::share(self, &item, party);
+            self.made(item, share);
+            return Shares([None; 2]);
+        }
+        if self.program.supplier == Supplier::Pair {
+            let mut shares = [None; 2];
+            if let Some(party) = self.party() {
+                shares[party] = Some(self.correction(len, bits));
+            }
+            return Shares(shares);
+        }
         let (receives, draws) = match item.to {
             Owner::ModelOwner => (0, 1),
             Owner::DataOwner => (1, 0),

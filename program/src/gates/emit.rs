@@ -6,9 +6,10 @@ use smallvec::SmallVec;
 
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Owner, Packed, Role, RoleCode, Source, Stage, Step, V};
-use crate::correlation::{Item, materials};
+use crate::correlation::{Item, Supplier, materials};
 use crate::defer::defer;
 use crate::exponential::Exponential;
+use crate::making::{Job, Making, Task};
 use crate::program::{Program, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
 use crate::urgent::urgent_first;
@@ -84,6 +85,26 @@ pub(super) struct Emit<'p> {
     pub(super) gate: Underway,
     /// Whether the data owner hands out its coins.
     records: bool,
+    /// What a party makes for itself, in the place of a dealer.
+    maker: Option<Maker>,
+}
+
+/// A party that makes its correlated randomness with the other one.
+struct Maker {
+    party: usize,
+    rounds: Vec<Vec<Task>>,
+    items: Vec<(ValueId, Item)>,
+    /// What is known of wires' masks.
+    sums: HashMap<ValueId, MaskBits>,
+}
+
+/// Exclusive-or shares of the bits of a wire's mask r = r_0 + r_1 − 2^k W.
+#[derive(Clone, Copy)]
+pub(super) struct MaskBits {
+    /// r.
+    pub(super) sum: Buf,
+    /// W.
+    pub(super) carry: Buf,
 }
 
 /// The gate that is lowered at present.
@@ -126,9 +147,28 @@ impl<'p> Emit<'p> {
             outputs: vec![],
             gate: Underway::default(),
             records,
+            maker: None,
         };
         e.load_weights();
         e
+    }
+
+    /// For the code by which a party makes its correlated randomness. To gates it is a dealer that knows one party's masks.
+    pub(super) fn maker(program: &'p Program, party: usize) -> Self {
+        let mut e = Self::new(program, Role::Dealer, false);
+        e.steps.push(Step::default());
+        e.maker = Some(Maker { party, rounds: vec![], items: vec![], sums: HashMap::new() });
+        if party == 0 {
+            e.load_weights();
+        }
+        e
+    }
+
+    /// What a party makes with the other one.
+    pub(super) fn finish_making(mut self) -> Making {
+        let maker = self.maker.take().expect("a maker");
+        self.role = if maker.party == 0 { Role::ModelOwner } else { Role::DataOwner };
+        Making { rounds: maker.rounds, items: maker.items, code: self.finish() }
     }
 
     pub(super) fn finish(self) -> RoleCode {
@@ -211,13 +251,15 @@ impl<'p> Emit<'p> {
         for (index, (weight, bits)) in self.program.weights.iter().zip(widths).enumerate() {
             let id = WeightId(index as u32);
             let len: usize = weight.shape.iter().product();
-            let plain = (self.role == Role::ModelOwner).then(|| {
+            let owner = self.role == Role::ModelOwner || self.making() == Some(0);
+            let plain = owner.then(|| {
                 let dst = self.buffer(Lane::Word, len, SETUP);
                 self.setup.local.push(Instr::Load { dst, source: Source::Weight(id.0) });
                 dst
             });
             self.weights[index] = plain;
-            if bits == 0 {
+            // Between the parties alone no weight leaves its owner, masked or not.
+            if bits == 0 || self.program.supplier == Supplier::Pair {
                 continue;
             }
             let masked = match (self.role, plain) {
@@ -281,6 +323,11 @@ impl<'p> Emit<'p> {
         self.buffer(lane, len, OFFLINE)
     }
 
+    /// Entries of a buffer.
+    pub(super) fn entries(&self, buf: Buf) -> usize {
+        self.lengths[buf.0 as usize]
+    }
+
     pub(super) fn lane(&self, buf: Buf) -> Lane {
         self.lanes[buf.0 as usize]
     }
@@ -319,7 +366,7 @@ impl<'p> Emit<'p> {
             *known = (*known).max(at);
         }
         match usize::try_from(at) {
-            Ok(step) if self.role != Role::Dealer => self.steps[step].local.push(instr),
+            Ok(step) if !self.steps.is_empty() => self.steps[step].local.push(instr),
             _ => self.offline.push(instr),
         }
     }
@@ -416,7 +463,7 @@ impl<'p> Emit<'p> {
     ) -> [Option<Buf>; 2] {
         let mut out = [None; 2];
         for (i, slot) in out.iter_mut().enumerate() {
-            if owners[i] && self.party().is_none_or(|p| p == i) {
+            if owners[i] && self.knows(i) {
                 *slot = Some(self.draw(i, id, item, bits, len));
             }
         }
@@ -437,6 +484,11 @@ impl<'p> Emit<'p> {
             Some(_) => unreachable!("verified: operand is masked"),
             None => self.gate.mask,
         }
+    }
+
+    /// Whether the role knows what a party draws.
+    pub(super) fn knows(&self, party: usize) -> bool {
+        self.party().or(self.making()).is_none_or(|own| own == party)
     }
 
     /// The same at the dealer, who knows both.
@@ -492,6 +544,52 @@ impl<'p> Emit<'p> {
             let sum = x.sum(&terms);
             x.low(sum, bits)
         })
+    }
+
+    // --- making --------------------------------------------------------------------------------------------------
+
+    /// Which party makes its correlated randomness here.
+    pub(super) fn making(&self) -> Option<usize> {
+        self.maker.as_ref().map(|maker| maker.party)
+    }
+
+    /// A task with the other party, as soon as this one's operands are known: its share of the result.
+    pub(super) fn task(&mut self, job: Job, (len, bits): (usize, u8), operands: &[Buf]) -> Buf {
+        let maker = self.maker.as_mut().expect("a maker");
+        let party = if maker.party == 0 { Owner::ModelOwner } else { Owner::DataOwner };
+        let task = Task { job, len, bits };
+        let known = operands.iter().map(|buf| self.known[buf.0 as usize]).max().unwrap_or(0);
+        let round = usize::try_from(known).unwrap_or(0);
+        if self.steps.len() < round + 2 {
+            self.steps.resize_with(round + 2, Step::default);
+            maker.rounds.resize_with(round + 1, Vec::new);
+        }
+        maker.rounds[round].push(task);
+        let sent = operands.iter().zip(task.operands(party)).map(|(buf, (_, bits))| Packed { buf: *buf, bits });
+        self.steps[round].exchange.send.extend(sent);
+        let dst = self.buffer(Lane::of(bits), len, round as i32 + 1);
+        self.steps[round].exchange.receive.push(Packed { buf: dst, bits });
+        dst
+    }
+
+    /// The bits of a wire's mask, made once.
+    pub(super) fn mask_bits(&mut self, wire: ValueId, make: impl FnOnce(&mut Self) -> MaskBits) -> MaskBits {
+        let known = |e: &Self| e.maker.as_ref().and_then(|maker| maker.sums.get(&wire).copied());
+        if let Some(bits) = known(self) {
+            return bits;
+        }
+        let bits = make(self);
+        self.maker.as_mut().expect("a maker").sums.insert(wire, bits);
+        bits
+    }
+
+    /// Hands out the party's share of an item of the gate underway.
+    pub(super) fn made(&mut self, item: Item, share: Buf) {
+        let (id, bits) = (self.current(), item.bits);
+        let maker = self.maker.as_mut().expect("a maker");
+        let position = maker.items.len() as u32;
+        maker.items.push((id, item));
+        self.output(position, share, bits);
     }
 
     // --- exchange ------------------------------------------------------------------------------------------------

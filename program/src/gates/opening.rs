@@ -12,7 +12,7 @@ use super::emit::{Emit, Lowered, Wire};
 pub(super) fn input(e: &mut Emit<'_>, id: ValueId, input: u32) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
     let mut mask = e.mask(id, ring, len, [false, true]);
-    if e.role != Role::DataOwner {
+    if e.role != Role::DataOwner && e.knows(0) {
         mask[0] = Some(e.zeros(Lane::of(ring), len));
     }
     let hat = match e.role {

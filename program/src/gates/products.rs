@@ -1,7 +1,7 @@
 //! G3 products of two wires, as matrices or entry by entry, G4 products with the model owner's weights.
 
 use crate::code::{Buf, Instr, Lane, Role};
-use crate::correlation::{Along, Correlation, Pairing};
+use crate::correlation::{Along, Correlation, Pairing, Supplier};
 use crate::program::{ValueId, WeightId};
 
 use super::emit::{Emit, Lowered};
@@ -67,6 +67,8 @@ pub(super) fn matmul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weig
                 b.add(p, c)
             })
         }
+        // −r_1·W is what is shared already.
+        Role::DataOwner if e.program.supplier == Supplier::Pair => e.own(c),
         Role::DataOwner => {
             let w = e.masked_weight(weight);
             let p = pair(e, pairing, ring, x.mask[1].expect("own mask"), w);
@@ -96,6 +98,7 @@ pub(super) fn mul_server(e: &mut Emit<'_>, id: ValueId, source: ValueId, weight:
                 b.add(p, c)
             })
         }
+        Role::DataOwner if e.program.supplier == Supplier::Pair => e.own(c),
         Role::DataOwner => {
             let (w, c) = (e.masked_weight(weight), e.own(c));
             let p = times(e, lane, (rows, cols), x.mask[1].expect("own mask"), w);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::code::RowFunction;
+use crate::correlation::Supplier;
 use crate::program::{Input, View, Weight, WeightId, WeightRounding};
 use crate::sample;
 
@@ -42,6 +43,25 @@ fn the_sample_is_accepted_and_holds_every_gate() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), 38, "{names:?}");
+}
+
+/// Keys, and what is rounded of a whole mask.
+#[test]
+fn what_two_parties_cannot_make_takes_a_dealer() {
+    let program = Program { supplier: Supplier::Pair, ..sample::program() };
+    let found = rules(&program);
+    for (index, value) in program.values.iter().enumerate() {
+        let dealt = matches!(
+            value.gate,
+            Gate::RowFunction { .. }
+                | Gate::TrigSeries { .. }
+                | Gate::ReluShared { .. }
+                | Gate::StepShared { .. }
+                | Gate::Exponential { .. }
+        );
+        assert_eq!(found.contains(&(Some(index as u32), Rule::Supplier)), dealt, "{value:?}");
+    }
+    assert!(found.iter().all(|(_, rule)| *rule == Rule::Supplier));
 }
 
 #[test]

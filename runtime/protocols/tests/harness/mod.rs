@@ -2,12 +2,13 @@
 //!
 //! The code of the three roles is the one the parties execute; only the pseudo-random streams are replaced.
 
+pub(crate) mod pair;
 pub(crate) mod views;
 
 use std::collections::VecDeque;
 
 use mpcc_kernels::{counts, dcf, matmul, rows, trig};
-use mpcc_program::code::{Buf, Instr, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, Source};
+use mpcc_program::code::{Buf, Instr, MapExecutor, OutputBuffer, Owner, Packed, Role, RoleCode, RowFunction, Source};
 use mpcc_program::gates::lower;
 use mpcc_program::interpret::Interpreter;
 use mpcc_program::program::{
@@ -195,7 +196,10 @@ pub(crate) fn kernel_table(t: &mpcc_program::code::RowTable) -> rows::RowTable {
 
 impl Machine {
     fn new(program: &Program, role: Role) -> Self {
-        let code = lower(program, role);
+        Self::of(lower(program, role))
+    }
+
+    fn of(code: RoleCode) -> Self {
         let buffers = vec![vec![]; code.lengths.len()];
         Self { code, buffers, to_both: vec![], for_model_owner: vec![] }
     }
@@ -344,7 +348,19 @@ impl Machine {
 /// Runs a program with every stream given by `draw`.
 pub(crate) fn run(program: &Program, weights: &[Vec<i64>], inputs: &[Vec<i64>], draw: &mut Draw<'_>) -> Seen {
     mpcc_program::verify::verify(program).unwrap_or_else(|v| panic!("{v:?}"));
-    run_unverified(program, weights, inputs, draw)
+    let seen = run_unverified(program, weights, inputs, draw);
+    if pair::can(program) {
+        let made = pair::agrees_with_dealer(program, weights, &seen, draw);
+        let truncates = |gate: &Gate| match gate {
+            Gate::Open { truncate, .. } | Gate::Reveal { truncate, .. } => *truncate > 0,
+            _ => false,
+        };
+        // What is dropped of shares rounds by them, and they differ.
+        if !program.values.iter().any(|value| truncates(&value.gate)) {
+            assert_eq!(seen.outputs, pair::run(program, weights, inputs, draw, made));
+        }
+    }
+    seen
 }
 
 /// As [`run`], also for programs that break a range rule on purpose.
@@ -376,8 +392,20 @@ pub(crate) fn run_unverified(
         machine.run(&list, &[], draw, dealt);
     }
     assert!(dealt.is_empty() && for_model_owner.is_empty(), "every correction is used");
+    let (outputs, messages) = online([&mut p0, &mut p1], weights, inputs, draw);
+    Seen { outputs, messages, dealt: kept, dealt_to_both, dealt_to_model_owner, masked_weights }
+}
+
+/// The steps of both parties: the outputs, and both messages of every hop.
+fn online(
+    [p0, p1]: [&mut Machine; 2],
+    weights: &[Vec<i64>],
+    inputs: &[Vec<i64>],
+    draw: &mut Draw<'_>,
+) -> (Vec<Vec<i64>>, Vec<[Vec<Vec<u64>>; 2]>) {
+    let none = &mut VecDeque::new();
     let mut messages = vec![];
-    for h in 0..=usize::from(program.hops) {
+    for h in 0..p0.code.steps.len() {
         let (a, b) = (p0.code.steps[h].clone(), p1.code.steps[h].clone());
         p0.run(&a.local, weights, draw, none);
         p1.run(&b.local, inputs, draw, none);
@@ -386,13 +414,8 @@ pub(crate) fn run_unverified(
         p0.store(&a.exchange.receive, &sent[1]);
         messages.push(sent);
     }
-    let outputs = p1
-        .code
-        .outputs
-        .iter()
-        .map(|o| p1.buffers[o.buf.0 as usize].iter().map(|w| signed(*w, o.bits)).collect())
-        .collect();
-    Seen { outputs, messages, dealt: kept, dealt_to_both, dealt_to_model_owner, masked_weights }
+    let words = |o: &OutputBuffer| p1.buffers[o.buf.0 as usize].iter().map(|w| signed(*w, o.bits)).collect();
+    (p1.code.outputs.iter().map(words).collect(), messages)
 }
 
 /// Runs a program with pseudo-random streams of a seed.

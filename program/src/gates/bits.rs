@@ -1,0 +1,189 @@
+//! What two parties make of bits that they share: sums of masks, digits as one-hots, bits as numbers and bits times numbers.
+//!
+//! A word is shared as the exclusive or of both parties' words, so what is linear in bits is local work. Conjunctions are tasks,
+//! as many of a word's bits at a time as there are, so that a round serves all.
+
+use crate::code::{Buf, Lane, Owner};
+use crate::making::{Factor, Job};
+use crate::program::ValueId;
+
+use super::emit::{Emit, MaskBits};
+use super::expr::Expr;
+
+/// The bits of r = r_0 + r_1 − 2^k W, by carries over distances that double (Kogge and Stone 1973).
+pub(super) fn mask_bits(e: &mut Emit<'_>, wire: ValueId) -> MaskBits {
+    let (k, len) = (e.value(wire).ring, e.len(wire));
+    let own = own(e, wire);
+    e.mask_bits(wire, |e| {
+        // What carries from a bit on by itself, and what hands a carry on.
+        let mut gives = e.task(Job::Meets, (len, k), &[own]);
+        let mut hands = own;
+        let mut distance = 1;
+        while distance < k {
+            let lower = |e: &mut Emit<'_>, word: Buf| {
+                e.map(Lane::Word, 1, len, |x| {
+                    let word = x.full(word);
+                    let moved = x.shl(word, distance);
+                    x.low(moved, k)
+                })
+            };
+            let below = lower(e, gives);
+            let more = ands(e, hands, below, (len, k));
+            if 2 * distance < k {
+                let below = lower(e, hands);
+                hands = ands(e, hands, below, (len, k));
+            }
+            gives = xor(e, gives, more, len);
+            distance *= 2;
+        }
+        let sum = e.map(Lane::Word, 1, len, |x| {
+            let (own, gives) = (x.full(own), x.full(gives));
+            let carries = x.shl(gives, 1);
+            let sum = x.xor(own, carries);
+            x.low(sum, k)
+        });
+        let carry = bit(e, gives, k - 1, len);
+        MaskBits { sum, carry }
+    })
+}
+
+/// The party's own part of a wire's mask, or of the pads of opened bits.
+pub(super) fn own(e: &Emit<'_>, wire: ValueId) -> Buf {
+    let party = e.making().expect("a maker");
+    e.masks(wire)[party].expect("own mask")
+}
+
+/// Entry by entry the exclusive or of two words.
+pub(super) fn xor(e: &mut Emit<'_>, a: Buf, b: Buf, len: usize) -> Buf {
+    e.map(Lane::Word, 1, len, |x| {
+        let (a, b) = (x.full(a), x.full(b));
+        x.xor(a, b)
+    })
+}
+
+/// One bit of every word.
+pub(super) fn bit(e: &mut Emit<'_>, word: Buf, position: u8, len: usize) -> Buf {
+    e.map(Lane::Word, 1, len, |x| {
+        let word = x.full(word);
+        x.bit(word, position)
+    })
+}
+
+/// Bit by bit the conjunction of two shared words.
+pub(super) fn ands(e: &mut Emit<'_>, a: Buf, b: Buf, (len, bits): (usize, u8)) -> Buf {
+    e.task(Job::Ands, (len, bits), &[a, b])
+}
+
+/// 2^d for a shared digit d: the one-hot of its upper half times that of its lower half. Only products of entries other than the
+/// first are tasks, as every one-hot sums to 1.
+pub(super) fn one_hot(e: &mut Emit<'_>, digit: Buf, width: u8, len: usize) -> Buf {
+    let party = e.making().expect("a maker");
+    if width == 1 {
+        return e.map(Lane::Word, 1, len, |x| {
+            let d = x.full(digit);
+            let zero = not(x, d, party);
+            let one = x.shl(d, 1);
+            x.or(zero, one)
+        });
+    }
+    let low = width / 2;
+    let part = |e: &mut Emit<'_>, from: u8, bits: u8| {
+        e.map(Lane::Word, 1, len, |x| {
+            let d = x.full(digit);
+            let d = x.shr(d, from);
+            x.low(d, bits)
+        })
+    };
+    let (lower, upper) = (part(e, 0, low), part(e, low, width - low));
+    let (lower, upper) = (one_hot(e, lower, low, len), one_hot(e, upper, width - low, len));
+    // Entries but the first of either half.
+    let (rows, cols) = ((1u8 << (width - low)) - 1, (1u8 << low) - 1);
+    let [left, right] = e.maps(Lane::Word, 1, len, |x| {
+        let (upper, lower) = (x.full(upper), x.full(lower));
+        let (entries, all) = (x.shr(lower, 1), x.int((1 << cols) - 1));
+        let (mut left, mut right) = (x.int(0), x.int(0));
+        for row in 0..rows {
+            let entry = x.bit(upper, row + 1);
+            let entry = x.mul(entry, all);
+            let (entry, entries) = (x.shl(entry, row * cols), x.shl(entries, row * cols));
+            (left, right) = (x.or(left, entry), x.or(right, entries));
+        }
+        [left, right]
+    });
+    let products = ands(e, left, right, (len, rows * cols));
+    e.map(Lane::Word, 1, len, |x| {
+        let (products, upper, lower) = (x.full(products), x.full(upper), x.full(lower));
+        let mut rest = x.shr(lower, 1);
+        let mut out = x.int(0);
+        for row in 0..rows {
+            let entries = x.shr(products, row * cols);
+            let entries = x.low(entries, cols);
+            rest = x.xor(rest, entries);
+            let whole = x.bit(upper, row + 1);
+            let line = line(x, whole, entries);
+            let line = x.shl(line, (row + 1) << low);
+            out = x.or(out, line);
+        }
+        let first = x.low(upper, 1);
+        let first = line(x, first, rest);
+        x.or(out, first)
+    })
+}
+
+/// Entries of a line that sums to `whole`, of which all but the first are given.
+fn line(x: &mut Expr, whole: crate::code::V, entries: crate::code::V) -> crate::code::V {
+    let others = x.parity(entries);
+    let first = x.xor(whole, others);
+    let entries = x.shl(entries, 1);
+    x.or(entries, first)
+}
+
+/// 1 − d of a shared bit.
+fn not(x: &mut Expr, d: crate::code::V, party: usize) -> crate::code::V {
+    let one = x.int(u64::from(party == 0));
+    x.xor(d, one)
+}
+
+/// A shared bit as a number: b_0 + b_1 − 2 b_0 b_1.
+pub(super) fn number(e: &mut Emit<'_>, bit: Buf, bits: u8, len: usize) -> Buf {
+    let lane = Lane::of(bits);
+    let own = e.fit(bit, lane);
+    let party = e.making().expect("a maker");
+    let operand = if party == 1 { bit } else { own };
+    let both = e.task(Job::Chosen { chooser: Owner::DataOwner }, (len, bits), &[operand]);
+    e.map(lane, 1, len, |x| {
+        let (own, both) = (x.full(own), x.full(both));
+        let twice = x.shl(both, 1);
+        let value = x.sub(own, twice);
+        x.low(value, bits)
+    })
+}
+
+/// A shared bit times a shared number, whose entries may be one a row: Σ_i b_i·y_i + b_{1−i} (1 − 2 b_i) y_i.
+pub(super) fn bit_times(e: &mut Emit<'_>, bit: Buf, own: Buf, bits: u8, (rows, cols): (usize, usize)) -> Buf {
+    let (lane, len, party) = (Lane::of(bits), rows * cols, e.making().expect("a maker"));
+    let per_row = e.entries(own) != len;
+    let number = |x: &mut Expr| if per_row { x.row(own) } else { x.full(own) };
+    let [mine, turned] = e.maps(lane, rows, cols, |x| {
+        let (b, y) = (x.full(bit), number(x));
+        let mine = x.mul(b, y);
+        let twice = x.shl(mine, 1);
+        let turned = x.sub(y, twice);
+        [mine, x.low(turned, bits)]
+    });
+    let crossed = [0, 1].map(|owner| {
+        let chooser = if owner == 0 { Owner::DataOwner } else { Owner::ModelOwner };
+        let operand = if party == owner { turned } else { bit };
+        e.task(Job::Chosen { chooser }, (len, bits), &[operand])
+    });
+    e.map(lane, 1, len, |x| {
+        let terms = [mine, crossed[0], crossed[1]].map(|term| x.full(term));
+        let sum = x.sum(&terms);
+        x.low(sum, bits)
+    })
+}
+
+/// Numbers modulo 2^width, as they stand.
+pub(super) fn unsigned(width: u8) -> Factor {
+    Factor { width, signed: false }
+}

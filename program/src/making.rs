@@ -1,0 +1,82 @@
+//! What the two parties do together before an inference when no dealer does: the code by which a party turns its own masks into
+//! its share of every item of correlated randomness.
+//!
+//! It is role code in rounds. What a round's exchange sends are a party's operands of tasks, and what it receives are its
+//! shares of their results: who sits at the other end of that exchange makes products of numbers that two parties have, and
+//! knows nothing of gates. Everything else is local work of the kind that parties do in an inference.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Owner, RoleCode};
+use crate::correlation::{Item, Pairing};
+use crate::program::ValueId;
+
+/// Numbers that one party has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Factor {
+    /// They are modulo 2^width.
+    pub width: u8,
+    /// Their residues nearest to zero are meant.
+    pub signed: bool,
+}
+
+/// What two parties make of numbers that each has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Job {
+    /// Shares of the products of one party's numbers, on the left, and the other's.
+    Products {
+        /// Whose numbers stand on the left.
+        left: Owner,
+        /// Which entries meet.
+        pairing: Pairing,
+        /// The left numbers and the right ones.
+        factors: [Factor; 2],
+    },
+    /// Exclusive-or shares of the conjunction, bit by bit, of the model owner's words and the data owner's.
+    Meets,
+    /// Exclusive-or shares of the conjunction, bit by bit, of two lists of words that are shared likewise.
+    Ands,
+    /// Shares of the other party's number where the chooser's bit is 1, and of 0 where it is 0.
+    Chosen {
+        /// Who has the bits.
+        chooser: Owner,
+    },
+}
+
+/// A job of a round. Both parties' codes have the same tasks in the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// What is made.
+    pub job: Job,
+    /// Entries of the result.
+    pub len: usize,
+    /// Bits of an entry of the result.
+    pub bits: u8,
+}
+
+impl Task {
+    /// Lists of numbers that a party gives to it: entries and bits of each.
+    pub fn operands(&self, party: Owner) -> Vec<(usize, u8)> {
+        match self.job {
+            Job::Products { left, pairing, factors } => {
+                let [left_len, right_len] = pairing.lengths();
+                if left == party { vec![(left_len, factors[0].width)] } else { vec![(right_len, factors[1].width)] }
+            }
+            Job::Meets => vec![(self.len, self.bits)],
+            Job::Ands => vec![(self.len, self.bits); 2],
+            Job::Chosen { chooser } => vec![(self.len, if chooser == party { 1 } else { self.bits })],
+        }
+    }
+}
+
+/// One party's part in making the correlated randomness of an inference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Making {
+    /// Its code. Steps are rounds; its outputs are the party's shares, numbered by their position.
+    pub code: RoleCode,
+    /// The tasks of every round.
+    pub rounds: Vec<Vec<Task>>,
+    /// What each output is a share of, with the value whose gate needs it, in the order in which the party's code of the
+    /// inference receives them.
+    pub items: Vec<(ValueId, Item)>,
+}
