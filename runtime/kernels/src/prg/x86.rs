@@ -1,5 +1,5 @@
-//! AES-128 with the processor's AES instructions, four blocks to a vector where it has VAES: counter mode, and the
-//! one-way hash AES(b) ⊕ b of many blocks.
+//! AES-128 with the processor's AES instructions, four blocks to a vector where it has VAES: counter mode, and many blocks
+//! as they are, with and without the input added to the output.
 #![allow(unsafe_code, reason = "vector stores through pointers, instruction sets found at run time")]
 
 use std::arch::x86_64::*;
@@ -56,12 +56,12 @@ impl Cipher {
         }
     }
 
-    /// Replaces every block b by AES(b) ⊕ b.
-    pub(super) fn hash(&self, blocks: &mut [[u64; 2]]) {
+    /// Replaces every block b by AES(b), or by AES(b) ⊕ b if b is fed forward.
+    pub(super) fn encrypt<const FEED: bool>(&self, blocks: &mut [[u64; 2]]) {
         // SAFETY (both): as in `blocks`.
         match self.width {
-            Width::Four => unsafe { hash_wide(&self.keys, blocks) },
-            Width::One | Width::Two => unsafe { hash_narrow(&self.keys, blocks) },
+            Width::Four => unsafe { encrypt_wide::<FEED>(&self.keys, blocks) },
+            Width::One | Width::Two => unsafe { encrypt_narrow::<FEED>(&self.keys, blocks) },
         }
     }
 }
@@ -224,7 +224,7 @@ fn group<const N: usize>(keys: &[__m512i; ROUNDS + 1], counter: &mut __m512i) ->
 
 /// Eight blocks at a time.
 #[target_feature(enable = "aes")]
-fn hash_narrow(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
+fn encrypt_narrow<const FEED: bool>(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
     const WIDTH: usize = 8;
     let keys = keys.map(|key| vector(key));
     for piece in blocks.chunks_mut(WIDTH) {
@@ -236,14 +236,15 @@ fn hash_narrow(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
             }
         }
         for ((block, state), input) in piece.iter_mut().zip(state).zip(input) {
-            *block = words(_mm_xor_si128(_mm_aesenclast_si128(state, keys[ROUNDS]), input));
+            let last = _mm_aesenclast_si128(state, keys[ROUNDS]);
+            *block = words(if FEED { _mm_xor_si128(last, input) } else { last });
         }
     }
 }
 
 /// Eight vectors of four blocks at a time, then single blocks.
 #[target_feature(enable = "avx512f,aes,vaes")]
-fn hash_wide(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
+fn encrypt_wide<const FEED: bool>(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
     const WIDTH: usize = 8;
     const VECTOR_BLOCKS: usize = 4;
     let wide = keys.map(|key| repeated(key));
@@ -261,10 +262,11 @@ fn hash_wide(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
             }
         }
         for (i, (state, input)) in state.into_iter().zip(input).enumerate() {
-            let words = _mm512_xor_si512(_mm512_aesenclast_epi128(state, wide[ROUNDS]), input);
+            let last = _mm512_aesenclast_epi128(state, wide[ROUNDS]);
+            let words = if FEED { _mm512_xor_si512(last, input) } else { last };
             // SAFETY: the piece holds eight vectors.
             unsafe { _mm512_storeu_epi64(start.add(VECTOR_BLOCKS * i).cast(), words) };
         }
     }
-    hash_narrow(keys, rest);
+    encrypt_narrow::<FEED>(keys, rest);
 }
