@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::level::{self, Level};
 
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 /// First stream number that [`fill`] refuses; [`derive()`] works above it.
 pub const RESERVED: u64 = 1 << 63;
@@ -94,8 +94,17 @@ impl Prg {
         Prg::at_level(level::current(), seed)
     }
 
-    fn at_level(level: Level, seed: &Seed) -> Prg {
+    pub(crate) fn at_level(level: Level, seed: &Seed) -> Prg {
         Prg { cipher: Cipher::new(level, &seed.0) }
+    }
+
+    /// The key schedule, where the processor has AES on vectors of four blocks and the level allows it.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn wide(&self) -> Option<&x86::Schedule> {
+        match &self.cipher {
+            Cipher::Portable(_) => None,
+            Cipher::Native(cipher) => cipher.wide(),
+        }
     }
 
     /// Fills `out` with words `first_word ..` of `stream`.

@@ -3,6 +3,8 @@
 //! Eight squares of 64 by 64 bits are transposed side by side, one in every lane, by exchanging halves of halves (Warren,
 //! Hacker's Delight, section 7-3).
 
+use zeroize::Zeroize;
+
 use crate::level::{self, Level};
 
 #[cfg(target_arch = "x86_64")]
@@ -27,27 +29,21 @@ fn transpose_at_level(level: Level, columns: &[u64], rows: &mut [[u64; 2]]) {
     assert!(rows.len().is_multiple_of(SIDE), "rows come in words of 64");
     assert_eq!(columns.len(), rows.len() / SIDE * COLUMNS, "as many words as {} rows have", rows.len());
     #[cfg(target_arch = "x86_64")]
-    if avx512::available(level) {
-        return avx512::transpose(columns, rows);
-    }
-    let _ = level;
-    squares(columns, rows);
+    let done = if avx512::available(level) { avx512::transpose(columns, rows) } else { 0 };
+    #[cfg(not(target_arch = "x86_64"))]
+    let done = (level, 0).1;
+    squares(columns, rows, done);
 }
 
-/// All squares, up to eight at a time.
-#[inline(always)]
-fn squares(columns: &[u64], rows: &mut [[u64; 2]]) {
+/// The squares of the rows from `done` on, up to eight at a time.
+fn squares(columns: &[u64], rows: &mut [[u64; 2]], done: usize) {
     let words = rows.len() / SIDE;
     let mut square = [[0; LANES]; SIDE];
-    for (group, rows) in rows.chunks_mut(LANES * SIDE).enumerate() {
-        let lanes = rows.len() / SIDE;
+    for (group, rows) in rows[done..].chunks_mut(LANES * SIDE).enumerate() {
+        let (first, lanes) = (done / SIDE + group * LANES, rows.len() / SIDE);
         for half in 0..2 {
             for (c, line) in square.iter_mut().enumerate() {
-                let column = &columns[(half * SIDE + c) * words + group * LANES..];
-                match column.first_chunk::<LANES>() {
-                    Some(column) if lanes == LANES => *line = *column,
-                    _ => line[..lanes].copy_from_slice(&column[..lanes]),
-                }
+                line[..lanes].copy_from_slice(&columns[(half * SIDE + c) * words + first..][..lanes]);
             }
             turn(&mut square);
             for (lane, rows) in rows.chunks_exact_mut(SIDE).enumerate() {
@@ -57,11 +53,10 @@ fn squares(columns: &[u64], rows: &mut [[u64; 2]]) {
             }
         }
     }
-    zeroize::Zeroize::zeroize(&mut square);
+    square.zeroize();
 }
 
 /// Transposes the square of every lane.
-#[inline(always)]
 fn turn(square: &mut [[u64; LANES]; SIDE]) {
     exchange::<32>(square, 0x0000_0000_ffff_ffff);
     exchange::<16>(square, 0x0000_ffff_0000_ffff);
@@ -72,7 +67,6 @@ fn turn(square: &mut [[u64; LANES]; SIDE]) {
 }
 
 /// Exchanges the high `HALF` columns of the upper lines with the low ones of the lower, in every block of twice the size.
-#[inline(always)]
 fn exchange<const HALF: usize>(square: &mut [[u64; LANES]; SIDE], low: u64) {
     for block in square.chunks_exact_mut(2 * HALF) {
         let (upper, lower) = block.split_at_mut(HALF);

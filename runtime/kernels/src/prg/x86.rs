@@ -10,10 +10,13 @@ use crate::level::{self, Level};
 
 const ROUNDS: usize = 10;
 
+/// The keys of all rounds.
+pub(crate) type Schedule = [[u64; 2]; ROUNDS + 1];
+
 /// A key schedule and the widest instruction set it may be used with.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Cipher {
-    keys: [[u64; 2]; ROUNDS + 1],
+    keys: Schedule,
     #[zeroize(skip)]
     width: Width,
 }
@@ -42,6 +45,11 @@ impl Cipher {
         };
         // SAFETY: the processor has AES-NI.
         Some(Cipher { keys: unsafe { expand(key) }, width })
+    }
+
+    /// The schedule, if it may be used four blocks to a vector.
+    pub(super) fn wide(&self) -> Option<&Schedule> {
+        (self.width == Width::Four).then_some(&self.keys)
     }
 
     /// Words of consecutive blocks from `block` on, the halves of every block under `masks`; an odd length drops the last
@@ -85,7 +93,7 @@ fn next_key(key: __m128i, assist: __m128i) -> __m128i {
 
 /// The AES-128 key schedule (FIPS 197, section 5.2).
 #[target_feature(enable = "aes")]
-fn expand(key: &[u8; 16]) -> [[u64; 2]; ROUNDS + 1] {
+fn expand(key: &[u8; 16]) -> Schedule {
     let whole = u128::from_le_bytes(*key);
     let mut keys = [vector([whole as u64, (whole >> 64) as u64]); ROUNDS + 1];
     macro_rules! round {
@@ -108,7 +116,7 @@ fn expand(key: &[u8; 16]) -> [[u64; 2]; ROUNDS + 1] {
 
 /// Eight blocks at a time.
 #[target_feature(enable = "aes")]
-fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
+fn narrow(keys: &Schedule, stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 8;
     let (keys, masks) = (keys.map(|key| vector(key)), vector(masks));
     let (mut counter, step) = (vector([stream, first]), vector([0, 1]));
@@ -137,7 +145,7 @@ fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2
 
 /// Eight vectors of two blocks at a time, then single blocks.
 #[target_feature(enable = "avx2,aes,vaes")]
-fn middle(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
+fn middle(keys: &Schedule, stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 8;
     const VECTOR_WORDS: usize = 4;
     let twice = |block| _mm256_broadcastsi128_si256(vector(block));
@@ -167,7 +175,7 @@ fn middle(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2
 
 /// Eight vectors of four blocks at a time, and one or two vectors at the end.
 #[target_feature(enable = "avx512f,vaes")]
-fn wide(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
+fn wide(keys: &Schedule, stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 8;
     const VECTOR_WORDS: usize = 8;
     let keys = keys.map(|key| repeated(key));
@@ -224,7 +232,7 @@ fn group<const N: usize>(keys: &[__m512i; ROUNDS + 1], counter: &mut __m512i) ->
 
 /// Eight blocks at a time.
 #[target_feature(enable = "aes")]
-fn encrypt_narrow<const FEED: bool>(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
+fn encrypt_narrow<const FEED: bool>(keys: &Schedule, blocks: &mut [[u64; 2]]) {
     const WIDTH: usize = 8;
     let keys = keys.map(|key| vector(key));
     for piece in blocks.chunks_mut(WIDTH) {
@@ -244,7 +252,7 @@ fn encrypt_narrow<const FEED: bool>(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut 
 
 /// Eight vectors of four blocks at a time, then single blocks.
 #[target_feature(enable = "avx512f,aes,vaes")]
-fn encrypt_wide<const FEED: bool>(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
+fn encrypt_wide<const FEED: bool>(keys: &Schedule, blocks: &mut [[u64; 2]]) {
     const WIDTH: usize = 8;
     const VECTOR_BLOCKS: usize = 4;
     let wide = keys.map(|key| repeated(key));
