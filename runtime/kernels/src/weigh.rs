@@ -30,7 +30,10 @@ pub fn weigh(keys: &[Prg], absent: usize, stream: u64, first_word: u64, weighted
         return;
     }
     let bits = weighted.len() / words;
-    assert!((1..=MOST_BITS).contains(&bits) && weighted.len() == bits * words, "a sum for every bit, as long as the total");
+    assert!(
+        (1..=MOST_BITS).contains(&bits) && weighted.len() == bits * words,
+        "a sum for every bit, as long as the total"
+    );
     assert!(absent <= 1 && keys.len() + absent == 1 << bits, "2^{bits} keys, but for an absent first one");
     let sums = Sums { keys, absent, stream, bits };
     let done = sums.vectors(first_word, weighted, total);

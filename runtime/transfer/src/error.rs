@@ -6,7 +6,9 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransferError {
     /// A message is not as long as it must be.
-    #[error("the peer's {what} has {found} bytes and not {expected}; check that both sides run the same version and requests")]
+    #[error(
+        "the peer's {what} has {found} bytes and not {expected}; check that both sides run the same version and requests"
+    )]
     Length {
         /// The message.
         what: &'static str,
@@ -95,7 +97,9 @@ pub enum PlanError {
         most: usize,
     },
     /// More than one plan may hold.
-    #[error("the requests up to number {request} take more than {most} transfers or words; split them into several plans")]
+    #[error(
+        "the requests up to number {request} take more than {most} transfers or words; split them into several plans"
+    )]
     Large {
         /// The first request that does not fit.
         request: usize,

@@ -121,7 +121,8 @@ impl Request {
         let packed = |width: u32| packed_len(items, width);
         match self {
             Request::Product { bits, widths, .. } => {
-                let left = |&width: &u32| (0..*bits).filter_map(move |bit| width.checked_sub(bit)).filter(|&left| left > 0);
+                let left =
+                    |&width: &u32| (0..*bits).filter_map(move |bit| width.checked_sub(bit)).filter(|&left| left > 0);
                 widths.iter().flat_map(left).map(packed).sum()
             }
             Request::Chosen { widths, .. } => widths.iter().map(|&width| 2 * packed(width)).sum(),

@@ -93,10 +93,13 @@ impl Receiver {
             for run in &chunk.runs {
                 let request = &plan.requests()[run.request];
                 let rows = &rows[run.first_row..][..run.items * request.bits() as usize];
-                let mut call = Call { hash: &self.hash, piece: &mut piece, run, rows, first: index + run.first_row as u64 };
+                let mut call =
+                    Call { hash: &self.hash, piece: &mut piece, run, rows, first: index + run.first_row as u64 };
                 match request {
                     Request::Random { widths, .. } => call.pads(widths, &mut shares),
-                    Request::Product { widths, .. } | Request::Chosen { widths, .. } => call.strings(widths, &mut shares),
+                    Request::Product { widths, .. } | Request::Chosen { widths, .. } => {
+                        call.strings(widths, &mut shares)
+                    }
                 }
             }
             index += chunk.rows as u64;

@@ -93,7 +93,8 @@ impl Sender {
             let rows = rows.turn(chunk.rows);
             for run in &chunk.runs {
                 let request = &plan.requests()[run.request];
-                let rows = (&rows[run.first_row..][..run.items * request.bits() as usize], index + run.first_row as u64);
+                let rows =
+                    (&rows[run.first_row..][..run.items * request.bits() as usize], index + run.first_row as u64);
                 let inputs = inputs[run.request];
                 match request {
                     Request::Product { widths, .. } => call.product(run, rows, widths, inputs, &mut shares, out),
@@ -232,7 +233,8 @@ impl Call<'_> {
                         store(*block, width, pads, (i << bits) + digit);
                     }
                 }
-                if let Some(change) = changes.get((step + 1).trailing_zeros() as usize).filter(|_| step + 1 < 1 << bits) {
+                if let Some(change) = changes.get((step + 1).trailing_zeros() as usize).filter(|_| step + 1 < 1 << bits)
+                {
                     sum[..len].iter_mut().zip(change).for_each(|(sum, &change)| *sum = xor(*sum, change));
                 }
             }

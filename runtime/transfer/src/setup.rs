@@ -9,6 +9,7 @@ use subtle::Choice;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::base::{Offer, POINT, Received, Reply, SCALAR};
+use crate::error::{SetupMessage, TransferError};
 use crate::field::{Field, SECURITY};
 use crate::hash::Hash;
 use crate::plan::TAG;
@@ -17,7 +18,6 @@ use crate::sender::Sender;
 use crate::session::{Entropy, GREETING, HASH_KEY, Place, SessionId, Side, TRANSCRIPT, TREE_KEY, derived};
 use crate::tree::{Block, block, bytes, punctured, whole, xor};
 use crate::vole::{Punctured, Whole, delta_bit, keys, mask};
-use crate::error::{SetupMessage, TransferError};
 
 /// Bytes of both masked sums of a level.
 const SUMS: usize = 32;

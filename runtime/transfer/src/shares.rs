@@ -52,7 +52,14 @@ impl Shares {
     }
 
     /// The elements of `items` items from `first` on, `each` for every item.
-    pub(crate) fn part(&mut self, at: (usize, usize), width: u32, first: usize, items: usize, each: usize) -> &mut [u64] {
+    pub(crate) fn part(
+        &mut self,
+        at: (usize, usize),
+        width: u32,
+        first: usize,
+        items: usize,
+        each: usize,
+    ) -> &mut [u64] {
         let lanes = lanes(width) * each;
         &mut self.0[at.0][at.1][first * lanes..(first + items) * lanes]
     }

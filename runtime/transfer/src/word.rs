@@ -4,11 +4,7 @@ use crate::tree::Block;
 
 /// An element of a ring of at most 64 or at most 128 bits. Elements lie in lists of words, low word first.
 pub(crate) trait Word:
-    Copy
-    + Default
-    + std::ops::BitAnd<Output = Self>
-    + std::ops::BitXor<Output = Self>
-    + std::ops::Shl<u32, Output = Self>
+    Copy + Default + std::ops::BitAnd<Output = Self> + std::ops::BitXor<Output = Self> + std::ops::Shl<u32, Output = Self>
 {
     /// Words of an element.
     const LANES: usize;

@@ -6,7 +6,7 @@ fn place() -> Place {
 }
 
 fn random(seed: u8) -> [u8; SCALAR] {
-    std::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add(i as u8 * 7))
+    std::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add((i * 7 % 251) as u8))
 }
 
 /// Uniform bytes that give this scalar.

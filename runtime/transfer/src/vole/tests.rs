@@ -86,7 +86,8 @@ fn what_the_sender_lacks_covers_the_choices() {
         let (mut v, mut sent) = (vec![0; SECURITY * rows / 64], Vec::new());
         whole.expand(Counter::new().take(rows as u64).unwrap(), &choices, &mut v, &mut sent);
         let left = known(&sent);
-        let ones = |words: &mut dyn Iterator<Item = u64>| words.map(u64::count_ones).sum::<u32>().abs_diff(rows as u32 / 2);
+        let ones =
+            |words: &mut dyn Iterator<Item = u64>| words.map(u64::count_ones).sum::<u32>().abs_diff(rows as u32 / 2);
         // Six deviations of a fair coin thrown 8192 times.
         for (j, tree) in left.iter().enumerate() {
             assert!(ones(&mut tree.iter().copied()) < 272, "tree {j} alone");

@@ -16,7 +16,8 @@ fn begun(id: u8, side: Side, field: Field) -> (Greeted, Vec<u8>) {
 }
 
 fn plan() -> Plan {
-    let requests = vec![Request::Product { count: 5, bits: 2, widths: vec![9] }, Request::Chosen { count: 3, widths: vec![70] }];
+    let requests =
+        vec![Request::Product { count: 5, bits: 2, widths: vec![9] }, Request::Chosen { count: 3, widths: vec![70] }];
     Plan::new(requests).unwrap()
 }
 
@@ -114,7 +115,10 @@ fn messages_of_other_plans_directions_and_sessions_are_refused() {
     let (waiting, to_b) = choose(&mut a_receives, &plan());
     assert_eq!(answer(&mut a_sends, &plan(), &to_b).unwrap_err(), choices_foreign(), "the other direction");
     let strings = answer(&mut b_sends, &plan(), &to_b).unwrap();
-    assert_eq!(waiting.finish(&to_b[..strings.len()]).unwrap_err(), TransferError::Foreign { what: "message of strings" });
+    assert_eq!(
+        waiting.finish(&to_b[..strings.len()]).unwrap_err(),
+        TransferError::Foreign { what: "message of strings" }
+    );
 
     let (mut sender, _) = direction(4, 25);
     let (_, mut receiver) = direction(4, 26);

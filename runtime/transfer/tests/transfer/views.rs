@@ -161,7 +161,8 @@ fn strings_of_a_product_do_not_depend_on_the_factors() {
 #[test]
 fn the_views_of_an_and_do_not_depend_on_the_other_ends_bits() {
     let count = 1 << 14;
-    let [(mut a_sends, mut a_receives), (mut b_sends, mut b_receives)] = session(mpcc_transfer::Field::new(8).unwrap(), 36);
+    let [(mut a_sends, mut a_receives), (mut b_sends, mut b_receives)] =
+        session(mpcc_transfer::Field::new(8).unwrap(), 36);
     let [a_x, a_y, b_x, b_y] = shared_bits(count);
     let plan = Plan::new(vec![and::request(count)]).unwrap();
     let to_b = batch((&mut a_sends, &mut b_receives), &plan, &[&b_x], &[&[&a_y]]);
