@@ -4,7 +4,9 @@
 mod common;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use mpcc_kernels::{Permutation, Prg, Seed, transpose::transpose, weigh::weigh};
+use mpcc_kernels::transpose::transpose;
+use mpcc_kernels::weigh::{Keys, weigh};
+use mpcc_kernels::{Permutation, Prg, Seed};
 
 use common::{at_levels, settings, words};
 
@@ -14,9 +16,10 @@ fn bench(criterion: &mut Criterion) {
     at_levels(|level| {
         let mut group = criterion.benchmark_group(format!("transfer/{level}"));
         group.throughput(Throughput::Elements(ROWS as u64));
-        let keys: Vec<Prg> = (0..256u128).map(|i| Prg::new(&Seed::from_bytes(i.to_le_bytes()))).collect();
+        let keys = Keys::new((0..256u128).map(|i| Seed::from_bytes(i.to_le_bytes())));
+        let key = Prg::new(&Seed::from_bytes([5; 16]));
         let (mut weighted, mut total, mut stream) = (words(8 * ROWS / 64), words(ROWS / 64), words(256 * ROWS / 64));
-        group.bench_function("streams", |b| b.iter(|| keys[0].fill(0, 0, &mut stream)));
+        group.bench_function("streams", |b| b.iter(|| key.fill(0, 0, &mut stream)));
         group.bench_function("weigh", |b| b.iter(|| weigh(&keys, 0, 0, 0, &mut weighted, &mut total)));
         let (columns, mut rows) = (words(128 * ROWS / 64), vec![[0; 2]; ROWS]);
         group.bench_function("transpose", |b| b.iter(|| transpose(&columns, &mut rows)));

@@ -24,7 +24,7 @@ impl Permutation {
     }
 
     /// Replaces every block b by AES(b) ⊕ b, the one-way form of Matyas, Meyer and Oseas.
-    pub fn hash(&self, blocks: &mut [[u64; 2]]) {
+    pub fn one_way(&self, blocks: &mut [[u64; 2]]) {
         self.cipher.hash(blocks);
     }
 }

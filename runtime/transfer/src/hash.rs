@@ -48,7 +48,7 @@ impl Hash {
         for ((out, row), index) in out.iter_mut().zip(prepared).zip(first..) {
             *out = [row[0] ^ index, row[1] ^ name.0];
         }
-        self.0.hash(&mut out[..prepared.len()]);
+        self.0.one_way(&mut out[..prepared.len()]);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use mpcc_kernels::Permutation;
 use subtle::Choice;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::base::{Offer, POINT, Received, Reply, SCALAR};
 use crate::error::{SetupMessage, TransferError};
@@ -208,9 +208,7 @@ impl Corrected {
                 let masked = xor(left, xor(left, right).map(|difference| difference & chosen));
                 beside[level] = xor(masked, block(&replies[index].key(peer, index, &offered)));
             }
-            let mut leaves = punctured(&hash, &path, &beside);
-            leaves[0].zeroize();
-            trees.push(keys(&leaves).split_off(1));
+            trees.push(keys(&punctured(&hash, &path, &beside)[1..]));
         }
         let (sends, sending) = transcript.direction(peer, &common, message);
         let (receives, receiving) = transcript.direction(common.place, &common, message);

@@ -36,7 +36,7 @@ fn sum(nodes: impl Iterator<Item = Block>) -> Block {
 fn children(hash: &Permutation, nodes: &[Block], even: u64) -> Level {
     let both = |&[low, high]: &Block| [[low ^ even, high], [low ^ even ^ 1, high]];
     let mut grown: Level = Zeroizing::new(nodes.iter().flat_map(both).collect());
-    hash.hash(&mut grown);
+    hash.one_way(&mut grown);
     grown
 }
 

@@ -5,13 +5,13 @@
 //! sends u ⊕ x for its choices x, one word list for every tree, and adding Δ times that leaves q = v ⊕ x·Δ. Columns are the
 //! 128 bits of all trees, a bit for every transfer each.
 
-use mpcc_kernels::weigh::weigh;
-use mpcc_kernels::{Prg, Seed};
+use mpcc_kernels::Seed;
+use mpcc_kernels::weigh::{Keys, weigh};
 use zeroize::Zeroizing;
 
 use crate::field::{Field, SECURITY};
 use crate::spans::Span;
-use crate::tree::{Block, Level, bytes};
+use crate::tree::{Block, bytes};
 
 /// The only stream of a leaf; a transfer's number is its bit.
 const STREAM: u64 = 0;
@@ -21,27 +21,27 @@ pub(crate) const STEP: usize = 128;
 
 const WORD: usize = 64;
 
-/// Keys of the leaves of one tree, in the order of their places.
-pub(crate) fn keys(leaves: &Level) -> Vec<Prg> {
-    leaves.iter().map(|&leaf| Prg::new(&Seed::from_bytes(bytes(leaf)))).collect()
+/// Keys of leaves of one tree, in the order of their places.
+pub(crate) fn keys(leaves: &[Block]) -> Keys {
+    Keys::new(leaves.iter().map(|&leaf| Seed::from_bytes(bytes(leaf))))
 }
 
-/// Where a span's bits stand in the streams: first word, and number of words.
+/// Where a span's bits stand in the streams: first block, and number of words.
 fn place(span: Span) -> (u64, usize) {
     let numbers = span.spend();
     let len = (numbers.end - numbers.start) as usize;
     assert!(numbers.start.is_multiple_of(STEP as u64) && len.is_multiple_of(STEP), "spans are whole steps");
-    (numbers.start / WORD as u64, len / WORD)
+    (numbers.start / STEP as u64, len / WORD)
 }
 
 /// The receiver's end: all leaves.
 pub(crate) struct Whole {
     field: Field,
-    trees: Vec<Vec<Prg>>,
+    trees: Vec<Keys>,
 }
 
 impl Whole {
-    pub(crate) fn new(field: Field, trees: Vec<Vec<Prg>>) -> Whole {
+    pub(crate) fn new(field: Field, trees: Vec<Keys>) -> Whole {
         Whole { field, trees }
     }
 
@@ -53,7 +53,11 @@ impl Whole {
         for ((at, bits), keys) in self.field.parts().zip(&self.trees) {
             let weighted = &mut columns[at * words..(at + bits) * words];
             weigh(keys, 0, STREAM, first, weighted, &mut total);
-            out.extend(total.iter().zip(choices).flat_map(|(total, choices)| (total ^ choices).to_le_bytes()));
+            let start = out.len();
+            out.resize(start + 8 * words, 0);
+            for ((out, total), choices) in out[start..].as_chunks_mut().0.iter_mut().zip(&*total).zip(choices) {
+                *out = (total ^ choices).to_le_bytes();
+            }
         }
     }
 }
@@ -61,13 +65,13 @@ impl Whole {
 /// The sender's end: all leaves but those at Δ, by their places relative to it.
 pub(crate) struct Punctured {
     field: Field,
-    trees: Vec<Vec<Prg>>,
+    trees: Vec<Keys>,
     delta: Zeroizing<Block>,
 }
 
 impl Punctured {
     /// `trees` lack the first place.
-    pub(crate) fn new(field: Field, trees: Vec<Vec<Prg>>, delta: Zeroizing<Block>) -> Punctured {
+    pub(crate) fn new(field: Field, trees: Vec<Keys>, delta: Zeroizing<Block>) -> Punctured {
         Punctured { field, trees, delta }
     }
 

@@ -15,15 +15,9 @@ const WORDS: usize = 8;
 /// A piece of a stream or sum.
 type Piece = [__m512i; VECTORS];
 
-/// Sums of whole pieces while `total` lasts; returns the words done. `first` is stream and block of the first word. Schedules
-/// exist only on processors with AVX-512 F and VAES.
-pub(super) fn weigh(
-    keys: &[&Schedule],
-    absent: usize,
-    first: [u64; 2],
-    weighted: &mut [u64],
-    total: &mut [u64],
-) -> usize {
+/// As [`weigh`](super::weigh()), from words of `stream` and the first block on. Schedules of this kind exist only where the processor has
+/// AVX-512 F and VAES.
+pub(super) fn weigh(keys: &[Schedule], absent: usize, first: [u64; 2], weighted: &mut [u64], total: &mut [u64]) {
     assert!(level::hardware() >= Level::Avx512, "AVX-512 kernel on a processor without it");
     assert!(weighted.len() / total.len() <= MOST_BITS, "a place for every level");
     // SAFETY: whoever has a schedule for four blocks a vector found AVX-512 F and VAES.
@@ -31,25 +25,19 @@ pub(super) fn weigh(
 }
 
 #[target_feature(enable = "avx512f,vaes")]
-fn vectorised(
-    keys: &[&Schedule],
-    absent: usize,
-    [stream, block]: [u64; 2],
-    weighted: &mut [u64],
-    total: &mut [u64],
-) -> usize {
+fn vectorised(keys: &[Schedule], absent: usize, [stream, block]: [u64; 2], weighted: &mut [u64], total: &mut [u64]) {
     let (words, zero) = (total.len(), [_mm512_setzero_si512(); VECTORS]);
     let bits = weighted.len() / words;
-    let mut left = [[[0u64; PIECE]; MOST_BITS], [[0; PIECE]; MOST_BITS]];
-    let [left, right] = &mut left;
-    let pieces = words / PIECE;
-    for piece in 0..pieces {
-        let counters = counters(stream, block.wrapping_add((piece * PIECE / 2) as u64));
+    let mut sums = [[[0u64; PIECE]; MOST_BITS], [[0; PIECE]; MOST_BITS]];
+    let [left, right] = &mut sums;
+    for start in (0..words).step_by(PIECE) {
+        let len = PIECE.min(words - start);
+        let counters = counters(stream, block.wrapping_add((start / 2) as u64));
         let mut odd = zero;
         right.iter_mut().for_each(|right| right.fill(0));
         for pair in 0..1usize << (bits - 1) {
-            let first = (2 * pair).checked_sub(absent).map_or(zero, |at| stream_of(keys[at], &counters));
-            let second = stream_of(keys[2 * pair + 1 - absent], &counters);
+            let first = (2 * pair).checked_sub(absent).map_or(zero, |at| stream_of(&keys[at], &counters));
+            let second = stream_of(&keys[2 * pair + 1 - absent], &counters);
             odd = xor(odd, second);
             let mut sum = xor(first, second);
             let level = pair.trailing_ones() as usize;
@@ -57,19 +45,16 @@ fn vectorised(
                 store(xor(load(right), sum), right);
                 sum = xor(sum, load(left));
             }
-            match left[..bits].get_mut(level + 1) {
-                Some(left) => store(sum, left),
-                None => store(sum, total[piece * PIECE..].first_chunk_mut().expect("a whole piece")),
-            }
+            // The sum of all pairs has no level of its own and takes the first place, which no pair needs.
+            store(sum, &mut left[(level + 1) % bits]);
         }
         store(odd, &mut right[0]);
+        total[start..][..len].copy_from_slice(&left[0][..len]);
         for (right, weighted) in right.iter().zip(weighted.chunks_exact_mut(words)) {
-            weighted[piece * PIECE..][..PIECE].copy_from_slice(right);
+            weighted[start..][..len].copy_from_slice(&right[..len]);
         }
     }
-    left.zeroize();
-    right.zeroize();
-    pieces * PIECE
+    sums.zeroize();
 }
 
 #[target_feature(enable = "avx512f")]

@@ -26,7 +26,7 @@ fn a_tree_grows_by_its_formula() {
     let node = |seed: Block, bits: &[u64]| {
         bits.iter().fold(seed, |seed, bit| {
             let mut child = [[seed[0] ^ bit, seed[1]]];
-            hash.hash(&mut child);
+            hash.one_way(&mut child);
             child[0]
         })
     };

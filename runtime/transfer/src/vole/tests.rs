@@ -5,7 +5,7 @@ use mpcc_kernels::Permutation;
 
 fn words(len: usize, seed: u8) -> Vec<u64> {
     let mut out = vec![0; len];
-    Prg::new(&Seed::from_bytes([seed; 16])).fill(1, 0, &mut out);
+    mpcc_kernels::prg::fill(&Seed::from_bytes([seed; 16]), 1, 0, &mut out);
     out
 }
 
@@ -18,7 +18,7 @@ fn ends(field: Field, delta: Block) -> (Whole, Punctured) {
         let path: Vec<u64> = (0..depth).rev().map(|bit| delta_bit(delta, first + bit)).collect();
         let beside: Vec<Block> = sums.iter().zip(&path).map(|(sums, &bit)| sums[1 - bit as usize]).collect();
         all.push(keys(&leaves));
-        some.push(keys(&punctured(&hash, &path, &beside)).split_off(1));
+        some.push(keys(&punctured(&hash, &path, &beside)[1..]));
     }
     (Whole::new(field, all), Punctured::new(field, some, Zeroizing::new(delta)))
 }
@@ -71,13 +71,12 @@ fn what_the_sender_lacks_covers_the_choices() {
     let rows = 1 << 13;
     let known = |sent: &[u8]| -> Vec<Vec<u64>> {
         let sums = sent.chunks_exact(rows / 8).zip(&punctured.trees);
-        let left = |(sums, keys): (&[u8], &Vec<Prg>)| {
+        let left = |(sums, keys): (&[u8], &Keys)| {
             let mut left: Vec<u64> = sums.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
-            for key in keys {
-                let mut stream = vec![0; rows / 64];
-                key.fill(STREAM, 0, &mut stream);
-                left.iter_mut().zip(stream).for_each(|(left, stream)| *left ^= stream);
-            }
+            // The sum of all streams that it has.
+            let mut total = vec![0; rows / 64];
+            weigh(keys, 1, STREAM, 0, &mut vec![0; 2 * rows / 64], &mut total);
+            left.iter_mut().zip(total).for_each(|(left, total)| *left ^= total);
             left
         };
         sums.map(left).collect()
