@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::level::{self, Level};
 
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 /// First stream number that [`fill`] refuses; [`derive()`] works above it.
 pub const RESERVED: u64 = 1 << 63;
@@ -65,10 +65,19 @@ impl Cipher {
 
     /// Replaces every block b by AES(b) ⊕ b; blocks are little-endian words.
     pub(crate) fn hash(&self, blocks: &mut [[u64; 2]]) {
+        self.encrypt::<true>(blocks);
+    }
+
+    /// Replaces every block b by AES(b); blocks are little-endian words.
+    pub(crate) fn permute(&self, blocks: &mut [[u64; 2]]) {
+        self.encrypt::<false>(blocks);
+    }
+
+    fn encrypt<const FEED: bool>(&self, blocks: &mut [[u64; 2]]) {
         match self {
-            Cipher::Portable(cipher) => hash_portable(cipher, blocks),
+            Cipher::Portable(cipher) => encrypt_portable::<FEED>(cipher, blocks),
             #[cfg(target_arch = "x86_64")]
-            Cipher::Native(cipher) => cipher.hash(blocks),
+            Cipher::Native(cipher) => cipher.encrypt::<FEED>(blocks),
         }
     }
 }
@@ -85,8 +94,17 @@ impl Prg {
         Prg::at_level(level::current(), seed)
     }
 
-    fn at_level(level: Level, seed: &Seed) -> Prg {
+    pub(crate) fn at_level(level: Level, seed: &Seed) -> Prg {
         Prg { cipher: Cipher::new(level, &seed.0) }
+    }
+
+    /// The key schedule, where the processor has AES on vectors of four blocks and the level allows it.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn wide(&self) -> Option<&x86::Schedule> {
+        match &self.cipher {
+            Cipher::Portable(_) => None,
+            Cipher::Native(cipher) => cipher.wide(),
+        }
     }
 
     /// Fills `out` with words `first_word ..` of `stream`.
@@ -213,7 +231,7 @@ fn portable(cipher: &Aes128, stream: u64, first: u64, masks: [u64; 2], out: &mut
     }
 }
 
-fn hash_portable(cipher: &Aes128, blocks: &mut [[u64; 2]]) {
+fn encrypt_portable<const FEED: bool>(cipher: &Aes128, blocks: &mut [[u64; 2]]) {
     const WIDTH: usize = 16;
     for piece in blocks.chunks_mut(WIDTH) {
         let mut bytes = [Array([0u8; 16]); WIDTH];
@@ -224,8 +242,8 @@ fn hash_portable(cipher: &Aes128, blocks: &mut [[u64; 2]]) {
         cipher.encrypt_blocks(&mut bytes[..piece.len()]);
         for (words, bytes) in piece.iter_mut().zip(&bytes) {
             let value = u128::from_le_bytes(bytes.0);
-            words[0] ^= value as u64;
-            words[1] ^= (value >> 64) as u64;
+            let fed = if FEED { *words } else { [0; 2] };
+            *words = [value as u64 ^ fed[0], (value >> 64) as u64 ^ fed[1]];
         }
     }
 }

@@ -36,15 +36,17 @@ fn the_block_cipher_is_aes_128() {
 }
 
 #[test]
-fn the_hash_adds_its_input_to_the_cipher() {
+fn the_hash_adds_its_input_to_the_cipher_and_the_permutation_does_not() {
     for level in levels() {
         for len in 0..75u64 {
             let input: Vec<[u64; 2]> = (0..len).map(|i| [7, i * i]).collect();
-            let mut blocks = input.clone();
-            Cipher::new(level, &seed().0).hash(&mut blocks);
-            for (block, [stream, counter]) in blocks.iter().zip(input) {
+            let (mut hashed, mut permuted) = (input.clone(), input.clone());
+            Cipher::new(level, &seed().0).hash(&mut hashed);
+            Cipher::new(level, &seed().0).permute(&mut permuted);
+            for ((hashed, permuted), [stream, counter]) in hashed.iter().zip(&permuted).zip(input) {
                 let cipher = [0, 1].map(|half| plain(&seed(), stream, 2 * counter + half));
-                assert_eq!(*block, [cipher[0] ^ stream, cipher[1] ^ counter], "{level:?}: {len} blocks");
+                assert_eq!(*hashed, [cipher[0] ^ stream, cipher[1] ^ counter], "{level:?}: {len} blocks");
+                assert_eq!(*permuted, cipher, "{level:?}: {len} blocks");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! AES-128 with the processor's AES instructions, four blocks to a vector where it has VAES: counter mode, and the
-//! one-way hash AES(b) ⊕ b of many blocks.
+//! AES-128 with the processor's AES instructions, four blocks to a vector where it has VAES: counter mode, and many blocks
+//! as they are, with and without the input added to the output.
 #![allow(unsafe_code, reason = "vector stores through pointers, instruction sets found at run time")]
 
 use std::arch::x86_64::*;
@@ -10,10 +10,13 @@ use crate::level::{self, Level};
 
 const ROUNDS: usize = 10;
 
+/// The keys of all rounds.
+pub(crate) type Schedule = [[u64; 2]; ROUNDS + 1];
+
 /// A key schedule and the widest instruction set it may be used with.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Cipher {
-    keys: [[u64; 2]; ROUNDS + 1],
+    keys: Schedule,
     #[zeroize(skip)]
     width: Width,
 }
@@ -44,6 +47,11 @@ impl Cipher {
         Some(Cipher { keys: unsafe { expand(key) }, width })
     }
 
+    /// The schedule, if it may be used four blocks to a vector.
+    pub(super) fn wide(&self) -> Option<&Schedule> {
+        (self.width == Width::Four).then_some(&self.keys)
+    }
+
     /// Words of consecutive blocks from `block` on, the halves of every block under `masks`; an odd length drops the last
     /// half.
     pub(super) fn blocks(&self, stream: u64, block: u64, masks: [u64; 2], out: &mut [u64]) {
@@ -56,12 +64,12 @@ impl Cipher {
         }
     }
 
-    /// Replaces every block b by AES(b) ⊕ b.
-    pub(super) fn hash(&self, blocks: &mut [[u64; 2]]) {
+    /// Replaces every block b by AES(b), or by AES(b) ⊕ b if b is fed forward.
+    pub(super) fn encrypt<const FEED: bool>(&self, blocks: &mut [[u64; 2]]) {
         // SAFETY (both): as in `blocks`.
         match self.width {
-            Width::Four => unsafe { hash_wide(&self.keys, blocks) },
-            Width::One | Width::Two => unsafe { hash_narrow(&self.keys, blocks) },
+            Width::Four => unsafe { encrypt_wide::<FEED>(&self.keys, blocks) },
+            Width::One | Width::Two => unsafe { encrypt_narrow::<FEED>(&self.keys, blocks) },
         }
     }
 }
@@ -85,7 +93,7 @@ fn next_key(key: __m128i, assist: __m128i) -> __m128i {
 
 /// The AES-128 key schedule (FIPS 197, section 5.2).
 #[target_feature(enable = "aes")]
-fn expand(key: &[u8; 16]) -> [[u64; 2]; ROUNDS + 1] {
+fn expand(key: &[u8; 16]) -> Schedule {
     let whole = u128::from_le_bytes(*key);
     let mut keys = [vector([whole as u64, (whole >> 64) as u64]); ROUNDS + 1];
     macro_rules! round {
@@ -108,7 +116,7 @@ fn expand(key: &[u8; 16]) -> [[u64; 2]; ROUNDS + 1] {
 
 /// Eight blocks at a time.
 #[target_feature(enable = "aes")]
-fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
+fn narrow(keys: &Schedule, stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 8;
     let (keys, masks) = (keys.map(|key| vector(key)), vector(masks));
     let (mut counter, step) = (vector([stream, first]), vector([0, 1]));
@@ -137,7 +145,7 @@ fn narrow(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2
 
 /// Eight vectors of two blocks at a time, then single blocks.
 #[target_feature(enable = "avx2,aes,vaes")]
-fn middle(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
+fn middle(keys: &Schedule, stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 8;
     const VECTOR_WORDS: usize = 4;
     let twice = |block| _mm256_broadcastsi128_si256(vector(block));
@@ -167,7 +175,7 @@ fn middle(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2
 
 /// Eight vectors of four blocks at a time, and one or two vectors at the end.
 #[target_feature(enable = "avx512f,vaes")]
-fn wide(keys: &[[u64; 2]; ROUNDS + 1], stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
+fn wide(keys: &Schedule, stream: u64, first: u64, masks: [u64; 2], out: &mut [u64]) {
     const WIDTH: usize = 8;
     const VECTOR_WORDS: usize = 8;
     let keys = keys.map(|key| repeated(key));
@@ -224,7 +232,7 @@ fn group<const N: usize>(keys: &[__m512i; ROUNDS + 1], counter: &mut __m512i) ->
 
 /// Eight blocks at a time.
 #[target_feature(enable = "aes")]
-fn hash_narrow(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
+fn encrypt_narrow<const FEED: bool>(keys: &Schedule, blocks: &mut [[u64; 2]]) {
     const WIDTH: usize = 8;
     let keys = keys.map(|key| vector(key));
     for piece in blocks.chunks_mut(WIDTH) {
@@ -236,14 +244,15 @@ fn hash_narrow(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
             }
         }
         for ((block, state), input) in piece.iter_mut().zip(state).zip(input) {
-            *block = words(_mm_xor_si128(_mm_aesenclast_si128(state, keys[ROUNDS]), input));
+            let last = _mm_aesenclast_si128(state, keys[ROUNDS]);
+            *block = words(if FEED { _mm_xor_si128(last, input) } else { last });
         }
     }
 }
 
 /// Eight vectors of four blocks at a time, then single blocks.
 #[target_feature(enable = "avx512f,aes,vaes")]
-fn hash_wide(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
+fn encrypt_wide<const FEED: bool>(keys: &Schedule, blocks: &mut [[u64; 2]]) {
     const WIDTH: usize = 8;
     const VECTOR_BLOCKS: usize = 4;
     let wide = keys.map(|key| repeated(key));
@@ -261,10 +270,11 @@ fn hash_wide(keys: &[[u64; 2]; ROUNDS + 1], blocks: &mut [[u64; 2]]) {
             }
         }
         for (i, (state, input)) in state.into_iter().zip(input).enumerate() {
-            let words = _mm512_xor_si512(_mm512_aesenclast_epi128(state, wide[ROUNDS]), input);
+            let last = _mm512_aesenclast_epi128(state, wide[ROUNDS]);
+            let words = if FEED { _mm512_xor_si512(last, input) } else { last };
             // SAFETY: the piece holds eight vectors.
             unsafe { _mm512_storeu_epi64(start.add(VECTOR_BLOCKS * i).cast(), words) };
         }
     }
-    hash_narrow(keys, rest);
+    encrypt_narrow::<FEED>(keys, rest);
 }

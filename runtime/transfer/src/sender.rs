@@ -1,0 +1,280 @@
+//! The sender's end of the transfers of one direction: it holds Δ and hands in strings.
+
+use std::ops::Range;
+
+use zeroize::Zeroize;
+
+use crate::TransferError;
+use crate::batch::{Message, opened, tag};
+use crate::hash::{Hash, PIECE, Use};
+use crate::plan::{Plan, Request, Run};
+use crate::scratch::{Piece, Rows, put};
+use crate::shares::{End, Shares};
+use crate::spans::Counter;
+use crate::tree::{Block, xor};
+use crate::vole::Punctured;
+use crate::word::{Word, lanes};
+
+/// The sender of one direction of a session. Its Δ was drawn for it and never leaves it.
+pub struct Sender {
+    vole: Punctured,
+    hash: Hash,
+    direction: [u8; 32],
+    /// `None` after a message was refused.
+    counter: Option<Counter>,
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sender(..)")
+    }
+}
+
+/// What the runs of a call share.
+struct Call<'c> {
+    hash: &'c Hash,
+    delta: Block,
+    piece: Box<Piece>,
+}
+
+impl Sender {
+    pub(crate) fn new(vole: Punctured, hash: Hash, direction: [u8; 32]) -> Sender {
+        Sender { vole, hash, direction, counter: Some(Counter::new()) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn delta(&self) -> Block {
+        self.vole.delta()
+    }
+
+    /// Transfers used up so far; `None` after a message was refused.
+    pub fn used(&self) -> Option<u64> {
+        self.counter.as_ref().map(Counter::next)
+    }
+
+    /// Answers the receiver's message for a plan: appends the message of strings to `out`, nothing if the plan has none, and
+    /// returns this end's shares and pads.
+    ///
+    /// `inputs` has [`Request::inputs`] lists for every request, an element for every item each: the factors b of a product, or
+    /// the messages of choices 0 and 1, string by string. Bits above a width are ignored.
+    ///
+    /// # Errors
+    /// [`TransferError`] if the message is not that of this plan at this place of the session, or the session has no
+    /// transfers left; then `out` is as it was and the sender answers nothing more.
+    ///
+    /// # Panics
+    /// If `inputs` do not fit the plan.
+    pub fn answer(
+        &mut self,
+        plan: &Plan,
+        message: &[u8],
+        inputs: &[&[&[u64]]],
+        out: &mut Vec<u8>,
+    ) -> Result<Shares, TransferError> {
+        check(plan, inputs);
+        let mut counter = self.counter.take().ok_or(TransferError::Ended)?;
+        let first = counter.next();
+        let mut span = counter.take(plan.transfers())?;
+        let price = plan.price(self.vole.field());
+        let expected = tag(Message::Choices, &self.direction, first, plan);
+        let mut sent = opened(Message::Choices, message, price.choices, &expected)?;
+        out.reserve(price.strings);
+        if price.strings > 0 {
+            out.extend(tag(Message::Strings, &self.direction, first, plan));
+        }
+        let mut shares = Shares::new(plan, End::Sender);
+        let mut rows = Rows::new();
+        let mut call = Call { hash: &self.hash, delta: self.vole.delta(), piece: Piece::new() };
+        let mut index = first;
+        for chunk in plan.chunks() {
+            let (front, rest) = sent.split_at(self.vole.field().trees() * chunk.rows / 8);
+            sent = rest;
+            self.vole.expand(span.cut(chunk.rows as u64), front, rows.columns(chunk.rows));
+            let rows = rows.turn(chunk.rows);
+            for run in &chunk.runs {
+                let request = &plan.requests()[run.request];
+                let rows =
+                    (&rows[run.first_row..][..run.items * request.bits() as usize], index + run.first_row as u64);
+                let inputs = inputs[run.request];
+                match request {
+                    Request::Product { widths, .. } => call.product(run, rows, widths, inputs, &mut shares, out),
+                    Request::Chosen { widths, .. } => call.chosen(run, rows, widths, inputs, out),
+                    Request::Random { bits, widths, .. } => call.random(run, rows, *bits, widths, &mut shares),
+                }
+            }
+            index += chunk.rows as u64;
+        }
+        self.counter = Some(counter);
+        Ok(shares)
+    }
+}
+
+/// Rows of a run, and the number of the first one.
+type Numbered<'r> = (&'r [Block], u64);
+
+fn check(plan: &Plan, inputs: &[&[&[u64]]]) {
+    assert_eq!(inputs.len(), plan.requests().len(), "inputs for every request");
+    for (i, (request, lists)) in plan.requests().iter().zip(inputs).enumerate() {
+        assert_eq!(lists.len(), request.inputs(), "lists of request {i}");
+        let each = if lists.is_empty() { 1 } else { lists.len() / request.widths().len() };
+        for (s, list) in lists.iter().enumerate() {
+            let words = request.count() * lanes(request.widths()[s / each]);
+            assert_eq!(list.len(), words, "words of list {s} of request {i}");
+        }
+    }
+}
+
+/// The pieces of a run's items.
+pub(crate) fn pieces(items: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..items).step_by(PIECE).map(move |start| start..items.min(start + PIECE))
+}
+
+impl Call<'_> {
+    /// Prepares the rows of a piece of one choice bit, for both choices; returns the number of the first.
+    fn prepare(&mut self, rows: Numbered, bit: usize, items: usize, piece: &Range<usize>) -> u64 {
+        let start = bit * items + piece.start;
+        let rows_here = &rows.0[start..][..piece.len()];
+        let [zeros, ones] = self.piece.rows.each_mut().map(|rows| &mut rows[..piece.len()]);
+        zeros.copy_from_slice(rows_here);
+        ones.iter_mut().zip(rows_here).for_each(|(one, &row)| *one = xor(row, self.delta));
+        self.hash.prepare(zeros);
+        self.hash.prepare(ones);
+        rows.1 + start as u64
+    }
+
+    /// The strings of both choices for the rows that were prepared.
+    fn strings(&mut self, len: usize, first: u64, name: Use) {
+        let Piece { rows, hashed, .. } = &mut *self.piece;
+        for (rows, hashed) in rows.iter().zip(hashed) {
+            self.hash.strings(&rows[..len], first, name, hashed);
+        }
+    }
+
+    fn product(
+        &mut self,
+        run: &Run,
+        rows: Numbered,
+        widths: &[u32],
+        inputs: &[&[u64]],
+        shares: &mut Shares,
+        out: &mut Vec<u8>,
+    ) {
+        let bits = rows.0.len() / run.items;
+        for bit in 0..bits {
+            for piece in pieces(run.items) {
+                let first = self.prepare(rows, bit, run.items, &piece);
+                for (s, &width) in widths.iter().enumerate().filter(|(_, width)| **width > bit as u32) {
+                    self.strings(piece.len(), first, Use::string(s));
+                    let item = run.first_item + piece.start;
+                    let factor = &inputs[s][item * lanes(width)..];
+                    let share = shares.part((run.request, s), width, item, piece.len(), 1);
+                    let [sent, _] = &mut self.piece.words;
+                    let sent = &mut sent[..share.len()];
+                    if width <= 64 {
+                        correct::<u64>(&self.piece.hashed, factor, bit as u32, width, share, sent);
+                    } else {
+                        correct::<u128>(&self.piece.hashed, factor, bit as u32, width, share, sent);
+                    }
+                    // A string that is shifted by its bit keeps the lanes of the whole width only above 64 bits.
+                    narrow(sent, width, width - bit as u32, out);
+                }
+            }
+        }
+    }
+
+    fn chosen(&mut self, run: &Run, rows: Numbered, widths: &[u32], inputs: &[&[u64]], out: &mut Vec<u8>) {
+        for piece in pieces(run.items) {
+            let first = self.prepare(rows, 0, run.items, &piece);
+            for (s, &width) in widths.iter().enumerate() {
+                self.strings(piece.len(), first, Use::string(s));
+                let from = (run.first_item + piece.start) * lanes(width);
+                let words = piece.len() * lanes(width);
+                let Piece { hashed, words: sent, .. } = &mut *self.piece;
+                for (choice, (hashed, sent)) in hashed.iter().zip(sent).enumerate() {
+                    let messages = &inputs[2 * s + choice][from..from + words];
+                    let blocks = hashed.as_flattened().chunks_exact(2);
+                    let masked = messages.chunks(lanes(width)).zip(blocks);
+                    for ((message, block), sent) in masked.zip(sent.chunks_mut(lanes(width))) {
+                        (0..message.len()).for_each(|lane| sent[lane] = message[lane] ^ block[lane]);
+                    }
+                    put(&sent[..words], width, out);
+                }
+            }
+        }
+    }
+
+    fn random(&mut self, run: &Run, rows: Numbered, bits: u32, widths: &[u32], shares: &mut Shares) {
+        if self.piece.changes.len() < bits as usize {
+            self.piece.changes.resize(bits as usize, [[0; 2]; PIECE]);
+        }
+        for piece in pieces(run.items) {
+            let len = piece.len();
+            let mut sum = [[0; 2]; PIECE];
+            for bit in 0..bits as usize {
+                let first = self.prepare(rows, bit, run.items, &piece);
+                self.strings(len, first, Use::DIGIT);
+                let Piece { hashed: [zeros, ones], changes, .. } = &mut *self.piece;
+                for i in 0..len {
+                    sum[i] = xor(sum[i], zeros[i]);
+                    changes[bit][i] = xor(zeros[i], ones[i]);
+                }
+            }
+            let number = rows.1 + piece.start as u64;
+            // In the order of a Gray code: each digit differs from the one before in one bit.
+            for step in 0..1usize << bits {
+                let digit = step ^ step >> 1;
+                let Piece { rows: [prepared, _], hashed: [hashed, _], changes, .. } = &mut *self.piece;
+                prepared[..len].copy_from_slice(&sum[..len]);
+                self.hash.prepare(&mut prepared[..len]);
+                for (s, &width) in widths.iter().enumerate() {
+                    self.hash.strings(&prepared[..len], number, Use::pad(s), hashed);
+                    let pads = shares.part((run.request, s), width, run.first_item + piece.start, len, 1 << bits);
+                    for (i, block) in hashed[..len].iter().enumerate() {
+                        store(*block, width, pads, (i << bits) + digit);
+                    }
+                }
+                if let Some(change) = changes.get((step + 1).trailing_zeros() as usize).filter(|_| step + 1 < 1 << bits)
+                {
+                    sum[..len].iter_mut().zip(change).for_each(|(sum, &change)| *sum = xor(*sum, change));
+                }
+            }
+            sum.zeroize();
+        }
+    }
+}
+
+/// Stores the low `width` bits of a block.
+pub(crate) fn store(block: Block, width: u32, words: &mut [u64], at: usize) {
+    if width <= 64 {
+        (u64::of_block(block) & u64::low(width)).store(words, at);
+    } else {
+        (u128::of_block(block) & u128::low(width)).store(words, at);
+    }
+}
+
+/// For every item: takes H(q)·2^bit from its share and makes H(q) + b − H(q ⊕ Δ), of which `width` − `bit` bits travel.
+fn correct<W: Word>(
+    hashed: &[crate::scratch::Blocks; 2],
+    factor: &[u64],
+    bit: u32,
+    width: u32,
+    share: &mut [u64],
+    sent: &mut [u64],
+) {
+    let mask = W::low(width);
+    for i in 0..share.len() / W::LANES {
+        let [zero, one] = [0, 1].map(|choice: usize| W::of_block(hashed[choice][i]));
+        (W::load(share, i).minus(zero << bit) & mask).store(share, i);
+        zero.plus(W::load(factor, i)).minus(one).store(sent, i);
+    }
+}
+
+/// Packs the low `left` bits of elements that are held as those of `width` bits are.
+fn narrow(sent: &mut [u64], width: u32, left: u32, out: &mut Vec<u8>) {
+    if lanes(width) == lanes(left) {
+        return put(sent, left, out);
+    }
+    let elements = sent.len() / 2;
+    (0..elements).for_each(|i| sent[i] = sent[2 * i]);
+    put(&sent[..elements], left, out);
+}
