@@ -72,11 +72,11 @@ impl Task {
 /// One party's part in making the correlated randomness of an inference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Making {
-    /// Its code. Steps are rounds; its outputs are the party's shares, numbered by their position.
+    /// Its code. Steps are rounds; what the exchange behind the last of them sends are the party's shares, as the code of the
+    /// inference receives them.
     pub code: RoleCode,
     /// The tasks of every round.
     pub rounds: Vec<Vec<Task>>,
-    /// What each output is a share of, with the value whose gate needs it, in the order in which the party's code of the
-    /// inference receives them.
+    /// What each share is of, with the value whose gate needs it.
     pub items: Vec<(ValueId, Item)>,
 }

@@ -94,6 +94,8 @@ struct Maker {
     party: usize,
     rounds: Vec<Vec<Task>>,
     items: Vec<(ValueId, Item)>,
+    /// The party's shares of them.
+    shares: Vec<Packed>,
     /// What is known of wires' masks.
     sums: HashMap<ValueId, MaskBits>,
 }
@@ -157,7 +159,7 @@ impl<'p> Emit<'p> {
     pub(super) fn maker(program: &'p Program, party: usize) -> Self {
         let mut e = Self::new(program, Role::Dealer, false);
         e.steps.push(Step::default());
-        e.maker = Some(Maker { party, rounds: vec![], items: vec![], sums: HashMap::new() });
+        e.maker = Some(Maker { party, rounds: vec![], items: vec![], shares: vec![], sums: HashMap::new() });
         if party == 0 {
             e.load_weights();
         }
@@ -168,6 +170,9 @@ impl<'p> Emit<'p> {
     pub(super) fn finish_making(mut self) -> Making {
         let maker = self.maker.take().expect("a maker");
         self.role = if maker.party == 0 { Role::ModelOwner } else { Role::DataOwner };
+        let last = self.steps.len() - 1;
+        self.steps[last].exchange.send = maker.shares;
+        self.steps.push(Step::default());
         Making { rounds: maker.rounds, items: maker.items, code: self.finish() }
     }
 
@@ -587,9 +592,8 @@ impl<'p> Emit<'p> {
     pub(super) fn made(&mut self, item: Item, share: Buf) {
         let (id, bits) = (self.current(), item.bits);
         let maker = self.maker.as_mut().expect("a maker");
-        let position = maker.items.len() as u32;
         maker.items.push((id, item));
-        self.output(position, share, bits);
+        maker.shares.push(Packed { buf: share, bits });
     }
 
     // --- exchange ------------------------------------------------------------------------------------------------

@@ -43,10 +43,13 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
             let local = machine.code.steps[round].local.clone();
             machine.run(&local, &[], draw, none);
         }
+        if round == rounds.len() {
+            break;
+        }
         let exchanges = machines.each_ref().map(|machine| machine.code.steps[round].exchange.clone());
         let mut operands = [0, 1].map(|p| VecDeque::from(machines[p].words(&exchanges[p].send)));
         let mut results = [vec![], vec![]];
-        for task in rounds.get(round).into_iter().flatten() {
+        for task in &rounds[round] {
             let given = [0, 1].map(|p| {
                 let of = task.operands(owners[p]);
                 let words: Vec<Vec<u64>> = of.iter().map(|_| operands[p].pop_front().expect("an operand")).collect();
@@ -66,12 +69,7 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
             machine.store(&exchange.receive, results);
         }
     }
-    let shares = machines.map(|machine| {
-        let out = |o: &mpcc_program::code::OutputBuffer| {
-            machine.buffers[o.buf.0 as usize].iter().map(|w| w & mask(o.bits)).collect()
-        };
-        machine.code.outputs.iter().map(out).collect()
-    });
+    let shares = machines.map(|machine| machine.words(&machine.code.steps[rounds.len()].exchange.send));
     Made { items, shares }
 }
 

@@ -1,0 +1,108 @@
+//! What a task asks of transfers: which end chooses what, and what the other end's strings are.
+
+use mpcc_program::code::Owner;
+use mpcc_program::making::{Factor, Job, Task};
+use mpcc_transfer::{Field, Plan, PlanError, Request, and};
+
+use crate::lists::{Words, bits_of, factors, gather, lanes, modulo, terms};
+
+/// Bits of a word.
+pub(crate) const WORD: u8 = 64;
+
+/// The other party.
+pub(crate) fn other(owner: Owner) -> Owner {
+    match owner {
+        Owner::ModelOwner => Owner::DataOwner,
+        Owner::DataOwner => Owner::ModelOwner,
+    }
+}
+
+/// Whose factor is on the choosing side of a product, and whether that is the left one: the narrower one, but never a signed
+/// one, whose sign would weigh as much as a string.
+fn chooser(left: Owner, factors: [Factor; 2]) -> (Owner, bool) {
+    let weight = |factor: Factor| (factor.signed, factor.width);
+    if weight(factors[0]) <= weight(factors[1]) { (left, true) } else { (other(left), false) }
+}
+
+/// What a task asks of the transfers that `receiver` chooses in: nothing, one list or, of numbers that take two words, one for
+/// each of them.
+pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
+    let Task { job, len, bits } = *task;
+    let single =
+        |count, bits: u8, width: u8| Request::Product { count, bits: bits.into(), widths: vec![u32::from(width)] };
+    match job {
+        Job::Chosen { chooser } if chooser == receiver => vec![single(len, 1, bits)],
+        Job::Meets if receiver == Owner::DataOwner => vec![single(len * usize::from(bits), 1, 1)],
+        Job::Chosen { .. } | Job::Meets => vec![],
+        Job::Ands => vec![and::request(len * usize::from(bits))],
+        Job::Products { left, pairing, factors } => {
+            let (chooser, on_left) = chooser(left, factors);
+            if chooser != receiver {
+                return vec![];
+            }
+            let (width, count) = (factors[usize::from(!on_left)].width.min(bits), len * terms(pairing));
+            let mut requests = vec![single(count, width.min(WORD), bits)];
+            if width > WORD {
+                requests.push(single(count, width - WORD, bits - WORD));
+            }
+            requests
+        }
+    }
+}
+
+/// All that `receiver` chooses in a round.
+pub(crate) fn plan(tasks: &[Task], receiver: Owner) -> Result<Plan, PlanError> {
+    Plan::new(tasks.iter().flat_map(|task| requests(task, receiver)).collect())
+}
+
+/// What a party puts into a task's requests: its choices where it chooses, its factors where the other one does.
+pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Words>; 2] {
+    let Task { job, bits, .. } = *task;
+    match job {
+        Job::Chosen { chooser } => one_side(chooser == party, operands[0].clone()),
+        Job::Meets => one_side(party == Owner::DataOwner, bits_of(&operands[0], bits)),
+        Job::Ands => [0, 1].map(|i| vec![bits_of(&operands[i], bits)]),
+        Job::Products { left, pairing, factors: [first, second] } => {
+            let (chooser, on_left) = chooser(left, [first, second]);
+            let own = if left == party { first } else { second };
+            let width = if on_left { first } else { second }.width.min(bits);
+            let list = |words: &[u64], lanes| gather(words, lanes, factors(pairing, left == party));
+            if chooser != party {
+                let mut lists = vec![list(&modulo(&operands[0], own, bits), lanes(bits))];
+                if width > WORD {
+                    lists.push(list(&modulo(&operands[0], own, bits - WORD), lanes(bits - WORD)));
+                }
+                return [vec![], lists];
+            }
+            let narrow = modulo(&operands[0], Factor { signed: false, ..own }, width);
+            if width <= WORD {
+                return [vec![list(&narrow, 1)], vec![]];
+            }
+            let halves =
+                [0, 1].map(|half| -> Words { Words::new(narrow.iter().skip(half).step_by(2).copied().collect()) });
+            [halves.iter().map(|half| list(half, 1)).collect(), vec![]]
+        }
+    }
+}
+
+fn one_side(chooses: bool, words: Words) -> [Vec<Words>; 2] {
+    if chooses { [vec![words], vec![]] } else { [vec![], vec![words]] }
+}
+
+/// Bytes that each party sends in a round: model owner, then data owner, choices and then strings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoundBytes {
+    /// In the first of its hops.
+    pub choices: [usize; 2],
+    /// In the second.
+    pub strings: [usize; 2],
+}
+
+/// What a round sends.
+///
+/// # Errors
+/// A round that asks for more than a session gives.
+pub fn price(tasks: &[Task], field: Field) -> Result<RoundBytes, PlanError> {
+    let [zero, one] = [plan(tasks, Owner::ModelOwner)?.price(field), plan(tasks, Owner::DataOwner)?.price(field)];
+    Ok(RoundBytes { choices: [zero.choices, one.choices], strings: [one.strings, zero.strings] })
+}
