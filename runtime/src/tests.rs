@@ -4,6 +4,7 @@ mod counters;
 mod failures;
 mod hostile;
 mod lowered;
+mod making;
 mod over_tls;
 mod scripted;
 mod setup_once;

@@ -144,17 +144,23 @@ fn not(x: &mut Expr, d: crate::code::V, party: usize) -> crate::code::V {
     x.xor(d, one)
 }
 
-/// A shared bit as a number: b_0 + b_1 − 2 b_0 b_1.
+/// A shared bit as a number: b_0 + b_1 (1 − 2 b_0).
 pub(super) fn number(e: &mut Emit<'_>, bit: Buf, bits: u8, len: usize) -> Buf {
     let lane = Lane::of(bits);
-    let own = e.fit(bit, lane);
-    let party = e.making().expect("a maker");
-    let operand = if party == 1 { bit } else { own };
-    let both = e.task(Job::Chosen { chooser: Owner::DataOwner }, (len, bits), &[operand]);
+    let job = Job::Chosen { chooser: Owner::DataOwner };
+    if e.making() == Some(1) {
+        return e.task(job, (len, bits), &[bit]);
+    }
+    let turned = e.map(lane, 1, len, |x| {
+        let (b, one) = (x.full(bit), x.int(1));
+        let twice = x.shl(b, 1);
+        let turned = x.sub(one, twice);
+        x.low(turned, bits)
+    });
+    let chosen = e.task(job, (len, bits), &[turned]);
     e.map(lane, 1, len, |x| {
-        let (own, both) = (x.full(own), x.full(both));
-        let twice = x.shl(both, 1);
-        let value = x.sub(own, twice);
+        let (b, chosen) = (x.full(bit), x.full(chosen));
+        let value = x.add(b, chosen);
         x.low(value, bits)
     })
 }

@@ -34,7 +34,7 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             let top = number(e, top, bits, len);
             combine(e, lane, len, bits, &[(carry, false), (top, false)])
         }
-        Correlation::Squares { wire, cols } => squares(e, (len, bits), *wire, *cols),
+        Correlation::Squares { wire, cols } => squares(e, (len, bits), *wire, *cols, party),
         Correlation::TopTimesMask { wire } => {
             let top = top_bit(e, *wire, len);
             bit_times_mask(e, top, *wire, bits)
@@ -185,11 +185,13 @@ fn less_wraps(e: &mut Emit<'_>, a: Buf, wraps: Buf, (lane, bits, k): (Lane, u8, 
 }
 
 /// Σ r² over rows: r_0² + r_1² + 2 r_0 r_1 − 2^(k+1) W (r_0 + r_1) + 2^(2k) W.
-fn squares(e: &mut Emit<'_>, (rows, bits): (usize, u8), wire: ValueId, cols: usize) -> Buf {
+fn squares(e: &mut Emit<'_>, (rows, bits): (usize, u8), wire: ValueId, cols: usize, party: usize) -> Buf {
     let (k, n, lane) = (e.value(wire).ring, rows * cols, Lane::of(bits));
     let r = own(e, wire);
     let pairing = Pairing::Matrices { batch: rows, m: 1, k: cols, n: 1, shared_right: false };
-    let crossed = products(e, (Owner::ModelOwner, pairing, [unsigned(k); 2]), r, (rows, bits));
+    let operand = if party == 0 { twice(e, r, k + 1, n) } else { r };
+    let factors = [unsigned(k + 1), unsigned(k)];
+    let crossed = products(e, (Owner::ModelOwner, pairing, factors), operand, (rows, bits));
     let wraps = (bits > k + 1).then(|| {
         let carry = mask_bits(e, wire).carry;
         let times_mask = bit_times(e, carry, r, bits - k - 1, (1, n));
@@ -213,9 +215,16 @@ fn squares(e: &mut Emit<'_>, (rows, bits): (usize, u8), wire: ValueId, cols: usi
     let sums = if cols == 1 { terms } else { e.sum_rows(terms, rows, cols) };
     e.map(lane, 1, rows, |x| {
         let (sum, crossed) = (x.full(sums), x.full(crossed));
-        let twice = x.shl(crossed, 1);
-        let sum = x.add(sum, twice);
+        let sum = x.add(sum, crossed);
         x.low(sum, bits)
+    })
+}
+
+/// Twice a number, in the lane of its bits.
+fn twice(e: &mut Emit<'_>, r: Buf, bits: u8, len: usize) -> Buf {
+    e.map(Lane::of(bits), 1, len, |x| {
+        let r = x.full(r);
+        x.shl(r, 1)
     })
 }
 

@@ -10,6 +10,8 @@ mod comparison;
 mod extension;
 #[path = "gates/opening.rs"]
 mod opening;
+#[path = "gates/paired.rs"]
+mod paired;
 #[path = "gates/products.rs"]
 mod products;
 #[path = "gates/rows.rs"]

@@ -6,13 +6,14 @@ use mpcc_program::gates::lower;
 use mpcc_program::program::{
     Gate, Input, Kind, Output, Program, Shape, Value, ValueId, Weight, WeightId, WeightRounding,
 };
+use mpcc_protocols::OutputWords;
 use mpcc_protocols::verify::verify_trio;
 
 use super::{Setting, numbers, start};
 use crate::{Measurement, setup_bytes};
 
-const ROWS: usize = 6;
-const WIDTHS: [usize; 3] = [9, 8, 5];
+pub(super) const ROWS: usize = 6;
+pub(super) const WIDTHS: [usize; 3] = [9, 8, 5];
 const DROPPED: u8 = 10;
 
 fn push(p: &mut Program, kind: Kind, columns: usize, (ring, fraction, bound): (u8, i16, u8), gate: Gate) -> ValueId {
@@ -25,7 +26,7 @@ fn push(p: &mut Program, kind: Kind, columns: usize, (ring, fraction, bound): (u
 }
 
 /// Two layers with a rectifier between them: by digit tables, or by keys that both parties are dealt.
-fn perceptron(keys: bool) -> Program {
+pub(super) fn perceptron(keys: bool) -> Program {
     let mut p = Program { name: "perceptron".to_owned(), ..Program::default() };
     let weight = |k, n, fraction| Weight {
         node: 0,
@@ -87,6 +88,19 @@ fn keys_for_both_parties_cost_what_is_predicted() {
     runs_at_the_predicted_cost(&program);
 }
 
+/// The answer is right but for one unit in every hidden value.
+pub(super) fn within_rounding(weights: &[Vec<u64>], input: &[u64], output: &OutputWords) {
+    let x: Vec<f64> = input.iter().map(|w| (*w as i64) as f64).collect();
+    let hidden = product(&x, &weights[0], WIDTHS[0], WIDTHS[1]);
+    let hidden: Vec<f64> = hidden.iter().map(|h| (h / f64::from(1 << DROPPED)).max(0.0)).collect();
+    let exact = product(&hidden, &weights[1], WIDTHS[1], WIDTHS[2]);
+    let one_unit = 1001.0 * WIDTHS[1] as f64;
+    let errors = exact.iter().zip(output.signed()).map(|(e, y)| (e - y as f64).abs());
+    let worst = errors.fold(0.0, f64::max);
+    assert!(worst <= one_unit, "{worst} is more than every hidden value off by one unit");
+    assert!(exact.iter().any(|e| e.abs() > 10.0 * one_unit));
+}
+
 fn runs_at_the_predicted_cost(program: &Program) {
     mpcc_program::verify::verify(program).unwrap();
     let codes = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(program, role));
@@ -99,15 +113,7 @@ fn runs_at_the_predicted_cost(program: &Program) {
     let model_owner = session.model_owner.join().unwrap().unwrap();
     let dealer = session.dealer.join().unwrap().unwrap();
     for (outputs, input) in done.outputs.iter().zip(&inputs) {
-        let x: Vec<f64> = input[0].iter().map(|w| (*w as i64) as f64).collect();
-        let hidden = product(&x, &weights[0], WIDTHS[0], WIDTHS[1]);
-        let hidden: Vec<f64> = hidden.iter().map(|h| (h / f64::from(1 << DROPPED)).max(0.0)).collect();
-        let exact = product(&hidden, &weights[1], WIDTHS[1], WIDTHS[2]);
-        let one_unit = 1001.0 * WIDTHS[1] as f64;
-        let errors = exact.iter().zip(outputs[0].signed()).map(|(e, y)| (e - y as f64).abs());
-        let worst = errors.fold(0.0, f64::max);
-        assert!(worst <= one_unit, "{worst} is more than every hidden value off by one unit");
-        assert!(exact.iter().any(|e| e.abs() > 10.0 * one_unit));
+        within_rounding(&weights, &input[0], &outputs[0]);
     }
 
     let predicted = cost::program(program);
