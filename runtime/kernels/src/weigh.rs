@@ -38,8 +38,11 @@ impl Keys {
     fn at_level(level: Level, seeds: impl IntoIterator<Item = Seed>) -> Keys {
         let prgs: Vec<Prg> = seeds.into_iter().map(|seed| Prg::at_level(level, &seed)).collect();
         #[cfg(target_arch = "x86_64")]
-        if let Some(schedules) = prgs.iter().map(|prg| prg.wide().copied()).collect() {
-            return Keys(Kind::Wide(Zeroizing::new(schedules)));
+        if prgs.iter().all(|prg| prg.wide().is_some()) {
+            // At its full size from the start: a list that grows leaves copies behind.
+            let mut schedules = Zeroizing::new(Vec::with_capacity(prgs.len()));
+            schedules.extend(prgs.iter().filter_map(|prg| prg.wide().copied()));
+            return Keys(Kind::Wide(schedules));
         }
         Keys(Kind::Any(prgs))
     }

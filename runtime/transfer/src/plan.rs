@@ -77,6 +77,13 @@ impl Request {
         }
     }
 
+    /// Rows of an item: one for every choice bit that makes a difference. A factor's bits above the widest ring make none.
+    pub(crate) fn rows(&self) -> usize {
+        let widest = self.widths().iter().max().copied().unwrap_or(0);
+        let bits = if matches!(self, Request::Product { .. }) { self.bits().min(widest) } else { self.bits() };
+        bits as usize
+    }
+
     /// Bits of each string.
     pub fn widths(&self) -> &[u32] {
         match self {
@@ -113,7 +120,7 @@ impl Request {
         let count = self.count() as u64;
         let pads = if matches!(self, Request::Random { .. }) { 1 << self.bits() } else { 1 };
         let lanes: u64 = self.widths().iter().map(|&width| lanes(width) as u64).sum();
-        Some((count.checked_mul(self.bits().into())?, count.checked_mul(pads)?.checked_mul(lanes)?))
+        Some((count.checked_mul(self.rows() as u64)?, count.checked_mul(pads)?.checked_mul(lanes)?))
     }
 
     /// Bytes of the sender's message for a run of so many items.
@@ -148,7 +155,7 @@ pub(crate) struct Run {
     pub(crate) request: usize,
     pub(crate) first_item: usize,
     pub(crate) items: usize,
-    /// In the chunk. Row `first_row + bit * items + i` is that of a choice bit of the run's item i.
+    /// In the chunk. Row `first_row + bit * items + i` is that of a choice bit of the run's item i, [`Request::rows`] of them.
     pub(crate) first_row: usize,
 }
 
@@ -224,17 +231,17 @@ fn chunks(requests: &[Request]) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let (mut runs, mut row) = (Vec::new(), 0);
     for (i, request) in requests.iter().enumerate() {
-        let bits = request.bits() as usize;
+        let rows = request.rows();
         let mut item = 0;
         while item < request.count() {
-            let items = ((CHUNK - row) / bits).min(request.count() - item);
+            let items = ((CHUNK - row) / rows).min(request.count() - item);
             if items == 0 {
                 chunks.push(Chunk { rows: CHUNK, runs: std::mem::take(&mut runs) });
                 row = 0;
                 continue;
             }
             runs.push(Run { request: i, first_item: item, items, first_row: row });
-            row += items * bits;
+            row += items * rows;
             item += items;
         }
     }

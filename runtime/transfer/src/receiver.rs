@@ -86,13 +86,13 @@ impl Receiver {
         let mut index = first;
         for (chunk, bits) in plan.chunks().iter().zip(bits.chunks_mut(CHUNK / 64)) {
             for run in &chunk.runs {
-                spread(run, plan.requests()[run.request].bits() as usize, choices[run.request], bits);
+                spread(run, plan.requests()[run.request].rows(), choices[run.request], bits);
             }
             self.vole.expand(span.cut(chunk.rows as u64), bits, rows.columns(chunk.rows), out);
             let rows = rows.turn(chunk.rows);
             for run in &chunk.runs {
                 let request = &plan.requests()[run.request];
-                let rows = &rows[run.first_row..][..run.items * request.bits() as usize];
+                let rows = &rows[run.first_row..][..run.items * request.rows()];
                 let mut call =
                     Call { hash: &self.hash, piece: &mut piece, run, rows, first: index + run.first_row as u64 };
                 match request {
@@ -202,9 +202,10 @@ impl Waiting {
         let Waiting { plan, choices, shares, .. } = &mut self;
         for (chunk, bits) in plan.chunks().iter().zip(choices.chunks(CHUNK / 64)) {
             for run in &chunk.runs {
-                match &plan.requests()[run.request] {
-                    Request::Product { bits: count, widths, .. } => {
-                        product(run, *count, widths, bits, &mut sent, &mut piece, shares);
+                let request = &plan.requests()[run.request];
+                match request {
+                    Request::Product { widths, .. } => {
+                        product(run, request.rows(), widths, bits, &mut sent, &mut piece, shares);
                     }
                     Request::Chosen { widths, .. } => chosen(run, widths, bits, &mut sent, &mut piece, shares),
                     Request::Random { .. } => {}
@@ -222,7 +223,7 @@ fn chosen_mask<W: Word>(bits: &[u64], row: usize) -> W {
 
 fn product(
     run: &Run,
-    count: u32,
+    count: usize,
     widths: &[u32],
     bits: &[u64],
     sent: &mut &[u8],
@@ -231,7 +232,8 @@ fn product(
 ) {
     for bit in 0..count {
         for piece in pieces(run.items) {
-            let row = run.first_row + bit as usize * run.items + piece.start;
+            let row = run.first_row + bit * run.items + piece.start;
+            let bit = bit as u32;
             for (s, &width) in widths.iter().enumerate().filter(|(_, width)| **width > bit) {
                 let left = width - bit;
                 let words = &mut scratch.words[0][..piece.len() * lanes(left)];
@@ -248,9 +250,10 @@ fn product(
 }
 
 /// Adds what was sent, times the power of two of its bit, to the shares of the items whose choice is 1.
-fn take<W: Word, N: Word>(words: &[u64], bits: &[u64], row: usize, bit: u32, width: u32, share: &mut [u64])
+fn take<W, N>(words: &[u64], bits: &[u64], row: usize, bit: u32, width: u32, share: &mut [u64])
 where
-    W: From<N>,
+    W: Word + From<N>,
+    N: Word,
 {
     for i in 0..share.len() / W::LANES {
         let sent = W::from(N::load(words, i)) & chosen_mask(bits, row + i);

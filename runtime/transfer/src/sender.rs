@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::TransferError;
 use crate::batch::{Message, opened, tag};
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Sender {
 /// What the runs of a call share.
 struct Call<'c> {
     hash: &'c Hash,
-    delta: Block,
+    delta: Zeroizing<Block>,
     piece: Box<Piece>,
 }
 
@@ -84,7 +84,8 @@ impl Sender {
         }
         let mut shares = Shares::new(plan, End::Sender);
         let mut rows = Rows::new();
-        let mut call = Call { hash: &self.hash, delta: self.vole.delta(), piece: Piece::new() };
+        let delta = Zeroizing::new(self.vole.delta());
+        let mut call = Call { hash: &self.hash, delta, piece: Piece::new() };
         let mut index = first;
         for chunk in plan.chunks() {
             let (front, rest) = sent.split_at(self.vole.field().trees() * chunk.rows / 8);
@@ -93,8 +94,7 @@ impl Sender {
             let rows = rows.turn(chunk.rows);
             for run in &chunk.runs {
                 let request = &plan.requests()[run.request];
-                let rows =
-                    (&rows[run.first_row..][..run.items * request.bits() as usize], index + run.first_row as u64);
+                let rows = (&rows[run.first_row..][..run.items * request.rows()], index + run.first_row as u64);
                 let inputs = inputs[run.request];
                 match request {
                     Request::Product { widths, .. } => call.product(run, rows, widths, inputs, &mut shares, out),
@@ -136,7 +136,7 @@ impl Call<'_> {
         let rows_here = &rows.0[start..][..piece.len()];
         let [zeros, ones] = self.piece.rows.each_mut().map(|rows| &mut rows[..piece.len()]);
         zeros.copy_from_slice(rows_here);
-        ones.iter_mut().zip(rows_here).for_each(|(one, &row)| *one = xor(row, self.delta));
+        ones.iter_mut().zip(rows_here).for_each(|(one, &row)| *one = xor(row, *self.delta));
         self.hash.prepare(zeros);
         self.hash.prepare(ones);
         rows.1 + start as u64
@@ -262,8 +262,9 @@ fn correct<W: Word>(
     sent: &mut [u64],
 ) {
     let mask = W::low(width);
-    for i in 0..share.len() / W::LANES {
-        let [zero, one] = [0, 1].map(|choice: usize| W::of_block(hashed[choice][i]));
+    let [zeros, ones] = hashed;
+    for (i, (&zero, &one)) in zeros.iter().zip(ones).enumerate().take(share.len() / W::LANES) {
+        let [zero, one] = [zero, one].map(W::of_block);
         (W::load(share, i).minus(zero << bit) & mask).store(share, i);
         zero.plus(W::load(factor, i)).minus(one).store(sent, i);
     }

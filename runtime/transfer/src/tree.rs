@@ -34,8 +34,11 @@ fn sum(nodes: impl Iterator<Item = Block>) -> Block {
 
 /// Both children of all nodes; those in even places grow on side `even`, 0 or 1.
 fn children(hash: &Permutation, nodes: &[Block], even: u64) -> Level {
-    let both = |&[low, high]: &Block| [[low ^ even, high], [low ^ even ^ 1, high]];
-    let mut grown: Level = Zeroizing::new(nodes.iter().flat_map(both).collect());
+    // At its full size from the start: a list that grows leaves copies behind.
+    let mut grown: Level = Zeroizing::new(Vec::with_capacity(2 * nodes.len()));
+    for &[low, high] in nodes {
+        grown.extend([[low ^ even, high], [low ^ even ^ 1, high]]);
+    }
     hash.one_way(&mut grown);
     grown
 }

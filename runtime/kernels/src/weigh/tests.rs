@@ -13,7 +13,7 @@ fn sums_are_those_of_the_definition_with_and_without_the_first_key() {
                 for (i, seed) in seeds((1 << bits) - absent).iter().enumerate() {
                     let mut stream = vec![0; words];
                     Prg::at_level(Level::Portable, seed).fill(3, 2 * first, &mut stream);
-                    (0..bits).filter(|b| i + absent >> b & 1 == 1).for_each(|b| add(&mut expected[b], &stream));
+                    (0..bits).filter(|b| ((i + absent) >> b) & 1 == 1).for_each(|b| add(&mut expected[b], &stream));
                     add(&mut expected[bits], &stream);
                 }
                 for level in Level::ALL.into_iter().filter(|&level| level <= level::hardware()) {

@@ -21,7 +21,7 @@ fn every_item_has_rows_of_its_own() {
         for run in &chunk.runs {
             assert!(run.items > 0 && run.first_row == row && run.first_item == items[run.request]);
             items[run.request] += run.items;
-            row += run.items * plan.requests()[run.request].bits() as usize;
+            row += run.items * plan.requests()[run.request].rows();
         }
         assert!(row <= chunk.rows);
     }
@@ -50,6 +50,8 @@ fn a_correlated_transfer_costs_its_formula() {
         assert_eq!(price.choices, TAG + count * field.trees() / 8);
         assert_eq!(price.strings, TAG + count * 36 / 8);
     }
+    let narrow = |bits| Plan::new(vec![Request::Product { count: 100, bits, widths: vec![5, 7] }]).unwrap();
+    assert_eq!((narrow(7).transfers(), narrow(64).transfers()), (768, 768), "bits above the widest ring cost nothing");
     let gilboa = Plan::new(vec![Request::Product { count: 8, bits: 17, widths: vec![47] }]).unwrap();
     assert_eq!(gilboa.price(Field::new(8).unwrap()).strings, TAG + (31..=47).sum::<usize>());
 }

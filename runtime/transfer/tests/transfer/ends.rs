@@ -11,14 +11,14 @@ pub(crate) fn session(field: Field, entropy: u8) -> [End; 2] {
     let id = SessionId::from_bytes([entropy; 32]);
     let (a, from_a) = begin(id, Side::First, field, Entropy::from_bytes([entropy; 32]));
     let (b, from_b) = begin(id, Side::Second, field, Entropy::from_bytes([!entropy; 32]));
-    let ((a, to_b), (b, to_a)) = (a.reply(&from_b).unwrap(), b.reply(&from_a).unwrap());
-    let ((a, to_b), (b, to_a)) = (a.correct(&to_a).unwrap(), b.correct(&to_b).unwrap());
-    [a.finish(&to_a).unwrap(), b.finish(&to_b).unwrap()]
+    let ((a, to_b), (b, to_a)) = (a.reply(&from_b).expect("points"), b.reply(&from_a).expect("points"));
+    let ((a, to_b), (b, to_a)) = (a.correct(&to_a).expect("points"), b.correct(&to_b).expect("points"));
+    [a.finish(&to_a).expect("sums"), b.finish(&to_b).expect("sums")]
 }
 
 /// A sender and the receiver of its direction.
 pub(crate) fn direction(bits: u32, entropy: u8) -> (Sender, Receiver) {
-    let [(sender, _), (_, receiver)] = session(Field::new(bits).unwrap(), entropy);
+    let [(sender, _), (_, receiver)] = session(Field::new(bits).expect("a field"), entropy);
     (sender, receiver)
 }
 
@@ -56,9 +56,9 @@ pub(crate) fn batch(
     inputs: &[&[&[u64]]],
 ) -> Batch {
     let (mut from_receiver, mut from_sender) = (Vec::new(), Vec::new());
-    let waiting = receiver.choose(plan, choices, &mut from_receiver).unwrap();
-    let sent = sender.answer(plan, &from_receiver, inputs, &mut from_sender).unwrap();
-    let got = waiting.finish(&from_sender).unwrap();
+    let waiting = receiver.choose(plan, choices, &mut from_receiver).expect("transfers are left");
+    let sent = sender.answer(plan, &from_receiver, inputs, &mut from_sender).expect("choices of this plan");
+    let got = waiting.finish(&from_sender).expect("strings of this plan");
     Batch { sent, got, choices: from_receiver, strings: from_sender }
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn slices(lists: &[Vec<Vec<u64>>]) -> Vec<Vec<&[u64]>> {
 
 /// Carries a plan with uniform inputs and checks every result against its meaning, and both messages against the price.
 pub(crate) fn check((sender, receiver): (&mut Sender, &mut Receiver), field: Field, requests: Vec<Request>, seed: u64) {
-    let plan = Plan::new(requests).unwrap();
+    let plan = Plan::new(requests).expect("a plan");
     let (choices, lists) = inputs(plan.requests(), seed);
     let choice_slices: Vec<&[u64]> = choices.iter().map(Vec::as_slice).collect();
     let list_slices = slices(&lists);

@@ -17,7 +17,7 @@ fn products_are_right_for_all_factors_of_small_rings() {
             for (i, (a, b)) in pairs.into_iter().enumerate() {
                 let [sent, got] = [batch.sent.words(0, 0)[i], batch.got.words(0, 0)[i]];
                 assert!(sent <= mask && got <= mask, "shares are reduced");
-                assert_eq!(sent.wrapping_add(got) & mask, a * b & mask, "{a} by {b}, {bits} bits mod 2^{width}");
+                assert_eq!(sent.wrapping_add(got) & mask, (a * b) & mask, "{a} by {b}, {bits} bits mod 2^{width}");
             }
         }
     }

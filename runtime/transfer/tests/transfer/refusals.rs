@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::ends::direction;
 
 fn field() -> Field {
-    Field::new(4).unwrap()
+    Field::new(4).expect("a field")
 }
 
 fn begun(id: u8, side: Side, field: Field) -> (Greeted, Vec<u8>) {
@@ -18,12 +18,12 @@ fn begun(id: u8, side: Side, field: Field) -> (Greeted, Vec<u8>) {
 fn plan() -> Plan {
     let requests =
         vec![Request::Product { count: 5, bits: 2, widths: vec![9] }, Request::Chosen { count: 3, widths: vec![70] }];
-    Plan::new(requests).unwrap()
+    Plan::new(requests).expect("a plan")
 }
 
 fn choose(receiver: &mut Receiver, plan: &Plan) -> (mpcc_transfer::Waiting, Vec<u8>) {
     let mut out = Vec::new();
-    let waiting = receiver.choose(plan, &[&[1, 2, 3, 0, 1], &[0, 1, 1]], &mut out).unwrap();
+    let waiting = receiver.choose(plan, &[&[1, 2, 3, 0, 1], &[0, 1, 1]], &mut out).expect("transfers are left");
     (waiting, out)
 }
 
@@ -75,7 +75,7 @@ fn what_is_no_point_is_refused_by_its_place() {
 
 fn replied() -> Replied {
     let (own, _) = begun(1, Side::First, field());
-    own.reply(&begun(1, Side::Second, field()).1).unwrap().0
+    own.reply(&begun(1, Side::Second, field()).1).expect("a greeting").0
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn parsed(message: &[u8], count: usize, widths: &[u32]) -> Vec<Vec<u64>> {
             let (front, back) = rest.split_at(PIECE * width as usize / 8);
             rest = back;
             let mut words = [0; PIECE];
-            mpcc_kernels::pack::unpack(front, width, &mut words).unwrap();
+            mpcc_kernels::pack::unpack(front, width, &mut words).expect("a piece of strings");
             out.extend(words);
         }
     }
