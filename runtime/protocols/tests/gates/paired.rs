@@ -3,6 +3,7 @@
 
 use mpcc_program::correlation::Sharing;
 use mpcc_program::program::{Gate, Kind};
+use smallvec::smallvec;
 
 use super::harness::{Builder, pair, random_words};
 
@@ -18,6 +19,11 @@ fn additive_shares_are_uniform_whatever_the_masks_are() {
     let wide = b.push(Gate::Extend { source: wire }, Kind::Share, &[1, 2], 14, 0, 7);
     let row = b.open(squares, 14, 0, 13);
     let scaled = b.push(Gate::RowScale { source: wire, row }, Kind::Share, &[1, 2], 22, 0, 20);
+    let digits = smallvec![5, 4];
+    let signs = b.push(Gate::SignDigits { source: wire, offset: 0, digits }, Kind::Bits, &[1, 2], 3, 0, 0);
+    let bit = b.push(Gate::OpenSign { signs: smallvec![signs], negate: true }, Kind::Bits, &[1, 2], 1, 0, 0);
+    let sign = b.push(Gate::SignShare { bit }, Kind::Share, &[1, 2], 14, 0, 1);
+    b.reveal(sign, 14, 0);
     b.reveal(wide, 14, 0);
     b.reveal(scaled, 22, 0);
     let program = pair::paired(&b.program);
