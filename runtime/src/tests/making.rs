@@ -86,7 +86,7 @@ fn two_parties_alone_make_what_they_run_on() {
     let mut pairs = pairs();
     for index in 0..2 {
         let material = made(&makings, &makers, &mut pairs, index);
-        let input = vec![numbers(ROWS * WIDTHS[0], 1 + index)];
+        let input = vec![numbers(ROWS * WIDTHS[0], 1 + index as i64)];
         let materials = [0, 1].map(|p| {
             let mut stream = material[p].as_slice();
             let material = parties[p].offline(index, &mut stream).expect("material");
