@@ -1,0 +1,90 @@
+//! Random polynomials from streams: uniform residues, ternary secrets, binomial errors. Secret ones are made without
+//! branching on them; a uniform residue is redrawn if it is not below its prime, which says nothing about the one kept.
+
+use mpcc_kernels::Prg;
+use zeroize::Zeroizing;
+
+/// Errors are the difference of two sums of this many bits: variance 10.5, size at most 21.
+pub(crate) const ERROR: u64 = 21;
+
+/// Uniform residues below `p` of `bits` bits, from streams 2·`lane` and 2·`lane` + 1.
+pub(crate) fn uniform(prg: &Prg, lane: u64, p: u64, bits: u32, out: &mut [u64]) {
+    prg.fill_masked(2 * lane, 0, bits, out);
+    let mut next = 0;
+    for residue in out {
+        while *residue >= p {
+            let mut word = [0];
+            prg.fill_masked(2 * lane + 1, next, bits, &mut word);
+            next += 1;
+            *residue = word[0];
+        }
+    }
+}
+
+/// Independent uniform numbers of −1, 0 and 1, up to a bias of 2^-126.
+pub(crate) fn ternary(prg: &Prg, stream: u64, out: &mut [i64]) {
+    let mut words = Zeroizing::new(vec![0; 2 * out.len()]);
+    prg.fill(stream, 0, &mut words);
+    for (out, words) in out.iter_mut().zip(words.as_chunks::<2>().0) {
+        let low = (u128::from(words[0]) * 3) >> 64;
+        *out = ((u128::from(words[1]) * 3 + low) >> 64) as i64 - 1;
+    }
+}
+
+/// Independent centred binomial numbers of variance 10.5.
+pub(crate) fn errors(prg: &Prg, stream: u64, out: &mut [i64]) {
+    const HALF: u64 = (1 << ERROR) - 1;
+    let mut words = Zeroizing::new(vec![0; out.len()]);
+    prg.fill(stream, 0, &mut words);
+    for (out, word) in out.iter_mut().zip(words.iter()) {
+        *out = i64::from((word & HALF).count_ones()) - i64::from((word >> ERROR & HALF).count_ones());
+    }
+}
+
+/// The residue of a number of size below `p`.
+#[inline(always)]
+pub(crate) fn residue(v: i64, p: u64) -> u64 {
+    (v as u64).wrapping_add(p & ((v >> 63) as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use mpcc_kernels::Seed;
+
+    use super::*;
+    use crate::primes::descending;
+
+    #[test]
+    fn uniform_residues_are_below_their_prime_and_uniform() {
+        let prg = Prg::new(&Seed::from_bytes([9; 16]));
+        // A modulus far below its power of two, so that redrawing is seen.
+        for (p, bits) in [(descending(50).next().expect("a prime"), 50), (3 << 20, 22)] {
+            let mut out = vec![0; 1 << 16];
+            uniform(&prg, 3, p, bits, &mut out);
+            let mut counts = [0f64; 12];
+            out.iter().for_each(|&v| counts[(u128::from(v) * 12 / u128::from(p)) as usize] += 1.0);
+            let expected = out.len() as f64 / 12.0;
+            let chi: f64 = counts.iter().map(|c| (c - expected).powi(2) / expected).sum();
+            assert!(chi < 40.0, "{chi}");
+        }
+    }
+
+    #[test]
+    fn small_numbers_have_their_moments() {
+        let prg = Prg::new(&Seed::from_bytes([8; 16]));
+        let mut out = vec![0; 1 << 17];
+        let moments = |x: &[i64]| {
+            let n = x.len() as f64;
+            let mean = x.iter().sum::<i64>() as f64 / n;
+            (mean, x.iter().map(|&v| (v as f64 - mean).powi(2)).sum::<f64>() / n)
+        };
+        ternary(&prg, 0, &mut out);
+        assert!(out.iter().all(|v| (-1..=1).contains(v)));
+        let (mean, variance) = moments(&out);
+        assert!(mean.abs() < 0.01 && (variance - 2.0 / 3.0).abs() < 0.01, "{mean} {variance}");
+        errors(&prg, 1, &mut out);
+        assert!(out.iter().all(|v| v.unsigned_abs() <= ERROR));
+        let (mean, variance) = moments(&out);
+        assert!(mean.abs() < 0.04 && (variance - 10.5).abs() < 0.2, "{mean} {variance}");
+    }
+}

@@ -1,0 +1,56 @@
+//! An encrypted vector as the evaluator holds it, and sums of its products.
+
+use crate::error::Result;
+use crate::index::UploadIndex;
+use crate::keys::Evaluator;
+use crate::pointwise::multiply_add;
+use crate::ring::{Pair, Ring, read_polynomial};
+use crate::error::LatticeError;
+
+/// A ciphertext of the owner's, ready to be multiplied by any number of polynomials.
+pub struct Upload {
+    pub(crate) pair: Pair,
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Upload(..)")
+    }
+}
+
+/// Bytes of every upload in this ring.
+pub fn upload_bytes(ring: &Ring) -> usize {
+    ring.polynomial_bytes()
+}
+
+impl Evaluator {
+    /// Reads the upload that the owner made with the same index.
+    ///
+    /// # Errors
+    /// [`LatticeError::Length`] and [`LatticeError::Residue`] if it is malformed.
+    pub fn upload(&self, index: UploadIndex, bytes: &[u8]) -> Result<Upload> {
+        let mut upload = Upload { pair: Pair::zero(&self.ring) };
+        self.read_upload(&index, bytes, &mut upload)?;
+        Ok(upload)
+    }
+
+    /// As [`Evaluator::upload`] into space that is there.
+    pub(crate) fn read_upload(&self, index: &UploadIndex, bytes: &[u8], upload: &mut Upload) -> Result<()> {
+        const WHAT: &str = "an upload";
+        let expected = self.ring.polynomial_bytes();
+        if bytes.len() != expected {
+            return Err(LatticeError::Length { what: WHAT, expected, found: bytes.len() });
+        }
+        let primes = self.ring.residue_bits().zip(self.ring.limbs.iter().map(|t| t.modulus.p));
+        read_polynomial(WHAT, bytes, primes, upload.pair.b.iter_mut())?;
+        self.uniform_parts(index, &mut upload.pair.a);
+        Ok(())
+    }
+}
+
+/// sum += upload·multiplier modulo prime number `limb`.
+pub(crate) fn add_product(ring: &Ring, limb: usize, sum: &mut Pair, upload: &Pair, multiplier: &[u64]) {
+    let m = ring.limbs[limb].modulus;
+    multiply_add(m, &mut sum.a[limb], &upload.a[limb], multiplier);
+    multiply_add(m, &mut sum.b[limb], &upload.b[limb], multiplier);
+}
