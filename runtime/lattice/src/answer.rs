@@ -88,7 +88,11 @@ impl Switch {
     pub(crate) fn new(ring: &Ring, message: u32, used: usize) -> Result<Switch> {
         let bits = answer_bits(ring.parameters(), message);
         if bits[0] + 2 + ring.parameters().log_degree() > 64 * WORDS as u32 {
-            return Err(LatticeError::Range { what: "bits of a message", allowed: "at most 150", found: message.into() });
+            return Err(LatticeError::Range {
+                what: "bits of a message",
+                allowed: "at most 150",
+                found: message.into(),
+            });
         }
         // The product is below N·2^bits in size, and four times that is told apart without doubt.
         let needed = bits[0] + ring.parameters().log_degree() + 3;

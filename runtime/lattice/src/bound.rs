@@ -16,7 +16,8 @@ impl Bound {
             return Bound { mantissa: 0, exponent: i32::MIN / 2 };
         }
         let shift = 128 - BITS - value.leading_zeros() as i32;
-        let mantissa = if shift <= 0 { value << -shift } else { (value >> shift) + u128::from(value & ((1 << shift) - 1) != 0) };
+        let mantissa =
+            if shift <= 0 { value << -shift } else { (value >> shift) + u128::from(value & ((1 << shift) - 1) != 0) };
         if mantissa >> BITS == 1 {
             return Bound { mantissa: 1 << (BITS - 1), exponent: exponent + shift + 1 };
         }

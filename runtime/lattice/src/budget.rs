@@ -72,7 +72,11 @@ impl Sources {
         let hidden = deviation.plus(switched_deviation).plus(int(1)).root();
         let flood = (hidden.bits() + self.flood.0).saturating_sub(flood::DEVIATION).max(1);
         if flood > flood::MOST {
-            return Err(LatticeError::Range { what: "bits of added noise", allowed: "at most 248", found: flood.into() });
+            return Err(LatticeError::Range {
+                what: "bits of added noise",
+                allowed: "at most 248",
+                found: flood.into(),
+            });
         }
         let added = Bound::power_of_two(flood - 1).times(int(flood::RANGE));
         let noise = product.plus(switched).plus(zero).plus(added);

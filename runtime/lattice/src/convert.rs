@@ -117,7 +117,11 @@ mod tests {
                 }
                 // Beyond the domain some shares fail: the bound is needed.
                 assert!((0..t).any(|s0| sum(-quarter - 1, s0) != i128::from(-quarter - 1) as u128 & mask));
-                assert!((0..t).any(|s0| sum(half[0] as i64 - quarter, s0) != i128::from(half[0] as i64 - quarter) as u128 & mask));
+                assert!(
+                    (0..t)
+                        .any(|s0| sum(half[0] as i64 - quarter, s0)
+                            != i128::from(half[0] as i64 - quarter) as u128 & mask)
+                );
             }
         }
     }

@@ -14,7 +14,9 @@ pub enum LatticeError {
         found: usize,
     },
     /// A residue is not below its prime.
-    #[error("{what} holds a number that is no residue of its prime; it was damaged, or the sender has other parameters")]
+    #[error(
+        "{what} holds a number that is no residue of its prime; it was damaged, or the sender has other parameters"
+    )]
     Residue {
         /// Kind of message.
         what: &'static str,

@@ -100,7 +100,13 @@ impl TileLayout {
     ///
     /// # Errors
     /// [`LatticeError::Range`] if an extent is zero, a block and a tile do not fit into N, or more is merged than a tile has.
-    pub fn new(parameters: Parameters, shape: TileShape, blocks: usize, log_inner: u32, log_merged: u32) -> Result<TileLayout> {
+    pub fn new(
+        parameters: Parameters,
+        shape: TileShape,
+        blocks: usize,
+        log_inner: u32,
+        log_merged: u32,
+    ) -> Result<TileLayout> {
         let refused = |what, allowed, found: usize| Err(LatticeError::Range { what, allowed, found: found as u64 });
         let TileShape { rows, inner, columns } = shape;
         if rows.min(inner).min(columns) == 0 {
@@ -110,7 +116,11 @@ impl TileLayout {
             return refused("the number of blocks", "1 to the number of rows", blocks);
         }
         if log_merged > log_inner || log_merged > crate::keys::MOST_STEPS {
-            return refused("lg of the merged groups", "at most lg of a tile's inner entries, and 8", log_merged as usize);
+            return refused(
+                "lg of the merged groups",
+                "at most lg of a tile's inner entries, and 8",
+                log_merged as usize,
+            );
         }
         let high = rows.div_ceil(blocks);
         // Blocks of this height may be fewer than asked for.
@@ -127,14 +137,21 @@ impl TileLayout {
     ///
     /// # Errors
     /// [`LatticeError::Range`] if none fits.
-    pub fn cheapest(parameters: Parameters, shape: TileShape, bits: u32, price: impl Fn(&Cost) -> u64) -> Result<TileLayout> {
+    pub fn cheapest(
+        parameters: Parameters,
+        shape: TileShape,
+        bits: u32,
+        price: impl Fn(&Cost) -> u64,
+    ) -> Result<TileLayout> {
         let mut best: Result<(u64, TileLayout)> =
             TileLayout::new(parameters, shape, 1, 0, 0).map(|layout| (price(&layout.cost(parameters, bits)), layout));
         let most = if parameters.special_bits() == 0 { 0 } else { crate::keys::MOST_STEPS };
         for blocks in 1..=shape.rows {
             for log_inner in 0..=crate::keys::MOST_STEPS {
                 for log_merged in [0, log_inner.min(most)] {
-                    let Ok(layout) = TileLayout::new(parameters, shape, blocks, log_inner, log_merged) else { continue };
+                    let Ok(layout) = TileLayout::new(parameters, shape, blocks, log_inner, log_merged) else {
+                        continue;
+                    };
                     let price = price(&layout.cost(parameters, bits));
                     if best.as_ref().map_or(true, |(least, _)| price < *least) {
                         best = Ok((price, layout));
@@ -208,7 +225,8 @@ impl TileLayout {
         let (uploads, answers) = (self.uploads() as u64, self.answers() as u64);
         let tiles = (self.inner_blocks() * self.groups()) as u64;
         let low = u64::from(self.low().next_power_of_two().trailing_zeros().max(6));
-        let merges: u64 = (0..self.sets()).map(|set| (1 << self.groups_of(set).1) - 1).sum::<u64>() * self.blocks as u64;
+        let merges: u64 =
+            (0..self.sets()).map(|set| (1 << self.groups_of(set).1) - 1).sum::<u64>() * self.blocks as u64;
         let owner = Work {
             layers: log * limbs * uploads + 4 * log * answers,
             products: limbs * uploads + 2 * answers,

@@ -98,7 +98,10 @@ impl<'e> Merger<'e> {
             for (limb, t) in ring.limbs.iter().enumerate() {
                 let m = t.modulus;
                 let down = self.down[limb];
-                self.lifted.iter_mut().zip(top.iter()).for_each(|(x, &v)| *x = down.small(centred(v, special.modulus.p)));
+                self.lifted
+                    .iter_mut()
+                    .zip(top.iter())
+                    .for_each(|(x, &v)| *x = down.small(centred(v, special.modulus.p)));
                 t.forward(&mut self.lifted);
                 scale(m, &mut limbs[limb], self.inverse[limb]);
                 add(m, &mut limbs[limb], &self.lifted);

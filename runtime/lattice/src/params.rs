@@ -101,7 +101,8 @@ impl Parameters {
     /// Primes of the modulus.
     pub fn primes(self) -> Vec<u64> {
         let nth = |i: usize, bits: u32| {
-            let earlier = usize::from(bits == self.0.special) + self.0.limbs[..i].iter().filter(|&&b| b == bits).count();
+            let earlier =
+                usize::from(bits == self.0.special) + self.0.limbs[..i].iter().filter(|&&b| b == bits).count();
             descending(bits).nth(earlier).expect("the list's primes exist")
         };
         self.0.limbs.iter().enumerate().map(|(i, &bits)| nth(i, bits)).collect()

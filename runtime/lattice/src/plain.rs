@@ -79,7 +79,7 @@ fn check_noise<const W: usize>(value: &[u64; W], unit: u32) -> Result<()> {
     if inside { Ok(()) } else { Err(LatticeError::Noise) }
 }
 
-/// The modulus of slots: an odd number t, one prime of 17 to 50 bits or a product of two or three.
+/// The modulus of slots: an odd number t, one prime of 20 to 50 bits or a product of two or three.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotModulus {
     primes: Vec<u64>,
@@ -92,10 +92,10 @@ impl SlotModulus {
     /// A modulus just below 2^`bits`, by the rule of the parameters' primes and apart from all of them.
     ///
     /// # Errors
-    /// [`LatticeError::Range`] if `bits` is not in 17..=150.
+    /// [`LatticeError::Range`] if `bits` is not in 20..=150.
     pub fn new(bits: u32) -> Result<SlotModulus> {
-        let refused = LatticeError::Range { what: "bits of a slot modulus", allowed: "17 to 150", found: bits.into() };
-        if !(17..=150).contains(&bits) {
+        let refused = LatticeError::Range { what: "bits of a slot modulus", allowed: "20 to 150", found: bits.into() };
+        if !(20..=150).contains(&bits) {
             return Err(refused);
         }
         let count = bits.div_ceil(50);
@@ -243,13 +243,14 @@ mod tests {
 
     #[test]
     fn slot_moduli_have_their_size_and_are_apart_from_parameters() {
-        for bits in 17..=150 {
+        for bits in 20..=150 {
             let modulus = SlotModulus::new(bits).expect("a modulus of this size");
             assert!(modulus.bits() == bits, "{bits}: {}", modulus.bits());
         }
-        assert!(SlotModulus::new(16).is_err() && SlotModulus::new(151).is_err());
-        let used: Vec<u64> = crate::Parameters::all().flat_map(|p| p.primes().into_iter().chain(p.special_prime())).collect();
-        for bits in 17..=150 {
+        assert!(SlotModulus::new(19).is_err() && SlotModulus::new(151).is_err());
+        let used: Vec<u64> =
+            crate::Parameters::all().flat_map(|p| p.primes().into_iter().chain(p.special_prime())).collect();
+        for bits in 20..=150 {
             assert!(SlotModulus::new(bits).expect("a modulus").primes().iter().all(|p| !used.contains(p)));
         }
     }

@@ -132,8 +132,11 @@ where
 /// Reads residues of one prime, each refused if it is not below it.
 pub(crate) fn read_residues(what: &'static str, bytes: &[u8], bits: u32, p: u64, out: &mut [u64]) -> Result<()> {
     let expected = limb_bytes(out.len(), bits);
-    mpcc_kernels::pack::unpack(bytes, bits, out)
-        .map_err(|_| LatticeError::Length { what, expected, found: bytes.len() })?;
+    mpcc_kernels::pack::unpack(bytes, bits, out).map_err(|_| LatticeError::Length {
+        what,
+        expected,
+        found: bytes.len(),
+    })?;
     if out.iter().any(|&v| v >= p) { Err(LatticeError::Residue { what }) } else { Ok(()) }
 }
 

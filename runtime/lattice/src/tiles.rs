@@ -161,7 +161,11 @@ impl Owner {
         count("shares", l.shape.rows * l.shape.columns, shares.len())?;
         if answer >= l.answers() {
             let found = answer as u64;
-            return Err(LatticeError::Range { what: "the number of an answer", allowed: "below the layout's answers", found });
+            return Err(LatticeError::Range {
+                what: "the number of an answer",
+                allowed: "below the layout's answers",
+                found,
+            });
         }
         let phases = self.phases(&tiles.switch, bytes)?;
         let mut failed = Ok(());
@@ -274,7 +278,11 @@ impl<'e> TileProduct<'e> {
         let largest = factors.iter().fold(0, |largest, f| largest.max(f.unsigned_abs()));
         if largest > limit {
             let allowed = "within the bits that were declared";
-            return Err(LatticeError::Range { what: "bits of a factor", allowed, found: self.tiles.factor_bits.into() });
+            return Err(LatticeError::Range {
+                what: "bits of a factor",
+                allowed,
+                found: self.tiles.factor_bits.into(),
+            });
         }
         let zero = || Pair::zero(&self.tiles.ring);
         Ok(TileAnswers {

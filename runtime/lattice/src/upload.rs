@@ -1,11 +1,11 @@
 //! An encrypted vector as the evaluator holds it, and sums of its products.
 
+use crate::error::LatticeError;
 use crate::error::Result;
 use crate::index::UploadIndex;
 use crate::keys::Evaluator;
 use crate::pointwise::multiply_add;
 use crate::ring::{Pair, Ring, read_polynomial};
-use crate::error::LatticeError;
 
 /// A ciphertext of the owner's, ready to be multiplied by any number of polynomials.
 pub struct Upload {

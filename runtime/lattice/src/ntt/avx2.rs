@@ -39,7 +39,11 @@ struct Lanes {
 impl Lanes {
     #[target_feature(enable = "avx2,fma")]
     fn new(p: u64) -> Lanes {
-        Lanes { p: _mm256_set1_pd(p as f64), inverse: _mm256_set1_pd(1.0 / p as f64), unit: _mm256_set1_pd((1u64 << 52) as f64) }
+        Lanes {
+            p: _mm256_set1_pd(p as f64),
+            inverse: _mm256_set1_pd(1.0 / p as f64),
+            unit: _mm256_set1_pd((1u64 << 52) as f64),
+        }
     }
 
     /// Of integers below 2^52.

@@ -76,7 +76,7 @@ fn products_with_weights_of_17_bits_are_exact_modulo_2_to_61() {
 
 #[test]
 fn products_of_full_factors_are_exact_modulo_2_to_36() {
-    let mut s = session(parameters(138), 5);
+    let mut s = session(parameters(140), 5);
     for (at, (rows, inner, columns)) in [(65, 40, 70), (1, 1, 1), (5, 300, 3)].into_iter().enumerate() {
         let shape = TileShape { rows, inner, columns };
         let layout = TileLayout::new(s.ring.parameters(), shape, 1, 5, 5).expect("a layout");
@@ -198,7 +198,9 @@ fn all_coefficients_of_both_parts_are_uniform_and_each_part_left_out_is_seen() {
     let tiles = Tiles::new(&s.ring, layout, 40, 17, Flood::WEIGHTS).expect("a budget");
     let mut uneven = |variation: Variation| {
         let [mut a, mut b, mut unused, mut opened] = [const { Vec::new() }; 4];
-        let kinds = |limb: &[u64], p: u64| -> Vec<usize> { limb.iter().map(|&v| (u128::from(v) * 64 / u128::from(p)) as usize).collect() };
+        let kinds = |limb: &[u64], p: u64| -> Vec<usize> {
+            limb.iter().map(|&v| (u128::from(v) * 64 / u128::from(p)) as usize).collect()
+        };
         for _ in 0..60 {
             let [x, y] = raw(&mut s, &tiles, variation, &[0; 40], &[0; 96]);
             for (limb, t) in s.ring.limbs.iter().enumerate() {
