@@ -105,3 +105,44 @@ impl Budget {
 pub(crate) fn answer_bits(parameters: Parameters, message: u32) -> [u32; 2] {
     [message + ROOM + (parameters.log_degree().saturating_sub(13)), message + ROOM_B]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights(parameters: Parameters, message: u32, factor: u32) -> Result<Budget> {
+        let terms = Bound::integer(768);
+        let factor = Bound::power_of_two(factor - 1);
+        Sources { parameters, message, terms, factor, merged: 5, flood: Flood::WEIGHTS }.budget()
+    }
+
+    #[test]
+    fn distances_are_below_2_to_minus_40() {
+        assert_eq!(Flood::MASKS.log_distance(24), -41);
+        assert_eq!(Flood::WEIGHTS.log_distance(34), -42);
+        assert_eq!(Flood::WEIGHTS.log_distance(33), -42);
+    }
+
+    #[test]
+    fn the_modulus_follows_from_the_noise() {
+        let at = |bits: u32| Parameters::all().find(|p| p.bits() == bits).expect("a set of this size");
+        // 16 bits of a weight, 6.6 of 768 errors of deviation 3.3, 58 of flood, 3 of its range, 3 of margin, 61 of message.
+        let budget = weights(at(150), 61, 17).expect("a budget");
+        assert_eq!((budget.flood_bits(), budget.modulus_bits()), (23 + 58, 23 + 58 + 3 + 3 + 61));
+        assert_eq!(weights(at(147), 61, 17), Err(LatticeError::Budget { needed: 148, available: 147 }));
+        assert!(weights(at(147), 60, 17).is_ok());
+    }
+
+    #[test]
+    fn every_error_together_stays_below_half_a_unit() {
+        for set in Parameters::all() {
+            let (degree, message) = (set.degree() as u64, 30);
+            let [a, b] = answer_bits(set, message);
+            let half = 1u64 << (a - message - 1);
+            // The secret has at most N coefficients of size 1, and rounding is by half at most, fractions cut off included.
+            let rounding = degree / 2 + (1 << (a - b - 1)) + 8;
+            let noise = (2 * half >> NOISE) * 64 / 65;
+            assert!(rounding + noise < half, "{set:?}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::keys::{Evaluator, Key, exponent};
 use crate::modulus::{Factor, Reducer};
 use crate::ntt::Transform;
-use crate::pointwise::{add, multiply, multiply_add, scale, sum_and_difference, to_multiplier};
+use crate::pointwise::{add, lift, multiply, multiply_add, scale, sub, sum_and_difference, to_multiplier};
 use crate::ring::{Pair, Residues, Ring};
 
 /// What merging up to a number of steps needs: tables by step and space.
@@ -47,12 +47,6 @@ impl Step {
     }
 }
 
-/// A residue as a number between −p/2 and p/2.
-fn centred(v: u64, p: u64) -> i64 {
-    let high = ((p / 2).wrapping_sub(v) as i64 >> 63) as u64;
-    v.wrapping_sub(p & high) as i64
-}
-
 impl<'e> Merger<'e> {
     /// For the first `steps` steps; the evaluator's keys must have as many.
     pub(crate) fn new(evaluator: &'e Evaluator, steps: u32) -> Merger<'e> {
@@ -85,8 +79,9 @@ impl<'e> Merger<'e> {
                 multiply(m, odd, &monomial[limb]);
                 sum_and_difference(m, even, odd);
             }
-            let image = even.b[limb].iter_mut().zip(from);
-            image.for_each(|(out, &from)| *out = m.add(*out, odd.b[limb][from as usize]));
+            let image = self.lifted.iter_mut().zip(from);
+            image.for_each(|(out, &from)| *out = odd.b[limb][from as usize]);
+            add(m, &mut even.b[limb], &self.lifted);
             let image = self.moved[limb].iter_mut().zip(from);
             image.for_each(|(out, &from)| *out = odd.a[limb][from as usize]);
         }
@@ -97,15 +92,11 @@ impl<'e> Merger<'e> {
             special.inverse(top);
             for (limb, t) in ring.limbs.iter().enumerate() {
                 let m = t.modulus;
-                let down = self.down[limb];
-                self.lifted
-                    .iter_mut()
-                    .zip(top.iter())
-                    .for_each(|(x, &v)| *x = down.small(centred(v, special.modulus.p)));
+                lift(&self.down[limb], special.modulus.p, top, &mut self.lifted);
                 t.forward(&mut self.lifted);
                 scale(m, &mut limbs[limb], self.inverse[limb]);
                 add(m, &mut limbs[limb], &self.lifted);
-                part[limb].iter_mut().zip(&limbs[limb]).for_each(|(part, &v)| *part = m.sub(*part, v));
+                sub(m, &mut part[limb], &limbs[limb]);
             }
         }
     }
@@ -124,9 +115,7 @@ impl<'e> Merger<'e> {
                 let values: &[u64] = if limb == j {
                     &self.moved[j]
                 } else {
-                    let lift = self.lift[limb];
-                    let p = own.modulus.p;
-                    self.lifted.iter_mut().zip(self.digit.iter()).for_each(|(x, &v)| *x = lift.small(centred(v, p)));
+                    lift(&self.lift[limb], own.modulus.p, &self.digit, &mut self.lifted);
                     t.forward(&mut self.lifted);
                     &self.lifted
                 };

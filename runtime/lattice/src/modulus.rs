@@ -113,6 +113,20 @@ impl Reducer {
         Reducer { modulus, pieces, offset: modulus.p * (1u64 << 50).div_ceil(modulus.p) }
     }
 
+    pub(crate) fn modulus(&self) -> Modulus {
+        self.modulus
+    }
+
+    /// The scale.
+    pub(crate) fn factor(&self) -> Factor {
+        self.pieces[0]
+    }
+
+    /// A multiple of the prime that is added to numbers of up to 50 bits, so that they are not negative.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Of |v| ≤ 2^50.
     #[inline(always)]
     pub(crate) fn small(&self, v: i64) -> u64 {

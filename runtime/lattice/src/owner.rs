@@ -141,3 +141,34 @@ impl Owner {
         t.inverse(x);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::params;
+
+    #[test]
+    fn every_upload_has_its_own_randomness_and_debug_shows_nothing() {
+        let ring = Ring::new(params::small());
+        let mut owner = Owner::new(&ring, Seed::from_bytes([1; 16]));
+        let mut seen = BTreeSet::new();
+        for number in [0, 1, 1 << 40] {
+            let mut batch = owner.batch(number).expect("a batch");
+            for _ in 0..3 {
+                let (index, mut desk, mut bytes) = (batch.next(), Desk::new(ring.degree()), Vec::new());
+                let mut uniform = vec![0; 8];
+                sample::uniform(&owner.public_stream(&index), 0, ring.limbs[0].modulus.p, 50, &mut uniform);
+                sample::errors(&owner.hidden_stream(&index), 0, &mut desk.errors);
+                let errors = desk.errors.to_vec();
+                owner.upload(&index, &mut desk, |_, _| 0, &mut bytes);
+                assert!(seen.insert(format!("{uniform:?}")) && seen.insert(format!("{errors:?}")));
+                assert!(seen.insert(format!("{:?}", &bytes[..40])));
+            }
+        }
+        let other = Owner::new(&ring, Seed::from_bytes([2; 16]));
+        assert_ne!(other.small(), owner.small());
+        assert_eq!(format!("{owner:?}"), format!("{other:?}"));
+    }
+}

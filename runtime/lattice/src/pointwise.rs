@@ -3,19 +3,60 @@
 
 use mpcc_kernels::{Level, level};
 
-use crate::modulus::{Factor, Modulus, WORD};
+use crate::modulus::{Factor, Modulus, Reducer, WORD};
 
 #[cfg(target_arch = "x86_64")]
 mod ifma;
 
+/// Runs `$vectors` where the processor has them at the level in force, else `$words`.
+macro_rules! at_level {
+    ($level:expr, $len:expr, $vectors:expr, $words:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        if ifma::available($level, $len) {
+            return $vectors;
+        }
+        let _ = $level;
+        $words
+    }};
+}
+
 /// a += b.
 pub(crate) fn add(m: Modulus, a: &mut [u64], b: &[u64]) {
+    at_level!(level::current(), a.len(), ifma::add(m, a, b), add_words(m, a, b))
+}
+
+#[inline(always)]
+fn add_words(m: Modulus, a: &mut [u64], b: &[u64]) {
     a.iter_mut().zip(b).for_each(|(a, &b)| *a = m.add(*a, b));
 }
 
-/// a = a·f.
+/// a −= b.
+pub(crate) fn sub(m: Modulus, a: &mut [u64], b: &[u64]) {
+    at_level!(level::current(), a.len(), ifma::sub(m, a, b), sub_words(m, a, b))
+}
+
+#[inline(always)]
+fn sub_words(m: Modulus, a: &mut [u64], b: &[u64]) {
+    a.iter_mut().zip(b).for_each(|(a, &b)| *a = m.sub(*a, b));
+}
+
+/// (a, b) → (a + b, a − b).
+pub(crate) fn sum_and_difference(m: Modulus, a: &mut [u64], b: &mut [u64]) {
+    at_level!(level::current(), a.len(), ifma::sum_and_difference(m, a, b), sum_and_difference_words(m, a, b))
+}
+
+#[inline(always)]
+fn sum_and_difference_words(m: Modulus, a: &mut [u64], b: &mut [u64]) {
+    a.iter_mut().zip(b).for_each(|(a, b)| (*a, *b) = (m.add(*a, *b), m.sub(*a, *b)));
+}
+
+/// a = a·f, for a below 2^52.
 pub(crate) fn scale(m: Modulus, a: &mut [u64], f: Factor) {
-    a.iter_mut().for_each(|a| *a = m.times(*a, f));
+    scale_at(level::current(), m, a, f);
+}
+
+fn scale_at(level: Level, m: Modulus, a: &mut [u64], f: Factor) {
+    at_level!(level, a.len(), ifma::scale(m, a, f), a.iter_mut().for_each(|a| *a = m.times(*a, f)))
 }
 
 /// Residues to a multiplier: times 2^52.
@@ -30,24 +71,41 @@ pub(crate) fn multiply_add(m: Modulus, sum: &mut [u64], a: &[u64], multiplier: &
 
 fn multiply_add_at(level: Level, m: Modulus, sum: &mut [u64], a: &[u64], multiplier: &[u64]) {
     assert!(sum.len() == a.len() && a.len() == multiplier.len(), "polynomials of one degree");
-    #[cfg(target_arch = "x86_64")]
-    if ifma::available(level, sum.len()) {
-        return ifma::multiply_add(m, sum, a, multiplier);
-    }
-    let _ = level;
-    for ((sum, &a), &b) in sum.iter_mut().zip(a).zip(multiplier) {
-        *sum = m.add(*sum, m.montgomery(a, b));
-    }
+    at_level!(level, sum.len(), ifma::multiply_add(m, sum, a, multiplier), {
+        for ((sum, &a), &b) in sum.iter_mut().zip(a).zip(multiplier) {
+            *sum = m.add(*sum, m.montgomery(a, b));
+        }
+    })
 }
 
 /// a = a·multiplier.
 pub(crate) fn multiply(m: Modulus, a: &mut [u64], multiplier: &[u64]) {
-    a.iter_mut().zip(multiplier).for_each(|(a, &b)| *a = m.montgomery(*a, b));
+    multiply_at(level::current(), m, a, multiplier);
 }
 
-/// (a, b) → (a + b, a − b).
-pub(crate) fn sum_and_difference(m: Modulus, a: &mut [u64], b: &mut [u64]) {
-    a.iter_mut().zip(b).for_each(|(a, b)| (*a, *b) = (m.add(*a, *b), m.sub(*a, *b)));
+fn multiply_at(level: Level, m: Modulus, a: &mut [u64], multiplier: &[u64]) {
+    assert_eq!(a.len(), multiplier.len(), "polynomials of one degree");
+    at_level!(level, a.len(), ifma::multiply(m, a, multiplier), {
+        a.iter_mut().zip(multiplier).for_each(|(a, &b)| *a = m.montgomery(*a, b));
+    })
+}
+
+/// Residues modulo `from`, as numbers between −from/2 and from/2, to residues of the reducer's prime times its scale.
+pub(crate) fn lift(reducer: &Reducer, from: u64, residues: &[u64], out: &mut [u64]) {
+    lift_at(level::current(), reducer, from, residues, out);
+}
+
+fn lift_at(level: Level, reducer: &Reducer, from: u64, residues: &[u64], out: &mut [u64]) {
+    assert_eq!(residues.len(), out.len(), "polynomials of one degree");
+    at_level!(level, out.len(), ifma::lift(reducer, from, residues, out), {
+        out.iter_mut().zip(residues).for_each(|(out, &v)| *out = reducer.small(centred(v, from)));
+    })
+}
+
+/// A residue as a number between −p/2 and p/2.
+fn centred(v: u64, p: u64) -> i64 {
+    let high = ((p / 2).wrapping_sub(v) as i64 >> 63) as u64;
+    v.wrapping_sub(p & high) as i64
 }
 
 #[cfg(test)]
@@ -56,6 +114,20 @@ mod tests {
 
     use super::*;
     use crate::primes::descending;
+
+    #[test]
+    fn sums_and_differences_are_reduced() {
+        let m = Modulus::new(descending(50).next().expect("a prime"));
+        let (mut a, mut b) = (vec![m.p - 1, 0, 5, m.p - 1, 7, 1, 2, 3], vec![m.p - 1, m.p - 1, 9, 0, 7, 1, 1, 1]);
+        let mut words = (a.clone(), b.clone());
+        sum_and_difference(m, &mut a, &mut b);
+        sum_and_difference_words(m, &mut words.0, &mut words.1);
+        assert_eq!((&a, &b), (&words.0, &words.1));
+        assert_eq!((&a[..4], &b[..4]), (&[m.p - 2, m.p - 1, 14, m.p - 1][..], &[0, 1, m.p - 4, m.p - 1][..]));
+        add(m, &mut a, &b);
+        sub(m, &mut a, &b);
+        assert_eq!(a, words.0);
+    }
 
     #[test]
     fn every_level_multiplies_as_integers_do() {
@@ -76,6 +148,27 @@ mod tests {
                 let mut out = sum.clone();
                 multiply_add_at(level, m, &mut out, &a, &multiplier);
                 assert_eq!(out, want, "{level:?}");
+                let mut out = a.clone();
+                multiply_at(level, m, &mut out, &multiplier);
+                add_words(m, &mut out, &sum);
+                assert_eq!(out, want, "{level:?}");
+                let (mut out, factor) = (a.clone(), m.factor(sum[7]));
+                scale_at(level, m, &mut out, factor);
+                assert!(out.iter().zip(&a).all(|(&out, &a)| out == m.product(a, factor.value)), "{level:?}");
+            }
+            // A prime that is larger and one that is smaller than that of the residues.
+            for from in [descending(36), descending(50)].map(|mut primes| primes.next().expect("a prime")) {
+                let residues: Vec<u64> =
+                    a.iter().map(|&v| v % from).chain([0, from / 2, from / 2 + 1, from - 1, 1, 2, 3, 4]).collect();
+                let reducer = Reducer::new(m, 12_345);
+                let number = |v: u64| i128::from(v) - if v > from / 2 { i128::from(from) } else { 0 };
+                let want: Vec<u64> =
+                    residues.iter().map(|&v| (number(v) * 12_345).rem_euclid(i128::from(m.p)) as u64).collect();
+                for level in Level::ALL.into_iter().filter(|&l| l <= level::hardware()) {
+                    let mut out = vec![0; residues.len()];
+                    lift_at(level, &reducer, from, &residues, &mut out);
+                    assert_eq!(out, want, "{level:?}");
+                }
             }
         }
     }

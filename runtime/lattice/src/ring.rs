@@ -37,10 +37,15 @@ impl Ring {
 
     /// Refuses what was made for other parameters.
     pub(crate) fn same(&self, other: &Ring) -> Result<()> {
-        if self.parameters == other.parameters {
+        self.check(other.parameters)
+    }
+
+    /// Refuses other parameters.
+    pub(crate) fn check(&self, other: Parameters) -> Result<()> {
+        if self.parameters == other {
             return Ok(());
         }
-        let found = u64::from(other.parameters.bits());
+        let found = u64::from(other.bits());
         Err(LatticeError::Range { what: "bits of the modulus", allowed: "those of the keys", found })
     }
 

@@ -39,8 +39,7 @@ impl std::fmt::Debug for Slots {
 
 /// Shares modulo t of one party, slot by slot. Wiped when dropped.
 pub struct SlotShares {
-    /// By prime of t.
-    residues: Vec<Zeroizing<Vec<u64>>>,
+    residues: Coefficients,
 }
 
 impl std::fmt::Debug for SlotShares {
@@ -110,23 +109,30 @@ impl Slots {
         &self.plain
     }
 
-    /// Coefficients, modulo each prime of t, of the polynomial with these slots; zeros after the last.
-    fn encode(&self, values: &[i128]) -> Vec<Zeroizing<Vec<u64>>> {
-        let of = |(prime, t): (usize, &crate::ntt::Transform)| {
-            let mut x = secret_words(self.len(), 0u64);
+    /// Space for the coefficients of one polynomial modulo each prime of t.
+    fn space(&self) -> Coefficients {
+        self.plain.transforms.iter().map(|_| secret_words(self.len(), 0u64)).collect()
+    }
+
+    /// Coefficients of the polynomial with these slots; zeros after the last.
+    fn encode(&self, values: &[i128], out: &mut Coefficients) {
+        for (prime, (t, x)) in self.plain.transforms.iter().zip(out).enumerate() {
+            x[values.len()..].fill(0);
             x.iter_mut().zip(values).for_each(|(x, &v)| *x = self.plain.residue_of(prime, v));
-            t.inverse(&mut x);
-            x
-        };
-        self.plain.transforms.iter().enumerate().map(of).collect()
+            t.inverse(x);
+        }
     }
 
     /// Centred remainders of coefficients for the ciphertext's scale.
-    fn remainders(&self, coefficients: &[Zeroizing<Vec<u64>>]) -> Zeroizing<Vec<Words>> {
-        let of = |x: usize| self.plain.remainder(|prime| coefficients[prime][x]);
-        Zeroizing::new((0..self.len()).map(of).collect())
+    fn remainders(&self, coefficients: &Coefficients, out: &mut [Words]) {
+        for (x, out) in out.iter_mut().enumerate() {
+            *out = self.plain.remainder(|prime| coefficients[prime][x]);
+        }
     }
 }
+
+/// Residues of a polynomial's coefficients by prime of t.
+type Coefficients = Vec<Zeroizing<Vec<u64>>>;
 
 impl SlotShares {
     /// Residue of slot `at` modulo prime number `prime` of t.
@@ -140,20 +146,48 @@ impl SlotShares {
     }
 }
 
-impl Owner {
+/// Makes uploads of slots, in space that serves all of them.
+pub struct SlotUploads<'o> {
+    owner: &'o Owner,
+    slots: &'o Slots,
+    desk: Desk,
+    coefficients: Coefficients,
+    remainders: Zeroizing<Vec<Words>>,
+}
+
+impl std::fmt::Debug for SlotUploads<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SlotUploads({:?}, ..)", self.slots)
+    }
+}
+
+impl SlotUploads<'_> {
     /// Appends an upload of `values`, at most N of any size, taken modulo t.
     ///
     /// # Errors
     /// [`LatticeError::Count`] for more values than slots.
-    pub fn upload_slots(&self, slots: &Slots, index: UploadIndex, values: &[i128], out: &mut Vec<u8>) -> Result<()> {
-        self.ring.same(&slots.ring)?;
+    pub fn write(&mut self, index: UploadIndex, values: &[i128], out: &mut Vec<u8>) -> Result<()> {
+        let slots = self.slots;
         if values.len() > slots.len() {
             return count("an upload", slots.len(), values.len());
         }
-        let remainders = slots.remainders(&slots.encode(values));
-        let mut desk = Desk::new(slots.len());
-        self.upload(&index, &mut desk, |limb, x| slots.plain.scale.residue(limb, &remainders[x]), out);
+        slots.encode(values, &mut self.coefficients);
+        slots.remainders(&self.coefficients, &mut self.remainders);
+        let remainders = &self.remainders;
+        self.owner.upload(&index, &mut self.desk, |limb, x| slots.plain.scale.residue(limb, &remainders[x]), out);
         Ok(())
+    }
+}
+
+impl Owner {
+    /// What makes uploads of slots.
+    ///
+    /// # Errors
+    /// [`LatticeError::Range`] if the slots are of another ring.
+    pub fn upload_slots<'o>(&'o self, slots: &'o Slots) -> Result<SlotUploads<'o>> {
+        self.ring.same(&slots.ring)?;
+        let remainders = secret_words(slots.len(), [0; 3]);
+        Ok(SlotUploads { owner: self, slots, desk: Desk::new(slots.len()), coefficients: slots.space(), remainders })
     }
 
     /// Opens an answer: the owner's shares, so that both parties' add up to the sums of products modulo t.
@@ -163,8 +197,7 @@ impl Owner {
     pub fn open_slots(&self, slots: &Slots, bytes: &[u8]) -> Result<SlotShares> {
         self.ring.same(&slots.ring)?;
         let phases = self.phases(&slots.switch, bytes)?;
-        let zero = || secret_words(slots.len(), 0u64);
-        let mut residues: Vec<_> = slots.plain.transforms.iter().map(|_| zero()).collect();
+        let mut residues = slots.space();
         for (x, phase) in phases.0.iter().enumerate() {
             let coefficient = slots.plain.message(phase, slots.switch.phase_bits())?;
             residues.iter_mut().enumerate().for_each(|(j, r)| r[x] = slots.plain.reduce(j, &coefficient));
@@ -180,6 +213,8 @@ pub struct SlotSum<'s> {
     evaluator: &'s Evaluator,
     sum: Pair,
     added: u64,
+    coefficients: Coefficients,
+    centred: Zeroizing<Vec<Words>>,
     multiplier: Zeroizing<Vec<u64>>,
 }
 
@@ -196,8 +231,15 @@ impl Evaluator {
     /// [`LatticeError::Range`] if the slots are of another ring.
     pub fn slot_sum<'s>(&'s self, slots: &'s Slots) -> Result<SlotSum<'s>> {
         self.ring.same(&slots.ring)?;
-        let multiplier = secret_words(slots.len(), 0u64);
-        Ok(SlotSum { slots, evaluator: self, sum: Pair::zero(&self.ring), added: 0, multiplier })
+        Ok(SlotSum {
+            slots,
+            evaluator: self,
+            sum: Pair::zero(&self.ring),
+            added: 0,
+            coefficients: slots.space(),
+            centred: secret_words(slots.len(), [0; 3]),
+            multiplier: secret_words(slots.len(), 0),
+        })
     }
 }
 
@@ -211,16 +253,18 @@ impl SlotSum<'_> {
         if factors.len() > slots.len() {
             return count("factors", slots.len(), factors.len());
         }
+        slots.ring.check(upload.parameters)?;
         if self.added == slots.terms {
             return Err(LatticeError::Terms { declared: slots.terms });
         }
-        let coefficients = slots.encode(factors);
-        let centred = |x: usize| slots.plain.centred(slots.plain.compose(|prime| coefficients[prime][x]));
-        let centred: Zeroizing<Vec<Words>> = Zeroizing::new((0..slots.len()).map(centred).collect());
+        slots.encode(factors, &mut self.coefficients);
+        for (x, centred) in self.centred.iter_mut().enumerate() {
+            *centred = slots.plain.centred(slots.plain.compose(|prime| self.coefficients[prime][x]));
+        }
         for (limb, t) in slots.ring.limbs.iter().enumerate() {
             let reducer = &slots.reducers[limb];
             let bits = slots.plain.bits + 1;
-            self.multiplier.iter_mut().zip(centred.iter()).for_each(|(out, v)| *out = reducer.wide(v, bits));
+            self.multiplier.iter_mut().zip(self.centred.iter()).for_each(|(out, v)| *out = reducer.wide(v, bits));
             t.forward(&mut self.multiplier);
             add_product(&slots.ring, limb, &mut self.sum, &upload.pair, &self.multiplier);
         }
@@ -265,7 +309,9 @@ impl Slots {
             t.inverse(&mut slots);
             coefficients.push(slots);
         }
-        self.remainders(&coefficients)
+        let mut remainders = secret_words(self.len(), [0; 3]);
+        self.remainders(&coefficients, &mut remainders);
+        remainders
     }
 }
 

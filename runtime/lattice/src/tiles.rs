@@ -1,6 +1,7 @@
 //! Tiles: matrix products modulo 2^k of the owner's encrypted matrix with one of the evaluator's, exact whatever wraps.
 //! Uploads are taken as they arrive; answers are made one by one and give each side a share of some columns.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use mpcc_kernels::Prg;
@@ -267,6 +268,19 @@ impl<'e> TileProduct<'e> {
     /// # Errors
     /// [`LatticeError::Range`] if uploads are missing or a factor is too large, [`LatticeError::Count`] for another number.
     pub fn answers<'f>(&'f self, factors: &'f [i64]) -> Result<TileAnswers<'f>> {
+        self.answers_within(factors, &|_, _| true)
+    }
+
+    /// As [`TileProduct::answers`] of a matrix that is known by everybody to be zero where `occupied` says false, of rows and
+    /// columns of a tile: such tiles take no time.
+    ///
+    /// # Errors
+    /// As [`TileProduct::answers`].
+    pub fn answers_within<'f>(
+        &'f self,
+        factors: &'f [i64],
+        occupied: &'f dyn Fn(Range<usize>, Range<usize>) -> bool,
+    ) -> Result<TileAnswers<'f>> {
         let l = &self.tiles.layout;
         if self.missing() > 0 {
             let found = self.missing() as u64;
@@ -288,6 +302,7 @@ impl<'e> TileProduct<'e> {
         Ok(TileAnswers {
             product: self,
             factors,
+            occupied,
             next: 0,
             ready: (0..l.blocks).map(|_| zero()).collect(),
             merger: Merger::new(self.evaluator, l.steps()),
@@ -301,6 +316,7 @@ impl<'e> TileProduct<'e> {
 pub struct TileAnswers<'f> {
     product: &'f TileProduct<'f>,
     factors: &'f [i64],
+    occupied: &'f dyn Fn(Range<usize>, Range<usize>) -> bool,
     next: usize,
     /// Merged sums of the set at hand, by block.
     ready: Vec<Pair>,
@@ -399,6 +415,9 @@ impl TileAnswers<'_> {
         let beside = l.wide.min(columns - first);
         for inner in 0..l.inner_blocks() {
             let rows = kw.min(l.shape.inner - inner * kw);
+            if !(self.occupied)(inner * kw..inner * kw + rows, first..first + beside) {
+                continue;
+            }
             for (limb, t) in tiles.ring.limbs.iter().enumerate() {
                 let reducer = tiles.reducers[merged as usize][limb];
                 self.multiplier[..l.low()].fill(0);

@@ -1,14 +1,15 @@
 //! An encrypted vector as the evaluator holds it, and sums of its products.
 
-use crate::error::LatticeError;
-use crate::error::Result;
+use crate::error::{LatticeError, Result};
 use crate::index::UploadIndex;
 use crate::keys::Evaluator;
+use crate::params::Parameters;
 use crate::pointwise::multiply_add;
 use crate::ring::{Pair, Ring, read_polynomial};
 
 /// A ciphertext of the owner's, ready to be multiplied by any number of polynomials.
 pub struct Upload {
+    pub(crate) parameters: Parameters,
     pub(crate) pair: Pair,
 }
 
@@ -29,21 +30,27 @@ impl Evaluator {
     /// # Errors
     /// [`LatticeError::Length`] and [`LatticeError::Residue`] if it is malformed.
     pub fn upload(&self, index: UploadIndex, bytes: &[u8]) -> Result<Upload> {
-        let mut upload = Upload { pair: Pair::zero(&self.ring) };
-        self.read_upload(&index, bytes, &mut upload)?;
+        let mut upload = Upload { parameters: self.ring.parameters(), pair: Pair::zero(&self.ring) };
+        self.upload_into(index, bytes, &mut upload)?;
         Ok(upload)
     }
 
-    /// As [`Evaluator::upload`] into space that is there.
-    pub(crate) fn read_upload(&self, index: &UploadIndex, bytes: &[u8], upload: &mut Upload) -> Result<()> {
+    /// As [`Evaluator::upload`] in the space of an earlier one, which is gone whatever happens.
+    ///
+    /// # Errors
+    /// As [`Evaluator::upload`].
+    pub fn upload_into(&self, index: UploadIndex, bytes: &[u8], upload: &mut Upload) -> Result<()> {
         const WHAT: &str = "an upload";
         let expected = self.ring.polynomial_bytes();
         if bytes.len() != expected {
             return Err(LatticeError::Length { what: WHAT, expected, found: bytes.len() });
         }
+        if upload.parameters != self.ring.parameters() {
+            *upload = Upload { parameters: self.ring.parameters(), pair: Pair::zero(&self.ring) };
+        }
         let primes = self.ring.residue_bits().zip(self.ring.limbs.iter().map(|t| t.modulus.p));
         read_polynomial(WHAT, bytes, primes, upload.pair.b.iter_mut())?;
-        self.uniform_parts(index, &mut upload.pair.a);
+        self.uniform_parts(&index, &mut upload.pair.a);
         Ok(())
     }
 }

@@ -10,9 +10,10 @@ fn parameters(bits: u32) -> Parameters {
 fn run(s: &mut Session, slots: &Slots, variation: Variation, uploads: &[Vec<i128>], factors: &[Vec<i128>]) -> Vec<i64> {
     let (mut ours, mut theirs) = s.batch();
     let mut received = Vec::new();
+    let mut desk = s.owner.upload_slots(slots).expect("slots of the ring");
     for values in uploads {
         let mut bytes = Vec::new();
-        s.owner.upload_slots(slots, ours.next(), values, &mut bytes).expect("an upload");
+        desk.write(ours.next(), values, &mut bytes).expect("an upload");
         assert_eq!(bytes.len(), slots.upload_bytes());
         received.push(s.evaluator.upload(theirs.next(), &bytes).expect("an upload"));
     }
@@ -76,7 +77,7 @@ fn an_upload_serves_several_sums_and_more_numbers_than_slots_take_two() {
     let n = slots.len() + 1;
     let (x, f) = (wide(&numbers(1, 14, n)), wide(&numbers(2, 14, n)));
     let (mut ours, _) = s.batch();
-    assert!(s.owner.upload_slots(&slots, ours.next(), &x, &mut Vec::new()).is_err());
+    assert!(s.owner.upload_slots(&slots).expect("slots of the ring").write(ours.next(), &x, &mut Vec::new()).is_err());
     let mut y = Vec::new();
     for (x, f) in x.chunks(slots.len()).zip(f.chunks(slots.len())) {
         y.extend(run(&mut s, &slots, Variation::None, &[x.to_vec()], &[f.to_vec()]));
@@ -96,7 +97,11 @@ fn what_is_not_declared_is_refused() {
     ));
     let (mut ours, mut theirs) = s.batch();
     let mut bytes = Vec::new();
-    s.owner.upload_slots(&slots, ours.next(), &[1, 2], &mut bytes).expect("an upload");
+    s.owner
+        .upload_slots(&slots)
+        .expect("slots of the ring")
+        .write(ours.next(), &[1, 2], &mut bytes)
+        .expect("an upload");
     let upload = s.evaluator.upload(theirs.next(), &bytes).expect("an upload");
     let mut sum = s.evaluator.slot_sum(&slots).expect("a sum");
     assert!(matches!(sum.add(&upload, &[0; 1025]), Err(LatticeError::Count { .. })));
@@ -117,7 +122,11 @@ fn masks_are_uniform_in_every_slot_and_a_missing_one_is_seen() {
         for _ in 0..40 {
             let (mut ours, mut theirs) = s.batch();
             let mut bytes = Vec::new();
-            s.owner.upload_slots(&slots, ours.next(), &[5; 10], &mut bytes).expect("an upload");
+            s.owner
+                .upload_slots(&slots)
+                .expect("slots of the ring")
+                .write(ours.next(), &[5; 10], &mut bytes)
+                .expect("an upload");
             let upload = s.evaluator.upload(theirs.next(), &bytes).expect("an upload");
             let mut sum = s.evaluator.slot_sum(&slots).expect("a sum");
             sum.add(&upload, &[3; 1024]).expect("a product");

@@ -124,6 +124,23 @@ fn every_width_is_exact_and_its_masks_are_uniform_in_every_bit() {
     }
 }
 
+/// `MPCC_LATTICE_COEFFICIENTS` says how many results are looked at.
+#[test]
+fn results_are_exact_at_the_largest_width_whatever_the_noise() {
+    let asked = std::env::var("MPCC_LATTICE_COEFFICIENTS").ok().map(|n| n.parse().expect("a number of coefficients"));
+    let shape = TileShape { rows: 64, inner: 7, columns: 128 };
+    let mut s = session(parameters(172), 2);
+    let layout = TileLayout::new(s.ring.parameters(), shape, 1, 2, 2).expect("a layout");
+    let tiles = Tiles::new(&s.ring, layout, 64, 17, Flood::WEIGHTS).expect("a budget");
+    let mut seen = 0;
+    while seen < asked.unwrap_or(1 << 16) {
+        for variation in [Variation::None, Variation::LargestFlood] {
+            check(&mut s, &tiles, variation, seen as u64);
+            seen += shape.rows * shape.columns;
+        }
+    }
+}
+
 /// An answer before its moduli are switched, as the owner could see it at most: both parts in coefficients, by prime.
 fn raw(s: &mut Session, tiles: &Tiles, variation: Variation, a: &[u64], b: &[i64]) -> [Vec<Vec<u64>>; 2] {
     let (mut ours, mut theirs) = s.batch();
@@ -217,6 +234,45 @@ fn all_coefficients_of_both_parts_are_uniform_and_each_part_left_out_is_seen() {
     // Without zero, `a` is what the product made it; without a mask, the results are open.
     assert!(uneven(Variation::NoZero)[0] > 100.0);
     assert!(uneven(Variation::NoMask)[3] > 100.0);
+}
+
+#[test]
+fn a_diagonal_beside_a_product_shares_its_uploads_and_skips_its_zeros() {
+    let mut s = session(params::small(), 2);
+    let shape = TileShape { rows: 80, inner: 24, columns: 24 + 6 };
+    let layout = TileLayout::new(s.ring.parameters(), shape, 1, 2, 2).expect("a layout");
+    let tiles = Tiles::new(&s.ring, layout, 30, 10, Flood::MASKS).expect("a budget");
+    let (a, mut b) = (words(1, 30, 80 * 24), vec![0; 24 * 30]);
+    for (at, v) in numbers(2, 10, 24 * 30).into_iter().enumerate() {
+        let (row, column) = (at / 30, at % 30);
+        if column >= 24 || row == column {
+            b[at] = v;
+        }
+    }
+    let (mut ours, mut theirs) = s.batch();
+    let mut product = s.evaluator.tile_product(&tiles).expect("keys");
+    let mut uploads = s.owner.upload_tiles(&tiles, &a).expect("a matrix");
+    while uploads.left() > 0 {
+        let mut bytes = Vec::new();
+        uploads.write(ours.next(), &mut bytes).expect("an upload");
+        product.take(theirs.next(), &bytes).expect("an upload");
+    }
+    let asked = std::cell::Cell::new(0);
+    let occupied = |rows: Range<usize>, columns: Range<usize>| {
+        let occupied = columns.end > 24 || (rows.start < columns.end && columns.start < rows.end);
+        asked.set(asked.get() + usize::from(!occupied));
+        occupied
+    };
+    let mut answers = product.answers_within(&b, &occupied).expect("factors");
+    let [mut x, mut y] = [const { [0; 80 * 30] }; 2];
+    for number in 0..layout.answers() {
+        let mut bytes = Vec::new();
+        answers.write(&mut s.randomness, &mut x, &mut bytes).expect("an answer");
+        s.owner.open_tiles(&tiles, number, &bytes, &mut y).expect("an answer");
+    }
+    let sum: Vec<u64> = x.iter().zip(&y).map(|(x, y)| x.wrapping_add(*y) & ((1 << 30) - 1)).collect();
+    assert_eq!(sum, plain_product(shape, 30, &a, &b));
+    assert!(asked.get() > 0, "no tile was left out");
 }
 
 #[test]
