@@ -54,6 +54,15 @@ fn reverse(i: usize, log: u32) -> usize {
     i.reverse_bits() >> (usize::BITS - log)
 }
 
+/// Copies the first block of the layer to all others: what layers do whose upper halves are zero.
+fn spread(x: &mut [u64], layer: u32) {
+    let mut filled = x.len() >> layer;
+    while filled < x.len() {
+        x.copy_within(..filled, filled);
+        filled *= 2;
+    }
+}
+
 impl Table {
     fn new(modulus: Modulus, log: u32, psi: u64) -> Table {
         let degree = 1usize << log;
@@ -103,24 +112,12 @@ impl Transform {
 
     /// As [`Transform::forward`] of a polynomial whose coefficients from `low` on are zero; what stands there is ignored.
     pub(crate) fn forward_low(&self, x: &mut [u64], low: usize) {
-        let skipped = self.skipped(low);
-        let kept = self.degree() >> skipped;
-        x[low.min(kept)..kept].fill(0);
-        // A layer whose upper halves are zero copies the lower ones.
-        let mut filled = kept;
-        while filled < x.len() {
-            x.copy_within(..filled, filled);
-            filled *= 2;
-        }
-        self.forward_from(level::current(), x, skipped);
+        let kept = low.next_power_of_two().clamp(SQUARE, self.degree());
+        x[low..kept].fill(0);
+        self.forward_from(level::current(), x, self.log - kept.trailing_zeros());
     }
 
-    /// How many first layers are copies for a polynomial with `low` low coefficients.
-    fn skipped(&self, low: usize) -> u32 {
-        let kept = low.next_power_of_two().max(SQUARE).trailing_zeros();
-        self.log.saturating_sub(kept)
-    }
-
+    /// All layers but the first `skipped`, which are copies since what follows the first block is zero.
     fn forward_from(&self, level: Level, x: &mut [u64], skipped: u32) {
         assert_eq!(x.len(), self.degree(), "a transform takes all coefficients");
         #[cfg(target_arch = "x86_64")]

@@ -78,6 +78,32 @@ fn multiply_add_at(level: Level, m: Modulus, sum: &mut [u64], a: &[u64], multipl
     })
 }
 
+/// Products that are added up together.
+pub(crate) const TOGETHER: usize = 4;
+
+/// sum += Σ a·multiplier.
+pub(crate) fn multiply_add_all(m: Modulus, sum: &mut [u64], products: &[(&[u64], &[u64])]) {
+    multiply_add_all_at(level::current(), m, sum, products);
+}
+
+fn multiply_add_all_at(level: Level, m: Modulus, sum: &mut [u64], products: &[(&[u64], &[u64])]) {
+    let (fours, rest) = products.as_chunks::<TOGETHER>();
+    for four in fours {
+        multiply_add_four(level, m, sum, four);
+    }
+    for (a, multiplier) in rest {
+        multiply_add_at(level, m, sum, a, multiplier);
+    }
+}
+
+fn multiply_add_four(level: Level, m: Modulus, sum: &mut [u64], four: &[(&[u64], &[u64]); TOGETHER]) {
+    at_level!(level, sum.len(), ifma::multiply_add_four(m, sum, four), {
+        for (a, multiplier) in four {
+            multiply_add_at(level, m, sum, a, multiplier);
+        }
+    })
+}
+
 /// a = a·multiplier.
 pub(crate) fn multiply(m: Modulus, a: &mut [u64], multiplier: &[u64]) {
     multiply_at(level::current(), m, a, multiplier);
@@ -142,12 +168,17 @@ mod tests {
             };
             let (a, b, sum) = (draw(0), draw(1), draw(2));
             let want: Vec<u64> = (0..256).map(|i| (m.product(a[i], b[i]) + sum[i]) % m.p).collect();
-            let mut multiplier = b;
+            let mut multiplier = b.clone();
             to_multiplier(m, &mut multiplier);
             for level in Level::ALL.into_iter().filter(|&l| l <= level::hardware()) {
                 let mut out = sum.clone();
                 multiply_add_at(level, m, &mut out, &a, &multiplier);
                 assert_eq!(out, want, "{level:?}");
+                // Nine products: twice four and one.
+                let mut out = sum.clone();
+                multiply_add_all_at(level, m, &mut out, &[(&a[..], &multiplier[..]); 9]);
+                let nine = |i: usize| (m.product(m.product(a[i], b[i]), 9) + sum[i]) % m.p;
+                assert!(out.iter().enumerate().all(|(i, &v)| v == nine(i)), "{level:?}");
                 let mut out = a.clone();
                 multiply_at(level, m, &mut out, &multiplier);
                 add_words(m, &mut out, &sum);

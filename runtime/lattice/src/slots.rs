@@ -14,10 +14,11 @@ use crate::index::UploadIndex;
 use crate::keys::Evaluator;
 use crate::modulus::{Modulus, Reducer};
 use crate::owner::{Desk, Owner};
+use crate::params::Parameters;
 use crate::plain::{SlotModulus, Slotted, Words};
 use crate::ring::{Pair, Ring, secret_words};
 use crate::sample;
-use crate::upload::{Upload, add_product};
+use crate::upload::{Upload, add_products};
 
 /// One kind of slot products: parameters, modulus, how many products a sum has at most, and what is hidden. Both sides make it
 /// from the same numbers; that it exists means that results are exact.
@@ -63,16 +64,20 @@ impl Slots {
             return Err(LatticeError::Range { what: "the number of products", allowed: "at least 1", found: 0 });
         }
         let plain = Slotted::new(ring, modulus);
-        let budget = Slots::budget_of(ring, plain.bits, terms, flood)?;
+        let budget = Slots::budget_for(ring.parameters(), plain.bits, terms, flood)?;
         let switch = Switch::new(ring, plain.bits, ring.degree())?;
         Ok(Slots { ring: ring.clone(), reducers: multipliers(ring), plain, terms, budget, switch })
     }
 
-    fn budget_of(ring: &Ring, bits: u32, terms: u64, flood: Flood) -> Result<Budget> {
+    /// The noise of such answers, for planners: sums of up to `terms` products in slots of `bits` bits.
+    ///
+    /// # Errors
+    /// [`LatticeError::Budget`] if the parameters are too small for it.
+    pub fn budget_for(parameters: Parameters, bits: u32, terms: u64, flood: Flood) -> Result<Budget> {
         let sources = Sources {
-            parameters: ring.parameters(),
+            parameters,
             message: bits,
-            terms: Bound::integer(ring.degree() as u64).times(Bound::integer(terms)),
+            terms: Bound::integer(parameters.degree() as u64).times(Bound::integer(terms)),
             factor: Bound::power_of_two(bits - 1),
             merged: 0,
             flood,
@@ -266,7 +271,7 @@ impl SlotSum<'_> {
             let bits = slots.plain.bits + 1;
             self.multiplier.iter_mut().zip(self.centred.iter()).for_each(|(out, v)| *out = reducer.wide(v, bits));
             t.forward(&mut self.multiplier);
-            add_product(&slots.ring, limb, &mut self.sum, &upload.pair, &self.multiplier);
+            add_products(&slots.ring, limb, &mut self.sum, std::iter::once((upload, &self.multiplier[..])));
         }
         self.added += 1;
         Ok(())

@@ -17,9 +17,11 @@ use crate::layout::TileLayout;
 use crate::merge::Merger;
 use crate::modulus::Reducer;
 use crate::owner::{Desk, Owner};
+use crate::params::Parameters;
 use crate::plain::PowerOfTwo;
+use crate::pointwise::TOGETHER;
 use crate::ring::{Pair, Ring, secret_words};
-use crate::upload::{Upload, add_product};
+use crate::upload::{Upload, add_products};
 
 /// One kind of matrix product: layout, ring of the result, size of the evaluator's factors, what is hidden. Both sides make
 /// it from the same numbers; that it exists means that results are exact.
@@ -47,28 +49,7 @@ impl Tiles {
     /// [`LatticeError::Budget`] if the ring is too small, [`LatticeError::Range`] for widths that are not supported or a
     /// layout of another degree, [`LatticeError::Keys`] if the layout merges and the ring cannot.
     pub fn new(ring: &Arc<Ring>, layout: TileLayout, bits: u32, factor_bits: u32, flood: Flood) -> Result<Tiles> {
-        let refused = |what, allowed, found: u32| Err(LatticeError::Range { what, allowed, found: found.into() });
-        if !(1..=64).contains(&bits) {
-            return refused("bits of a ring", "1 to 64", bits);
-        }
-        if !(1..=51).contains(&factor_bits) {
-            return refused("bits of factors", "1 to 51; split wider ones", factor_bits);
-        }
-        if layout.degree != ring.degree() {
-            return refused("the layout's degree", "that of the ring", layout.degree as u32);
-        }
-        if layout.log_merged > 0 && ring.special.is_none() {
-            return Err(LatticeError::Keys { made: 0, needed: layout.steps() });
-        }
-        let sources = Sources {
-            parameters: ring.parameters(),
-            message: bits,
-            terms: Bound::integer(layout.shape.inner as u64).times(Bound::integer(layout.wide as u64)),
-            factor: Bound::power_of_two(factor_bits - 1),
-            merged: layout.log_merged,
-            flood,
-        };
-        let budget = sources.budget()?;
+        let budget = Tiles::budget_for(ring.parameters(), &layout, bits, factor_bits, flood)?;
         let switch = Switch::new(ring, bits, layout.used())?;
         let reducer = |merged: u32| {
             let scale = |t: &crate::ntt::Transform| {
@@ -80,6 +61,41 @@ impl Tiles {
         let reducers = (0..=layout.log_merged).map(reducer).collect();
         let plain = PowerOfTwo::new(ring, bits);
         Ok(Tiles { ring: ring.clone(), layout, plain, factor_bits, budget, switch, reducers })
+    }
+
+    /// The noise of such answers, for planners.
+    ///
+    /// # Errors
+    /// As [`Tiles::new`].
+    pub fn budget_for(
+        parameters: Parameters,
+        layout: &TileLayout,
+        bits: u32,
+        factor_bits: u32,
+        flood: Flood,
+    ) -> Result<Budget> {
+        let refused = |what, allowed, found: u32| Err(LatticeError::Range { what, allowed, found: found.into() });
+        if !(1..=64).contains(&bits) {
+            return refused("bits of a ring", "1 to 64", bits);
+        }
+        if !(1..=51).contains(&factor_bits) {
+            return refused("bits of factors", "1 to 51; split wider ones", factor_bits);
+        }
+        if layout.degree != parameters.degree() {
+            return refused("the layout's degree", "that of the ring", layout.degree as u32);
+        }
+        if layout.log_merged > 0 && parameters.special_bits() == 0 {
+            return Err(LatticeError::Keys { made: 0, needed: layout.steps() });
+        }
+        let sources = Sources {
+            parameters,
+            message: bits,
+            terms: Bound::integer(layout.shape.inner as u64).times(Bound::integer(layout.wide as u64)),
+            factor: Bound::power_of_two(factor_bits - 1),
+            merged: layout.log_merged,
+            flood,
+        };
+        sources.budget()
     }
 
     /// The layout.
@@ -307,7 +323,7 @@ impl<'e> TileProduct<'e> {
             ready: (0..l.blocks).map(|_| zero()).collect(),
             merger: Merger::new(self.evaluator, l.steps()),
             stacks: (0..l.blocks).map(|_| (0..=l.log_merged).map(|_| zero()).collect()).collect(),
-            multiplier: secret_words(l.degree, 0),
+            multipliers: std::array::from_fn(|_| secret_words(l.degree, 0)),
         })
     }
 }
@@ -323,7 +339,7 @@ pub struct TileAnswers<'f> {
     merger: Merger<'f>,
     /// Sums that wait for their partner, by block and then by depth.
     stacks: Vec<Vec<Pair>>,
-    multiplier: Zeroizing<Vec<u64>>,
+    multipliers: [Zeroizing<Vec<u64>>; TOGETHER],
 }
 
 impl std::fmt::Debug for TileAnswers<'_> {
@@ -406,32 +422,39 @@ impl TileAnswers<'_> {
         }
     }
 
-    /// Products of one group of columns, added at `depth`.
+    /// Products of one group of columns, added at `depth`. Some tiles are transformed together, and each set serves all blocks.
     fn multiply_group(&mut self, group: usize, merged: u32, depth: usize) {
         let tiles = self.product.tiles;
-        let l = &tiles.layout;
-        let (kw, columns) = (1 << l.log_inner, l.shape.columns);
+        let l = tiles.layout;
         let first = group * l.wide;
-        let beside = l.wide.min(columns - first);
-        for inner in 0..l.inner_blocks() {
-            let rows = kw.min(l.shape.inner - inner * kw);
-            if !(self.occupied)(inner * kw..inner * kw + rows, first..first + beside) {
-                continue;
-            }
-            for (limb, t) in tiles.ring.limbs.iter().enumerate() {
-                let reducer = tiles.reducers[merged as usize][limb];
-                self.multiplier[..l.low()].fill(0);
-                for j in 0..rows {
-                    let row = &self.factors[(inner * kw + j) * columns + first..][..beside];
-                    for (b, &w) in row.iter().enumerate() {
-                        self.multiplier[(b << l.log_inner) + j] = reducer.small(w);
+        let columns = first..(first + l.wide).min(l.shape.columns);
+        let rows = |inner: usize| inner << l.log_inner..((inner + 1) << l.log_inner).min(l.shape.inner);
+        let occupied = self.occupied;
+        let mut left = (0..l.inner_blocks()).filter(|&inner| occupied(rows(inner), columns.clone()));
+        loop {
+            let mut some = [0; TOGETHER];
+            let count = some.iter_mut().zip(&mut left).map(|(to, inner)| *to = inner).count();
+            let some = &some[..count];
+            for limb in 0..tiles.ring.limbs.len() {
+                for (&inner, multiplier) in some.iter().zip(&mut self.multipliers) {
+                    let reducer = &tiles.reducers[merged as usize][limb];
+                    multiplier[..l.low()].fill(0);
+                    for (j, row) in rows(inner).enumerate() {
+                        let factors = &self.factors[row * l.shape.columns..][columns.clone()];
+                        for (beside, &w) in factors.iter().enumerate() {
+                            multiplier[(beside << l.log_inner) + j] = reducer.small(w);
+                        }
                     }
+                    tiles.ring.limbs[limb].forward_low(multiplier, l.low());
                 }
-                t.forward_low(&mut self.multiplier, l.low());
                 for (block, stack) in self.stacks.iter_mut().enumerate() {
-                    let upload = &self.product.uploads[inner * l.blocks + block].pair;
-                    add_product(&tiles.ring, limb, &mut stack[depth], upload, &self.multiplier);
+                    let uploads = some.iter().map(|inner| &self.product.uploads[inner * l.blocks + block]);
+                    let products = uploads.zip(self.multipliers.iter().map(|m| &m[..]));
+                    add_products(&tiles.ring, limb, &mut stack[depth], products);
                 }
+            }
+            if some.len() < TOGETHER {
+                break;
             }
         }
     }

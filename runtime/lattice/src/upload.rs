@@ -4,8 +4,8 @@ use crate::error::{LatticeError, Result};
 use crate::index::UploadIndex;
 use crate::keys::Evaluator;
 use crate::params::Parameters;
-use crate::pointwise::multiply_add;
-use crate::ring::{Pair, Ring, read_polynomial};
+use crate::pointwise::{TOGETHER, multiply_add_all};
+use crate::ring::{Pair, Residues, Ring, read_polynomial};
 
 /// A ciphertext of the owner's, ready to be multiplied by any number of polynomials.
 pub struct Upload {
@@ -55,9 +55,26 @@ impl Evaluator {
     }
 }
 
-/// sum += upload·multiplier modulo prime number `limb`.
-pub(crate) fn add_product(ring: &Ring, limb: usize, sum: &mut Pair, upload: &Pair, multiplier: &[u64]) {
+/// sum += Σ upload·multiplier modulo prime number `limb`.
+pub(crate) fn add_products<'u>(
+    ring: &Ring,
+    limb: usize,
+    sum: &mut Pair,
+    products: impl Iterator<Item = (&'u Upload, &'u [u64])> + Clone,
+) {
+    const NONE: &[u64] = &[];
     let m = ring.limbs[limb].modulus;
-    multiply_add(m, &mut sum.a[limb], &upload.a[limb], multiplier);
-    multiply_add(m, &mut sum.b[limb], &upload.b[limb], multiplier);
+    let parts: [(&mut Vec<u64>, fn(&Pair) -> &Residues); 2] =
+        [(&mut sum.a[limb], |pair| &pair.a), (&mut sum.b[limb], |pair| &pair.b)];
+    for (sum, part) in parts {
+        let mut left = products.clone();
+        loop {
+            let mut some = [(NONE, NONE); TOGETHER];
+            let count = some.iter_mut().zip(&mut left).map(|(to, (u, x))| *to = (&part(&u.pair)[limb], x)).count();
+            multiply_add_all(m, sum, &some[..count]);
+            if count < TOGETHER {
+                break;
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use mpcc_kernels::{Level, level};
 
-use super::{SQUARE, Table, Transform};
+use super::{SQUARE, Table, Transform, spread};
 
 type Vector = __m256d;
 
@@ -190,7 +190,8 @@ fn columns(
 #[target_feature(enable = "avx2,fma")]
 unsafe fn forward_layers(t: &Transform, x: &mut [u64], skipped: u32) {
     let (lanes, table) = (Lanes::new(t.modulus.p), &t.forward);
-    to_doubles(lanes, x);
+    to_doubles(lanes, &mut x[..t.degree() >> skipped]);
+    spread(x, skipped);
     for l in skipped..t.log - 3 {
         layer(x, table, l, |a, b, root| lanes.forward(a, b, root));
     }

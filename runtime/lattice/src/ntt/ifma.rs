@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use mpcc_kernels::{Level, level};
 
-use super::{INNER, SQUARE, Transform};
+use super::{INNER, SQUARE, Transform, spread};
 use crate::modulus::LOW;
 
 type Vector = __m512i;
@@ -125,54 +125,78 @@ impl Roots {
 #[target_feature(enable = "avx512f,avx512ifma")]
 unsafe fn forward_layers(t: &Transform, x: &mut [u64], skipped: u32) {
     let (lanes, roots, n) = (Lanes::new(t.modulus.p), Roots::of(&t.forward), x.len());
-    let x = x.as_mut_ptr();
     let outer = t.log - INNER;
     let rest = outer - skipped;
-    let first = if rest > 4 { rest - 4 } else { 0 };
+    // What is done after the first pass stays within blocks that the caches hold.
+    let middle = outer - rest.min(4);
+    if middle > skipped {
+        spread(x, skipped);
+    }
+    let x = x.as_mut_ptr();
     // SAFETY: `x` holds n words and each table n roots; every pass stays within them.
     unsafe {
-        let middle = skipped + first;
-        pass(lanes, roots, x, n, skipped, first, 0, 1 << skipped);
-        // What is left stays within blocks that the caches hold.
-        let blocks = 1usize << middle;
-        let squares = n / SQUARE / blocks;
-        for block in 0..blocks {
-            pass(lanes, roots, x, n, middle, outer - middle, block, 1);
-            for square in block * squares..(block + 1) * squares {
-                forward_square(lanes, roots, x.add(square * SQUARE), n, square);
+        for block in 0..1usize << skipped {
+            let at = x.add(block * (n >> skipped));
+            pass(lanes, roots, at, at, n, skipped, middle - skipped, block);
+        }
+        let (size, squares) = (n >> middle, (n >> middle) / SQUARE);
+        for block in (0..1usize << middle).rev() {
+            let to = x.add(block * size);
+            // If first layers are copies and nothing was done yet, every block is made from the first, which comes last.
+            let from = if middle == skipped { x } else { to };
+            let made = pass(lanes, roots, from, to, n, middle, outer - middle, block);
+            for square in 0..squares {
+                let at = to.add(square * SQUARE);
+                let from = if made { at } else { from.add(square * SQUARE) };
+                forward_square(lanes, roots, from, at, n, block * squares + square);
             }
         }
     }
 }
 
-/// `layers` layers from `layer` on over `count` blocks of it from `block` on.
+/// `layers` layers from `layer` on of block `i` of it, from one place to another; whether there are any.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[expect(clippy::too_many_arguments, reason = "one call of a kernel")]
-unsafe fn pass(lanes: Lanes, roots: Roots, x: *mut u64, n: usize, layer: u32, layers: u32, block: usize, count: usize) {
-    for i in block..block + count {
-        // SAFETY: the caller's blocks are within the polynomial.
-        unsafe {
-            match layers {
-                0 => {}
-                1 => forward_pass::<2>(lanes, roots, x, n, layer, i),
-                2 => forward_pass::<4>(lanes, roots, x, n, layer, i),
-                3 => forward_pass::<8>(lanes, roots, x, n, layer, i),
-                _ => forward_pass::<16>(lanes, roots, x, n, layer, i),
-            }
+unsafe fn pass(
+    lanes: Lanes,
+    roots: Roots,
+    from: *const u64,
+    to: *mut u64,
+    n: usize,
+    layer: u32,
+    layers: u32,
+    i: usize,
+) -> bool {
+    // SAFETY: the caller's block is within the polynomial.
+    unsafe {
+        match layers {
+            0 => {}
+            1 => forward_pass::<2>(lanes, roots, from, to, n, layer, i),
+            2 => forward_pass::<4>(lanes, roots, from, to, n, layer, i),
+            3 => forward_pass::<8>(lanes, roots, from, to, n, layer, i),
+            _ => forward_pass::<16>(lanes, roots, from, to, n, layer, i),
         }
     }
+    layers > 0
 }
 
 /// lg V layers of one block, V vectors at a time.
 #[target_feature(enable = "avx512f,avx512ifma")]
-unsafe fn forward_pass<const V: usize>(lanes: Lanes, roots: Roots, x: *mut u64, n: usize, layer: u32, i: usize) {
+unsafe fn forward_pass<const V: usize>(
+    lanes: Lanes,
+    roots: Roots,
+    from: *const u64,
+    to: *mut u64,
+    n: usize,
+    layer: u32,
+    i: usize,
+) {
     let size = n >> layer;
     let stride = size / V;
     // SAFETY: block i of the layer holds V strides of whole vectors, and its roots are below 2·2^(layer + lg V) ≤ n.
     unsafe {
-        let base = x.add(i * size);
         for at in (0..stride).step_by(8) {
-            let mut v: [Vector; V] = std::array::from_fn(|r| _mm512_loadu_epi64(base.add(at + r * stride).cast()));
+            let mut v: [Vector; V] = std::array::from_fn(|r| _mm512_loadu_epi64(from.add(at + r * stride).cast()));
             let mut half = V / 2;
             let mut groups = 1;
             while half > 0 {
@@ -187,7 +211,7 @@ unsafe fn forward_pass<const V: usize>(lanes: Lanes, roots: Roots, x: *mut u64, 
                 groups *= 2;
             }
             for (r, v) in v.into_iter().enumerate() {
-                _mm512_storeu_epi64(base.add(at + r * stride).cast(), v);
+                _mm512_storeu_epi64(to.add(at + r * stride).cast(), v);
             }
         }
     }
@@ -195,10 +219,10 @@ unsafe fn forward_pass<const V: usize>(lanes: Lanes, roots: Roots, x: *mut u64, 
 
 /// The last six layers of a square, its rows and columns exchanged in the middle.
 #[target_feature(enable = "avx512f,avx512ifma")]
-unsafe fn forward_square(lanes: Lanes, roots: Roots, x: *mut u64, n: usize, square: usize) {
+unsafe fn forward_square(lanes: Lanes, roots: Roots, from: *const u64, to: *mut u64, n: usize, square: usize) {
     // SAFETY: a square has eight vectors; its roots are those of its layers.
     unsafe {
-        let mut v: [Vector; 8] = std::array::from_fn(|r| _mm512_loadu_epi64(x.add(8 * r).cast()));
+        let mut v: [Vector; 8] = std::array::from_fn(|r| _mm512_loadu_epi64(from.add(8 * r).cast()));
         butterflies(&mut v, [4, 2, 1], |a, b, half, group| {
             let groups = 4 / half;
             lanes.forward(a, b, roots.one((n / SQUARE + square) * groups + group))
@@ -210,7 +234,7 @@ unsafe fn forward_square(lanes: Lanes, roots: Roots, x: *mut u64, n: usize, squa
         });
         for (r, v) in v.into_iter().enumerate() {
             let reduced = lanes.less(lanes.less(v, lanes.twice), lanes.p);
-            _mm512_storeu_epi64(x.add(8 * r).cast(), reduced);
+            _mm512_storeu_epi64(to.add(8 * r).cast(), reduced);
         }
     }
 }
@@ -270,40 +294,28 @@ unsafe fn inverse_layers(t: &Transform, x: &mut [u64]) {
             for square in block * squares..(block + 1) * squares {
                 inverse_square(lanes, roots, x.add(square * SQUARE), n, square);
             }
-            inverse_pass_of(outer - first, lanes, roots, x, n, first, block, last);
+            let at = x.add(block * (n >> first));
+            match outer - first {
+                1 => inverse_pass::<2, true>(lanes, roots, at, n, first, block, last),
+                2 => inverse_pass::<4, true>(lanes, roots, at, n, first, block, last),
+                3 => inverse_pass::<8, true>(lanes, roots, at, n, first, block, last),
+                _ if first == 0 => inverse_pass::<16, true>(lanes, roots, at, n, first, block, last),
+                _ => inverse_pass::<16, false>(lanes, roots, at, n, first, block, last),
+            }
         }
-        inverse_pass_of(first, lanes, roots, x, n, 0, 0, last);
-    }
-}
-
-/// `layers` layers down to `layer` of block `i` of it.
-#[target_feature(enable = "avx512f,avx512ifma")]
-#[expect(clippy::too_many_arguments, reason = "one call of a kernel")]
-unsafe fn inverse_pass_of(
-    layers: u32,
-    lanes: Lanes,
-    roots: Roots,
-    x: *mut u64,
-    n: usize,
-    layer: u32,
-    i: usize,
-    last: [(Vector, Vector); 2],
-) {
-    // SAFETY: the caller's block is within the polynomial.
-    unsafe {
-        match layers {
+        match first {
             0 => {}
-            1 => inverse_pass::<2>(lanes, roots, x, n, layer, i, last),
-            2 => inverse_pass::<4>(lanes, roots, x, n, layer, i, last),
-            3 => inverse_pass::<8>(lanes, roots, x, n, layer, i, last),
-            _ => inverse_pass::<16>(lanes, roots, x, n, layer, i, last),
+            1 => inverse_pass::<2, true>(lanes, roots, x, n, 0, 0, last),
+            2 => inverse_pass::<4, true>(lanes, roots, x, n, 0, 0, last),
+            3 => inverse_pass::<8, true>(lanes, roots, x, n, 0, 0, last),
+            _ => inverse_pass::<16, true>(lanes, roots, x, n, 0, 0, last),
         }
     }
 }
 
-/// lg V layers of one block, the reverse of [`forward_pass`]; the very last layer also scales and reduces.
+/// lg V layers of one block, the reverse of [`forward_pass`]; the `LAST` of all also scales and reduces.
 #[target_feature(enable = "avx512f,avx512ifma")]
-unsafe fn inverse_pass<const V: usize>(
+unsafe fn inverse_pass<const V: usize, const LAST: bool>(
     lanes: Lanes,
     roots: Roots,
     x: *mut u64,
@@ -312,30 +324,30 @@ unsafe fn inverse_pass<const V: usize>(
     i: usize,
     last: [(Vector, Vector); 2],
 ) {
-    let size = n >> layer;
-    let stride = size / V;
+    let stride = (n >> layer) / V;
     // SAFETY: as in `forward_pass`.
     unsafe {
-        let base = x.add(i * size);
         for at in (0..stride).step_by(8) {
-            let mut v: [Vector; V] = std::array::from_fn(|r| _mm512_loadu_epi64(base.add(at + r * stride).cast()));
+            let mut v: [Vector; V] = std::array::from_fn(|r| _mm512_loadu_epi64(x.add(at + r * stride).cast()));
             let mut half = 1;
             let mut groups = V / 2;
             while half < V {
                 for group in 0..groups {
-                    let index = (groups << layer) + groups * i + group;
                     for r in 0..half {
                         let (low, high) = (group * 2 * half + r, group * 2 * half + r + half);
                         let (a, b) = (v[low], v[high]);
-                        (v[low], v[high]) =
-                            if index == 1 { lanes.last(a, b, last) } else { lanes.inverse(a, b, roots.one(index)) };
+                        (v[low], v[high]) = if LAST && groups == 1 {
+                            lanes.last(a, b, last)
+                        } else {
+                            lanes.inverse(a, b, roots.one((groups << layer) + groups * i + group))
+                        };
                     }
                 }
                 half *= 2;
                 groups /= 2;
             }
             for (r, v) in v.into_iter().enumerate() {
-                _mm512_storeu_epi64(base.add(at + r * stride).cast(), v);
+                _mm512_storeu_epi64(x.add(at + r * stride).cast(), v);
             }
         }
     }

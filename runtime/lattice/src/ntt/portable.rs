@@ -1,7 +1,7 @@
 //! The transform in plain words, layer by layer (Cooley and Tukey forth, Gentleman and Sande back), with residues that
 //! are kept below 4p and reduced at the end (Harvey, 2014).
 
-use super::{INNER, SQUARE, Transform, place};
+use super::{INNER, SQUARE, Transform, place, spread};
 use crate::modulus::Modulus;
 
 /// Transposes every square of 8 by 8, which takes the order of layers to that of vectors.
@@ -18,6 +18,7 @@ fn transpose(x: &mut [u64]) {
 pub(super) fn forward(t: &Transform, x: &mut [u64], skipped: u32) {
     let (m, n) = (t.modulus, t.degree());
     let twice = 2 * m.p;
+    spread(x, skipped);
     for layer in skipped..t.log {
         let (blocks, half) = (1 << layer, n >> (layer + 1));
         for (i, block) in x.chunks_exact_mut(2 * half).enumerate() {

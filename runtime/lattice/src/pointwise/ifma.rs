@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use mpcc_kernels::{Level, level};
 
-use super::{add_words, sub_words, sum_and_difference_words};
+use super::{TOGETHER, add_words, sub_words, sum_and_difference_words};
 use crate::modulus::{Factor, LOW, Modulus, Reducer};
 
 /// Whether these routines can run at `level` on polynomials of this length.
@@ -33,6 +33,39 @@ checked! {
     multiply_add => multiply_add_vectors(m: Modulus, sum: &mut [u64], a: &[u64], b: &[u64]), sum == [a, b];
     multiply => multiply_vectors(m: Modulus, a: &mut [u64], b: &[u64]), a == [b];
     lift => lift_vectors(reducer: &Reducer, from: u64, residues: &[u64], out: &mut [u64]), out == [residues];
+}
+
+pub(super) fn multiply_add_four(m: Modulus, sum: &mut [u64], four: &[(&[u64], &[u64]); TOGETHER]) {
+    assert!(available(Level::Avx512, sum.len()));
+    assert!(four.iter().all(|(a, b)| a.len() == sum.len() && b.len() == sum.len()));
+    // SAFETY: the processor has AVX-512 F and IFMA, and the slices have equally many whole vectors.
+    unsafe { multiply_add_four_vectors(m, sum, four) }
+}
+
+/// The low halves of four products are added before they are reduced: what exceeds 52 bits belongs to the high halves.
+#[target_feature(enable = "avx512f,avx512ifma")]
+unsafe fn multiply_add_four_vectors(m: Modulus, sum: &mut [u64], four: &[(&[u64], &[u64]); TOGETHER]) {
+    let (p, inverse, zero) = (all(m.p), all(m.inverse), _mm512_setzero_si512());
+    let (twice, fourfold) = (all(2 * m.p), all(4 * m.p));
+    let at = four.map(|(a, b)| (a.as_ptr(), b.as_ptr()));
+    for (i, sum) in sum.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        // SAFETY: the slices hold vector i.
+        unsafe {
+            let mut low = zero;
+            let mut high = _mm512_loadu_epi64(sum.as_ptr().cast());
+            for (a, b) in at {
+                let (x, y) = (_mm512_loadu_epi64(a.add(8 * i).cast()), _mm512_loadu_epi64(b.add(8 * i).cast()));
+                low = _mm512_madd52lo_epu64(low, x, y);
+                high = _mm512_madd52hi_epu64(high, x, y);
+            }
+            let q = _mm512_madd52lo_epu64(zero, low, inverse);
+            let high = _mm512_add_epi64(high, _mm512_srli_epi64::<52>(low));
+            // Between −p and 5p + 3, which is below 8p.
+            let v = _mm512_sub_epi64(high, _mm512_madd52hi_epu64(zero, q, p));
+            let v = _mm512_min_epu64(v, _mm512_add_epi64(v, p));
+            _mm512_storeu_epi64(sum.as_mut_ptr().cast(), less(less(less(v, fourfold), twice), p));
+        }
+    }
 }
 
 #[target_feature(enable = "avx512f")]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{Session, numbers, session, unevenness};
-use crate::{Parameters, Side, params};
+use crate::{Parameters, Side, params, slot_cost};
 
 fn parameters(bits: u32) -> Parameters {
     Parameters::all().find(|p| p.bits() == bits).expect("a set of this size")
@@ -21,6 +21,12 @@ fn run(s: &mut Session, slots: &Slots, variation: Variation, uploads: &[Vec<i128
     for (upload, factors) in received.iter().zip(factors) {
         sum.add(upload, factors).expect("a declared product");
     }
+    let count = uploads.len() as u64;
+    let cost = slot_cost(s.ring.parameters(), slots.plain().bits, count, count, 1);
+    assert_eq!(
+        (cost.upload_bytes, cost.answer_bytes),
+        (count * slots.upload_bytes() as u64, slots.answer_bytes() as u64)
+    );
     let mut bytes = Vec::new();
     let mask = sum.answer_varied(variation, &mut s.randomness, &mut bytes);
     assert_eq!(bytes.len(), slots.answer_bytes());
