@@ -3,16 +3,18 @@
 
 use mpcc_kernels::pack::{pack, packed_len, unpack};
 use mpcc_kernels::{Prg, Seed};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::budget::{Budget, answer_bits};
 use crate::error::{LatticeError, Result};
-use crate::flood;
+use crate::flood::Flooding;
+use crate::fractions::{self, Fraction};
 use crate::keys::Evaluator;
 use crate::layout::{answer_bytes, planes};
 use crate::modulus::{Factor, Reducer};
 use crate::owner::Owner;
 use crate::plain::{Scale, WORDS, Words};
+use crate::planes::Planes;
 use crate::pointwise::multiply_add;
 use crate::ring::{Pair, Ring, secret_words};
 use crate::sample;
@@ -68,9 +70,10 @@ pub(crate) struct Switch {
     bits: [u32; 2],
     /// Coefficients of `b` that travel, from the first.
     used: usize,
-    /// ⌊2^256 / q_i⌋ and, where they suffice, ⌊2^192 / q_i⌋.
+    /// ⌊2^256 / q_i⌋.
     wide: Vec<[u64; 4]>,
-    narrow: Vec<[u64; 3]>,
+    /// Where they suffice, fractions of fewer bits.
+    narrow: Vec<Fraction>,
     opening: Opening,
 }
 
@@ -117,7 +120,7 @@ impl Switch {
             bits,
             used,
             wide: ring.limbs.iter().map(|t| reciprocal(t.modulus.p)).collect(),
-            narrow: ring.limbs.iter().map(|t| reciprocal(t.modulus.p)).collect(),
+            narrow: ring.limbs.iter().zip(&ring.hats).map(|(t, &hat)| Fraction::new(t.modulus, hat)).collect(),
             opening,
         })
     }
@@ -133,39 +136,30 @@ impl Switch {
 
     /// Appends the first `count` coefficients of x·2^bits/q, rounded.
     fn write(&self, ring: &Ring, x: &[Vec<u64>], count: usize, bits: u32, out: &mut Vec<u8>) {
+        let mut out_planes = vec![vec![0; count]; bits.div_ceil(64) as usize];
         // The fraction x/q of that many bits is exact to the part that is rounded away.
-        if bits + 64 <= 192 {
-            write_fractions(ring, &self.narrow, x, count, bits, out);
+        if bits + 64 <= fractions::BITS {
+            fractions::rounded(&self.narrow, x, bits, &mut out_planes);
         } else {
-            write_fractions(ring, &self.wide, x, count, bits, out);
+            wide_fractions(ring, &self.wide, x, bits, &mut out_planes);
+        }
+        for (plane, bits) in out_planes.iter().zip(planes(bits)) {
+            pack(plane, bits, out);
         }
     }
 }
 
-fn write_fractions<const W: usize>(
-    ring: &Ring,
-    reciprocals: &[[u64; W]],
-    x: &[Vec<u64>],
-    count: usize,
-    bits: u32,
-    out: &mut Vec<u8>,
-) {
-    let shift = 64 * W as u32 - bits;
-    let half: [u64; W] = power_of_two(shift - 1);
-    let mut fractions = vec![[0u64; WORDS]; count];
-    for (i, fraction) in fractions.iter_mut().enumerate() {
+/// As [`fractions::rounded`] for more bits than it has.
+fn wide_fractions(ring: &Ring, reciprocals: &[[u64; 4]], x: &[Vec<u64>], bits: u32, out: &mut [Vec<u64>]) {
+    let shift = 256 - bits;
+    for i in 0..out[0].len() {
         // x/q is the sum of [x_i·(q/q_i)^-1]/q_i up to an integer.
-        let mut sum = half;
+        let mut sum: [u64; 4] = power_of_two(shift - 1);
         for (((t, &hat), reciprocal), x) in ring.limbs.iter().zip(&ring.hats).zip(reciprocals).zip(x) {
             add_product(&mut sum, reciprocal, t.modulus.times(x[i], hat));
         }
         let rounded = shift_right(&sum, shift);
-        *fraction = std::array::from_fn(|w| rounded[w]);
-    }
-    let mut plane = vec![0; count];
-    for (w, bits) in planes(bits).enumerate() {
-        plane.iter_mut().zip(&fractions).for_each(|(out, f)| *out = f[w]);
-        pack(&plane, bits, out);
+        out.iter_mut().zip(rounded).for_each(|(plane, word)| plane[i] = word);
     }
 }
 
@@ -215,21 +209,23 @@ impl Variation {
         }
     }
 
-    #[cfg_attr(not(test), expect(unused_variables, reason = "only tests ask for the size"))]
-    fn flood(self, h: u32, v: &flood::Flooded) -> flood::Flooded {
+    fn flood(self, drawn: Flooding, h: u32) -> Flooding {
         match self {
             #[cfg(test)]
-            Variation::NoFlood => [0; 4],
+            Variation::NoFlood => Flooding::none(drawn.len()),
             #[cfg(test)]
-            Variation::LargestFlood => crate::wide::shift_left(&[flood::RANGE, 0, 0, 0], h - 1),
-            _ => *v,
+            Variation::LargestFlood => Flooding::largest(h, drawn.len()),
+            _ => {
+                let _ = h;
+                drawn
+            }
         }
     }
 
-    fn leave_mask_out<const W: usize>(self, remainders: &mut [[u64; W]]) {
+    fn leave_mask_out(self, remainders: &mut Planes) {
         match self {
             #[cfg(test)]
-            Variation::NoMask => remainders.fill([0; W]),
+            Variation::NoMask => remainders.clear(),
             _ => {
                 let _ = remainders;
             }
@@ -244,12 +240,12 @@ pub(crate) struct Answer<'e> {
 
 impl<'e> Product<'e> {
     /// Adds zero, flood and mask. `mask` draws the mask's remainders from the answer's stream.
-    pub(crate) fn answer<const W: usize>(
+    pub(crate) fn answer(
         self,
         variation: Variation,
         budget: &Budget,
         randomness: &mut Randomness,
-        mask: impl FnOnce(&Prg) -> Zeroizing<Vec<[u64; W]>>,
+        mask: impl FnOnce(&Prg) -> Planes,
         scale: &Scale,
     ) -> Answer<'e> {
         let (ring, prg) = (&*self.evaluator.ring, randomness.next());
@@ -271,21 +267,12 @@ impl<'e> Product<'e> {
                 *a = t.modulus.add(*a, sample::residue(e, t.modulus.p));
             }
         }
-        let reducers: Vec<Reducer> = ring.limbs.iter().map(|t| Reducer::new(t.modulus, 1)).collect();
-        let bits = flood::bits(budget.flood);
-        flood::sample(&prg, stream::FLOOD, budget.flood, degree, |x, v| {
-            let v = variation.flood(budget.flood, v);
-            for ((t, reducer), b) in ring.limbs.iter().zip(&reducers).zip(&mut self.pair.b) {
-                b[x] = t.modulus.add(b[x], reducer.wide(&v, bits));
-            }
-        });
+        let flood = variation.flood(Flooding::draw(&prg, stream::FLOOD, budget.flood, degree), budget.flood);
         let mut remainders = mask(&prg);
-        assert_eq!(remainders.len(), degree, "every coefficient has a mask");
         variation.leave_mask_out(&mut remainders);
         for (limb, (t, b)) in ring.limbs.iter().zip(&mut self.pair.b).enumerate() {
-            for (b, remainder) in b.iter_mut().zip(remainders.iter()) {
-                *b = t.modulus.add(*b, scale.residue(limb, remainder));
-            }
+            flood.add(t.modulus, b);
+            scale.add(limb, &remainders, b);
         }
         Answer { pair: self.pair }
     }
@@ -316,8 +303,10 @@ impl Owner {
             return Err(LatticeError::Length { what: "an answer", expected: switch.bytes(), found: bytes.len() });
         }
         let mut rest = bytes;
-        let mut a = vec![[0; WORDS]; switch.degree];
-        read_fractions(&mut rest, switch.bits[0], &mut a);
+        let mut words = vec![[0; WORDS]; switch.degree];
+        read_fractions(&mut rest, switch.bits[0], &mut words);
+        let mut a = Planes::new(switch.degree, switch.bits[0] + 1);
+        words.iter().enumerate().for_each(|(x, word)| a.set(x, word));
         let mut b = vec![[0; WORDS]; switch.used];
         read_fractions(&mut rest, switch.bits[1], &mut b);
 
@@ -325,7 +314,7 @@ impl Owner {
         let mut products = Vec::with_capacity(opening.reducers.len());
         for (limb, reducer) in opening.reducers.iter().enumerate() {
             let mut x = secret_words(switch.degree, 0u64);
-            x.iter_mut().zip(&a).for_each(|(x, a)| *x = reducer.wide(a, switch.bits[0] + 1));
+            a.write(reducer, &mut x);
             self.times_secret(limb, &mut x);
             products.push(x);
         }

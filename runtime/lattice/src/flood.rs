@@ -5,16 +5,15 @@
 use mpcc_kernels::Prg;
 use zeroize::Zeroizing;
 
-use crate::wide::{add, low_bits, power_of_two, shift_left, sub};
+use crate::modulus::{Modulus, PIECE};
+use crate::pointwise::{add_scaled, count_reached};
+use crate::ring::secret_words;
 
 /// lg of J's deviation.
 pub(crate) const DEVIATION: u32 = 3;
 /// Sizes are at most this many halves of 2^h.
 pub(crate) const RANGE: u64 = 2 * LARGEST + 3;
 const LARGEST: u64 = 61;
-
-/// A number in two's complement.
-pub(crate) type Flooded = [u64; 4];
 
 /// Largest h, so that four words hold a number with its sign.
 pub(crate) const MOST: u32 = 256 - 8;
@@ -84,40 +83,75 @@ const CUMULATIVE: [u64; LARGEST as usize] = [
     0x7ffffffffffcac08,
 ];
 
-/// Coefficients that are drawn together.
-const BLOCK: usize = 256;
-
-/// Bits of a number in two's complement.
-pub(crate) fn bits(h: u32) -> u32 {
-    h + 8
+/// Numbers J·2^h + U − 3·2^(h − 1), one for each coefficient; U is kept in sums of three pieces. Wiped when dropped.
+pub(crate) struct Flooding {
+    h: u32,
+    /// J in two's complement.
+    top: Zeroizing<Vec<u64>>,
+    /// Sums of three pieces of 48 bits, low ones first.
+    low: Vec<Zeroizing<Vec<u64>>>,
 }
 
-/// Gives `take` one number for each of `count` coefficients in order, from `streams` of the stream and three after it.
-pub(crate) fn sample(prg: &Prg, stream: u64, h: u32, count: usize, mut take: impl FnMut(usize, &Flooded)) {
-    assert!((1..=MOST).contains(&h), "low parts have 1 to {MOST} bits, not {h}");
-    let words = h.div_ceil(64) as usize;
-    let mut top = Zeroizing::new([0; BLOCK]);
-    let mut low = Zeroizing::new(vec![0; BLOCK * 3 * words]);
-    let mut mean: Flooded = power_of_two(h);
-    add(&mut mean, &power_of_two(h - 1));
-    for first in (0..count).step_by(BLOCK) {
-        let block = BLOCK.min(count - first);
-        prg.fill(stream, first as u64, &mut top[..block]);
-        prg.fill(stream + 1, (first * 3 * words) as u64, &mut low[..block * 3 * words]);
-        for (i, (&drawn, low)) in top[..block].iter().zip(low.chunks_exact(3 * words)).enumerate() {
-            let magnitude = CUMULATIVE.iter().fold(0, |sum, &c| sum + u64::from(drawn >> 1 >= c));
+/// Bits of piece `j` of a number of `h` bits.
+fn piece_bits(h: u32, j: u32) -> u32 {
+    (h - j * PIECE).min(PIECE)
+}
+
+impl Flooding {
+    /// Draws from `stream` and the one after it.
+    pub(crate) fn draw(prg: &Prg, stream: u64, h: u32, count: usize) -> Flooding {
+        assert!((1..=MOST).contains(&h), "low parts have 1 to {MOST} bits, not {h}");
+        let mut words = secret_words(count, 0u64);
+        let mut top = secret_words(count, 0u64);
+        prg.fill(stream, 0, &mut words);
+        top.iter_mut().zip(words.iter()).for_each(|(top, &word)| *top = word >> 1);
+        count_reached(&CUMULATIVE, &mut top);
+        for (top, &word) in top.iter_mut().zip(words.iter()) {
             // The sign is the bit that the comparison ignores.
-            let sign = (drawn & 1).wrapping_neg();
-            let j = (magnitude ^ sign).wrapping_sub(sign);
-            let high = (j as i64 >> 63) as u64;
-            let mut v: Flooded = shift_left(&[j, high, high, high], h);
-            for part in low.chunks_exact(words) {
-                let part = std::array::from_fn(|w| part.get(w).copied().unwrap_or(0));
-                add(&mut v, &low_bits(&part, h));
-            }
-            sub(&mut v, &mean);
-            take(first + i, &v);
+            let sign = (word & 1).wrapping_neg();
+            *top = (*top ^ sign).wrapping_sub(sign);
         }
+        let sums = |j: u32| {
+            let mut sums = secret_words(count, 0u64);
+            for part in 0..3 {
+                let first = u64::from(3 * j + part) * count as u64;
+                prg.fill_masked(stream + 1, first, piece_bits(h, j), &mut words);
+                sums.iter_mut().zip(words.iter()).for_each(|(sum, &word)| *sum += word);
+            }
+            sums
+        };
+        Flooding { h, low: (0..h.div_ceil(PIECE)).map(sums).collect(), top }
+    }
+
+    /// Adds the numbers to residues.
+    pub(crate) fn add(&self, m: Modulus, out: &mut [u64]) {
+        let power = |bits: u32| m.power(2, bits.into());
+        // A multiple of p makes J positive, and another one less the mean goes with the first piece.
+        add_scaled(m, out, &self.top, m.factor(power(self.h)), m.p);
+        let mean = m.product(3, power(self.h - 1));
+        for (j, low) in self.low.iter().enumerate() {
+            let offset = if j == 0 { m.p - mean } else { 0 };
+            add_scaled(m, out, low, m.factor(power(PIECE * j as u32)), offset);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.top.len()
+    }
+
+    /// All numbers zero.
+    #[cfg(test)]
+    pub(crate) fn none(count: usize) -> Flooding {
+        let mean = 3 << (PIECE - 1);
+        Flooding { h: PIECE, top: secret_words(count, 0), low: vec![secret_words(count, mean)] }
+    }
+
+    /// The largest numbers that can be drawn.
+    #[cfg(test)]
+    pub(crate) fn largest(h: u32, count: usize) -> Flooding {
+        let low = |j: u32| secret_words(count, 3 * ((1 << piece_bits(h, j)) - 1));
+        Flooding { h, top: secret_words(count, LARGEST), low: (0..h.div_ceil(PIECE)).map(low).collect() }
     }
 }
 

@@ -7,7 +7,9 @@ use mpcc_kernels::{Prg, Seed};
 
 use crate::error::{LatticeError, Result};
 use crate::index::{Batch, Batches, MOST_BATCHES, UploadIndex};
+use crate::modulus::Reducer;
 use crate::owner::{Desk, Owner};
+use crate::planes::Planes;
 use crate::pointwise::to_multiplier;
 use crate::ring::{Residues, Ring, read_polynomial};
 use crate::sample;
@@ -68,7 +70,7 @@ impl Owner {
         let ring = &*self.ring;
         if at == 0 {
             out.extend_from_slice(self.public_seed().expose());
-            return self.upload(&place(0), desk, |_, _| 0, out);
+            return self.upload(&place(0), desk, |_, _| (), out);
         }
         let (step, digit) = ((at - 1) / ring.limbs.len(), (at - 1) % ring.limbs.len());
         let index = place(at);
@@ -76,16 +78,19 @@ impl Owner {
         sample::errors(&self.hidden_stream(&index), 0, &mut desk.errors);
         let special = ring.special.as_ref().expect("keys of merging need a special prime").modulus.p;
         let exponent = exponent(ring.degree(), step as u32);
+        let mut moved = Planes::new(ring.degree(), 2);
+        for x in 0..ring.degree() {
+            let (from, negative) = preimage(ring.degree(), exponent, x);
+            let v = self.small()[from];
+            moved.set(x, &[if negative { -v } else { v } as u64]);
+        }
         for (limb, (t, bits)) in ring.extended().zip(ring.residue_bits()).enumerate() {
-            let scale = t.modulus.factor(special);
             // P·τ(s) modulo the digit's own prime, 0 modulo all others.
-            let moved = |x: usize| {
-                let (from, negative) = preimage(ring.degree(), exponent, x);
-                let v = self.small()[from];
-                let v = if negative { -v } else { v };
-                t.modulus.times(sample::residue(v, t.modulus.p), scale)
+            let message = |b: &mut [u64]| {
+                if limb == digit {
+                    moved.add(&Reducer::new(t.modulus, special), b);
+                }
             };
-            let message = |x: usize| if limb == digit { moved(x) } else { 0 };
             self.seal(limb, t, bits, &public, desk, message, out);
         }
     }

@@ -117,9 +117,9 @@ impl Reducer {
         self.modulus
     }
 
-    /// The scale.
-    pub(crate) fn factor(&self) -> Factor {
-        self.pieces[0]
+    /// The scale times 2^(48·`j`).
+    pub(crate) fn piece(&self, j: usize) -> Factor {
+        self.pieces[j]
     }
 
     /// A multiple of the prime that is added to numbers of up to 50 bits, so that they are not negative.

@@ -95,7 +95,7 @@ impl Owner {
         Prg::new(&self.hidden.derive(index.batch, index.at))
     }
 
-    /// Appends b = a·s + e + message modulo prime number `limb`, in values. `scaled` gives the message's coefficients.
+    /// Appends b = a·s + e + message modulo prime number `limb`, in values. `message` adds the message's coefficients.
     #[expect(clippy::too_many_arguments, reason = "one ciphertext's parts")]
     pub(crate) fn seal(
         &self,
@@ -104,32 +104,31 @@ impl Owner {
         bits: u32,
         public: &Prg,
         desk: &mut Desk,
-        scaled: impl Fn(usize) -> u64,
+        message: impl FnOnce(&mut [u64]),
         out: &mut Vec<u8>,
     ) {
         let m = t.modulus;
-        for (x, (b, &e)) in desk.b.iter_mut().zip(desk.errors.iter()).enumerate() {
-            *b = m.add(sample::residue(e, m.p), scaled(x));
-        }
+        desk.b.iter_mut().zip(desk.errors.iter()).for_each(|(b, &e)| *b = sample::residue(e, m.p));
+        message(&mut desk.b);
         t.forward(&mut desk.b);
         sample::uniform(public, limb as u64, m.p, bits, &mut desk.a);
         multiply_add(m, &mut desk.b, &desk.a, &self.secret[limb]);
         pack(&desk.b, bits, out);
     }
 
-    /// Appends an upload of the message with these scaled coefficients modulo each prime.
+    /// Appends an upload of the message that `message` adds to residues modulo each prime.
     pub(crate) fn upload(
         &self,
         index: &UploadIndex,
         desk: &mut Desk,
-        scaled: impl Fn(usize, usize) -> u64,
+        message: impl Fn(usize, &mut [u64]),
         out: &mut Vec<u8>,
     ) {
         let public = self.public_stream(index);
         sample::errors(&self.hidden_stream(index), 0, &mut desk.errors);
         out.reserve(self.ring.polynomial_bytes());
         for (limb, (t, bits)) in self.ring.limbs.iter().zip(self.ring.residue_bits()).enumerate() {
-            self.seal(limb, t, bits, &public, desk, |x| scaled(limb, x), out);
+            self.seal(limb, t, bits, &public, desk, |b| message(limb, b), out);
         }
     }
 
@@ -162,7 +161,7 @@ mod tests {
                 sample::uniform(&owner.public_stream(&index), 0, ring.limbs[0].modulus.p, 50, &mut uniform);
                 sample::errors(&owner.hidden_stream(&index), 0, &mut desk.errors);
                 let errors = desk.errors.to_vec();
-                owner.upload(&index, &mut desk, |_, _| 0, &mut bytes);
+                owner.upload(&index, &mut desk, |_, _| (), &mut bytes);
                 assert!(seen.insert(format!("{uniform:?}")) && seen.insert(format!("{errors:?}")));
                 assert!(seen.insert(format!("{:?}", &bytes[..40])));
             }

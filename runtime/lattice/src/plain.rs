@@ -1,9 +1,13 @@
 //! Messages: residues modulo a power of two or a product of primes, scaled to the ciphertext's modulus and back.
 
+use zeroize::Zeroizing;
+
 use crate::error::{LatticeError, Result};
 use crate::modulus::{Factor, Modulus, Reducer};
 use crate::ntt::Transform;
 use crate::params::RESERVED;
+use crate::planes::Planes;
+use crate::pointwise::{centred, scale};
 use crate::primes::descending;
 use crate::ring::Ring;
 use crate::wide::{add, add_product, below, low_bits, power_of_two, product, shift_left, shift_right, sub, times_bit};
@@ -25,10 +29,14 @@ impl Scale {
         Scale { reducers: ring.limbs.iter().map(reducer).collect(), bits }
     }
 
-    /// The scaled message modulo prime number `limb`.
-    #[inline(always)]
-    pub(crate) fn residue<const W: usize>(&self, limb: usize, remainder: &[u64; W]) -> u64 {
-        self.reducers[limb].wide(remainder, self.bits)
+    /// Bits of a remainder with its sign.
+    pub(crate) fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// Adds the scaled messages with these remainders modulo prime number `limb`.
+    pub(crate) fn add(&self, limb: usize, remainders: &Planes, out: &mut [u64]) {
+        remainders.add(&self.reducers[limb], out);
     }
 }
 
@@ -204,10 +212,23 @@ impl Slotted {
         out
     }
 
-    /// The centred remainder of a coefficient with these residues, for [`Scale::residue`].
-    pub(crate) fn remainder(&self, residue: impl Fn(usize) -> u64) -> Words {
-        let times_q = |j: usize| self.transforms[j].modulus.times(residue(j), self.q[j]);
-        self.centred(self.compose(times_q))
+    /// Centred remainders of coefficients with these residues, for [`Scale::add`]; the residues are used up.
+    pub(crate) fn remainders(&self, coefficients: &mut [Zeroizing<Vec<u64>>], out: &mut Planes) {
+        for ((t, &q), x) in self.transforms.iter().zip(&self.q).zip(coefficients.iter_mut()) {
+            scale(t.modulus, x, q);
+        }
+        self.numbers(coefficients, out);
+    }
+
+    /// Centred coefficients with these residues.
+    pub(crate) fn numbers(&self, coefficients: &[Zeroizing<Vec<u64>>], out: &mut Planes) {
+        if let ([x], [t], Some(out)) = (coefficients, &self.transforms[..], out.single()) {
+            out.iter_mut().zip(x.iter()).for_each(|(out, &v)| *out = centred(v, t.modulus.p) as u64);
+            return;
+        }
+        for x in 0..coefficients[0].len() {
+            out.set(x, &self.centred(self.compose(|prime| coefficients[prime][x])));
+        }
     }
 
     /// The residue of a signed number modulo prime number `prime`.

@@ -50,6 +50,41 @@ fn sum_and_difference_words(m: Modulus, a: &mut [u64], b: &mut [u64]) {
     a.iter_mut().zip(b).for_each(|(a, b)| (*a, *b) = (m.add(*a, *b), m.sub(*a, *b)));
 }
 
+/// out = (a + offset)·f, for sums below 2^52; `a` may be negative in two's complement.
+pub(crate) fn set_scaled(m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64) {
+    set_scaled_at(level::current(), m, out, a, f, offset);
+}
+
+fn set_scaled_at(level: Level, m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64) {
+    at_level!(level, out.len(), ifma::set_scaled(m, out, a, f, offset), {
+        out.iter_mut().zip(a).for_each(|(out, &a)| *out = m.times(a.wrapping_add(offset), f));
+    })
+}
+
+/// out += (a + offset)·f, as [`set_scaled`].
+pub(crate) fn add_scaled(m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64) {
+    add_scaled_at(level::current(), m, out, a, f, offset);
+}
+
+fn add_scaled_at(level: Level, m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64) {
+    at_level!(level, out.len(), ifma::add_scaled(m, out, a, f, offset), {
+        out.iter_mut().zip(a).for_each(|(out, &a)| *out = m.add(*out, m.times(a.wrapping_add(offset), f)));
+    })
+}
+
+/// For every word how many numbers of the table are not above it. The whole table is read for every word.
+pub(crate) fn count_reached(table: &[u64], words: &mut [u64]) {
+    count_reached_at(level::current(), table, words);
+}
+
+fn count_reached_at(level: Level, table: &[u64], words: &mut [u64]) {
+    at_level!(level, words.len(), ifma::count_reached(table, words), {
+        for word in words {
+            *word = table.iter().fold(0, |sum, &c| sum + u64::from(*word >= c));
+        }
+    })
+}
+
 /// a = a·f, for a below 2^52.
 pub(crate) fn scale(m: Modulus, a: &mut [u64], f: Factor) {
     scale_at(level::current(), m, a, f);
@@ -129,7 +164,8 @@ fn lift_at(level: Level, reducer: &Reducer, from: u64, residues: &[u64], out: &m
 }
 
 /// A residue as a number between −p/2 and p/2.
-fn centred(v: u64, p: u64) -> i64 {
+#[inline(always)]
+pub(crate) fn centred(v: u64, p: u64) -> i64 {
     let high = ((p / 2).wrapping_sub(v) as i64 >> 63) as u64;
     v.wrapping_sub(p & high) as i64
 }
@@ -186,6 +222,20 @@ mod tests {
                 let (mut out, factor) = (a.clone(), m.factor(sum[7]));
                 scale_at(level, m, &mut out, factor);
                 assert!(out.iter().zip(&a).all(|(&out, &a)| out == m.product(a, factor.value)), "{level:?}");
+            }
+            let far: Vec<u64> =
+                a.iter().enumerate().map(|(i, &v)| if i % 2 == 0 { v } else { v.wrapping_neg() }).collect();
+            let (factor, offset) = (m.factor(sum[9]), 2 * m.p);
+            let scaled = |v: u64| (i128::from(v as i64) * i128::from(factor.value)).rem_euclid(i128::from(m.p)) as u64;
+            for level in Level::ALL.into_iter().filter(|&l| l <= level::hardware()) {
+                let mut out = vec![1; 256];
+                set_scaled_at(level, m, &mut out, &far, factor, offset);
+                assert!(out.iter().zip(&far).all(|(&out, &v)| out == scaled(v)), "{level:?}");
+                add_scaled_at(level, m, &mut out, &far, factor, offset);
+                assert!(out.iter().zip(&far).all(|(&out, &v)| out == m.add(scaled(v), scaled(v))), "{level:?}");
+                let mut counts = vec![5, 6, 7, u64::MAX, 0, 9, 8, 7];
+                count_reached_at(level, &[6, 8, 8, 9, u64::MAX], &mut counts);
+                assert_eq!(counts, [0, 1, 1, 5, 0, 4, 3, 1], "{level:?}");
             }
             // A prime that is larger and one that is smaller than that of the residues.
             for from in [descending(36), descending(50)].map(|mut primes| primes.next().expect("a prime")) {

@@ -15,7 +15,8 @@ use crate::keys::Evaluator;
 use crate::modulus::{Modulus, Reducer};
 use crate::owner::{Desk, Owner};
 use crate::params::Parameters;
-use crate::plain::{SlotModulus, Slotted, Words};
+use crate::plain::{SlotModulus, Slotted};
+use crate::planes::Planes;
 use crate::ring::{Pair, Ring, secret_words};
 use crate::sample;
 use crate::upload::{Upload, add_products};
@@ -128,11 +129,9 @@ impl Slots {
         }
     }
 
-    /// Centred remainders of coefficients for the ciphertext's scale.
-    fn remainders(&self, coefficients: &Coefficients, out: &mut [Words]) {
-        for (x, out) in out.iter_mut().enumerate() {
-            *out = self.plain.remainder(|prime| coefficients[prime][x]);
-        }
+    /// Space for centred coefficients.
+    fn planes(&self) -> Planes {
+        Planes::new(self.len(), self.plain.scale.bits())
     }
 }
 
@@ -157,7 +156,7 @@ pub struct SlotUploads<'o> {
     slots: &'o Slots,
     desk: Desk,
     coefficients: Coefficients,
-    remainders: Zeroizing<Vec<Words>>,
+    remainders: Planes,
 }
 
 impl std::fmt::Debug for SlotUploads<'_> {
@@ -177,9 +176,9 @@ impl SlotUploads<'_> {
             return count("an upload", slots.len(), values.len());
         }
         slots.encode(values, &mut self.coefficients);
-        slots.remainders(&self.coefficients, &mut self.remainders);
+        slots.plain.remainders(&mut self.coefficients, &mut self.remainders);
         let remainders = &self.remainders;
-        self.owner.upload(&index, &mut self.desk, |limb, x| slots.plain.scale.residue(limb, &remainders[x]), out);
+        self.owner.upload(&index, &mut self.desk, |limb, b| slots.plain.scale.add(limb, remainders, b), out);
         Ok(())
     }
 }
@@ -191,7 +190,7 @@ impl Owner {
     /// [`LatticeError::Range`] if the slots are of another ring.
     pub fn upload_slots<'o>(&'o self, slots: &'o Slots) -> Result<SlotUploads<'o>> {
         self.ring.same(&slots.ring)?;
-        let remainders = secret_words(slots.len(), [0; 3]);
+        let remainders = slots.planes();
         Ok(SlotUploads { owner: self, slots, desk: Desk::new(slots.len()), coefficients: slots.space(), remainders })
     }
 
@@ -219,7 +218,7 @@ pub struct SlotSum<'s> {
     sum: Pair,
     added: u64,
     coefficients: Coefficients,
-    centred: Zeroizing<Vec<Words>>,
+    centred: Planes,
     multiplier: Zeroizing<Vec<u64>>,
 }
 
@@ -242,7 +241,7 @@ impl Evaluator {
             sum: Pair::zero(&self.ring),
             added: 0,
             coefficients: slots.space(),
-            centred: secret_words(slots.len(), [0; 3]),
+            centred: slots.planes(),
             multiplier: secret_words(slots.len(), 0),
         })
     }
@@ -263,13 +262,9 @@ impl SlotSum<'_> {
             return Err(LatticeError::Terms { declared: slots.terms });
         }
         slots.encode(factors, &mut self.coefficients);
-        for (x, centred) in self.centred.iter_mut().enumerate() {
-            *centred = slots.plain.centred(slots.plain.compose(|prime| self.coefficients[prime][x]));
-        }
+        slots.plain.numbers(&self.coefficients, &mut self.centred);
         for (limb, t) in slots.ring.limbs.iter().enumerate() {
-            let reducer = &slots.reducers[limb];
-            let bits = slots.plain.bits + 1;
-            self.multiplier.iter_mut().zip(self.centred.iter()).for_each(|(out, v)| *out = reducer.wide(v, bits));
+            self.centred.write(&slots.reducers[limb], &mut self.multiplier);
             t.forward(&mut self.multiplier);
             add_products(&slots.ring, limb, &mut self.sum, std::iter::once((upload, &self.multiplier[..])));
         }
@@ -303,7 +298,7 @@ impl SlotSum<'_> {
 
 impl Slots {
     /// A mask uniform in all slots: remainders of the polynomial that is added, and its negative as shares.
-    fn draw_mask(&self, prg: &Prg, shares: &mut SlotShares) -> Zeroizing<Vec<Words>> {
+    fn draw_mask(&self, prg: &Prg, shares: &mut SlotShares) -> Planes {
         let mut coefficients = Vec::new();
         for (j, t) in self.plain.transforms.iter().enumerate() {
             let p = t.modulus.p;
@@ -314,8 +309,8 @@ impl Slots {
             t.inverse(&mut slots);
             coefficients.push(slots);
         }
-        let mut remainders = secret_words(self.len(), [0; 3]);
-        self.remainders(&coefficients, &mut remainders);
+        let mut remainders = self.planes();
+        self.plain.remainders(&mut coefficients, &mut remainders);
         remainders
     }
 }

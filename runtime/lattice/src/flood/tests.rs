@@ -45,19 +45,39 @@ fn a_shift_is_hidden_as_by_a_gaussian() {
 #[test]
 fn numbers_have_the_distribution_and_stay_in_range() {
     let prg = Prg::new(&Seed::from_bytes([4; 16]));
-    for h in [1, 5, 62, 64, 90, 200, 248] {
-        let (mut sum, mut squares, n) = (0.0, 0.0, 40_000);
-        sample(&prg, 6, h, n, |_, v| {
-            let sign = (v[3] as i64 >> 63) as u64;
-            let parts =
-                v.iter().enumerate().map(|(i, &w)| (w ^ sign) as f64 * f64::from(64 * i as i32 - h as i32).exp2());
-            let size: f64 = parts.sum::<f64>() + if sign == 0 { 0.0 } else { f64::from(-(h as i32)).exp2() };
-            assert!(size <= RANGE as f64 / 2.0);
-            sum += if sign == 0 { size } else { -size };
-            squares += size * size;
-        });
-        let deviation = (squares / n as f64).sqrt();
-        let mean = sum / n as f64 + 1.5 * f64::from(-(h as i32)).exp2();
+    for h in [1, 5, 48, 62, 64, 90, 200, 248] {
+        let n = 40_000;
+        let drawn = Flooding::draw(&prg, 6, h, n);
+        let unit = |bits: u32| f64::from(bits as i32 - h as i32).exp2();
+        let number = |i: usize| {
+            let low: f64 = drawn.low.iter().enumerate().map(|(j, low)| low[i] as f64 * unit(PIECE * j as u32)).sum();
+            drawn.top[i] as i64 as f64 + low - 1.5
+        };
+        let numbers: Vec<f64> = (0..n).map(number).collect();
+        assert!(numbers.iter().all(|v| v.abs() <= RANGE as f64 / 2.0));
+        let mean = numbers.iter().sum::<f64>() / n as f64 + 1.5 * unit(0);
+        let deviation = (numbers.iter().map(|v| v * v).sum::<f64>() / n as f64).sqrt();
         assert!(mean.abs() < 0.2 && (7.9..8.13).contains(&deviation), "{h}: {mean} {deviation}");
+    }
+}
+
+#[test]
+fn residues_are_those_of_the_numbers() {
+    let prg = Prg::new(&Seed::from_bytes([4; 16]));
+    let m = Modulus::new(crate::primes::descending(50).next().expect("a prime"));
+    for h in [1, 47, 48, 49, 80] {
+        for drawn in [Flooding::draw(&prg, 0, h, 64), Flooding::largest(h, 64), Flooding::none(64)] {
+            let number = |i: usize| {
+                let low = drawn.low.iter().enumerate().map(|(j, low)| i128::from(low[i]) << (PIECE * j as u32));
+                (i128::from(drawn.top[i] as i64) << drawn.h) + low.sum::<i128>() - (3 << (drawn.h - 1))
+            };
+            let mut out = vec![5; 64];
+            drawn.add(m, &mut out);
+            assert!((0..64).all(|i| i128::from(out[i]) == (5 + number(i)).rem_euclid(i128::from(m.p))), "{h}");
+        }
+        let largest = (i128::from(RANGE) << (h - 1)) - 3;
+        let drawn = Flooding::largest(h, 1);
+        let low: i128 = drawn.low.iter().enumerate().map(|(j, low)| i128::from(low[0]) << (PIECE * j as u32)).sum();
+        assert_eq!((i128::from(LARGEST) << h) + low - (3 << (h - 1)), largest);
     }
 }

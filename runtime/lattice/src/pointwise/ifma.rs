@@ -30,6 +30,9 @@ checked! {
     sub => sub_vectors(m: Modulus, a: &mut [u64], b: &[u64]), a == [b];
     sum_and_difference => sum_and_difference_vectors(m: Modulus, a: &mut [u64], b: &mut [u64]), a == [b];
     scale => scale_vectors(m: Modulus, a: &mut [u64], f: Factor), a == [];
+    set_scaled => set_scaled_vectors(m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64), out == [a];
+    add_scaled => add_scaled_vectors(m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64), out == [a];
+    count_reached => count_reached_vectors(table: &[u64], words: &mut [u64]), words == [];
     multiply_add => multiply_add_vectors(m: Modulus, sum: &mut [u64], a: &[u64], b: &[u64]), sum == [a, b];
     multiply => multiply_vectors(m: Modulus, a: &mut [u64], b: &[u64]), a == [b];
     lift => lift_vectors(reducer: &Reducer, from: u64, residues: &[u64], out: &mut [u64]), out == [residues];
@@ -137,8 +140,48 @@ unsafe fn scale_vectors(m: Modulus, a: &mut [u64], f: Factor) {
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]
+unsafe fn set_scaled_vectors(m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64) {
+    let (times, offset) = (Times::new(m, f), all(offset));
+    for (out, a) in out.as_chunks_mut::<8>().0.iter_mut().zip(a.as_chunks::<8>().0) {
+        // SAFETY: chunks are vectors.
+        unsafe {
+            let moved = _mm512_add_epi64(_mm512_loadu_epi64(a.as_ptr().cast()), offset);
+            _mm512_storeu_epi64(out.as_mut_ptr().cast(), times.apply(moved));
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+unsafe fn add_scaled_vectors(m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64) {
+    let (times, offset) = (Times::new(m, f), all(offset));
+    for (out, a) in out.as_chunks_mut::<8>().0.iter_mut().zip(a.as_chunks::<8>().0) {
+        // SAFETY: chunks are vectors.
+        unsafe {
+            let moved = _mm512_add_epi64(_mm512_loadu_epi64(a.as_ptr().cast()), offset);
+            let sum = _mm512_add_epi64(_mm512_loadu_epi64(out.as_ptr().cast()), times.apply(moved));
+            _mm512_storeu_epi64(out.as_mut_ptr().cast(), less(sum, times.p));
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+unsafe fn count_reached_vectors(table: &[u64], words: &mut [u64]) {
+    for words in words.as_chunks_mut::<8>().0 {
+        // SAFETY: a chunk is a vector.
+        unsafe {
+            let v = _mm512_loadu_epi64(words.as_ptr().cast());
+            let mut sum = _mm512_setzero_si512();
+            for &c in table {
+                sum = _mm512_mask_add_epi64(sum, _mm512_cmpge_epu64_mask(v, all(c)), sum, all(1));
+            }
+            _mm512_storeu_epi64(words.as_mut_ptr().cast(), sum);
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
 unsafe fn lift_vectors(reducer: &Reducer, from: u64, residues: &[u64], out: &mut [u64]) {
-    let times = Times::new(reducer.modulus(), reducer.factor());
+    let times = Times::new(reducer.modulus(), reducer.piece(0));
     let (from, half, offset) = (all(from), all(from / 2), all(reducer.offset()));
     for (v, out) in residues.as_chunks::<8>().0.iter().zip(out.as_chunks_mut::<8>().0) {
         // SAFETY: chunks are vectors.

@@ -1,6 +1,10 @@
-use mpcc_kernels::Seed;
+use std::ops::Range;
+
+use mpcc_kernels::{Prg, Seed};
 
 use super::*;
+use crate::answer::{Variation, stream};
+use crate::planes::Planes;
 use crate::testing::{Session, distance, numbers, session, unevenness, words};
 use crate::{Parameters, TileShape, params};
 
@@ -198,10 +202,9 @@ fn unmasked(s: &mut Session, tiles: &Tiles, variation: Variation, a: &[u64], b: 
     let [x, mut y] = raw(s, tiles, variation, a, b);
     let mut mask = vec![0; tiles.layout.degree];
     s.randomness.streams_of_last_answer().fill_masked(stream::MASK, 0, tiles.plain.bits, &mut mask);
-    for (limb, t) in s.ring.limbs.iter().enumerate() {
-        let scaled = |m: u64| tiles.plain.scale.residue(limb, &tiles.plain.remainder(m));
-        y[limb].iter_mut().zip(&mask).for_each(|(y, &m)| *y = t.modulus.sub(*y, scaled(m)));
-    }
+    let mut negative = Planes::new(tiles.layout.degree, 64);
+    mask.iter().enumerate().for_each(|(x, &m)| negative.set(x, &tiles.plain.remainder(m).map(u64::wrapping_neg)));
+    y.iter_mut().enumerate().for_each(|(limb, y)| tiles.plain.scale.add(limb, &negative, y));
     [x, y]
 }
 
