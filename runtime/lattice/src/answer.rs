@@ -15,7 +15,7 @@ use crate::modulus::{Factor, Reducer};
 use crate::owner::Owner;
 use crate::plain::{Scale, WORDS, Words};
 use crate::planes::Planes;
-use crate::pointwise::multiply_add;
+use crate::pointwise::{add, multiply_add, set_signed};
 use crate::ring::{Pair, Ring, secret_words};
 use crate::sample;
 use crate::wide::{add_product, low_bits, power_of_two, product, reciprocal, shift_left, shift_right, sub};
@@ -195,40 +195,37 @@ pub(crate) enum Variation {
     LargestFlood,
 }
 
+#[cfg(not(test))]
 impl Variation {
-    fn leave_zero_out(self, ternary: &mut [i64], errors: &mut [i64]) {
-        match self {
-            #[cfg(test)]
-            Variation::NoZero => {
-                ternary.fill(0);
-                errors.fill(0);
-            }
-            _ => {
-                let _ = (ternary, errors);
-            }
+    fn leave_zero_out(self, _ternary: &mut [u64], _errors: &mut [u64]) {}
+
+    fn flood(self, drawn: Flooding, _h: u32) -> Flooding {
+        drawn
+    }
+
+    fn leave_mask_out(self, _remainders: &mut Planes) {}
+}
+
+#[cfg(test)]
+impl Variation {
+    fn leave_zero_out(self, ternary: &mut [u64], errors: &mut [u64]) {
+        if self == Variation::NoZero {
+            ternary.fill(0);
+            errors.fill(0);
         }
     }
 
     fn flood(self, drawn: Flooding, h: u32) -> Flooding {
         match self {
-            #[cfg(test)]
             Variation::NoFlood => Flooding::none(drawn.len()),
-            #[cfg(test)]
             Variation::LargestFlood => Flooding::largest(h, drawn.len()),
-            _ => {
-                let _ = h;
-                drawn
-            }
+            _ => drawn,
         }
     }
 
     fn leave_mask_out(self, remainders: &mut Planes) {
-        match self {
-            #[cfg(test)]
-            Variation::NoMask => remainders.clear(),
-            _ => {
-                let _ = remainders;
-            }
+        if self == Variation::NoMask {
+            remainders.clear();
         }
     }
 }
@@ -250,22 +247,21 @@ impl<'e> Product<'e> {
     ) -> Answer<'e> {
         let (ring, prg) = (&*self.evaluator.ring, randomness.next());
         let degree = ring.degree();
-        let (mut ternary, mut errors) = (secret_words(degree, 0i64), secret_words(degree, 0i64));
+        let (mut ternary, mut errors) = (secret_words(degree, 0u64), secret_words(degree, 0u64));
         sample::ternary(&prg, stream::TERNARY, &mut ternary);
         sample::errors(&prg, stream::ERRORS, &mut errors);
         variation.leave_zero_out(&mut ternary, &mut errors);
         let mut small = secret_words(degree, 0u64);
         for (limb, t) in ring.limbs.iter().enumerate() {
             let (a, b) = (&mut self.pair.a[limb], &mut self.pair.b[limb]);
-            small.iter_mut().zip(ternary.iter()).for_each(|(out, &v)| *out = sample::residue(v, t.modulus.p));
+            set_signed(t.modulus, &mut small, &ternary);
             t.forward(&mut small);
             multiply_add(t.modulus, a, &small, &self.evaluator.zero.a[limb]);
             multiply_add(t.modulus, b, &small, &self.evaluator.zero.b[limb]);
             t.inverse(a);
             t.inverse(b);
-            for (a, &e) in a.iter_mut().zip(errors.iter()) {
-                *a = t.modulus.add(*a, sample::residue(e, t.modulus.p));
-            }
+            set_signed(t.modulus, &mut small, &errors);
+            add(t.modulus, a, &small);
         }
         let flood = variation.flood(Flooding::draw(&prg, stream::FLOOD, budget.flood, degree), budget.flood);
         let mut remainders = mask(&prg);

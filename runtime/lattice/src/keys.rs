@@ -82,7 +82,7 @@ impl Owner {
         for x in 0..ring.degree() {
             let (from, negative) = preimage(ring.degree(), exponent, x);
             let v = self.small()[from];
-            moved.set(x, &[if negative { -v } else { v } as u64]);
+            moved.set(x, &[if negative { v.wrapping_neg() } else { v }]);
         }
         for (limb, (t, bits)) in ring.extended().zip(ring.residue_bits()).enumerate() {
             // P·τ(s) modulo the digit's own prime, 0 modulo all others.

@@ -153,7 +153,11 @@ impl TileLayout {
                         continue;
                     };
                     let price = price(&layout.cost(parameters, bits));
-                    if best.as_ref().map_or(true, |(least, _)| price < *least) {
+                    let better = match &best {
+                        Ok((least, _)) => price < *least,
+                        Err(_) => true,
+                    };
+                    if better {
                         best = Ok((price, layout));
                     }
                 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::index::{Batch, Batches, UploadIndex};
 use crate::ntt::Transform;
-use crate::pointwise::{multiply, multiply_add, to_multiplier};
+use crate::pointwise::{multiply, multiply_add, set_signed, to_multiplier};
 use crate::ring::{Ring, secret_words};
 use crate::sample;
 
@@ -24,8 +24,8 @@ pub struct Owner {
     pub(crate) ring: Arc<Ring>,
     /// The secret as a multiplier modulo each prime, the special one last.
     secret: Vec<Zeroizing<Vec<u64>>>,
-    /// The secret's coefficients.
-    small: Zeroizing<Vec<i64>>,
+    /// The secret's coefficients in two's complement.
+    small: Zeroizing<Vec<u64>>,
     seed: Seed,
     public: Prg,
     hidden: Prg,
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Owner {
 
 /// Space for making one ciphertext.
 pub(crate) struct Desk {
-    pub(crate) errors: Zeroizing<Vec<i64>>,
+    pub(crate) errors: Zeroizing<Vec<u64>>,
     a: Vec<u64>,
     b: Zeroizing<Vec<u64>>,
 }
@@ -60,7 +60,7 @@ impl Owner {
         sample::ternary(&Prg::new(&root.derive(purpose::SECRET, 0)), 0, &mut small);
         let values = |t: &Transform| {
             let mut values = secret_words(degree, 0);
-            values.iter_mut().zip(small.iter()).for_each(|(out, &v)| *out = sample::residue(v, t.modulus.p));
+            set_signed(t.modulus, &mut values, &small);
             t.forward(&mut values);
             to_multiplier(t.modulus, &mut values);
             values
@@ -83,7 +83,7 @@ impl Owner {
         &self.seed
     }
 
-    pub(crate) fn small(&self) -> &[i64] {
+    pub(crate) fn small(&self) -> &[u64] {
         &self.small
     }
 
@@ -108,7 +108,7 @@ impl Owner {
         out: &mut Vec<u8>,
     ) {
         let m = t.modulus;
-        desk.b.iter_mut().zip(desk.errors.iter()).for_each(|(b, &e)| *b = sample::residue(e, m.p));
+        set_signed(m, &mut desk.b, &desk.errors);
         message(&mut desk.b);
         t.forward(&mut desk.b);
         sample::uniform(public, limb as u64, m.p, bits, &mut desk.a);

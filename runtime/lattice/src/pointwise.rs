@@ -72,6 +72,21 @@ fn add_scaled_at(level: Level, m: Modulus, out: &mut [u64], a: &[u64], f: Factor
     })
 }
 
+/// out = residues of numbers below p in size, in two's complement.
+pub(crate) fn set_signed(m: Modulus, out: &mut [u64], a: &[u64]) {
+    set_scaled(m, out, a, m.factor(1), m.p);
+}
+
+/// Replaces every word by the number of its bits that are set, less `mean`, in two's complement.
+pub(crate) fn count_ones_less(mean: u64, words: &mut [u64]) {
+    at_level!(level::current(), words.len(), ifma::count_ones_less(mean, words), count_ones_less_words(mean, words))
+}
+
+#[inline(always)]
+fn count_ones_less_words(mean: u64, words: &mut [u64]) {
+    words.iter_mut().for_each(|word| *word = u64::from(word.count_ones()).wrapping_sub(mean));
+}
+
 /// For every word how many numbers of the table are not above it. The whole table is read for every word.
 pub(crate) fn count_reached(table: &[u64], words: &mut [u64]) {
     count_reached_at(level::current(), table, words);
@@ -180,8 +195,8 @@ mod tests {
     #[test]
     fn sums_and_differences_are_reduced() {
         let m = Modulus::new(descending(50).next().expect("a prime"));
-        let (mut a, mut b) = (vec![m.p - 1, 0, 5, m.p - 1, 7, 1, 2, 3], vec![m.p - 1, m.p - 1, 9, 0, 7, 1, 1, 1]);
-        let mut words = (a.clone(), b.clone());
+        let (mut a, mut b) = ([m.p - 1, 0, 5, m.p - 1, 7, 1, 2, 3], [m.p - 1, m.p - 1, 9, 0, 7, 1, 1, 1]);
+        let mut words = (a, b);
         sum_and_difference(m, &mut a, &mut b);
         sum_and_difference_words(m, &mut words.0, &mut words.1);
         assert_eq!((&a, &b), (&words.0, &words.1));
@@ -228,12 +243,12 @@ mod tests {
             let (factor, offset) = (m.factor(sum[9]), 2 * m.p);
             let scaled = |v: u64| (i128::from(v as i64) * i128::from(factor.value)).rem_euclid(i128::from(m.p)) as u64;
             for level in Level::ALL.into_iter().filter(|&l| l <= level::hardware()) {
-                let mut out = vec![1; 256];
+                let mut out = [1; 256];
                 set_scaled_at(level, m, &mut out, &far, factor, offset);
                 assert!(out.iter().zip(&far).all(|(&out, &v)| out == scaled(v)), "{level:?}");
                 add_scaled_at(level, m, &mut out, &far, factor, offset);
                 assert!(out.iter().zip(&far).all(|(&out, &v)| out == m.add(scaled(v), scaled(v))), "{level:?}");
-                let mut counts = vec![5, 6, 7, u64::MAX, 0, 9, 8, 7];
+                let mut counts = [5, 6, 7, u64::MAX, 0, 9, 8, 7];
                 count_reached_at(level, &[6, 8, 8, 9, u64::MAX], &mut counts);
                 assert_eq!(counts, [0, 1, 1, 5, 0, 4, 3, 1], "{level:?}");
             }

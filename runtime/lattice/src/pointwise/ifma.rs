@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use mpcc_kernels::{Level, level};
 
-use super::{TOGETHER, add_words, sub_words, sum_and_difference_words};
+use super::{TOGETHER, add_words, count_ones_less_words, sub_words, sum_and_difference_words};
 use crate::modulus::{Factor, LOW, Modulus, Reducer};
 
 /// Whether these routines can run at `level` on polynomials of this length.
@@ -19,7 +19,7 @@ macro_rules! checked {
         $(#[$doc])*
         pub(super) fn $name($($arg: $kind),*) {
             assert!(available(Level::Avx512, $first.len()) $(&& $first.len() == $other.len())*);
-            // SAFETY: the processor has AVX-512 F and IFMA, and the slices have equally many whole vectors.
+            // SAFETY: the processor has AVX-512 F, BW, DQ, VL and IFMA, and the slices have equally many whole vectors.
             unsafe { $body($($arg),*) }
         }
     )*};
@@ -32,6 +32,7 @@ checked! {
     scale => scale_vectors(m: Modulus, a: &mut [u64], f: Factor), a == [];
     set_scaled => set_scaled_vectors(m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64), out == [a];
     add_scaled => add_scaled_vectors(m: Modulus, out: &mut [u64], a: &[u64], f: Factor, offset: u64), out == [a];
+    count_ones_less => count_ones_less_vectors(mean: u64, words: &mut [u64]), words == [];
     count_reached => count_reached_vectors(table: &[u64], words: &mut [u64]), words == [];
     multiply_add => multiply_add_vectors(m: Modulus, sum: &mut [u64], a: &[u64], b: &[u64]), sum == [a, b];
     multiply => multiply_vectors(m: Modulus, a: &mut [u64], b: &[u64]), a == [b];
@@ -74,6 +75,11 @@ unsafe fn multiply_add_four_vectors(m: Modulus, sum: &mut [u64], four: &[(&[u64]
 #[target_feature(enable = "avx512f")]
 fn add_vectors(m: Modulus, a: &mut [u64], b: &[u64]) {
     add_words(m, a, b);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn count_ones_less_vectors(mean: u64, words: &mut [u64]) {
+    count_ones_less_words(mean, words);
 }
 
 #[target_feature(enable = "avx512f")]

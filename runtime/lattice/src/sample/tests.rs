@@ -22,17 +22,18 @@ fn uniform_residues_are_below_their_prime_and_uniform() {
 fn small_numbers_have_their_moments() {
     let prg = Prg::new(&Seed::from_bytes([8; 16]));
     let mut out = vec![0; 1 << 17];
-    let moments = |x: &[i64]| {
+    let moments = |x: &[u64]| {
+        let x: Vec<i64> = x.iter().map(|&v| v as i64).collect();
         let n = x.len() as f64;
         let mean = x.iter().sum::<i64>() as f64 / n;
         (mean, x.iter().map(|&v| (v as f64 - mean).powi(2)).sum::<f64>() / n)
     };
     ternary(&prg, 0, &mut out);
-    assert!(out.iter().all(|v| (-1..=1).contains(v)));
+    assert!(out.iter().all(|&v| (-1..=1).contains(&(v as i64))));
     let (mean, variance) = moments(&out);
     assert!(mean.abs() < 0.01 && (variance - 2.0 / 3.0).abs() < 0.01, "{mean} {variance}");
     errors(&prg, 1, &mut out);
-    assert!(out.iter().all(|v| v.unsigned_abs() <= ERROR));
+    assert!(out.iter().all(|&v| (v as i64).unsigned_abs() <= ERROR));
     let (mean, variance) = moments(&out);
     assert!(mean.abs() < 0.04 && (variance - 10.5).abs() < 0.2, "{mean} {variance}");
 }
