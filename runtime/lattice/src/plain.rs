@@ -226,9 +226,8 @@ impl Slotted {
             out.iter_mut().zip(x.iter()).for_each(|(out, &v)| *out = centred(v, t.modulus.p) as u64);
             return;
         }
-        for x in 0..coefficients[0].len() {
-            out.set(x, &self.centred(self.compose(|prime| coefficients[prime][x])));
-        }
+        let composed = |x: usize| self.centred(self.compose(|prime| coefficients[prime][x]));
+        (0..coefficients[0].len()).for_each(|x| out.set(x, &composed(x)));
     }
 
     /// The residue of a signed number modulo prime number `prime`.

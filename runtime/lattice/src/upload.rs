@@ -5,7 +5,7 @@ use crate::index::UploadIndex;
 use crate::keys::Evaluator;
 use crate::params::Parameters;
 use crate::pointwise::{TOGETHER, multiply_add_all};
-use crate::ring::{Pair, Residues, Ring, read_polynomial};
+use crate::ring::{Pair, Ring, read_polynomial};
 
 /// A ciphertext of the owner's, ready to be multiplied by any number of polynomials.
 pub struct Upload {
@@ -64,13 +64,13 @@ pub(crate) fn add_products<'u>(
 ) {
     const NONE: &[u64] = &[];
     let m = ring.limbs[limb].modulus;
-    let parts: [(&mut Vec<u64>, fn(&Pair) -> &Residues); 2] =
-        [(&mut sum.a[limb], |pair| &pair.a), (&mut sum.b[limb], |pair| &pair.b)];
-    for (sum, part) in parts {
+    let (a, b) = (&mut sum.a[limb], &mut sum.b[limb]);
+    for (sum, of_a) in [(a, true), (b, false)] {
+        let part = |pair: &'u Pair| if of_a { &pair.a } else { &pair.b };
         let mut left = products.clone();
         loop {
             let mut some = [(NONE, NONE); TOGETHER];
-            let count = some.iter_mut().zip(&mut left).map(|(to, (u, x))| *to = (&part(&u.pair)[limb], x)).count();
+            let count = some.iter_mut().zip(&mut left).map(|(to, (u, x))| *to = (&part(&u.pair)[limb][..], x)).count();
             multiply_add_all(m, sum, &some[..count]);
             if count < TOGETHER {
                 break;

@@ -49,7 +49,7 @@ impl Lanes {
     /// Of integers below 2^52.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn from_words(self, x: __m256i) -> Vector {
+    fn doubles(self, x: __m256i) -> Vector {
         _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(x, _mm256_castpd_si256(self.unit))), self.unit)
     }
 
@@ -119,7 +119,7 @@ unsafe fn store(x: *mut u64, v: Vector) {
 fn to_doubles(lanes: Lanes, x: &mut [u64]) {
     for four in x.as_chunks_mut::<4>().0 {
         // SAFETY: a chunk has four words.
-        unsafe { store(four.as_mut_ptr(), lanes.from_words(_mm256_loadu_si256(four.as_ptr().cast()))) }
+        unsafe { store(four.as_mut_ptr(), lanes.doubles(_mm256_loadu_si256(four.as_ptr().cast()))) }
     }
 }
 
@@ -160,7 +160,7 @@ fn transposed([a, b, c, d]: [Vector; 4]) -> [Vector; 4] {
 fn rows_of(lanes: Lanes, table: &Table, at: usize) -> Vector {
     let four = &table.roots[at..at + 4];
     // SAFETY: the slice has four words.
-    lanes.from_words(unsafe { _mm256_loadu_si256(four.as_ptr().cast()) })
+    lanes.doubles(unsafe { _mm256_loadu_si256(four.as_ptr().cast()) })
 }
 
 /// Three layers of columns of four rows of a square: `pair` on all pairs at the distances `halves`.

@@ -283,7 +283,7 @@ unsafe fn inverse_layers(t: &Transform, x: &mut [u64]) {
     let (lanes, roots, n) = (Lanes::new(t.modulus.p), Roots::of(&t.inverse), x.len());
     let x = x.as_mut_ptr();
     let outer = t.log - INNER;
-    let first = if outer > 4 { outer - 4 } else { 0 };
+    let first = outer.saturating_sub(4);
     let all = |v: u64| _mm512_set1_epi64(v as i64);
     let last = t.last.map(|f| (all(f.value), all(f.quotient)));
     // SAFETY: as in `forward_layers`.
