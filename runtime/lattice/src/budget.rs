@@ -141,7 +141,7 @@ mod tests {
             let half = 1u64 << (a - message - 1);
             // The secret has at most N coefficients of size 1, and rounding is by half at most, fractions cut off included.
             let rounding = degree / 2 + (1 << (a - b - 1)) + 8;
-            let noise = (2 * half >> NOISE) * 64 / 65;
+            let noise = ((2 * half) >> NOISE) * 64 / 65;
             assert!(rounding + noise < half, "{set:?}");
         }
     }
