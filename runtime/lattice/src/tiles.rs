@@ -1,0 +1,142 @@
+//! Tiles: matrix products modulo 2^k of the owner's encrypted matrix with one of the evaluator's, exact whatever wraps.
+//! Uploads are taken as they arrive; answers are made one by one and give each side a share of some columns.
+
+use std::sync::Arc;
+
+use crate::answer::Switch;
+use crate::bound::Bound;
+use crate::budget::{Budget, Flood, Sources};
+use crate::error::{LatticeError, Result};
+use crate::layout::TileLayout;
+use crate::modulus::Reducer;
+use crate::params::Parameters;
+use crate::plain::PowerOfTwo;
+use crate::ring::Ring;
+
+mod evaluator;
+mod owner;
+
+pub use evaluator::{TileAnswers, TileProduct};
+pub use owner::TileUploads;
+
+/// One kind of matrix product: layout, ring of the result, size of the evaluator's factors, what is hidden. Both sides make
+/// it from the same numbers; that it exists means that results are exact.
+pub struct Tiles {
+    ring: Arc<Ring>,
+    layout: TileLayout,
+    plain: PowerOfTwo,
+    factor_bits: u32,
+    budget: Budget,
+    switch: Switch,
+    /// By lg of the merged groups, then by prime: factors to multipliers that undo the growth of merging.
+    reducers: Vec<Vec<Reducer>>,
+}
+
+impl std::fmt::Debug for Tiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tiles({:?}, {:?}, 2^{})", self.ring, self.layout, self.plain.bits)
+    }
+}
+
+impl Tiles {
+    /// Products modulo 2^`bits` with factors of size at most 2^(`factor_bits` − 1).
+    ///
+    /// # Errors
+    /// [`LatticeError::Budget`] if the ring is too small, [`LatticeError::Range`] for widths that are not supported or a
+    /// layout of another degree, [`LatticeError::Keys`] if the layout merges and the ring cannot.
+    pub fn new(ring: &Arc<Ring>, layout: TileLayout, bits: u32, factor_bits: u32, flood: Flood) -> Result<Tiles> {
+        let budget = Tiles::budget_for(ring.parameters(), &layout, bits, factor_bits, flood)?;
+        let switch = Switch::new(ring, bits, layout.used())?;
+        let reducer = |merged: u32| {
+            let scale = |t: &crate::ntt::Transform| {
+                let m = t.modulus;
+                Reducer::new(m, m.product(m.power(2, 52), m.invert(m.power(2, merged.into()))))
+            };
+            ring.limbs.iter().map(scale).collect()
+        };
+        let reducers = (0..=layout.log_merged).map(reducer).collect();
+        let plain = PowerOfTwo::new(ring, bits);
+        Ok(Tiles { ring: ring.clone(), layout, plain, factor_bits, budget, switch, reducers })
+    }
+
+    /// The noise of such answers, for planners.
+    ///
+    /// # Errors
+    /// As [`Tiles::new`].
+    pub fn budget_for(
+        parameters: Parameters,
+        layout: &TileLayout,
+        bits: u32,
+        factor_bits: u32,
+        flood: Flood,
+    ) -> Result<Budget> {
+        let refused = |what, allowed, found: u32| Err(LatticeError::Range { what, allowed, found: found.into() });
+        if !(1..=64).contains(&bits) {
+            return refused("bits of a ring", "1 to 64", bits);
+        }
+        if !(1..=51).contains(&factor_bits) {
+            return refused("bits of factors", "1 to 51; split wider ones", factor_bits);
+        }
+        if layout.degree != parameters.degree() {
+            return refused("the layout's degree", "that of the ring", layout.degree as u32);
+        }
+        if layout.log_merged > 0 && parameters.special_bits() == 0 {
+            return Err(LatticeError::Keys { made: 0, needed: layout.steps() });
+        }
+        let sources = Sources {
+            parameters,
+            message: bits,
+            terms: Bound::integer(layout.shape.inner as u64).times(Bound::integer(layout.wide as u64)),
+            factor: Bound::power_of_two(factor_bits - 1),
+            merged: layout.log_merged,
+            flood,
+        };
+        sources.budget()
+    }
+
+    /// The layout.
+    pub fn layout(&self) -> &TileLayout {
+        &self.layout
+    }
+
+    /// The noise that answers have.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Bytes of each of the layout's uploads.
+    pub fn upload_bytes(&self) -> usize {
+        self.ring.polynomial_bytes()
+    }
+
+    /// Bytes of each of the layout's answers.
+    pub fn answer_bytes(&self) -> usize {
+        self.switch.bytes()
+    }
+
+    /// Every result of answer number `answer`: its place in the result, row by row, and its coefficient.
+    fn results(&self, answer: usize, mut each: impl FnMut(usize, usize)) {
+        let l = &self.layout;
+        let (set, block) = (answer / l.blocks, answer % l.blocks);
+        let (groups, merged) = l.groups_of(set);
+        let spacing = (1 << l.log_inner) >> merged;
+        for i in 0..l.high.min(l.shape.rows - block * l.high) {
+            for group in 0..groups {
+                let column = ((set << l.log_merged) + group) * l.wide;
+                for beside in 0..l.wide.min(l.shape.columns - column) {
+                    let coefficient = i * l.low() + (beside << l.log_inner) + group * spacing;
+                    each((block * l.high + i) * l.shape.columns + column + beside, coefficient);
+                }
+            }
+        }
+    }
+}
+
+/// A word modulo 2^`bits` as the number of least size, for factors that are ring words.
+pub fn centred(word: u64, bits: u32) -> i64 {
+    let up = 64 - bits;
+    (word << up) as i64 >> up
+}
+
+#[cfg(test)]
+mod tests;
