@@ -60,6 +60,10 @@ impl<'g> Reader<'g> {
             }
             Example::File(path) => match Kind::of(path) {
                 Some(Kind::Npz) => archive::load(path, &self.graph.inputs).map(whole),
+                Some(Kind::Text | Kind::Lines(_)) if self.text.is_none() => {
+                    let reason = "is text, and the model declares no tokenizer";
+                    Err(InputError::Text { name: example.to_string(), reason })
+                }
                 Some(Kind::Text) => match lines::plain(path)?.as_slice() {
                     [line] => self.tokens(&line.text, example),
                     _ => Err(InputError::Text { name: example.to_string(), reason: "holds several texts, one a line" }),

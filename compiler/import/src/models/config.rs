@@ -14,7 +14,7 @@ use crate::file;
 const LIMIT: u64 = 16 << 20;
 
 /// What a configuration may say without changing what the network computes: how it is trained, saved and called.
-const HARMLESS: [&str; 36] = [
+const HARMLESS: [&str; 38] = [
     "_attn_implementation_autoset",
     "_commit_hash",
     "_name_or_path",
@@ -30,6 +30,8 @@ const HARMLESS: [&str; 36] = [
     "eos_token_id",
     "finetuning_task",
     "gradient_checkpointing",
+    "id2label",
+    "problem_type",
     "label2id",
     "language",
     "layerscale_value",
