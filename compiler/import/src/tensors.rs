@@ -292,6 +292,19 @@ pub fn common_prefixes(listing: &Listing) -> Vec<String> {
     std::iter::once(String::new()).chain(ends).collect()
 }
 
+/// The prefix that all names share and without which most of `wanted` are found; the shortest of several.
+pub fn prefix_of<'n>(listing: &Listing, wanted: impl Iterator<Item = &'n str> + Clone) -> String {
+    let found = |prefix: &str| wanted.clone().filter(|name| listing.contains_key(&format!("{prefix}{name}"))).count();
+    let mut best = (String::new(), found(""));
+    for longer in common_prefixes(listing) {
+        let count = found(&longer);
+        if count > best.1 {
+            best = (longer, count);
+        }
+    }
+    best.0
+}
+
 /// A tensor with its numbers.
 struct Whole {
     listed: Listed,

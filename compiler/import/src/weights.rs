@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use crate::file;
 use crate::listing::Listing;
-use crate::tensors::{Tensors, TensorsError, common_prefixes};
+use crate::tensors::{Tensors, TensorsError, prefix_of};
 
 pub(crate) use decode::matches;
 pub use generate::generate;
@@ -135,13 +135,7 @@ pub fn bind(graph: &Graph, listing: &Listing) -> BindingReport {
     for param in &graph.params {
         declared.entry(param.name.as_str()).or_insert(&param.file_shape);
     }
-    let found = |prefix: &str| declared.keys().filter(|name| listing.contains_key(&format!("{prefix}{name}"))).count();
-    let mut prefix = String::new();
-    for longer in common_prefixes(listing) {
-        if found(&longer) > found(&prefix) {
-            prefix = longer;
-        }
-    }
+    let prefix = prefix_of(listing, declared.keys().copied());
     let declared_at = places(graph);
     let mut report = BindingReport::default();
     for (name, shape) in &declared {
