@@ -1,12 +1,13 @@
 //! What a model reads: examples of the command line as values, and the tokenizer that a source declares.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use mpcc_compiler::evaluate::Tensor;
 use mpcc_compiler::graph::Graph;
 use mpcc_grammar::{Diagnostic, Label, Severity};
-use mpcc_import::inputs::{Example, Reader};
+use mpcc_import::inputs::{self, Example, Reader};
 use mpcc_import::tokenizer::{self, Tokenizer, TokenizerError};
 use mpcc_program::shown::shown;
 
@@ -14,6 +15,30 @@ use crate::failure::SourceErrors;
 use crate::files;
 use crate::source::Source;
 use crate::terminal::Terminal;
+
+/// How many files that are no inputs are named.
+const NAMED: usize = 5;
+
+/// What is named on a command line as examples; files of directories that are no inputs are remarked on.
+pub fn find(given: &[OsString], graph: &Graph, terminal: Option<&Terminal>) -> Result<Vec<Example>> {
+    let found = inputs::examples(given, graph)?;
+    let Some(terminal) = terminal else { return Ok(found) };
+    let directories: Vec<PathBuf> = given.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
+    let strangers = inputs::passed_over(&directories, graph)?;
+    if !strangers.is_empty() {
+        let named: Vec<String> = strangers.iter().take(NAMED).map(|path| shown(path).to_string()).collect();
+        let more = strangers.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        terminal.remark(&format!("passed over, since they are no inputs: {}{more}", named.join(", ")));
+    }
+    Ok(found)
+}
+
+/// The tokens of each example that is text, without padding; nothing of the others. They are the data owner's secret.
+pub fn tokens(examples: &[Example], graph: &Graph, tokenizer: Option<&[u8]>) -> Result<Vec<Vec<String>>> {
+    let reader = Reader::new(graph, tokenizer)?;
+    examples.iter().map(|example| Ok(reader.pieces(example)?)).collect()
+}
 
 /// Values for all inputs of each example. `tokenizer` holds the bytes of the one that the graph declares; text that it
 /// has to cut is remarked on.

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bound;
 pub mod declared;
 pub mod diagnostics;
 pub mod encoded;

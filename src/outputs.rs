@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use mpcc_compiler::encode;
+use mpcc_import::inputs::Example;
 use mpcc_program::program::{Output, Program};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,10 @@ pub struct Revealed {
     /// Name of the largest entry, or of the revealed position, where the model names them and there is one row.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub label: Option<String>,
+    /// Names of the largest entries of each row, where the model names them and there are several; or of the entries above 0,
+    /// where each label holds by itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub labels: Option<Vec<String>>,
 }
 
 impl Revealed {
@@ -67,7 +72,28 @@ impl Revealed {
             _ => None,
         };
         let label = index.and_then(|index| output.labels.get(index)).cloned();
-        Self { name: output.name.clone(), shape: output.shape.to_vec(), values, label }
+        let labels = rows(output, &values);
+        Self { name: output.name.clone(), shape: output.shape.to_vec(), values, label, labels }
+    }
+
+    /// The same where any number of the output's labels may hold: those whose entries are above 0.
+    pub fn any_of(&mut self, output: &Output) {
+        if output.labels.len() == self.values.len() {
+            let holds = output.labels.iter().zip(&self.values).filter(|(_, value)| **value > 0.0);
+            self.label = None;
+            self.labels = Some(holds.map(|(label, _)| label.clone()).collect());
+        }
+    }
+
+    /// What is named, in words; nothing if the entries have no names.
+    pub fn said(&self) -> Option<String> {
+        match (&self.label, &self.labels) {
+            (Some(label), _) => Some(label.clone()),
+            (None, Some(labels)) if self.shape.len() > 1 => Some(labels.join(" ")),
+            (None, Some(labels)) if labels.is_empty() => Some("none of the labels".to_owned()),
+            (None, Some(labels)) => Some(labels.join(", ")),
+            (None, None) => None,
+        }
     }
 
     /// How far the largest entry is above the second.
@@ -78,6 +104,15 @@ impl Revealed {
     }
 }
 
+/// The label of every row, if there are several and the entries of a row are named.
+fn rows(output: &Output, values: &[f64]) -> Option<Vec<String>> {
+    let [.., _, last] = *output.shape.as_slice() else { return None };
+    if last == 0 || output.labels.len() != last || values.len() <= last {
+        return None;
+    }
+    values.chunks(last).map(|row| output.labels.get(largest(row)?).cloned()).collect()
+}
+
 /// The position of the largest entry.
 pub fn largest(values: &[f64]) -> Option<usize> {
     (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best })
@@ -86,6 +121,16 @@ pub fn largest(values: &[f64]) -> Option<usize> {
 /// The largest difference of two equally long lists.
 pub fn largest_difference(one: &[f64], other: &[f64]) -> f64 {
     one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+/// The label that an example should get: a column of its file says it, by name or by position, or its place or name does.
+pub fn expected_of(example: &Example, outputs: &[Output]) -> Option<String> {
+    let Some(said) = example.label() else {
+        return example.path().and_then(|file| expected_label(file, outputs));
+    };
+    let named = outputs.iter().flat_map(|output| &output.labels).find(|label| *label == said);
+    let position = said.parse::<usize>().ok();
+    named.or_else(|| outputs.iter().find_map(|output| output.labels.get(position?))).cloned()
 }
 
 /// The label that a file should get: the directory it lies in, or its own name, if that is a label.

@@ -9,9 +9,9 @@ use clap::Args;
 use mpcc_compiler::calibrate::calibrate;
 use mpcc_compiler::evaluate::{Evaluator, Tensor};
 use mpcc_compiler::ranges::{Basis, Ranges, SCHEMA, digest};
-use mpcc_import::{inputs, weights};
 use mpcc_program::shown::shown;
 
+use crate::bound;
 use crate::declared::DeclaredRanges;
 use crate::examples;
 use crate::failure::Usage;
@@ -29,8 +29,9 @@ pub struct RangeOptions {
     /// input may get a wrong answer. May be given twice, for a file and a word.
     #[arg(long, value_name = "FILE.json|guarded|proved|observed")]
     ranges: Vec<RangesArgument>,
-    /// Inputs to observe value ranges on, with --weights; files, directories, or text as for --input. May be repeated.
-    #[arg(long, value_name = "DIR", requires = "weights")]
+    /// Inputs to observe value ranges on, with --weights; files, directories, or text as for --input. Takes several, and may
+    /// be repeated.
+    #[arg(long, value_name = "DIR", requires = "weights", num_args = 1..)]
     calibrate: Vec<OsString>,
 }
 
@@ -156,7 +157,7 @@ fn read(path: &Path, source: &Source) -> Result<Ranges> {
 pub fn observe(source: &Source, weights: &Path, given: &[OsString], terminal: &Terminal) -> Result<Ranges> {
     let graph = &source.rewritten.graph;
     let tokenizer = examples::tokenizer(source)?;
-    let examples = inputs::examples(given, graph)?;
+    let examples = examples::find(given, graph, Some(terminal))?;
     let examples = examples::load(&examples, graph, tokenizer.as_deref(), Some(terminal))?;
     observe_values(source, weights, &examples, terminal)
 }
@@ -169,7 +170,7 @@ pub fn observe_values(
     terminal: &Terminal,
 ) -> Result<Ranges> {
     let graph = &source.rewritten.graph;
-    let params = weights::load(weights, graph)?.params;
+    let params = bound::load(weights, graph, Some(source))?.params;
     let bar = Bar::new(terminal, examples.len() as u64, "calibrating");
     let ranges = calibrate(graph, &params, examples, |done| bar.set(done as u64))?;
     let mut declared = DeclaredRanges::new(&source.rewritten.lowered, Some(source));

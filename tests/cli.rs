@@ -10,6 +10,8 @@ mod deal;
 mod documents;
 #[path = "cli/example.rs"]
 mod example;
+#[path = "cli/families.rs"]
+mod families;
 #[path = "cli/machines.rs"]
 mod machines;
 #[path = "../compiler/import/tests/import/networks.rs"]

@@ -345,6 +345,67 @@ impl Tokenizer {
     }
 }
 
+/// How a picture of another size becomes an input `Tensor<u8, channels, height, width>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// The input.
+    pub input: u32,
+    /// What it is resized to, if it is.
+    pub resize: Option<Resize>,
+    /// How pixels are weighted when it is resized.
+    pub filter: Filter,
+    /// Whether the middle is taken, of the input's height and width.
+    pub crop: bool,
+}
+
+/// The longest side that a picture is resized to, in pixels.
+pub const LONGEST_SIDE: u32 = 1 << 12;
+
+/// What a picture is resized to, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Resize {
+    /// Height and width.
+    To(u32, u32),
+    /// The shorter side; the longer one keeps the proportion, rounded down.
+    Shortest(u32),
+}
+
+/// How pixels are weighted when a picture is resized. All but the first widen with the factor by which it shrinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Filter {
+    /// The pixel that a point falls on.
+    Nearest,
+    /// The mean.
+    Box,
+    /// A triangle.
+    #[default]
+    Bilinear,
+    /// A raised cosine of one pixel to both sides.
+    Hamming,
+    /// Cubic convolution with the parameter -1/2 (Keys, 1981).
+    Bicubic,
+    /// A windowed sinc of three pixels to both sides.
+    Lanczos,
+}
+
+impl Filter {
+    /// All of them.
+    pub const ALL: [Filter; 6] =
+        [Filter::Nearest, Filter::Box, Filter::Bilinear, Filter::Hamming, Filter::Bicubic, Filter::Lanczos];
+
+    /// Its name, as a model file has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Filter::Nearest => "nearest",
+            Filter::Box => "box",
+            Filter::Bilinear => "bilinear",
+            Filter::Hamming => "hamming",
+            Filter::Bicubic => "bicubic",
+            Filter::Lanczos => "lanczos",
+        }
+    }
+}
+
 /// A revealed value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
@@ -394,8 +455,12 @@ pub struct Graph {
     pub inputs: Vec<Input>,
     /// How text becomes inputs, where the model reads text.
     pub tokenizer: Option<Tokenizer>,
+    /// How pictures become inputs, at most once an input.
+    pub pictures: Vec<Picture>,
     /// Outputs.
     pub outputs: Vec<Output>,
+    /// Outputs of whose labels any number may hold: each where its entry is above 0.
+    pub several: Vec<u32>,
     /// Fixed-point settings.
     pub numeric: Numeric,
     /// The head, layer or row choices in force, for reports: plan name to a readable form.

@@ -19,6 +19,7 @@ mod jumps;
 mod model;
 mod names;
 mod plans;
+mod preprocess;
 mod report;
 mod statements;
 mod supernet;
@@ -152,6 +153,8 @@ struct Lowerer<'a> {
     weights: Option<Span>,
     /// The `tokenizer` declaration, once met.
     tokenizer: Option<Span>,
+    /// The `preprocess` declarations by input, where they stand.
+    preprocessed: HashMap<&'a str, Span>,
     /// Loop rounds and calls so far.
     steps: usize,
     /// Expressions and loops around what is being lowered.
@@ -181,6 +184,7 @@ impl<'a> Lowerer<'a> {
             reshaped: HashMap::new(),
             weights: None,
             tokenizer: None,
+            preprocessed: HashMap::new(),
             steps: 0,
             depth: 0,
             constants: 0,

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::graph::{Element, Graph, LoadOp, Node, Op, Type, Visibility};
+use crate::graph::{Element, Graph, LoadOp, Node, Op, Resize, Type, Visibility};
 use crate::smooth::Smooth;
 
 /// `graph` as text, one node per line.
@@ -15,10 +15,11 @@ pub fn graph(graph: &Graph) -> String {
     for (index, node) in graph.nodes.iter().enumerate() {
         line(&mut out, graph, index, node);
     }
-    for output in &graph.outputs {
+    for (at, output) in (0u32..).zip(&graph.outputs) {
         let _ = write!(out, "output {} = {:?}", output.name, output.node);
         if !output.labels.is_empty() {
             let _ = write!(out, " labels {}", output.labels.join(", "));
+            out.push_str(if graph.several.contains(&at) { " any" } else { "" });
         }
         out.push('\n');
     }
@@ -46,6 +47,16 @@ fn declarations(out: &mut String, graph: &Graph) {
             let _ = write!(out, " {field} {}", graph.inputs.get(input as usize).map_or("?", |i| i.name.as_str()));
         }
         out.push('\n');
+    }
+    for picture in &graph.pictures {
+        let name = graph.inputs.get(picture.input as usize).map_or("?", |i| i.name.as_str());
+        let _ = write!(out, "preprocess {name} filter {}", picture.filter.name());
+        let _ = match picture.resize {
+            None => Ok(()),
+            Some(Resize::To(height, width)) => write!(out, " resize [{height}, {width}]"),
+            Some(Resize::Shortest(pixels)) => write!(out, " shortest {pixels}"),
+        };
+        out.push_str(if picture.crop { " crop\n" } else { "\n" });
     }
     for (index, param) in graph.params.iter().enumerate() {
         let _ = write!(out, "param {index} {:?} {:?}", param.name, param.file_shape.as_slice());

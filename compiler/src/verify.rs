@@ -8,7 +8,8 @@
 //! 4. No value is empty, and nothing is larger than any model needs (`budget`).
 //! 5. Inputs and parameters exist, outputs name nodes that exist, labels fit the output's last axis, and there are at
 //!    most [`MOST_OUTPUTS`] outputs.
-//! 6. A tokenizer fills inputs that exist, each once: vectors of one length, of integers and of bits.
+//! 6. A tokenizer fills inputs that exist, each once: vectors of one length, of integers and of bits. A picture becomes an
+//!    input of bytes, and has its size in the end.
 //! 7. What is searched has two or more candidates and a parameter with one coefficient fewer for each position.
 //!
 //! A violation is a bug of the compiler, never of the model; or the graph came in an artefact that somebody else wrote.
@@ -18,7 +19,7 @@ mod infer;
 
 use std::fmt;
 
-use crate::graph::{Element, Graph, Node, NodeId, Op, Tokenizer};
+use crate::graph::{Element, Graph, LONGEST_SIDE, Node, NodeId, Op, Picture, Resize, Tokenizer};
 use crate::smooth::Smooth;
 
 pub(crate) use infer::derived_type;
@@ -155,6 +156,15 @@ fn declared(graph: &Graph) -> Vec<Violation> {
     if let Some(Err(message)) = graph.tokenizer.as_ref().map(|tokenizer| fillable(graph, tokenizer)) {
         violations.push(Violation { node: None, path: "tokenizer".to_owned(), message });
     }
+    for (at, picture) in graph.pictures.iter().enumerate() {
+        if let Err(message) = depicted(graph, at, picture) {
+            violations.push(Violation { node: None, path: "preprocess".to_owned(), message });
+        }
+    }
+    if let Some(output) = graph.several.iter().find(|at| **at as usize >= graph.outputs.len()) {
+        let message = format!("labels of output {output}, which does not exist, may hold together");
+        violations.push(Violation { node: None, path: graph.name.clone(), message });
+    }
     for searched in &graph.searched {
         let (rest, positions) = (searched.candidates.len().wrapping_sub(1), searched.positions.len());
         let wanted = if rest == 1 { vec![positions] } else { vec![rest, positions] };
@@ -165,6 +175,28 @@ fn declared(graph: &Graph) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// Whether a picture can become its input, once and of the input's size.
+fn depicted(graph: &Graph, at: usize, picture: &Picture) -> Result<(), String> {
+    let input = graph.inputs.get(picture.input as usize).ok_or("fills an input that does not exist")?;
+    let (Element::U8, &[1 | 3, height, width]) = (input.ty.element, input.ty.shape.as_slice()) else {
+        return Err(format!("cannot fill `{}` of type {:?}", input.name, input.ty));
+    };
+    if graph.pictures[..at].iter().any(|other| other.input == picture.input) {
+        return Err(format!("fills `{}` twice", input.name));
+    }
+    let sides = match picture.resize {
+        None => return Ok(()),
+        Some(Resize::Shortest(side)) => (side, side),
+        Some(Resize::To(height, width)) => (height, width),
+    };
+    let exact = matches!(picture.resize, Some(Resize::To(h, w)) if (h as usize, w as usize) == (height, width));
+    let allowed = 1..=LONGEST_SIDE;
+    if !allowed.contains(&sides.0) || !allowed.contains(&sides.1) || !(exact || picture.crop) {
+        return Err(format!("resizes pictures to {sides:?}, which do not become `{}`", input.name));
+    }
+    Ok(())
 }
 
 /// The inputs that a tokenizer fills.

@@ -85,6 +85,8 @@ const CALLS: &[(&str, u32)] = &[
     ("goldschmidt_div(q, square(k[.., .., 0..1]) + 1, low: 1, high: 100)", 16),
     ("goldschmidt_rsqrt(square(v) + 1, low: 1, high: 100)", 22),
     ("linformer(q, k, v, e)", 18),
+    ("unit(v)", 8),
+    ("v + mean_masked(p, m)[0..8]", 8),
     ("xnorm(v, gamma)", 8),
     ("xnorm_attention(q, k, v, gamma)", 11),
     ("the_x(s, w1, b1, w2, b2, w3, b3) @ v", 12),

@@ -82,7 +82,7 @@ pub struct Assert {
     pub message: Option<Spanned<String>>,
 }
 
-/// `name: value` in `numeric`, `weights` and `tokenizer`.
+/// `name: value` in `numeric`, `weights`, `tokenizer` and `preprocess`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Field name.
@@ -325,6 +325,13 @@ pub enum StmtKind {
         /// `ids`, `segments`, `mask`.
         fields: Vec<Field>,
     },
+    /// `preprocess INPUT { … }`
+    Preprocess {
+        /// The input that an image becomes.
+        input: Name,
+        /// `resize`, `shortest`, `filter`, `crop`.
+        fields: Vec<Field>,
+    },
     /// `local client { … }`
     Local {
         /// Who runs it.
@@ -332,7 +339,7 @@ pub enum StmtKind {
         /// Statements.
         body: Vec<Stmt>,
     },
-    /// `output name: reveal party type = expr labels [ … ];`
+    /// `output name: reveal party type = expr labels [ … ];`, or `labels any [ … ]`
     Output {
         /// Its name.
         name: Name,
@@ -344,10 +351,12 @@ pub enum StmtKind {
         value: Expr,
         /// Names of the entries along the last axis.
         labels: Option<Vec<Spanned<String>>>,
+        /// Whether each label holds or not by itself, so that any number of them may.
+        any: bool,
     },
 }
 
-/// `.squeeze(0)`, `.transpose(0, 1)`, `.slice(axis, from, to)`.
+/// `.squeeze(0)`, `.transpose(0, 1)`, `.slice(axis, from, to, extent)`, `.reshape(extents…)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadOp {
     /// Its name.

@@ -242,7 +242,8 @@ Elements are real numbers unless written: `Tensor<u8, …>`, `Tensor<i32, …>`,
     code("E0518", "this is not a shape", "\
 Extents are positive whole numbers, and a tensor has at most 8 axes and 268435456 (2^28) entries."),
     code("E0519", "labels do not match the output", "\
-`labels [\"a\", \"b\"]` names each entry of the output's last axis, or of the rows that an `argmax` chose from."),
+`labels [\"a\", \"b\"]` names each entry of the output's last axis, or of the rows that an `argmax` chose from. Of `labels any […]`
+each holds where its entry is above 0, so any number of them may."),
     code("E0520", "an output has another type than declared", "\
 The type after `reveal client` is what the client will receive; the value must have it."),
     code("E0521", "`transpose` needs two axes", "\
@@ -292,11 +293,13 @@ Values are held in 64-bit words. The compiler chooses the width of each opening 
 Each tensor is bound to one `param`, or to several that take disjoint parts with `.slice`. In a loop the path of an
 instance needs the loop variable: `at \"blocks.{i}\"`."),
     code("E0702", "unknown load-time reshape", "\
-Weights are reshaped when they are loaded, at no cost: `.squeeze(axis)`, `.transpose(a, b)` and
-`.slice(axis, from, to, extent)`, where `extent` is the axis's extent in the file."),
+Weights are reshaped when they are loaded, at no cost: `.squeeze(axis)`, `.transpose(a, b)`,
+`.slice(axis, from, to, extent)`, where `extent` is the axis's extent in the file, and `.reshape(extents…)` with the extents that
+the file has."),
     code("E0703", "a load-time reshape does not lead to the declared shape", "\
 The declared shape is the one after the reshapes. `.squeeze(axis)` drops an axis of extent 1, `.transpose(a, b)` swaps
-two, `.slice(axis, from, to, extent)` takes `from..to` of an axis that has `extent` entries in the file."),
+two, `.slice(axis, from, to, extent)` takes `from..to` of an axis that has `extent` entries in the file, and
+`.reshape(extents…)` reads the entries of a tensor with these extents in the file, in their order, as one of the declared shape."),
     code("E0704", "a weight path does not work", "\
 Paths are parts joined by dots; `{name}` is replaced by the whole number of that name, usually a loop variable."),
     code("E0705", "`weights` has an unknown field or value", "\
@@ -339,6 +342,12 @@ Token ids, segments and the mask are different inputs."),
     code("E0906", "the tokenizer's file cannot be used", "\
 The file is a `tokenizer.json` of Hugging Face, the `vocab.txt` of a BERT, or a `vocab.json` with its `merges.txt` beside it. It is
 read when the model is compiled and travels inside the artefact, so whoever runs that needs no file."),
+
+    code("E0907", "`preprocess` does not work", "\
+`preprocess INPUT { resize: [HEIGHT, WIDTH], filter: bicubic, crop: centre }` says how pictures of other sizes become the input, a
+`Tensor<u8, channels, height, width>`: they are resized to that size, or with `shortest: N` so that the shorter side has N
+pixels, and `crop: centre` takes the middle. Filters are `nearest`, `box`, `bilinear`, `hamming`, `bicubic` and `lanczos`. An input
+is preprocessed in one way."),
 
     // W00: warnings
     code("W0001", "a value is never read", "\

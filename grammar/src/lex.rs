@@ -68,6 +68,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "input",
     "weights",
     "tokenizer",
+    "preprocess",
     "local",
     "output",
     "reveal",

@@ -179,15 +179,20 @@ fn print_stmt(out: &mut Lines, stmt: &StmtKind) {
             out.line(format!("tokenizer {:?}", file.node));
             print_fields(out, fields);
         }
+        StmtKind::Preprocess { input, fields } => {
+            out.line(format!("preprocess {}", input.node));
+            print_fields(out, fields);
+        }
         StmtKind::Local { party, body } => {
             out.line(format!("local {}", party_text(party.node)));
             out.inside(|out| print_stmts(out, body));
         }
-        StmtKind::Output { name, party, ty, value, labels } => {
+        StmtKind::Output { name, party, ty, value, labels, any } => {
             out.line(format!("output {} to {}: {} {}", name.node, party_text(party.node), type_text(ty), expr(value)));
             if let Some(labels) = labels {
                 let labels = joined(labels, |label| format!("{:?}", label.node));
-                out.inside(|out| out.line(format!("labels {labels}")));
+                let any = if *any { "any " } else { "" };
+                out.inside(|out| out.line(format!("labels {any}{labels}")));
             }
         }
     }

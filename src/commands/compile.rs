@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use mpcc::bound;
 use mpcc::failure::Usage;
 use mpcc::files;
 use mpcc::machine::MachineOptions;
@@ -16,7 +17,7 @@ use mpcc::report::{Bytes, protocols, setup};
 use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
-use mpcc_import::weights::{self, BindingReport};
+use mpcc_import::weights::BindingReport;
 use mpcc_program::cost::Cost;
 use serde::Serialize;
 
@@ -90,7 +91,7 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
         return passes::run(&source, terminal);
     }
     let binding = match &arguments.weights {
-        Some(path) => Some(weights::load(path, &source.rewritten.lowered)?.report),
+        Some(path) => Some(bound::load(path, &source.rewritten.lowered, Some(&source))?.report),
         None => None,
     };
     let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };

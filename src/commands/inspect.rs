@@ -1,8 +1,9 @@
-//! `mpcc inspect`: what is in an artefact, or in a file of dealt material.
+//! `mpcc inspect`: what is in an artefact, in a file of dealt material, or in a checkpoint.
 
 mod disclosed;
 mod material;
 mod source;
+mod tensors;
 
 use std::collections::HashMap;
 use std::fs;
@@ -28,7 +29,8 @@ use serde::Serialize;
 use source::Comparison;
 
 /// Show what is in an artefact: program hash, plans, trust model, what is opened to whom, what the outputs give away,
-/// value ranges, and cost by layer. Or check a file made by `mpcc deal`, and show what is left in it.
+/// value ranges, and cost by layer. Or check a file made by `mpcc deal`, and show what is left in it. Or list the tensors of a
+/// checkpoint.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 An artefact holds no weight and no input. Both parties and the dealer run it only if they have the same program hash.
@@ -40,10 +42,12 @@ Examples:
   mpcc inspect model.mpca
   mpcc inspect --json model.mpca
   mpcc inspect model.mpca --source model.mpv --ranges model.ranges.json
-  mpcc inspect data-owner.material --state id/state")]
+  mpcc inspect data-owner.material --state id/state
+  mpcc inspect model.safetensors
+  mpcc inspect vit-base-patch16-224/")]
 pub(crate) struct InspectArguments {
-    /// The artefact, or the file of dealt material.
-    #[arg(value_name = "OUT.mpca|FILE.material")]
+    /// The artefact, the file of dealt material, or a checkpoint as --weights takes it.
+    #[arg(value_name = "OUT.mpca|FILE.material|WEIGHTS")]
     artefact: PathBuf,
     /// For a file of dealt material: where the party records what it used. Without it, the place of a local run.
     #[arg(long, value_name = "DIR")]
@@ -102,6 +106,9 @@ pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<(
     }
     if arguments.state.is_some() {
         return Err(Usage("--state is for files of dealt material".to_owned()).into());
+    }
+    if arguments.source.is_none() && tensors::is_checkpoint(&arguments.artefact) {
+        return tensors::run(&arguments.artefact, terminal);
     }
     let artefact = model::read_artefact(&arguments.artefact)?;
     let source = match &arguments.source {

@@ -6,6 +6,7 @@ pub(crate) mod local;
 mod messages;
 pub(crate) mod role_process;
 pub(crate) mod roles;
+mod saved;
 mod summary;
 
 use std::ffi::OsString;
@@ -31,15 +32,19 @@ use crate::expect::ExpectOption;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A directory as input is a batch of separate inferences in one session. If its files lie in directories named after
-labels, or bear their names, the accuracy is printed beside that of the float network.
+labels, or bear their names, or a column says the labels, the accuracy is printed beside that of the float network. Files of a
+directory that are no inputs are passed over and named.
 
-Text is one example, or the two sentences of a pair with a tab between them. A model with several inputs takes an .npz
-file with an array for each, or one NAME=FILE for each.
+Pictures are resized and cropped as the model's `preprocess` says, and turned as their EXIF orientation says. Text is one
+example, or the two sentences of a pair with a tab between them; a .txt file holds one a line, .tsv and .csv name their columns
+(`text`, `text2`, `label`), .jsonl has an object a line. A model with several inputs takes an .npz file with an array for each, or
+one NAME=FILE for each.
 
 Examples:
   mpcc run model.mpv --weights w.safetensors --input cat.png
   mpcc run model.mpca --weights w.safetensors --input test/ --net wan --json
   mpcc run reviews.mpca --weights w.safetensors --input \"What a film.\"
+  mpcc run sentences.mpca --weights w.safetensors --input sentences.txt --save vectors.npy
   mpcc run pair.mpca --weights w.safetensors --input left=a.npy --input right=b.npy
 
   Each on its own machine, with the same model.mpca, an identity of its own (mpcc keygen id) and the fingerprints of
@@ -64,10 +69,14 @@ pub(crate) struct RunArguments {
     /// Trained weights; only the model owner has them.
     #[arg(long, value_name = "W.safetensors")]
     weights: Option<PathBuf>,
-    /// Inputs: images, .npy, .npz or .txt files, directories of them, or text for a model with a tokenizer; only the
-    /// data owner has them. May be repeated. NAME=FILE gives one of several inputs.
-    #[arg(long, value_name = "FILE|DIR|TEXT|NAME=FILE")]
+    /// Inputs: pictures (.png, .jpg, .webp, .bmp, .tif), arrays (.npy, .npz), texts (.txt, .tsv, .csv, .jsonl), directories of
+    /// them, or text for a model with a tokenizer; only the data owner has them. Takes several, and may be repeated. NAME=FILE
+    /// gives one of several inputs.
+    #[arg(long, value_name = "FILE|DIR|TEXT|NAME=FILE", num_args = 1..)]
     input: Vec<OsString>,
+    /// Write the outputs of all inferences as an array: a .npy file, or a directory for NAME.npy of each output.
+    #[arg(long, value_name = "OUT.npy|DIR")]
+    save: Option<PathBuf>,
     /// The network between the roles, for which protocols are chosen and seconds predicted; a local run also imitates it.
     #[arg(long, value_name = "PROFILE", default_value = "loopback")]
     net: NetworkProfile,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use mpcc::bound;
 use mpcc::declared::{Declared, DeclaredRanges};
 use mpcc::encoded;
 use mpcc::examples;
@@ -15,7 +16,7 @@ use mpcc::failure::{Said, Usage, WITHHELD};
 use mpcc::files;
 use mpcc::machine::MachineOptions;
 use mpcc::model::{self, Model, ModelOptions, Target};
-use mpcc::outputs::{Accuracy, Answer, Revealed, expected_label, largest_difference};
+use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference};
 use mpcc::progress::Bar;
 use mpcc::ranges::{self, RangeOptions};
 use mpcc::report::table;
@@ -23,8 +24,7 @@ use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
-use mpcc_import::inputs::{self, Example};
-use mpcc_import::weights;
+use mpcc_import::inputs::Example;
 use mpcc_program::shown::shown;
 use mpcc_protocols::ideal::{self, Ranges};
 use serde::Serialize;
@@ -53,9 +53,9 @@ pub(crate) struct SimulateArguments {
     /// Trained weights.
     #[arg(long, value_name = "W.safetensors")]
     weights: PathBuf,
-    /// Inputs: images, .npy, .npz or .txt files, directories of them, or text for a model with a tokenizer. May be
-    /// repeated. NAME=FILE gives one of several inputs.
-    #[arg(long, value_name = "FILE|DIR|TEXT|NAME=FILE", required_unless_present = "calibrate")]
+    /// Inputs: pictures, arrays, texts, directories of them, or text for a model with a tokenizer, as `mpcc run` takes them.
+    /// Takes several, and may be repeated. NAME=FILE gives one of several inputs.
+    #[arg(long, value_name = "FILE|DIR|TEXT|NAME=FILE", required_unless_present = "calibrate", num_args = 1..)]
     input: Vec<OsString>,
     /// Where to write the ranges that --calibrate observes; without it, MODEL.ranges.json beside the model.
     #[arg(short, long, value_name = "FILE.json", requires = "calibrate")]
@@ -164,8 +164,8 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<
 fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -> Result<Simulation> {
     let artefact = &model.artefact;
     let program = &artefact.program;
-    let params = weights::load(&arguments.weights, &artefact.graph)?.params;
-    let examples = inputs::examples(&arguments.input, &artefact.graph)?;
+    let params = bound::load(&arguments.weights, &artefact.graph, model.source.as_ref())?.params;
+    let examples = examples::find(&arguments.input, &artefact.graph, Some(terminal))?;
     let given = examples::load(&examples, &artefact.graph, artefact.tokenizer.as_deref(), Some(terminal))?;
     let as_written = Evaluator::new(model.float_graph(), &params)?;
     let rewritten = Evaluator::new(&artefact.graph, &params)?;
@@ -224,7 +224,7 @@ fn compare(
     let errors = float.iter().zip(&fixed).map(|(a, b)| largest_difference(&a.values, &b.values));
     Ok(Inference {
         input: example.to_string(),
-        expected: example.path().and_then(|path| expected_label(path, outputs)),
+        expected: expected_of(example, outputs),
         float_margin: float.first().map_or(f64::INFINITY, Revealed::margin),
         largest_error: errors.fold(0.0, f64::max),
         float,

@@ -96,13 +96,13 @@ fn alpha_and_beta_become_plans_and_the_network_runs() {
 }
 
 #[test]
-fn a_checkpoint_gives_the_same_network_and_its_weights_beside_it() {
+fn a_checkpoint_gives_the_same_network_and_is_its_weights() {
     let place = lite(Some(&[1, 2, 1, 1]), None);
     fs::write(place.path("net.pth.tar"), saved_by_torch(&vit_lite(Some(&[1, 2, 1, 1]), None))).unwrap();
     place.good(&MPCVIT);
     let report = place.json(&["new", "--template", "mpcvit", "--from", "net.pth.tar", "-o", "out"]);
     assert_eq!(report["model"], "out/model.mpv");
-    assert_eq!(report["files"], json!(["out/model.safetensors"]));
+    assert_eq!((&report["files"], &report["weights"]), (&json!([]), &json!("net.pth.tar")));
     assert_eq!(report["notes"], json!([]));
     let (direct, converted) = ("net.mpv", "out/model.mpv");
     let [direct, converted] = [direct, converted].map(|name| fs::read_to_string(place.path(name)).unwrap());
@@ -114,7 +114,9 @@ fn a_checkpoint_gives_the_same_network_and_its_weights_beside_it() {
         place.good(&["simulate", "net.mpv", "--weights", weights, "--calibrate", "a.png"]);
         fs::read(place.path("net.ranges.json")).unwrap()
     };
-    assert_eq!(values("net.safetensors"), values("out/model.safetensors"), "the numbers are the same");
+    assert_eq!(values("net.safetensors"), values("net.pth.tar"), "the numbers are the same");
+    place.good(&["weights", "--convert", "net.pth.tar", "-o", "converted.safetensors"]);
+    assert_eq!(values("net.safetensors"), values("converted.safetensors"));
 }
 
 #[test]
@@ -156,7 +158,12 @@ fn tensors_left_over_or_missing_are_named() {
         save(&place.path("net.safetensors"), &tensors);
     };
     write(&|tensors| tensors.push(("classifier.blocks.0.gate".to_owned(), vec![1], vec![0.0])));
-    place.bad(&MPCVIT, 1, &["net.safetensors", "unexpected", "classifier.blocks.0.gate"]);
+    place.bad(&MPCVIT, 1, &["net.safetensors", "inside the layers", "classifier.blocks.0.gate"]);
+    write(&|tensors| tensors.push(("teacher.fc.weight".to_owned(), vec![1], vec![0.0])));
+    let report = place.json(&MPCVIT);
+    assert!(report["notes"].to_string().contains("`teacher.*`"), "{report}");
+    assert!(fs::read_to_string(place.path("net.mpv")).unwrap().contains("\"teacher.*\",  // not used"));
+    fs::remove_file(place.path("net.mpv")).unwrap();
     write(&|tensors| tensors.retain(|(name, ..)| name != "classifier.blocks.1.norm1.bias"));
     place.bad(&MPCVIT, 1, &["missing", "classifier.blocks.1.norm1.bias"]);
     write(&|tensors| tensors.retain(|(name, ..)| name != "classifier.class_emb"));
@@ -204,7 +211,10 @@ fn wrong_usage_and_wrong_files_are_said() {
     place.bad(&["new", "--template", "deit", "--from", "published"], 1, &["config.json", "`vit`", "`deit`"]);
     place.bad(&["new", "--template", "vit", "--from", "published", "--length", "9"], 2, &["--length", "bert"]);
     place.bad(&["new", "--template", "vit", "--from", "published", "--heads", "2"], 2, &["--heads", "mpcvit"]);
-    place.bad(&["new", "--template", "mpcvit", "--from", "published"], 1, &["published", "name the file itself"]);
+    place.bad(&["new", "--template", "mpcvit", "--from", "published"], 1, &["published", "tokenizer.conv_layers.0"]);
+    place.bad(&["new", "--from", "published/model.safetensors"], 1, &["config.json", "the directory"]);
+    place.bad(&["new", "--from", "w.safetensors"], 1, &["w.safetensors", "mpcc inspect w.safetensors"]);
+    place.bad(&["new", "--from", "published", "--norm-first"], 2, &["--norm-first", "nn.TransformerEncoder"]);
     place.bad(&["new", "--template", "vit", "--from", "w.safetensors"], 1, &["config.json"]);
     fs::remove_file(place.path("published/model.safetensors")).unwrap();
     place.bad(&["new", "--template", "vit", "--from", "published"], 1, &["published", "model.safetensors"]);
@@ -259,13 +269,97 @@ fn older_files_of_a_directory_are_taken_along() {
     let (whole, storages) = state_dict(&published.tensors);
     fs::write(place.path("published/pytorch_model.bin"), checkpoint(&whole, &storages)).unwrap();
     let report = place.json(&["new", "--template", "roberta", "--from", "published", "-o", "out"]);
-    let beside = ["out/vocab.json", "out/merges.txt", "out/tokenizer_config.json", "out/model.safetensors"];
-    assert_eq!((&report["files"], &report["weights"]), (&json!(beside), &json!("out/model.safetensors")));
+    let beside = ["out/vocab.json", "out/merges.txt", "out/tokenizer_config.json"];
+    assert_eq!((&report["files"], &report["weights"]), (&json!(beside), &json!("published/pytorch_model.bin")));
     assert!(beside.iter().all(|file| place.path(file).is_file()));
     assert!(fs::read_to_string(place.path("out/model.mpv")).unwrap().contains("tokenizer \"vocab.json\""));
     // In the directory itself nothing is copied, and only what is new is written.
     let report = place.json(&["new", "--template", "roberta", "--from", "published", "-o", "published"]);
-    assert_eq!(report["files"], json!(["published/model.safetensors"]));
+    assert_eq!(report["files"], json!([]));
+}
+
+#[test]
+fn names_with_a_common_beginning_are_found_in_every_format() {
+    for prefix in ["module.", "_orig_mod.", "model.net."] {
+        let place = Place::new();
+        let mut published = vit("vit", "ViTForImageClassification");
+        for (name, ..) in &mut published.tensors {
+            *name = format!("{prefix}{name}");
+        }
+        published.save(&place.path("published"));
+        place.image("a.png", 8, 8, 1);
+        let report = place.json(&["new", "--from", "published", "-o", "net.mpv"]);
+        assert!(report["notes"].to_string().contains(&format!("`{prefix}`")), "{report}");
+        place.good(&["simulate", "net.mpv", "--weights", "published", "--calibrate", "a.png"]);
+        let (whole, storages) = state_dict(&published.tensors);
+        fs::write(place.path("saved.pth"), checkpoint(&whole, &storages)).unwrap();
+        place.good(&["compile", "net.mpv", "--weights", "saved.pth", "-o", "net.mpca"]);
+        let listed = place.json(&["inspect", "saved.pth"]);
+        assert_eq!((&listed["schema"], &listed["prefix"]), (&"mpcc.tensors/1".into(), &prefix.into()));
+        assert_eq!(listed["tensors"].as_array().map(Vec::len), Some(published.tensors.len()));
+    }
+}
+
+#[test]
+fn parts_of_torch_save_are_read_by_their_index() {
+    let place = Place::new();
+    let published = vit("vit", "ViTForImageClassification");
+    published.save(&place.path("published"));
+    fs::remove_file(place.path("published/model.safetensors")).unwrap();
+    let mut map = serde_json::Map::new();
+    for (at, part) in published.tensors.chunks(9).enumerate() {
+        let name = format!("pytorch_model-{at}.bin");
+        let (whole, storages) = state_dict(part);
+        fs::write(place.path("published").join(&name), checkpoint(&whole, &storages)).unwrap();
+        map.extend(part.iter().map(|(tensor, ..)| (tensor.clone(), json!(name))));
+    }
+    place.write("published/pytorch_model.bin.index.json", &json!({ "weight_map": map }).to_string());
+    place.image("a.png", 8, 8, 1);
+    place.good(&["new", "--from", "published", "-o", "net.mpv"]);
+    place.good(&["simulate", "net.mpv", "--weights", "published", "--calibrate", "a.png"]);
+}
+
+#[test]
+fn what_does_not_fit_is_said_by_pattern_with_the_line_and_the_nearest_name() {
+    let place = Place::new();
+    let mut published = vit("vit", "ViTForImageClassification");
+    published.save(&place.path("published"));
+    place.good(&["new", "--from", "published", "-o", "net.mpv"]);
+    for (name, ..) in &mut published.tensors {
+        *name = name.replace("attention.attention.query", "attention.self.query");
+    }
+    save(&place.path("renamed.safetensors"), &published.tensors);
+    place.image("a.png", 8, 8, 1);
+    let arguments = ["simulate", "net.mpv", "--weights", "renamed.safetensors", "--calibrate", "a.png"];
+    let source = fs::read_to_string(place.path("net.mpv")).unwrap();
+    let line = source.lines().position(|line| line.contains("param q_w")).unwrap() + 1;
+    let said = [
+        "vit.encoder.layer.{i}.attention.attention.query.weight (2)",
+        &format!("`param q_w` in line {line}"),
+        "the file has `vit.encoder.layer.{i}.attention.self.query.weight`",
+    ];
+    place.bad(&arguments, 1, &said);
+}
+
+#[test]
+fn labels_that_cannot_be_used_become_a_note() {
+    for (labels, said, written) in [
+        (json!({ "0": 7, "1": true, "2": "owl" }), "", "labels [\"7\", \"true\", \"owl\"]"),
+        (json!(["a", "b", "c"]), "", "labels [\"a\", \"b\", \"c\"]"),
+        (json!({ "0": "cat" }), "`id2label` does not name the 3 classes", "linear(y[0], c_w, c_b);"),
+        (json!({ "0": "cat", "1": "", "2": "owl" }), "`id2label`", "linear(y[0], c_w, c_b);"),
+    ] {
+        let place = Place::new();
+        let mut published = vit("vit", "ViTForImageClassification");
+        published.config["id2label"] = labels;
+        published.config["unheard_of"] = json!(3);
+        published.save(&place.path("published"));
+        let report = place.json(&["new", "--from", "published", "-o", "net.mpv"]);
+        let source = fs::read_to_string(place.path("net.mpv")).unwrap();
+        assert!(source.contains(written), "{source}");
+        let notes = report["notes"].to_string();
+        assert!(notes.contains(said) && notes.contains("config.json also says `unheard_of`"), "{notes}");
+    }
 }
 
 /// What is said of classes whose names cannot be written as they are.

@@ -132,6 +132,8 @@ const CALLS: &[(&str, f64)] = &[
     ("two_relu(s)", 1e-3),
     ("sparsemax(s)", 1e-3),
     ("rmsnorm(s, g, eps: 0.01)", 5e-3),
+    ("unit(s + 3)", 2e-3),
+    ("s + mean_masked(transpose(s), m)[0..1]", 1e-3),
     ("ln_goldschmidt(s, g, h, eps: 0.05, low: 0.05, high: 100)", 1e-2),
     ("goldschmidt_div(s, square(s[.., 0..1]) + 1, low: 1, high: 100, most: 20)", 1e-2),
     ("goldschmidt_rsqrt(square(s) + 0.5, low: 0.5, high: 100)", 1e-2),

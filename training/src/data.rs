@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use mpcc_compiler::graph::Picture;
+
 pub use error::DataError;
 pub use hold_out::hold_out;
 
@@ -139,6 +141,19 @@ impl Dataset {
 /// # Errors
 /// If the layout is none of these, a file is damaged or of another size, or a class has no images.
 pub fn open(dir: &Path, shape: [usize; 3], progress: &mut dyn FnMut(usize, usize)) -> Result<Dataset, DataError> {
+    open_prepared(dir, shape, None, progress)
+}
+
+/// [`open`] of files of any size, which are resized and cropped as `picture` says.
+///
+/// # Errors
+/// As of [`open`].
+pub fn open_prepared(
+    dir: &Path,
+    shape: [usize; 3],
+    picture: Option<&Picture>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Dataset, DataError> {
     size_of(shape)?;
     if !dir.is_dir() {
         return Err(DataError::NotADirectory { path: dir.into() });
@@ -147,7 +162,7 @@ pub fn open(dir: &Path, shape: [usize; 3], progress: &mut dyn FnMut(usize, usize
         return binary::open(dir, kind, shape, progress);
     }
     let listing = if tiny::is(dir) { tiny::list(dir)? } else { folder::list(dir)? };
-    read::read(listing, shape, progress)
+    read::read(listing, shape, picture, progress)
 }
 
 /// Bytes of an image.

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use mpcc_compiler::evaluate::Tensor as Array;
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::shown::shown;
-use mpcc_import::tensors::{Tensors, TensorsError};
+use mpcc_import::tensors::{Tensors, TensorsError, prefix_of};
 use mpcc_import::weights::{self, WeightsError};
 use thiserror::Error;
 
@@ -60,6 +60,9 @@ pub fn start_from(
     free: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Array>, StartError> {
     let mut file = Tensors::open(path)?;
+    let wanted: Vec<String> = declared(graph).into_iter().map(|(name, _)| name).collect();
+    let prefix = prefix_of(file.listing(), wanted.iter().map(String::as_str));
+    file.strip(&prefix);
     let mut names = Vec::new();
     for (name, shape) in declared(graph) {
         let there = file.listing().get(&name).is_some_and(|listed| listed.shape == shape);

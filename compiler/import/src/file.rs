@@ -1,7 +1,7 @@
-//! Whole files into memory, with a limit known before the first byte is read.
+//! Whole files into memory, with a limit known before the first byte is read, and whole files out of it.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use mpcc_compiler::shown::shown;
@@ -36,12 +36,26 @@ pub enum FileError {
     },
 }
 
+/// Whether a path is a regular file.
+pub(crate) fn check(path: &Path) -> Result<(), FileError> {
+    let found = std::fs::metadata(path).map_err(|source| FileError::Io { path: path.into(), source })?;
+    if found.is_file() { Ok(()) } else { Err(FileError::NotAFile { path: path.into() }) }
+}
+
+/// Puts `bytes` at `path` by way of a file beside it, readable by its owner alone; whole or not at all.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
 /// The bytes of a regular file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let io = |source| FileError::Io { path: path.into(), source };
-    if !std::fs::metadata(path).map_err(io)?.is_file() {
-        return Err(FileError::NotAFile { path: path.into() });
-    }
+    check(path)?;
     let file = File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     let too_large = |size| FileError::TooLarge { path: path.into(), size, limit };

@@ -1,24 +1,28 @@
 //! Images, arrays and text as inputs of a graph.
 //!
-//! A file must be exactly what the model declares: nothing is resized, cropped or rounded on the way in. Only text is
-//! cut or padded to the length that the model reads, as its tokenizer does.
+//! A file must be exactly what the model declares, unless the model says how pictures are resized and cropped. Text is cut or
+//! padded to the length that the model reads, as its tokenizer does.
 
 mod archive;
 mod array;
 mod error;
 mod examples;
 mod expand;
+mod lines;
 mod picture;
+mod pixel_values;
 mod reader;
+mod resize;
 
 use std::path::Path;
 
 use mpcc_compiler::evaluate::Tensor;
-use mpcc_compiler::graph::{Element, Input, Shape};
+use mpcc_compiler::graph::{Element, Graph, Input, Picture, Shape};
 
 pub use error::InputError;
 pub use examples::{Example, examples};
-pub use expand::expand;
+pub use expand::{expand, passed_over};
+use lines::Lines;
 pub use reader::{Given, Reader};
 
 /// The largest image file that is read: 64 MiB.
@@ -31,9 +35,14 @@ const ARRAY_HEADER_LIMIT: u64 = 1 << 16;
 enum Kind {
     Png,
     Jpeg,
+    Webp,
+    Bmp,
+    Tiff,
     Npy,
     Npz,
     Text,
+    /// A text in every line.
+    Lines(Lines),
 }
 
 impl Kind {
@@ -41,33 +50,59 @@ impl Kind {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "png" => Some(Self::Png),
             "jpg" | "jpeg" => Some(Self::Jpeg),
+            "webp" => Some(Self::Webp),
+            "bmp" => Some(Self::Bmp),
+            "tif" | "tiff" => Some(Self::Tiff),
             "npy" => Some(Self::Npy),
             "npz" => Some(Self::Npz),
             "txt" => Some(Self::Text),
+            "tsv" => Some(Self::Lines(Lines::Tsv)),
+            "csv" => Some(Self::Lines(Lines::Csv)),
+            "jsonl" => Some(Self::Lines(Lines::Json)),
             _ => None,
         }
     }
 }
 
-/// Reads an image or array as a value of `input`.
+/// Files of examples that are known, as messages list them.
+pub(crate) const KNOWN: &str = ".png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff, .npy, .npz, .txt, .tsv, .csv or .jsonl";
+
+/// How pictures become the input at a place among a graph's, if it says so.
+pub fn preparation(graph: &Graph, input: usize) -> Option<&Picture> {
+    graph.pictures.iter().find(|picture| picture.input as usize == input)
+}
+
+/// [`load_prepared`] of pictures that have the input's size.
 ///
-/// PNG and JPEG fill `Tensor<u8, 3, height, width>` with red, green and blue planes; grey images are taken as equal
-/// planes. Decoders of JPEG differ in detail; PNG is exact. `.npy` files of bool, 8- to 64-bit integers and floats
-/// fill any input of their shape; of an `.npz` file, the array with the input's name does.
+/// # Errors
+/// As of [`load_prepared`].
+pub fn load(path: &Path, input: &Input) -> Result<Tensor, InputError> {
+    load_prepared(path, input, None)
+}
+
+/// Reads a picture or array as a value of `input`.
+///
+/// Pictures fill `Tensor<u8, 3, height, width>` with red, green and blue planes, equal ones if they are grey, and
+/// `Tensor<u8, 1, height, width>` with a grey one, resized and cropped as `picture` says. Decoders of JPEG differ in detail; other
+/// formats are exact. `.npy` files of bool, 8- to 64-bit integers and floats fill any input of their shape; of an `.npz` file,
+/// the array with the input's name does.
 ///
 /// # Errors
 /// If the file is damaged, has another size or shape, or holds an entry outside the input's element type.
-pub fn load(path: &Path, input: &Input) -> Result<Tensor, InputError> {
+pub fn load_prepared(path: &Path, input: &Input, picture: Option<&Picture>) -> Result<Tensor, InputError> {
     let tensor = match Kind::of(path) {
         None => return Err(InputError::UnknownKind { path: path.into() }),
-        Some(Kind::Text) => return Err(InputError::NoTokenizer { path: path.into(), input: input.name.clone() }),
+        Some(Kind::Text | Kind::Lines(_)) => {
+            return Err(InputError::NoTokenizer { path: path.into(), input: input.name.clone() });
+        }
         Some(Kind::Npz) => return archive::load(path, std::slice::from_ref(input)).map(|mut loaded| loaded.remove(0)),
         Some(Kind::Npy) => {
             let bytes = crate::file::read(path, array_limit(input))?;
             return from_array(path, "npy", &bytes, input);
         }
         Some(kind) => {
-            let (Element::U8, &[3, height, width]) = (input.ty.element, input.ty.shape.as_slice()) else {
+            let (Element::U8, &[channels @ (1 | 3), height, width]) = (input.ty.element, input.ty.shape.as_slice())
+            else {
                 return Err(InputError::NotAnImageInput {
                     path: path.into(),
                     input: input.name.clone(),
@@ -75,8 +110,20 @@ pub fn load(path: &Path, input: &Input) -> Result<Tensor, InputError> {
                 });
             };
             let bytes = crate::file::read(path, IMAGE_LIMIT)?;
-            let planes = picture::planes(&bytes, kind, (width, height)).map_err(|wrong| wrong.at(path, input))?;
-            Tensor { shape: input.ty.shape.clone(), data: planes }
+            let planes = picture::planes(&bytes, kind, channels).map_err(|wrong| wrong.at(path, input))?;
+            let planes = match picture {
+                Some(picture) => planes.prepared(picture, (height, width)),
+                None => planes,
+            };
+            if (planes.height, planes.width) != (height, width) {
+                return Err(InputError::ImageSize {
+                    path: path.into(),
+                    input: input.name.clone(),
+                    found: (planes.width, planes.height),
+                    expected: (width, height),
+                });
+            }
+            Tensor { shape: input.ty.shape.clone(), data: planes.bytes.iter().map(|byte| f64::from(*byte)).collect() }
         }
     };
     check(&tensor, path, input)?;

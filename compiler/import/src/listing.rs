@@ -13,5 +13,12 @@ pub struct Listed {
     pub(crate) dtype: Dtype,
 }
 
+impl Listed {
+    /// Name of the number format, as `F32`.
+    pub fn format(&self) -> String {
+        format!("{:?}", self.dtype)
+    }
+}
+
 /// The tensors of a file by name.
 pub type Listing = BTreeMap<String, Listed>;

@@ -91,6 +91,8 @@ pub struct Tokens {
     pub mask: Vec<u32>,
     /// Whether the text had more tokens than the model reads.
     pub cut: bool,
+    /// The tokens as text, those around it among them, without padding.
+    pub pieces: Vec<String>,
 }
 
 /// A tokenizer for a model that reads a fixed number of tokens.
@@ -193,6 +195,7 @@ impl Tokenizer {
             segments: filled(encoding.get_type_ids(), 0),
             mask: filled(encoding.get_attention_mask(), 0),
             cut: !encoding.get_overflowing().is_empty(),
+            pieces: encoding.get_tokens().to_vec(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Binding of a safetensors file to the parameters of a graph, and generation of untrained weights.
+//! Binding of the tensors of a file to the parameters of a graph, and generation of untrained weights.
 //!
 //! Every tensor of the file must be a parameter or be ignored by the source on purpose, and every parameter must be
 //! there in its shape with finite entries. All that is wrong is reported at once.
@@ -6,27 +6,26 @@
 mod decode;
 mod generate;
 mod report;
+mod shown;
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use mpcc_compiler::evaluate::Tensor;
-use mpcc_compiler::graph::Graph;
+use mpcc_compiler::graph::{Graph, Node, Op, Shape};
 use mpcc_compiler::shown::shown;
-use safetensors::tensor::{SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{SafeTensorError, TensorView};
 use safetensors::{Dtype, serialize};
 use thiserror::Error;
 
-use crate::FileError;
-use crate::listing::{Listed, Listing};
+use crate::file;
+use crate::listing::Listing;
+use crate::tensors::{Tensors, TensorsError, prefix_of};
 
-pub(crate) use decode::{floats, matches};
+pub(crate) use decode::matches;
 pub use generate::generate;
-pub use report::{BindingReport, Missing, NotFinite, Unexpected, Unsupported, WrongShape};
-
-/// The largest weights file that is read: 16 GiB.
-pub const SIZE_LIMIT: u64 = 1 << 34;
+pub use report::{BindingReport, Declared, Missing, NotFinite, Unexpected, Unsupported, WrongShape};
+pub(crate) use shown::pattern;
 
 /// The parameters of a graph with their values.
 #[derive(Clone, Debug)]
@@ -40,17 +39,9 @@ pub struct Bound {
 /// Why weights could not be loaded or saved.
 #[derive(Debug, Error)]
 pub enum WeightsError {
-    /// The file cannot be read.
+    /// The tensors cannot be read.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// The file is not safetensors, or is damaged.
-    #[error("{} is not a whole safetensors file: {reason}; save it again with safetensors", shown(.path))]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Tensors(#[from] TensorsError),
     /// The tensors in the file are not those of the model.
     #[error("the weights in {} do not fit the model\n{report}", shown(.path))]
     Binding {
@@ -92,23 +83,19 @@ pub enum WeightsError {
     },
 }
 
-/// Reads the safetensors file at `path` (F32, F16, BF16 or F64) and binds it to the parameters of `graph`.
+/// Reads the tensors at `path` (F32, F16, BF16 or F64), a file or directory as [`Tensors::open`] takes it, and binds them to the
+/// parameters of `graph`. A prefix that all names have and the parameters lack is left out.
 ///
 /// # Errors
-/// If the file is not whole, or any tensor is missing, extra and not ignored, of another shape, of another number
+/// If a file is not whole, or any tensor is missing, extra and not ignored, of another shape, of another number
 /// format, or holds a value that is not finite: then [`WeightsError::Binding`] lists every such tensor.
 pub fn load(path: &Path, graph: &Graph) -> Result<Bound, WeightsError> {
-    let bytes = crate::file::read(path, SIZE_LIMIT)?;
-    let format = |reason| WeightsError::Format { path: path.into(), reason };
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| format(describe(&e, bytes.len())))?;
-    let tensors: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
-
-    let listed = |view: &TensorView<'_>| Listed { shape: view.shape().to_vec(), dtype: view.dtype() };
-    let listing: Listing = tensors.iter().map(|(name, view)| (name.clone(), listed(view))).collect();
-    let mut report = bind(graph, &listing);
+    let mut tensors = Tensors::open(path)?;
+    let mut report = bind(graph, tensors.listing());
     let mut values = BTreeMap::new();
-    for name in &report.bound {
-        let Some(data) = tensors.get(name).and_then(|view| floats(view.dtype(), view.data())) else { continue };
+    let unfit: BTreeSet<&str> = report.wrong_shape.iter().map(|w| w.name.as_str()).collect();
+    for name in report.bound.iter().filter(|name| !unfit.contains(name.as_str())) {
+        let Some(data) = tensors.values(&format!("{}{name}", report.prefix))? else { continue };
         let count = data.iter().filter(|v| !v.is_finite()).count();
         if count > 0 {
             report.not_finite.push(NotFinite { name: name.clone(), count });
@@ -142,35 +129,54 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Bound, WeightsError> {
 }
 
 /// How the tensors of a file meet the parameters of `graph`, by name, shape and number format; the numbers themselves
-/// are not looked at.
+/// are not looked at. Of the prefixes that all names share, the one without which most parameters are found is left out.
 pub fn bind(graph: &Graph, listing: &Listing) -> BindingReport {
-    let mut report = BindingReport::default();
-    let mut declared = BTreeMap::new();
+    let mut declared: BTreeMap<&str, &Shape> = BTreeMap::new();
     for param in &graph.params {
         declared.entry(param.name.as_str()).or_insert(&param.file_shape);
     }
+    let prefix = prefix_of(listing, declared.keys().copied());
+    let declared_at = places(graph);
+    let mut report = BindingReport::default();
     for (name, shape) in &declared {
-        let Some(listed) = listing.get(*name) else {
-            report.missing.push(Missing { name: (*name).into(), expected: shape.to_vec() });
+        let param = declared_at.get(*name).cloned().unwrap_or_default();
+        let Some(listed) = listing.get(&format!("{prefix}{name}")) else {
+            report.missing.push(Missing { name: (*name).into(), expected: shape.to_vec(), param });
             continue;
         };
         report.bound.push((*name).into());
         if listed.shape != shape.as_slice() {
             let (expected, found) = (shape.to_vec(), listed.shape.clone());
-            report.wrong_shape.push(WrongShape { name: (*name).into(), expected, found });
+            report.wrong_shape.push(WrongShape { name: (*name).into(), expected, found, param });
         } else if !decode::reads(listed.dtype) {
             let dtype = format!("{:?}", listed.dtype);
             report.unsupported.push(Unsupported { name: (*name).into(), dtype });
         }
     }
-    for (name, listed) in listing.iter().filter(|(name, _)| !declared.contains_key(name.as_str())) {
+    for (name, listed) in listing {
+        let name = name.strip_prefix(&prefix).unwrap_or(name);
+        if declared.contains_key(name) {
+            continue;
+        }
         if graph.ignore.iter().any(|pattern| decode::matches(pattern, name)) {
-            report.ignored.push(name.clone());
+            report.ignored.push(name.to_owned());
         } else {
-            report.unexpected.push(Unexpected { name: name.clone(), found: listed.shape.clone() });
+            report.unexpected.push(Unexpected { name: name.to_owned(), found: listed.shape.clone() });
         }
     }
+    report.prefix = prefix;
     report
+}
+
+/// The `param` that declares each tensor.
+fn places(graph: &Graph) -> BTreeMap<&str, Declared> {
+    let of = |node: &Node| {
+        let Op::Param(id) = node.op else { return None };
+        let name = node.path.rsplit('/').next().unwrap_or_default().to_owned();
+        let line = node.span.map(|span| span.start);
+        Some((graph.params.get(id.0 as usize)?.name.as_str(), Declared { name, start: line, line: None }))
+    };
+    graph.nodes.iter().filter_map(of).collect()
 }
 
 /// Writes `tensors` to `path` as 32-bit floats, readable by the owner of the file alone; whole or not at all.
@@ -206,37 +212,5 @@ pub fn save_noted(path: &Path, tensors: &[(String, Tensor)], note: Option<(&str,
         .map_err(refused)?;
     let notes = note.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
     let bytes = serialize(views, notes).map_err(refused)?;
-    write(path, &bytes)
-}
-
-/// Writes a weights file, readable by the owner of the file alone; whole or not at all.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
-    replace(path, bytes).map_err(|source| WeightsError::Write { path: path.into(), source })
-}
-
-/// Puts `bytes` at `path` by way of a file beside it.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-fn describe(error: &SafeTensorError, size: usize) -> String {
-    match error {
-        SafeTensorError::HeaderTooSmall => format!("it has only {size} bytes"),
-        SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength => {
-            "the length of its header is impossible, so it is cut off or of another format".into()
-        }
-        SafeTensorError::InvalidHeader(_) | SafeTensorError::InvalidHeaderDeserialization(_) => {
-            "its header is not the JSON that the format asks for".into()
-        }
-        SafeTensorError::MetadataIncompleteBuffer => {
-            "its header describes more or less data than there is, so it is cut off or was appended to".into()
-        }
-        SafeTensorError::InvalidOffset(name) => format!("the data of `{}` are not where they can be", shown(&name)),
-        other => format!("{other}"),
-    }
+    file::replace(path, &bytes).map_err(|source| WeightsError::Write { path: path.into(), source })
 }

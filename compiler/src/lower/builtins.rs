@@ -62,7 +62,7 @@ impl<'a> Lowerer<'a> {
             Builtin::Sqrt => self.real(Op::Sqrt(x.node), shape, x.lead, span),
             Builtin::Square => self.real(Op::Mul(x.node, x.node), shape, x.lead, span),
             Builtin::Step => self.real(Op::Step(x.node), shape, x.lead, span),
-            Builtin::Sum | Builtin::Mean => self.row(builtin, x, given(&bound, 1), span),
+            Builtin::Sum | Builtin::Mean => self.row(builtin, x, bound[1].clone(), span),
             Builtin::Max | Builtin::Min => self.extreme(builtin, x, &bound, span),
             Builtin::Argmax => self.argmax(x, span),
             Builtin::LayerNorm => self.layernorm(x, first_span, &bound, span),

@@ -34,6 +34,9 @@ impl<'a> Lowerer<'a> {
             if let StmtKind::Tokenizer { file, fields } = &stmt.kind {
                 self.tokenizer(file, fields, stmt.span);
             }
+            if let StmtKind::Preprocess { input, fields } = &stmt.kind {
+                self.preprocess(input, fields, stmt.span);
+            }
         }
         let written = |stmt: &Stmt| matches!(stmt.kind, StmtKind::Output { .. });
         if self.graph.outputs.is_empty() && !def.body.iter().any(written) {
@@ -186,7 +189,7 @@ impl<'a> Lowerer<'a> {
         party: &'a Spanned<PartyWord>,
         ty: &'a TypeExpr,
         expr: &'a Expr,
-        labels: Option<&'a [Spanned<String>]>,
+        (labels, any): (Option<&'a [Spanned<String>]>, bool),
     ) {
         if party.node == PartyWord::Server {
             self.fail(
@@ -252,6 +255,16 @@ impl<'a> Lowerer<'a> {
             );
         }
         let labels = labels.iter().map(|label| label.node.clone()).collect();
+        if any && matches!(self.graph.node(tensor.node).op, Op::Argmax(_)) {
+            self.fail(
+                error("E0519", "an `argmax` chooses one label")
+                    .at(expr.span, "this is one position")
+                    .help("leave `any` out, or reveal the entries"),
+            );
+        }
+        if any && let Ok(at) = u32::try_from(self.graph.outputs.len()) {
+            self.graph.several.push(at);
+        }
         self.graph.outputs.push(Output { name: name.node.clone(), node: tensor.node, labels });
     }
 }

@@ -229,7 +229,7 @@ impl<'m> Names<'m, '_> {
                 self.ty(ty);
                 self.declare(name, Kind::Input);
             }
-            StmtKind::Weights { .. } | StmtKind::Tokenizer { .. } => {}
+            StmtKind::Weights { .. } | StmtKind::Tokenizer { .. } | StmtKind::Preprocess { .. } => {}
             StmtKind::Local { body, .. } => self.statements(body, Place::Local),
             StmtKind::Output { ty, value, .. } => {
                 self.ty(ty);
@@ -342,7 +342,9 @@ fn allowed(kind: &StmtKind, place: Place) -> bool {
         Assert(_) => true,
         Return(_) => place == Place::Function,
         Param { .. } => matches!(place, Place::BlockHead | Place::Model),
-        Input { .. } | Weights { .. } | Tokenizer { .. } | Local { .. } | Output { .. } => place == Place::Model,
+        Input { .. } | Weights { .. } | Tokenizer { .. } | Preprocess { .. } | Local { .. } | Output { .. } => {
+            place == Place::Model
+        }
     }
 }
 
@@ -372,6 +374,7 @@ fn describe(kind: &StmtKind) -> (&'static str, &'static str) {
         StmtKind::Input { .. } => ("`input`", "move it to the model"),
         StmtKind::Weights { .. } => ("`weights`", "move it to the model"),
         StmtKind::Tokenizer { .. } => ("`tokenizer`", "move it to the model"),
+        StmtKind::Preprocess { .. } => ("`preprocess`", "move it to the model"),
         StmtKind::Local { .. } => ("`local`", "move it to the model"),
         StmtKind::Output { .. } => ("`output`", "move it to the end of the model"),
     }

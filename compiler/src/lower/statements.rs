@@ -32,10 +32,10 @@ impl<'a> Lowerer<'a> {
             StmtKind::Assume { value, low, high } => self.assume(value, low, high),
             StmtKind::Param { name, ty, path, ops } => self.weight(name, ty, path, ops),
             StmtKind::Input { name, ty } => self.input(name, ty),
-            StmtKind::Weights { .. } | StmtKind::Tokenizer { .. } => {}
+            StmtKind::Weights { .. } | StmtKind::Tokenizer { .. } | StmtKind::Preprocess { .. } => {}
             StmtKind::Local { party, body } => self.local(party.node, body),
-            StmtKind::Output { name, party, ty, value, labels } => {
-                self.output(name, party, ty, value, labels.as_deref())
+            StmtKind::Output { name, party, ty, value, labels, any } => {
+                self.output(name, party, ty, value, (labels.as_deref(), *any))
             }
         }
     }

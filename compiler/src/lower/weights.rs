@@ -16,7 +16,7 @@ pub(super) struct Bound {
     part: Option<(usize, usize, usize)>,
 }
 
-const LOAD_OPS: [&str; 3] = ["squeeze", "transpose", "slice"];
+const LOAD_OPS: [&str; 4] = ["squeeze", "transpose", "slice", "reshape"];
 
 impl<'a> Lowerer<'a> {
     /// `param name: type = "path".op(…)…;`
@@ -187,7 +187,7 @@ impl<'a> Lowerer<'a> {
                     error("E0702", format!("there is no load-time reshape `{name}`"))
                         .at(op.name.span, "unknown reshape")
                         .suggest(name, LOAD_OPS)
-                        .help("there are `.squeeze(axis)`, `.transpose(a, b)` and `.slice(axis, from, to, extent)`"),
+                        .help("there are `.squeeze(axis)`, `.transpose(a, b)`, `.slice(axis, from, to, extent)` and `.reshape(extents…)`"),
                 );
                 return None;
             }
@@ -232,7 +232,17 @@ fn undone(name: &str, args: &[usize], shape: &mut Shape) -> Result<LoadOp, Strin
                 Ok(LoadOp::Slice(*axis, *from, *to))
             }
         }
+        ("reshape", [_, ..]) => {
+            let (entries, found): (usize, usize) = (args.iter().product(), shape.iter().product());
+            if entries == found {
+                let after = std::mem::replace(shape, Shape::from_slice(args));
+                Ok(LoadOp::Reshape(after))
+            } else {
+                Err(format!("{entries} entries in the file, {found} afterwards"))
+            }
+        }
         ("squeeze", _) => Err("takes one axis".to_owned()),
+        ("reshape", _) => Err("takes the extents in the file".to_owned()),
         ("transpose", _) => Err("takes two axes".to_owned()),
         _ => Err("takes the axis, the first entry, one past the last, and the extent in the file".to_owned()),
     }
@@ -253,5 +263,11 @@ mod tests {
         assert!(undone("slice", &[0, 0, 64, 384], &mut shape).is_err());
         assert!(undone("transpose", &[0, 2], &mut shape).is_err());
         assert!(undone("squeeze", &[], &mut shape).is_err());
+        let mut shape = Shape::from_slice(&[32, 3, 4, 4]);
+        let declared = shape.clone();
+        assert_eq!(undone("reshape", &[32, 48], &mut shape), Ok(LoadOp::Reshape(declared)));
+        assert_eq!(shape.as_slice(), [32, 48]);
+        assert!(undone("reshape", &[32, 47], &mut shape).is_err());
+        assert!(undone("reshape", &[], &mut shape).is_err());
     }
 }

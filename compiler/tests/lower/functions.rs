@@ -287,6 +287,26 @@ fn norms_are_what_the_papers_write() {
     }
 }
 
+#[test]
+fn sums_need_no_axis_and_vectors_of_sentences_are_means_of_length_1() {
+    for length in LENGTHS {
+        let rows = &rows(length)[..3];
+        let mask: Vec<f64> = (0..length).map(|at| f64::from(u8::from(at == 0 || at % 3 == 1))).collect();
+        let lengths = rows.iter().flat_map(|row| {
+            let norm = total(&each(row, |v| v * v)).sqrt();
+            each(row, |v| v / norm)
+        });
+        agree("unit", &apply("", "unit(s)", rows, &mask).concat(), &lengths.collect::<Vec<_>>(), 1e-12);
+        let counted = |row: &[f64]| row.iter().zip(&mask).map(|(v, m)| v * m).sum::<f64>() / total(&mask);
+        let wanted = rows.iter().flat_map(|row| each(row, |v| v + counted(&rows[0])));
+        let body = "s + mean_masked(transpose(s), m)[0..1]";
+        agree("mean_masked", &apply("", body, rows, &mask).concat(), &wanted.collect::<Vec<_>>(), 1e-12);
+        let bare = apply("", "s - sum(s) * mean(s) * max(s)", rows, &mask);
+        let said = apply("", "s - sum(s, axis: -1) * mean(s, axis: -1) * max(s, axis: -1)", rows, &mask);
+        assert_eq!(bare, said);
+    }
+}
+
 /// The largest relative error of a quotient or inverse root over a range, and the steps taken.
 fn goldschmidt(body: &str, (low, high): (f64, f64), exact: impl Fn(f64) -> f64) -> f64 {
     let points = 400;

@@ -134,11 +134,15 @@ impl Shift {
                 self.span(&mut file.span);
                 self.fields(fields);
             }
+            StmtKind::Preprocess { input, fields } => {
+                self.name(input);
+                self.fields(fields);
+            }
             StmtKind::Local { party, body } => {
                 self.span(&mut party.span);
                 self.stmts(body);
             }
-            StmtKind::Output { name, party, ty, value, labels } => {
+            StmtKind::Output { name, party, ty, value, labels, any: _ } => {
                 self.name(name);
                 self.span(&mut party.span);
                 self.ty(ty);

@@ -91,7 +91,7 @@ fn statements(words: &mut Words<'_>, comments: Vec<Token<'_>>, out: &mut Vec<Doc
 
 /// One item or statement with its `;` or body.
 fn statement(words: &mut Words<'_>, out: &mut Vec<Doc>) {
-    let with_fields = ["numeric", "weights", "tokenizer"].iter().any(|word| words.is(word));
+    let with_fields = ["numeric", "weights", "tokenizer", "preprocess"].iter().any(|word| words.is(word));
     let mut line = Line::default();
     run(words, &mut line, &[";", "{", "}"]);
     let comments = std::mem::take(&mut line.pending);
@@ -378,6 +378,7 @@ fn is_keyword(token: Token<'_>) -> bool {
 fn ends_operand(earlier: Option<Token<'_>>, token: Token<'_>) -> bool {
     match token.kind {
         Kind::Word if token.text == "labels" => !earlier.is_some_and(|t| ends_operand(None, t)),
+        Kind::Word if token.text == "any" => !earlier.is_some_and(|t| t.is("labels")),
         Kind::Word => !is_keyword(token) || token.is("forward") || token.is("search"),
         Kind::Number | Kind::Str => true,
         Kind::Punct => matches!(token.text, ")" | "]" | ANGLES),

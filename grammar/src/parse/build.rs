@@ -328,16 +328,19 @@ fn stmt(pair: P<'_>, diags: &mut Diags) -> Stmt {
             StmtKind::Weights { visibility: visibility(parts.child()), fields: fields(parts.child(), diags) }
         }
         Rule::tokenizer => StmtKind::Tokenizer { file: string(&parts.child()), fields: fields(parts.child(), diags) },
+        Rule::preprocess => StmtKind::Preprocess { input: name(&parts.child()), fields: fields(parts.child(), diags) },
         Rule::local => {
             StmtKind::Local { party: party(&Children::of(parts.child()).child()), body: body(parts.child(), diags) }
         }
-        Rule::output => StmtKind::Output {
-            name: name(&parts.child()),
-            party: party(&parts.child()),
-            ty: type_expr(parts.child(), diags),
-            value: expr::expr(parts.child(), diags),
-            labels: parts.next().map(|list| Children::of(list).map(|text| string(&text)).collect()),
-        },
+        Rule::output => {
+            let (name, party) = (name(&parts.child()), party(&parts.child()));
+            let (ty, value) = (type_expr(parts.child(), diags), expr::expr(parts.child(), diags));
+            let written: Option<Vec<P<'_>>> = parts.next().map(|list| list.into_inner().collect());
+            let any = written.iter().flatten().any(|part| part.as_rule() == Rule::kw_any);
+            let labels =
+                written.map(|parts| parts.iter().filter(|part| part.as_rule() == Rule::string).map(string).collect());
+            StmtKind::Output { name, party, ty, value, labels, any }
+        }
         other => unreachable!("the grammar has no statement {other:?}"),
     };
     Stmt { docs, kind, span }

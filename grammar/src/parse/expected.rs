@@ -275,6 +275,7 @@ fn human(rule: Rule) -> Option<String> {
         | Rule::input
         | Rule::weights
         | Rule::tokenizer
+        | Rule::preprocess
         | Rule::local
         | Rule::output => "a statement",
         Rule::assertion => "`assert`",

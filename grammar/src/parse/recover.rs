@@ -26,6 +26,7 @@ const STMT_WORDS: &[&str] = &[
     "input",
     "weights",
     "tokenizer",
+    "preprocess",
     "local",
     "output",
     "forward",

@@ -29,6 +29,8 @@ pub(super) fn fixed_text(rule: Rule) -> Option<&'static str> {
         Rule::kw_input => "input",
         Rule::kw_weights => "weights",
         Rule::kw_tokenizer => "tokenizer",
+        Rule::kw_preprocess => "preprocess",
+        Rule::kw_any => "any",
         Rule::kw_local => "local",
         Rule::kw_output => "output",
         Rule::kw_reveal => "reveal",

@@ -282,10 +282,10 @@ impl Writer<'_> {
                 self.word(";");
             }
             7 => {
-                if self.pick(2) == 1 {
-                    self.words(&["tokenizer", "\"vocab.txt\""]);
-                } else {
-                    self.words(&["weights", "secret", "server"]);
+                match self.pick(3) {
+                    0 => self.words(&["tokenizer", "\"vocab.txt\""]),
+                    1 => self.words(&["preprocess", "pixels"]),
+                    _ => self.words(&["weights", "secret", "server"]),
                 }
                 self.fields();
             }

@@ -16,6 +16,7 @@ use mpcc_runtime::{Endpoint, Measurement, Progress, ProgressEvent, RoleReport};
 use serde::Serialize;
 
 use super::roles::{self, Meeting, Settings, Supplier};
+use super::saved;
 use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments};
 use crate::commands::calibrate;
@@ -62,13 +63,13 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         Meeting::Party { .. } => None,
     };
     let manifest = model.artefact.manifest.clone();
-    let outputs = model.artefact.program.outputs.clone();
     // Every role has a machine of its own.
     let machine = Machine { cores: u32::MAX, ..calibrate::rates_at_hand(&arguments.machine)? };
     let weights = arguments.weights.as_deref();
     let prepared =
         roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret, Some(terminal))?;
     let examples = prepared.examples.clone();
+    let artefact = std::sync::Arc::clone(&prepared.artefact);
     let priced = Priced::new(&prepared.artefact.program, &machine);
     let predicted = priced.predict(&arguments.net, examples.len().max(1), arguments.batch.unwrap_or(1));
     terminal.remark(&format!("{}, {own}", role.called().trim_start_matches("the ")));
@@ -93,7 +94,10 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     progress.bar.finish();
     if role == RoleName::DataOwner {
         let measured = Measurement::new(&done.report, None, None);
-        let inferences = InferenceReport::list(&examples, done.answers, &outputs);
+        let inferences = InferenceReport::list(&examples, done.answers, &artefact)?;
+        if let Some(path) = &arguments.save {
+            saved::write(path, &inferences)?;
+        }
         let source = (arguments.net.name.clone(), Dealing::of(arguments));
         return Summary::new(&manifest, inferences, None, predicted, measured, source).show(terminal);
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mpcc::bound;
 use mpcc::encoded;
 use mpcc::estimate::Priced;
 use mpcc::examples;
@@ -16,14 +17,14 @@ use mpcc::progress::Bar;
 use mpcc::terminal::Terminal;
 use mpcc_channel::Identity;
 use mpcc_compiler::evaluate::{Evaluator, Tensor};
-use mpcc_import::inputs::{self, Example};
-use mpcc_import::weights;
+use mpcc_import::inputs::Example;
 use mpcc_runtime::Measurement;
 use mpcc_runtime::material::file_name;
 use tempfile::TempDir;
 
 use super::children::{self, Finished, Trio};
 use super::messages::Job;
+use super::saved;
 use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments, Switch};
 use crate::commands::calibrate;
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     let model = model::read(&arguments.model, options.0, options.1, Some(weights_file), &target, terminal)?;
     arguments.expect.check(&model.artefact)?;
     let graph = &model.artefact.graph;
-    let examples = inputs::examples(&arguments.input, graph)?;
+    let examples = examples::find(&arguments.input, graph, Some(terminal))?;
     let given = examples::load(&examples, graph, model.artefact.tokenizer.as_deref(), Some(terminal))?;
     let predicted = Priced::new(&model.artefact.program, &rates).predict(
         &arguments.net,
@@ -86,8 +87,10 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     children::nothing_left();
 
     let measured = Measurement::new(&data_owner, Some(&model_owner), dealer.as_ref());
-    let outputs_declared = &model.artefact.program.outputs;
-    let inferences = InferenceReport::list(&examples, answers, outputs_declared);
+    let inferences = InferenceReport::list(&examples, answers, &model.artefact)?;
+    if let Some(path) = &arguments.save {
+        saved::write(path, &inferences)?;
+    }
     let network = match (arguments.net.shape(), arguments.net_emulate) {
         (Some(_), Switch::On) => format!("{}, imitated on loopback", arguments.net.name),
         (Some(_), Switch::Off) => format!("{} predicted, loopback measured", arguments.net.name),
@@ -159,7 +162,7 @@ fn float(
     given: &[Vec<Tensor>],
     terminal: &Terminal,
 ) -> Result<Vec<Vec<Revealed>>> {
-    let params = weights::load(weights_file, &model.artefact.graph)?.params;
+    let params = bound::load(weights_file, &model.artefact.graph, model.source.as_ref())?.params;
     let evaluator = Evaluator::new(model.float_graph(), &params)?;
     let bar = Bar::new(terminal, given.len() as u64, "comparing with the float network");
     let one = |(example, input): (&Example, &Vec<Tensor>)| {

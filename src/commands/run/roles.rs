@@ -14,7 +14,7 @@ use mpcc::terminal::Terminal;
 use mpcc_channel::{Identity, LinkOptions, Listener, NetworkShape, Peer};
 use mpcc_codegen::{CodegenError, Extensions, Jit};
 use mpcc_compiler::artefact::Artefact;
-use mpcc_import::inputs::{self, Example};
+use mpcc_import::inputs::Example;
 use mpcc_import::weights;
 use mpcc_kernels::level::{self, Level};
 use mpcc_program::code::{MapExecutor, RoleCode};
@@ -71,7 +71,7 @@ pub(super) fn prepare(
             weights = encoded::words(encoded::weights(&artefact, params)?);
         }
         RoleName::DataOwner => {
-            examples = inputs::examples(input, &artefact.graph)?;
+            examples = examples::find(input, &artefact.graph, terminal)?;
             given = examples::load(&examples, &artefact.graph, artefact.tokenizer.as_deref(), terminal)?;
         }
         RoleName::Dealer => {}

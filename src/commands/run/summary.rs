@@ -1,14 +1,14 @@
 //! The report of a run: results, trust model, and what was predicted beside what was measured.
 
 use anyhow::Result;
+use mpcc::examples;
 use mpcc::failure::{Said, WITHHELD};
-use mpcc::outputs::{Accuracy, Answer, Revealed, expected_label, largest_difference};
+use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference};
 use mpcc::report::{Bytes, Predicted, Seconds, table};
 use mpcc::terminal::Terminal;
-use mpcc_compiler::artefact::Manifest;
+use mpcc_compiler::artefact::{Artefact, Manifest};
 use mpcc_compiler::ranges::Basis;
 use mpcc_import::inputs::Example;
-use mpcc_program::program::Output;
 use mpcc_program::shown::shown;
 use mpcc_runtime::Measurement;
 use serde::Serialize;
@@ -17,6 +17,8 @@ use super::RunArguments;
 
 /// How many inferences are listed one by one for people.
 const LISTED: usize = 40;
+/// How many numbers of an output without labels are listed for one of many inferences.
+const SHOWN: usize = 6;
 
 /// `mpcc.run/1`
 #[derive(Debug, Serialize)]
@@ -68,6 +70,9 @@ pub(super) struct InferenceReport {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     withheld: bool,
     outputs: Vec<Revealed>,
+    /// The tokens of a text whose tokens are labelled. They are shown to who gave the text, and to nobody else.
+    #[serde(skip)]
+    tokens: Vec<String>,
 }
 
 /// The float network beside the private computation.
@@ -89,19 +94,41 @@ struct Flip {
 
 impl InferenceReport {
     /// Examples with their outputs.
-    pub(super) fn list(examples: &[Example], answers: Vec<Answer>, declared: &[Output]) -> Vec<Self> {
-        let one = |(example, answer): (&Example, Answer)| InferenceReport {
-            input: example.to_string(),
-            expected: example.path().and_then(|file| expected_label(file, declared)),
-            withheld: answer.is_withheld(),
-            outputs: answer.outputs().to_vec(),
+    pub(super) fn list(examples: &[Example], answers: Vec<Answer>, artefact: &Artefact) -> Result<Vec<Self>> {
+        let (declared, graph) = (&artefact.program.outputs, &artefact.graph);
+        let of_tokens = declared.iter().any(|output| output.shape.len() == 2 && !output.labels.is_empty());
+        let mut tokens = match of_tokens {
+            true => examples::tokens(examples, graph, artefact.tokenizer.as_deref())?,
+            false => vec![Vec::new(); examples.len()],
         };
-        examples.iter().zip(answers).map(one).collect()
+        let one = |((example, answer), tokens): ((&Example, Answer), &mut Vec<String>)| InferenceReport {
+            input: example.to_string(),
+            expected: expected_of(example, declared),
+            withheld: answer.is_withheld(),
+            outputs: presented(answer.outputs().to_vec(), artefact),
+            tokens: std::mem::take(tokens),
+        };
+        Ok(examples.iter().zip(answers).zip(&mut tokens).map(one).collect())
+    }
+
+    /// What it gave; nothing if it is withheld.
+    pub(super) fn outputs(&self) -> &[Revealed] {
+        &self.outputs
     }
 
     fn label(&self) -> Option<&str> {
         label(&self.outputs)
     }
+}
+
+/// Outputs as the model says they are read.
+pub(super) fn presented(mut outputs: Vec<Revealed>, artefact: &Artefact) -> Vec<Revealed> {
+    for at in artefact.graph.several.iter().map(|at| *at as usize) {
+        if let (Some(revealed), Some(output)) = (outputs.get_mut(at), artefact.program.outputs.get(at)) {
+            revealed.any_of(output);
+        }
+    }
+    outputs
 }
 
 fn label(outputs: &[Revealed]) -> Option<&str> {
@@ -237,11 +264,19 @@ fn single(inference: &InferenceReport) -> String {
     if inference.withheld {
         return "no answer\n".to_owned();
     }
-    let mut out = match inference.label() {
-        Some(label) => format!("{}\n\n", shown(label)),
+    let named = |output: &&Revealed| output.shape.len() < 2;
+    let mut out = match inference.outputs.iter().filter(named).find_map(Revealed::said) {
+        Some(label) => format!("{}\n\n", shown(&label)),
         None => String::new(),
     };
     for output in &inference.outputs {
+        if let Some(labels) = output.labels.as_ref().filter(|_| !inference.tokens.is_empty() && output.shape.len() == 2)
+        {
+            let rows: Vec<Vec<String>> =
+                inference.tokens.iter().zip(labels).map(|(token, label)| vec![token.clone(), label.clone()]).collect();
+            out += &table(&["token", "label"], &rows);
+            out += "\n";
+        }
         let values = output.values.iter().take(16).map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
         let more =
             if output.values.len() > 16 { format!(" … {} in all", output.values.len()) } else { String::new() };
@@ -252,17 +287,29 @@ fn single(inference: &InferenceReport) -> String {
 
 fn batch(inferences: &[InferenceReport]) -> String {
     let row = |i: &InferenceReport| {
-        let wrong = i.expected.as_deref().filter(|e| Some(*e) != i.label());
+        let wrong = i.expected.as_deref().filter(|e| i.label().is_some_and(|label| label != *e));
         let remark = wrong.map_or(String::new(), |expected| format!("(should be {expected})"));
-        let label = if i.withheld { "no answer" } else { i.label().unwrap_or_default() };
-        vec![i.input.clone(), label.to_owned(), remark]
+        let label = match i.withheld {
+            true => "no answer".to_owned(),
+            false => i.outputs.iter().find_map(Revealed::said).unwrap_or_else(|| numbers(&i.outputs)),
+        };
+        vec![i.input.clone(), label, remark]
     };
     let rows: Vec<Vec<String>> = inferences.iter().take(LISTED).map(row).collect();
-    let mut out = table(&["input", "label", ""], &rows);
+    let named = inferences.iter().flat_map(|i| &i.outputs).any(|output| output.said().is_some());
+    let mut out = table(&["input", if named { "label" } else { "outputs" }, ""], &rows);
     if inferences.len() > LISTED {
         out += &format!("… {} inferences in all\n", inferences.len());
     }
     out + "\n"
+}
+
+/// The first numbers of the first output, where nothing has a name.
+fn numbers(outputs: &[Revealed]) -> String {
+    let Some(output) = outputs.first() else { return String::new() };
+    let first: Vec<String> = output.values.iter().take(SHOWN).map(|v| format!("{v:.4}")).collect();
+    let more = if output.values.len() > SHOWN { " …" } else { "" };
+    format!("{}{more}", first.join(" "))
 }
 
 fn accuracy(inferences: &[InferenceReport], float: Option<&[Vec<Revealed>]>) -> Option<Accuracy> {

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use mpcc::progress::Bar;
 use mpcc::terminal::Terminal;
 use mpcc_compiler::graph::{Element, Graph};
-use mpcc_import::inputs::{Example, Reader};
+use mpcc_import::inputs::{Example, Reader, preparation};
 use mpcc_program::shown::shown;
 use mpcc_training::batches::BatchOptions;
 use mpcc_training::data::text::{self, Texts};
@@ -25,7 +25,9 @@ pub(super) fn images(
 ) -> Result<ImageExamples> {
     let shape = image_shape(graph)?;
     let bar = Bar::new(terminal, 1, "reading images");
-    let dataset = data::open(&options.data, shape, &mut |done, all| bar.state(done as u64, all as u64));
+    let prepared = preparation(graph, 0);
+    let progress = &mut |done, all| bar.state(done as u64, all as u64);
+    let dataset = data::open_prepared(&options.data, shape, prepared, progress);
     bar.finish();
     let mut dataset = dataset?;
     let labels = graph.outputs.first().map(|output| output.labels.as_slice()).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Mutex, mpsc};
 
-use mpcc_compiler::graph::{Element, Input, Type, Visibility};
+use mpcc_compiler::graph::{Element, Input, Picture, Type, Visibility};
 use mpcc_import::inputs;
 
 use super::{DataError, Dataset, Images, Labelled, Listing};
@@ -16,6 +16,7 @@ const TAKEN: usize = 64;
 pub(super) fn read(
     listing: Listing,
     shape: [usize; 3],
+    picture: Option<&Picture>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Dataset, DataError> {
     let Listing { classes, train, test } = listing;
@@ -23,7 +24,7 @@ pub(super) fn read(
     let mut done = 0;
     let mut images = |files: Vec<Labelled>| {
         let (paths, labels): (Vec<_>, Vec<_>) = files.into_iter().unzip();
-        let bytes = decode(&paths, shape, &mut || {
+        let bytes = decode(&paths, shape, picture, &mut || {
             done += 1;
             progress(done, total);
         })?;
@@ -33,7 +34,12 @@ pub(super) fn read(
 }
 
 /// Pixels of all files in their order. Of several damaged files, one is named.
-fn decode(paths: &[PathBuf], shape: [usize; 3], decoded: &mut dyn FnMut()) -> Result<Vec<u8>, DataError> {
+fn decode(
+    paths: &[PathBuf],
+    shape: [usize; 3],
+    picture: Option<&Picture>,
+    decoded: &mut dyn FnMut(),
+) -> Result<Vec<u8>, DataError> {
     let ty = Type { element: Element::U8, shape: shape.as_slice().into(), visibility: Visibility::SecretClient };
     let input = Input { name: "image".into(), ty };
     let size = shape.iter().product::<usize>();
@@ -47,7 +53,7 @@ fn decode(paths: &[PathBuf], shape: [usize; 3], decoded: &mut dyn FnMut()) -> Re
             scope.spawn(move || {
                 while let Some((paths, bytes)) = work.lock().ok().and_then(|mut work| work.next()) {
                     for (path, pixels) in paths.iter().zip(bytes.chunks_exact_mut(size)) {
-                        let read = one(path, input, pixels);
+                        let read = one(path, input, picture, pixels);
                         let failed = read.is_err();
                         if sender.send(read).is_err() || failed {
                             return;
@@ -66,8 +72,8 @@ fn decode(paths: &[PathBuf], shape: [usize; 3], decoded: &mut dyn FnMut()) -> Re
     Ok(bytes)
 }
 
-fn one(path: &std::path::Path, input: &Input, pixels: &mut [u8]) -> Result<(), DataError> {
-    let tensor = inputs::load(path, input)?;
+fn one(path: &std::path::Path, input: &Input, picture: Option<&Picture>, pixels: &mut [u8]) -> Result<(), DataError> {
+    let tensor = inputs::load_prepared(path, input, picture)?;
     pixels.iter_mut().zip(&tensor.data).for_each(|(pixel, value)| *pixel = *value as u8);
     Ok(())
 }

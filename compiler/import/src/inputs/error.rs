@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use mpcc_compiler::shown::shown;
 use thiserror::Error;
 
+use super::KNOWN;
 use crate::FileError;
 use crate::tokenizer::TokenizerError;
 
@@ -15,13 +16,13 @@ pub enum InputError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Neither an image nor an array, by its name.
-    #[error("{} is no input: give a .png, .jpg, .jpeg, .npy, .npz or .txt file, or a directory of them", shown(.path))]
+    #[error("{} is no input: give a {KNOWN} file, or a directory of them", shown(.path))]
     UnknownKind {
         /// The file.
         path: PathBuf,
     },
     /// A directory without inputs.
-    #[error("{} holds no .png, .jpg, .jpeg, .npy, .npz or .txt file", shown(.path))]
+    #[error("{} holds no {KNOWN} file", shown(.path))]
     EmptyDirectory {
         /// The directory.
         path: PathBuf,
@@ -39,14 +40,15 @@ pub enum InputError {
     Format {
         /// The file.
         path: PathBuf,
-        /// `PNG`, `JPEG`, `npy` or `npz`.
+        /// `PNG`, `JPEG`, `npy`, `CSV` or the like.
         kind: &'static str,
         /// What is wrong with it.
         reason: String,
     },
     /// An image given to an input that takes none.
     #[error(
-        "{} is an image, and input `{}` is {declared}: only Tensor<u8, 3, height, width> takes an image, give a .npy file",
+        "{} is an image, and input `{}` is {declared}: only Tensor<u8, 3, height, width>, or with one channel, takes an image, \
+         give a .npy file",
         shown(.path), shown(.input)
     )]
     NotAnImageInput {
@@ -59,8 +61,9 @@ pub enum InputError {
     },
     /// An image of another size.
     #[error(
-        "{} is {} wide and {} high, and input `{}` takes images {} wide and {} high: scale or crop it first, mpcc does not",
-        shown(.path), .found.0, .found.1, shown(.input), .expected.0, .expected.1
+        "{} is {} wide and {} high, and input `{}` takes images {} wide and {} high: \
+         scale or crop it first, or say how in the model, `preprocess {} {{ resize: [HEIGHT, WIDTH], filter: bicubic }}`",
+        shown(.path), .found.0, .found.1, shown(.input), .expected.0, .expected.1, shown(.input)
     )]
     ImageSize {
         /// The file.

@@ -3,14 +3,11 @@
 use std::path::Path;
 
 use mpcc_compiler::evaluate::Tensor;
-use mpcc_compiler::graph::{self, Graph};
+use mpcc_compiler::graph::{self, Element, Graph, Input, Type};
 
 use super::examples::names;
-use super::{Example, InputError, Kind, archive, load};
+use super::{Example, InputError, Kind, archive, lines, load_prepared, pixel_values, preparation};
 use crate::tokenizer::Tokenizer;
-
-/// The longest text file that is read: 16 MiB.
-const TEXT_LIMIT: u64 = 1 << 24;
 
 /// What an example gives.
 #[derive(Clone, PartialEq)]
@@ -50,33 +47,71 @@ impl<'g> Reader<'g> {
     pub fn load(&self, example: &Example) -> Result<Given, InputError> {
         let whole = |inputs| Given { inputs, cut: false };
         match example {
-            Example::Text { text, .. } => self.tokens(text, example),
+            Example::Text { text, .. } | Example::Line { text, .. } => self.tokens(text, example),
             Example::Named(files) => {
                 let file = |name: &str| files.iter().find(|(other, _)| other == name);
                 let missing: Vec<String> = names(self.graph).into_iter().filter(|name| file(name).is_none()).collect();
                 if !missing.is_empty() {
                     return Err(InputError::Missing { place: example.to_string(), missing });
                 }
-                let given = self.graph.inputs.iter().filter_map(|input| Some((input, file(&input.name)?)));
-                given.map(|(input, (_, path))| load(path, input)).collect::<Result<_, _>>().map(whole)
+                let given = self.graph.inputs.iter().enumerate();
+                let given = given.filter_map(|(at, input)| Some(self.one(&file(&input.name)?.1, at)));
+                given.collect::<Result<_, _>>().map(whole)
             }
             Example::File(path) => match Kind::of(path) {
                 Some(Kind::Npz) => archive::load(path, &self.graph.inputs).map(whole),
-                Some(Kind::Text) => self.tokens(&text_of(path)?, example),
+                Some(Kind::Text | Kind::Lines(_)) if self.text.is_none() => {
+                    let reason = "is text, and the model declares no tokenizer";
+                    Err(InputError::Text { name: example.to_string(), reason })
+                }
+                Some(Kind::Text) => match lines::plain(path)?.as_slice() {
+                    [line] => self.tokens(&line.text, example),
+                    _ => Err(InputError::Text { name: example.to_string(), reason: "holds several texts, one a line" }),
+                },
                 _ => match self.graph.inputs.as_slice() {
-                    [input] => Ok(whole(vec![load(path, input)?])),
+                    [_] => Ok(whole(vec![self.one(path, 0)?])),
                     _ => Err(InputError::OneOfSeveral { path: path.clone(), inputs: names(self.graph) }),
                 },
             },
         }
     }
 
+    /// A file for the input at a place. An array of normalised pixels stands for the bytes that it was made of.
+    fn one(&self, path: &Path, at: usize) -> Result<Tensor, InputError> {
+        let input = &self.graph.inputs[at];
+        let loaded = load_prepared(path, input, preparation(self.graph, at));
+        match (&loaded, input.ty.element) {
+            (Err(InputError::Value { .. }), Element::U8) if Kind::of(path) == Some(Kind::Npy) => {
+                let ty = Type { element: Element::Real, ..input.ty.clone() };
+                let values = load_prepared(path, &Input { ty, ..input.clone() }, None)?;
+                let bytes = pixel_values::bytes(self.graph, at, &values.data);
+                bytes.map_or(loaded, |data| Ok(Tensor { shape: values.shape, data }))
+            }
+            _ => loaded,
+        }
+    }
+
+    /// The tokens of an example that is text, without padding; none of another.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    pub fn pieces(&self, example: &Example) -> Result<Vec<String>, InputError> {
+        match (example, &self.text) {
+            (Example::Text { text, .. } | Example::Line { text, .. }, Some((_, tokenizer))) => {
+                let (first, second) = sentences(text, example)?;
+                let tokens = tokenizer.encode(first, second);
+                Ok(tokens.map_err(|source| InputError::Tokens { name: example.to_string(), source })?.pieces)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// The tokens of a text in the inputs that take them.
     fn tokens(&self, text: &str, example: &Example) -> Result<Given, InputError> {
         let name = || example.to_string();
-        let wrong = |reason| InputError::Text { name: name(), reason };
         let Some((declared, tokenizer)) = &self.text else {
-            return Err(wrong("is text, and the model declares no tokenizer"));
+            let reason = "is text, and the model declares no tokenizer";
+            return Err(InputError::Text { name: name(), reason });
         };
         let filled = declared.inputs();
         let unfilled = (0u32..).zip(&self.graph.inputs).filter(|(index, _)| !filled.contains(index));
@@ -84,17 +119,7 @@ impl<'g> Reader<'g> {
         if !others.is_empty() {
             return Err(InputError::MoreThanText { name: name(), others });
         }
-        let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
-        if text.trim().is_empty() {
-            return Err(wrong("holds no text"));
-        }
-        let (first, second) = match text.split_once('\t') {
-            None => (text, None),
-            Some((_, second)) if second.contains('\t') => {
-                return Err(wrong("has more than one tab: a tab stands between the two sentences of a pair"));
-            }
-            Some((first, second)) => (first, Some(second)),
-        };
+        let (first, second) = sentences(text, example)?;
         let tokens = tokenizer.encode(first, second).map_err(|source| InputError::Tokens { name: name(), source })?;
         let list = |index: u32| match index {
             index if index == declared.ids => &tokens.ids,
@@ -109,9 +134,19 @@ impl<'g> Reader<'g> {
     }
 }
 
-/// The text in a file.
-fn text_of(path: &Path) -> Result<String, InputError> {
-    let bytes = crate::file::read(path, TEXT_LIMIT)?;
-    String::from_utf8(bytes)
-        .map_err(|_| InputError::Text { name: path.display().to_string(), reason: "is not UTF-8 text" })
+/// The sentence of a text, and the second one of a pair.
+fn sentences<'t>(text: &'t str, example: &Example) -> Result<(&'t str, Option<&'t str>), InputError> {
+    let wrong = |reason| InputError::Text { name: example.to_string(), reason };
+    let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() {
+        return Err(wrong("holds no text"));
+    }
+    let (first, second) = match text.split_once('\t') {
+        None => (text, None),
+        Some((_, second)) if second.contains('\t') => {
+            return Err(wrong("has more than one tab: a tab stands between the two sentences of a pair"));
+        }
+        Some((first, second)) => (first, Some(second)),
+    };
+    Ok((first, second))
 }

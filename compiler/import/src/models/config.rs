@@ -1,24 +1,79 @@
 //! Directories in the layout of Hugging Face: `config.json` beside the tensors.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use mpcc_compiler::shown::shown;
 use serde_json::{Map, Value};
 
 use super::ImportError;
 use crate::file;
-use crate::tensors::Tensors;
 
 /// The longest configuration that is read, in bytes: one with the names of 20,000 classes is far below.
 const LIMIT: u64 = 16 << 20;
 
-/// Where tensors may be, the first that is there.
-const WEIGHTS: [&str; 3] = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+/// What a configuration may say without changing what the network computes: how it is trained, saved and called.
+const HARMLESS: [&str; 38] = [
+    "_attn_implementation_autoset",
+    "_commit_hash",
+    "_name_or_path",
+    "_num_labels",
+    "architectures",
+    "auto_map",
+    "bos_token_id",
+    "classifier_dropout",
+    "directionality",
+    "dtype",
+    "embedding_size",
+    "encoder_stride",
+    "eos_token_id",
+    "finetuning_task",
+    "gradient_checkpointing",
+    "id2label",
+    "problem_type",
+    "label2id",
+    "language",
+    "layerscale_value",
+    "max_length",
+    "mask_ratio",
+    "model_type",
+    "name",
+    "norm_pix_loss",
+    "num_labels",
+    "num_layers",
+    "pad_token_id",
+    "processor_class",
+    "return_dict",
+    "sep_token_id",
+    "cls_token_id",
+    "tie_word_embeddings",
+    "tie_weights_",
+    "torch_dtype",
+    "torchscript",
+    "transformers_version",
+    "use_cache",
+];
+/// The same of whole groups of keys, by what they begin or end with.
+const HARMLESS_STARTS: [&str; 9] = [
+    "initializer_",
+    "layer_scale_init",
+    "output_",
+    "pooler_",
+    "auxiliary_",
+    "decoder_",
+    "semantic_",
+    "summary_",
+    "out_",
+];
+const HARMLESS_ENDS: [&str; 4] = ["dropout", "dropout_prob", "dropout_rate", "drop_path_rate"];
 
-/// A JSON file of a directory.
+/// A JSON file of a directory. It remembers which fields were asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     path: PathBuf,
     fields: Map<String, Value>,
+    asked: RefCell<BTreeSet<String>>,
 }
 
 impl Config {
@@ -27,7 +82,7 @@ impl Config {
         let path = directory.join(name);
         let bytes = file::read(&path, LIMIT).map_err(|e| ImportError::Tensors(e.into()))?;
         match serde_json::from_slice(&bytes) {
-            Ok(fields) => Ok(Self { path, fields }),
+            Ok(fields) => Ok(Self { path, fields, asked: RefCell::default() }),
             Err(error) => Err(ImportError::Unsupported { path, reason: format!("it is no JSON object: {error}") }),
         }
     }
@@ -37,6 +92,30 @@ impl Config {
         if directory.join(name).exists() { Self::read(directory, name).map(Some) } else { Ok(None) }
     }
 
+    /// A file that holds a list of objects.
+    pub(super) fn list(directory: &Path, name: &str) -> Result<Vec<Value>, ImportError> {
+        let path = directory.join(name);
+        let bytes = file::read(&path, LIMIT).map_err(|e| ImportError::Tensors(e.into()))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| ImportError::Unsupported { path, reason: format!("it is no JSON list: {error}") })
+    }
+
+    /// The network must be of one of these types, if the file says its type.
+    pub(super) fn expect(&self, types: &[&str]) -> Result<(), ImportError> {
+        match self.text("model_type") {
+            Some(found) if !types.contains(&found) => Err(self.unsupported(format!(
+                "this is a network of the type `{found}`, and the template is for `{}`; without --template the type is found",
+                types.join("`, `")
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fields that need not be asked for.
+    pub(super) fn skip(&self, keys: &[&str]) {
+        self.asked.borrow_mut().extend(keys.iter().map(|key| (*key).to_owned()));
+    }
+
     /// Something that the file asks for and no template does.
     pub(super) fn unsupported(&self, reason: impl Into<String>) -> ImportError {
         ImportError::Unsupported { path: self.path.clone(), reason: reason.into() }
@@ -44,7 +123,36 @@ impl Config {
 
     /// A field; nothing if it is missing or null.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.asked.borrow_mut().insert(key.to_owned());
         self.fields.get(key).filter(|v| !v.is_null())
+    }
+
+    /// The first of several fields that is there: families name the same thing differently.
+    pub(super) fn first<'k>(&self, keys: &[&'k str]) -> &'k str {
+        let there = keys.iter().find(|key| self.get(key).is_some());
+        there.or(keys.first()).copied().unwrap_or_default()
+    }
+
+    /// A note about fields that nobody asked for and that may mean something; nothing if there are none.
+    pub(super) fn unknown(&self, harmless: &[&str]) -> Option<String> {
+        let asked = self.asked.borrow();
+        let matters = |key: &&String| {
+            !asked.contains(*key)
+                && !HARMLESS.contains(&key.as_str())
+                && !harmless.contains(&key.as_str())
+                && !HARMLESS_STARTS.iter().any(|start| key.starts_with(start))
+                && !HARMLESS_ENDS.iter().any(|end| key.ends_with(end))
+                && !matches!(self.fields.get(*key), None | Some(Value::Null | Value::Bool(false)))
+        };
+        let unknown: Vec<String> = self.fields.keys().filter(matters).map(|key| format!("`{}`", shown(key))).collect();
+        let file = self.path.file_name().unwrap_or_default();
+        (!unknown.is_empty()).then(|| {
+            format!(
+                "{} also says {}, which the model file does not follow: check whether it matters",
+                shown(file),
+                unknown.join(", ")
+            )
+        })
     }
 
     fn needed<T>(&self, key: &str, what: &str, read: impl Fn(&Value) -> Option<T>) -> Result<T, ImportError> {
@@ -67,13 +175,17 @@ impl Config {
         if self.get(key).is_some() { self.needed(key, "a whole number", read) } else { Ok(default) }
     }
 
-    /// A positive number.
-    pub(super) fn real(&self, key: &str) -> Result<f64, ImportError> {
-        self.needed(key, "a positive number", |v| v.as_f64().filter(|x| *x > 0.0))
+    /// A positive number, or a default that the family's own code has.
+    pub(super) fn real_or(&self, key: &str, default: f64) -> Result<f64, ImportError> {
+        let read = |v: &Value| v.as_f64().filter(|x| *x > 0.0);
+        if self.get(key).is_some() { self.needed(key, "a positive number", read) } else { Ok(default) }
     }
 
-    /// One positive whole number for both axes, or a pair.
-    pub(super) fn pair(&self, key: &str) -> Result<(usize, usize), ImportError> {
+    /// One positive whole number for both axes, or a pair; or a default that the family's own code has.
+    pub(super) fn pair_or(&self, key: &str, default: (usize, usize)) -> Result<(usize, usize), ImportError> {
+        if self.get(key).is_none() {
+            return Ok(default);
+        }
         self.needed(key, "a positive whole number or two", |v| match v.as_array().map(Vec::as_slice) {
             Some([height, width]) => whole(height).zip(whole(width)),
             Some(_) => None,
@@ -104,20 +216,13 @@ impl Config {
         self.get("architectures")?.as_array()?.first()?.as_str()
     }
 
-    /// The file must be of this family.
-    pub(super) fn expect_family(&self, family: &str) -> Result<(), ImportError> {
-        match self.text("model_type") {
-            Some(found) if found != family => Err(self
-                .unsupported(format!("this is a network of the type `{found}`, and the template is for `{family}`"))),
-            _ => Ok(()),
-        }
-    }
-
     /// What changes the network and is in no template must not be set.
-    pub(super) fn refuse(&self, fields: &[(&str, &str)]) -> Result<(), ImportError> {
+    pub(super) fn refuse_set(&self, fields: &[(&str, &str)]) -> Result<(), ImportError> {
         let set = |v: &Value| match v {
             Value::Bool(on) => *on,
+            Value::Number(number) => number.as_f64() != Some(0.0),
             Value::Object(map) => !map.is_empty(),
+            Value::Array(list) => !list.is_empty(),
             _ => true,
         };
         match fields.iter().find(|(key, _)| self.get(key).is_some_and(set)) {
@@ -125,67 +230,8 @@ impl Config {
             None => Ok(()),
         }
     }
-
-    /// The language's name of the activation, and a remark if it is not quite the same function.
-    pub(super) fn activation(&self) -> Result<(&'static str, Option<String>), ImportError> {
-        match self.text("hidden_act") {
-            Some("gelu") => Ok(("gelu", None)),
-            Some("relu") => Ok(("relu", None)),
-            Some(name @ ("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast")) => Ok((
-                "gelu",
-                Some(format!(
-                    "warning: the network was trained with `{name}`, GeLU by way of tanh; the model has GeLU itself, which \
-                     differs by up to 0.0005 an entry"
-                )),
-            )),
-            Some(other) => Err(self.unsupported(format!(
-                "`hidden_act` is `{other}`, and the activations that can be imported are gelu, gelu_new, gelu_fast, \
-                 gelu_pytorch_tanh and relu"
-            ))),
-            None => Err(self.unsupported("`hidden_act` is missing")),
-        }
-    }
-
-    /// The names of `count` classes, in order; nothing if the file has none.
-    pub(super) fn labels(&self, count: usize) -> Result<Option<Vec<String>>, ImportError> {
-        let Some(named) = self.get("id2label") else { return Ok(None) };
-        let Some(named) = named.as_object().filter(|named| named.len() == count) else {
-            return Err(self.unsupported(format!("`id2label` does not name the {count} classes of the classifier")));
-        };
-        let label = |i: usize| named.get(&i.to_string()).and_then(Value::as_str).map(str::to_owned);
-        let labels = (0..count).map(label).collect::<Option<Vec<String>>>();
-        let labels =
-            labels.ok_or_else(|| self.unsupported(format!("`id2label` has no name for each of 0 to {}", count - 1)));
-        labels.map(Some)
-    }
 }
 
 fn whole(value: &Value) -> Option<usize> {
     value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0)
-}
-
-/// Opens the tensors of a directory.
-pub(super) fn tensors(directory: &Path) -> Result<Tensors, ImportError> {
-    let there = WEIGHTS.iter().map(|name| directory.join(name)).find(|path| path.exists());
-    let path = there.ok_or_else(|| ImportError::Unsupported {
-        path: directory.to_owned(),
-        reason: format!("it holds no tensors: none of {} is there", WEIGHTS.join(", ")),
-    })?;
-    Ok(Tensors::open(&path)?)
-}
-
-/// Labels as the language writes them after an output; the flag says whether any was changed to be written.
-pub(super) fn labels_text(labels: &[String]) -> (String, bool) {
-    let plain = |c: char| {
-        if c == '"' {
-            '\''
-        } else if c.is_control() {
-            ' '
-        } else {
-            c
-        }
-    };
-    let written: Vec<String> = labels.iter().map(|label| label.chars().map(plain).collect()).collect();
-    let list: Vec<String> = written.iter().map(|label| format!("\"{label}\"")).collect();
-    (format!(" labels [{}]", list.join(", ")), written != labels)
 }

@@ -8,7 +8,6 @@ use super::fill::{Fill, numbers};
 use super::plans::{self, Unit};
 use super::{ImportError, Imported, Options, Shapes};
 use crate::tensors::Tensors;
-use crate::weights;
 
 const TEMPLATE: &str = include_str!("templates/mpcvit.mpv.in");
 
@@ -57,7 +56,8 @@ struct Sizes {
 }
 
 pub(super) fn import(from: &Path, options: &Options) -> Result<Imported, ImportError> {
-    let mut tensors = Tensors::open(from)?;
+    let mut notes = Vec::new();
+    let mut tensors = super::opened(from, &["tokenizer.conv_layers.0.0.weight"], &mut notes)?;
     let listing = tensors.listing().clone();
     let shapes = Shapes { path: from, listing: &listing };
     let sizes = sizes(&shapes)?;
@@ -125,15 +125,6 @@ pub(super) fn import(from: &Path, options: &Options) -> Result<Imported, ImportE
         fill.value("BETA_ONES", ones);
         fill.value("BETA_COUNT", count);
     }
-    let ignored: Vec<String> = UNUSED
-        .iter()
-        .filter(|(pattern, _)| listing.keys().any(|name| weights::matches(pattern, name)))
-        .map(|(pattern, why)| format!("\"{pattern}\",  // {why}"))
-        .collect();
-    fill.flag("ignores", !ignored.is_empty());
-    fill.value("IGNORE", ignored.join("\n"));
-
-    let mut notes = Vec::new();
     let (mean, std) = normalisation(&tensors, &sizes, &mut notes);
     fill.value("MEAN", numbers(&mean));
     fill.value("STD", numbers(&std));
@@ -144,7 +135,9 @@ pub(super) fn import(from: &Path, options: &Options) -> Result<Imported, ImportE
                 .to_owned(),
         );
     }
-    Ok(Imported { source: fill.apply(TEMPLATE)?, tensors, notes, files: vec![] })
+    let unused = UNUSED.iter().map(|(pattern, why)| ((*pattern).to_owned(), *why)).collect();
+    let (text, layers) = (fill.apply(TEMPLATE)?, "classifier.blocks.".to_owned());
+    Ok(Imported { text, tensors, notes, files: vec![], layers, unused })
 }
 
 fn sizes(shapes: &Shapes<'_>) -> Result<Sizes, ImportError> {

@@ -17,8 +17,8 @@ use super::{Listed, Listing};
 /// The longest pickle that is read, in bytes. One for a thousand tensors has a few hundred thousand.
 const PICKLE_LIMIT: u64 = 8 << 20;
 
-/// What names begin with if the network was saved inside `DataParallel`.
-const WRAPPER: &str = "module.";
+/// Where a training script puts the tensors of the network, the first that is there.
+const NETWORK: [&str; 6] = ["state_dict", "model", "model_state_dict", "net", "network", "weights"];
 
 /// Why a checkpoint was refused.
 #[derive(Debug, Error)]
@@ -47,7 +47,9 @@ pub enum CheckpointError {
     #[error("its numbers are not little-endian")]
     ByteOrder,
     /// No dictionary of tensors.
-    #[error("it holds no state_dict: neither a dictionary of tensors nor one under `state_dict` or `model`")]
+    #[error(
+        "it holds no state_dict: neither a dictionary of tensors nor one under `state_dict`, `model`, `model_state_dict`, `net`, `network` or `weights`"
+    )]
     NoStateDict,
     /// Something else among the tensors.
     #[error("`{}` in its state_dict is no tensor with a name", shown(.0))]
@@ -66,6 +68,8 @@ pub(super) struct Checkpoint {
     views: BTreeMap<String, View>,
     /// Mean and deviation of the images that it was trained on, if its options say so.
     pub(super) normalisation: Option<(Vec<f64>, Vec<f64>)>,
+    /// Other dictionaries of tensors beside the one that is read, as of averaged weights.
+    pub(super) others: Vec<String>,
 }
 
 /// Opens a checkpoint and lists its tensors.
@@ -88,8 +92,8 @@ pub(super) fn open(path: &Path) -> Result<(Checkpoint, Listing), CheckpointError
         within(view).ok_or_else(|| CheckpointError::Outside(name.clone()))?;
         listing.insert(name.clone(), Listed { shape: view.shape.clone(), dtype: view.storage.dtype });
     }
-    let normalisation = normalisation(&pickle);
-    Ok((Checkpoint { archive, prefix, views, normalisation }, listing))
+    let (normalisation, others) = (normalisation(&pickle), others(&pickle));
+    Ok((Checkpoint { archive, prefix, views, normalisation, others }, listing))
 }
 
 impl Checkpoint {
@@ -146,25 +150,42 @@ fn within(view: &View) -> Option<()> {
     (entries == 0 || (last < view.storage.entries && entries <= view.storage.entries)).then_some(())
 }
 
-/// The tensors by name: the dictionary itself, or the one that a training script has put its own things beside.
+/// The tensors by name: those of the dictionary itself, or of the one that a training script has put its own things beside.
 fn state_dict(pickle: &Pickle) -> Result<BTreeMap<String, View>, CheckpointError> {
     let root = pickle.root();
-    let inner = ["state_dict", "model"].iter().find_map(|key| pickle.get(root, key));
-    let Value::Dict(entries) = inner.filter(|v| matches!(v, Value::Dict(_))).unwrap_or(root) else {
+    let inner = NETWORK.iter().find_map(|key| pickle.get(root, key).filter(|v| matches!(v, Value::Dict(_))));
+    let Value::Dict(entries) = inner.unwrap_or(root) else {
         return Err(CheckpointError::NoStateDict);
     };
-    // Training on several devices wraps the network, which adds a word to every name.
-    let wrapped = |(key, _): &(_, _)| matches!(pickle.value(*key), Value::Text(name) if name.starts_with(WRAPPER));
-    let wrapper = if entries.iter().all(wrapped) { WRAPPER.len() } else { 0 };
     let mut views = BTreeMap::new();
     for (key, value) in entries {
         match (pickle.value(*key), pickle.value(*value)) {
-            (Value::Text(name), Value::Tensor(view)) => views.insert(name[wrapper..].to_owned(), view.clone()),
+            (Value::Text(name), Value::Tensor(view)) => views.insert(name.clone(), view.clone()),
             (Value::Text(name), _) if inner.is_some() => return Err(CheckpointError::NoTensor(name.clone())),
             _ => return Err(CheckpointError::NoStateDict),
         };
     }
     if views.is_empty() { Err(CheckpointError::NoStateDict) } else { Ok(views) }
+}
+
+/// Keys at the top whose values are dictionaries of tensors and not the one that is read.
+fn others(pickle: &Pickle) -> Vec<String> {
+    let Value::Dict(entries) = pickle.root() else { return Vec::new() };
+    let of_tensors = |value: &Value| match value {
+        Value::Dict(inner) => {
+            !inner.is_empty() && inner.iter().all(|(_, value)| matches!(pickle.value(*value), Value::Tensor(_)))
+        }
+        _ => false,
+    };
+    let named = entries.iter().filter_map(|(key, value)| match pickle.value(*key) {
+        Value::Text(name) if of_tensors(pickle.value(*value)) => Some(name.clone()),
+        _ => None,
+    });
+    let mut named: Vec<String> = named.collect();
+    if let Some(read) = NETWORK.iter().find(|key| named.iter().any(|name| name == *key)) {
+        named.retain(|name| name != read);
+    }
+    named
 }
 
 /// `mean` and `std` among the options of the training script.

@@ -9,29 +9,31 @@ use mpcc_compiler::shown::shown;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserialize;
 
-use super::{Listed, Listing, Place, TensorsError};
+use super::{Listed, TensorsError};
 use crate::FileError;
-use crate::weights::WeightsError;
 
 /// The longest header that is read, in bytes; that of the safetensors library.
 const HEADER_LIMIT: u64 = 100_000_000;
 /// The longest index that is read, in bytes.
 const INDEX_LIMIT: u64 = 16 << 20;
 
+/// Where a tensor begins in a file, and how many bytes it has.
+pub(super) type Range = (u64, usize);
+
 /// The tensors of a safetensors file with their places; the numbers are not read.
-pub(super) fn read(path: &Path) -> Result<Vec<(String, Listed, Place)>, TensorsError> {
+pub(super) fn read(path: &Path) -> Result<Vec<(String, Listed, Range)>, TensorsError> {
     let io = |source| FileError::Io { path: path.into(), source };
-    let format = |reason: &str| WeightsError::Format { path: path.into(), reason: reason.to_owned() };
+    let format = |reason: &str| TensorsError::Format { path: path.into(), reason: reason.to_owned() };
     let mut file = File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     let mut length = [0; 8];
     if size < 8 {
-        return Err(format(&format!("it has only {size} bytes")).into());
+        return Err(format(&format!("it has only {size} bytes")));
     }
     file.read_exact(&mut length).map_err(io)?;
     let length = u64::from_le_bytes(length);
     if length > HEADER_LIMIT || length > size - 8 {
-        return Err(format("the length of its header is impossible, so it is cut off or of another format").into());
+        return Err(format("the length of its header is impossible, so it is cut off or of another format"));
     }
     let mut header = vec![0; usize::try_from(length).map_err(|_| format("its header is too long"))?];
     file.read_exact(&mut header).map_err(io)?;
@@ -40,46 +42,34 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Listed, Place)>, TensorsE
     if header.data_len() as u64 != size - 8 - length {
         return Err(format(
             "its header describes more or less data than there is, so it is cut off or was appended to",
-        )
-        .into());
+        ));
     }
     let of = |(name, info): (String, &TensorInfo)| {
         let (start, end) = info.data_offsets;
-        let place = Place { file: path.to_owned(), offset: 8 + length + start as u64, length: end - start };
+        let place = (8 + length + start as u64, end - start);
         (name, Listed { shape: info.shape.clone(), dtype: info.dtype }, place)
     };
     Ok(header.tensors().into_iter().map(of).collect())
 }
 
-/// `model.safetensors.index.json`
+/// `model.safetensors.index.json`, `pytorch_model.bin.index.json`
 #[derive(Deserialize)]
 struct Index {
     /// File by tensor.
     weight_map: BTreeMap<String, String>,
 }
 
-/// Lists the tensors of the files that an index names; files lie beside it.
-pub(super) fn read_parts(path: &Path) -> Result<(Listing, BTreeMap<String, Place>), TensorsError> {
+/// The tensors and the files that an index names, which lie beside it.
+pub(super) fn index(path: &Path) -> Result<(Vec<String>, Vec<String>), TensorsError> {
     let parts = |reason: String| TensorsError::Parts { path: path.to_owned(), reason };
     let text = crate::file::read(path, INDEX_LIMIT)?;
     let index: Index = serde_json::from_slice(&text).map_err(|e| parts(format!("the index is no JSON of one: {e}")))?;
-    let (mut listing, mut places) = (Listing::new(), BTreeMap::new());
-    let mut files: Vec<&String> = index.weight_map.values().collect();
+    let (names, mut files): (Vec<String>, Vec<String>) = index.weight_map.into_iter().unzip();
     files.sort();
     files.dedup();
-    for file in files {
-        if Path::new(file).components().count() != 1 || file.starts_with('.') {
-            return Err(parts(format!("`{}` is no name of a file beside the index", shown(file))));
-        }
-        for (name, listed, place) in read(&path.with_file_name(file))? {
-            listing.insert(name.clone(), listed);
-            if let Some(other) = places.insert(name.clone(), place) {
-                return Err(parts(format!("`{}` is in `{}` and in {}", shown(&name), shown(file), shown(&other.file))));
-            }
-        }
-    }
-    match index.weight_map.keys().find(|name| !listing.contains_key(*name)) {
-        Some(absent) => Err(parts(format!("`{absent}` is in none of them"))),
-        None => Ok((listing, places)),
+    let strange = |file: &&String| Path::new(file).components().count() != 1 || file.starts_with('.');
+    match files.iter().find(strange) {
+        Some(file) => Err(parts(format!("`{}` is no name of a file beside the index", shown(file)))),
+        None => Ok((names, files)),
     }
 }

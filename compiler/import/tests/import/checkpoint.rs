@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mpcc_import::tensors::{Tensors, TensorsError};
+use mpcc_import::tensors::{Tensors, TensorsError, common_prefixes};
 use tempfile::TempDir;
 
 use crate::torch::{Object, archive, checkpoint, floats, pickle, tensor};
@@ -83,17 +83,25 @@ fn a_training_checkpoint_gives_its_tensors_and_the_normalisation() {
 fn a_bare_state_dict_is_read() {
     let tensors = open(&checkpoint(&state_dict(vec![("a", tensor(0, &[3]))]), &[floats(&[1.0; 3])])).unwrap();
     assert_eq!(tensors.listing().len(), 1);
-    assert!(tensors.normalisation().is_none() && tensors.single_file().is_none());
+    assert!(tensors.normalisation().is_none() && tensors.others().is_empty());
 }
 
 #[test]
-fn the_word_that_training_on_several_devices_adds_is_taken_off() {
-    let names = |entries| {
-        let tensors = open(&checkpoint(&state_dict(entries), &[floats(&[1.0; 3])])).unwrap();
-        tensors.listing().keys().cloned().collect::<Vec<_>>()
-    };
-    assert_eq!(names(vec![("module.a", tensor(0, &[3])), ("module.b.c", tensor(0, &[3]))]), ["a", "b.c"]);
-    assert_eq!(names(vec![("module.a", tensor(0, &[3])), ("b", tensor(0, &[3]))]), ["b", "module.a"]);
+fn a_prefix_is_taken_off_and_the_numbers_are_still_found() {
+    let entries = vec![("module.a", tensor(0, &[3])), ("module.b.c", tensor(0, &[3]))];
+    let mut tensors = open(&checkpoint(&state_dict(entries), &[floats(&[1.0, 2.0, 3.0])])).unwrap();
+    assert_eq!(common_prefixes(tensors.listing()), ["", "module."]);
+    tensors.strip("module.");
+    assert_eq!(tensors.listing().keys().cloned().collect::<Vec<_>>(), ["a", "b.c"]);
+    assert_eq!(tensors.values("b.c").unwrap(), Some(vec![1.0, 2.0, 3.0]));
+}
+
+#[test]
+fn averaged_weights_beside_the_network_are_named() {
+    let dict = || state_dict(vec![("a", tensor(0, &[3]))]);
+    let whole = Object::Dict(vec![("model", dict()), ("model_ema", dict()), ("epoch", Object::Int(3))]);
+    let tensors = open(&checkpoint(&whole, &[floats(&[1.0; 3])])).unwrap();
+    assert_eq!(tensors.others(), ["model_ema"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use mpcc_compiler::graph::{Element, Graph, Input, Tokenizer};
+use mpcc_compiler::graph::{Element, Graph, Input, NodeId, Output, Tokenizer};
 use mpcc_import::inputs::{Example, InputError, Reader, examples};
 use tempfile::TempDir;
 
@@ -151,11 +151,64 @@ fn text_that_is_none_is_refused() {
 #[test]
 fn what_looks_like_a_path_is_one() {
     let graph = graph(true, false);
-    for path in ["reveiw.txt", "data/reviews", "/no/such.npz"] {
+    for path in ["reveiw.txt", "./reviews", "src/reviews", "/no/such.npz"] {
         assert!(message(&[path], &graph).contains("cannot read"), "{path}");
     }
-    assert!(matches!(found(&["good"], &graph).unwrap()[..], [Example::Text { number: 1, .. }]));
+    for text in ["good", "10/10", "N/A", "and/or", "mask=1 the film", "src"] {
+        assert!(matches!(found(&[text], &graph).unwrap()[..], [Example::Text { number: 1, .. }]), "{text}");
+    }
     assert!(matches!(found(&["either/or, I say"], &graph).unwrap()[..], [Example::Text { .. }]));
+}
+
+#[test]
+fn files_of_texts_hold_an_example_a_line() {
+    let directory = TempDir::new().unwrap();
+    let tokenizer = words(directory.path());
+    let mut graph = graph(true, false);
+    let output = Output { name: "y".into(), node: NodeId(0), labels: vec!["bad".into(), "good".into()] };
+    graph.outputs.push(output);
+    let reader = Reader::new(&graph, Some(&tokenizer)).unwrap();
+    let read = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        found(&[path.to_str().unwrap()], &graph)
+    };
+    let both = [("the film", None), ("film the", None)];
+    let cases: [(&str, &str, &[(&str, Option<&str>)]); 8] = [
+        ("a.txt", "the film\n\nfilm the\n", &both),
+        ("a.tsv", "the film\nfilm the\n", &both),
+        ("a.tsv", "good\tthe film\nbad\tfilm the\n", &[("the film", Some("good")), ("film the", Some("bad"))]),
+        ("a.tsv", "the\tfilm\n", &[("the\tfilm", None)]),
+        ("a.tsv", "Label\tSentence\n1\tthe \"film\n", &[("the \"film", Some("1"))]),
+        ("a.csv", "text,label\n\"the, film\",good\n", &[("the, film", Some("good"))]),
+        ("a.csv", "premise,hypothesis\nthe,\"film\nthe\"\n", &[("the\tfilm the", None)]),
+        (
+            "a.jsonl",
+            "{\"text\": \"the film\", \"label\": 1}\n\"film the\"\n",
+            &[("the film", Some("1")), ("film the", None)],
+        ),
+    ];
+    for (name, text, wanted) in cases {
+        let examples = read(name, text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(examples.len(), wanted.len(), "{name} {text}");
+        for (example, (text, label)) in examples.iter().zip(wanted) {
+            assert_eq!(example.label(), *label, "{name}");
+            let one = Example::Text { number: 1, text: (*text).to_owned() };
+            assert!(reader.load(example).unwrap() == reader.load(&one).unwrap(), "{name}: {text}");
+            assert!(!format!("{example:?}").contains("film"), "what it says is nobody's business");
+        }
+    }
+    for (name, text, said) in [
+        ("b.csv", "the film\n", "names no column"),
+        ("b.csv", "label,text\ngood,\n", "line 2 has no text"),
+        ("b.tsv", "a\tb\nc\n", "others"),
+        ("b.jsonl", "{\"label\": 1}\n", "line 1 has no `text`"),
+        ("b.jsonl", "{\n", "line 1 is no JSON"),
+        ("b.txt", "\n", "holds no text"),
+    ] {
+        let message = read(name, text).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(message.contains(said) && message.contains(name), "{name}: {message}");
+    }
 }
 
 #[test]

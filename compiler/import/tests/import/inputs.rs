@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
-use mpcc_compiler::graph::Element;
-use mpcc_import::inputs::{InputError, expand, load};
+use mpcc_compiler::graph::{Element, Graph, Node, NodeId, Op, Type};
+use mpcc_import::inputs::{InputError, Reader, examples, expand, load, passed_over};
 use tempfile::TempDir;
 
 use crate::fixtures::input;
@@ -73,14 +73,49 @@ fn grey_and_opaque_images_are_colour_images() {
 }
 
 #[test]
-fn pixels_without_one_reading_are_refused() {
+fn transparent_pixels_are_refused_and_wide_ones_narrowed() {
     let d = directory();
     let path = d.path().join("x.png");
     let declared = input(Element::U8, &[3, 2, 2]);
     save(RgbaImage::from_pixel(2, 2, Rgba([7, 7, 7, 254])), &path);
     assert!(load(&path, &declared).unwrap_err().to_string().contains("transparent"));
-    save(ImageBuffer::from_pixel(2, 2, Rgb([700u16, 7, 7])), &path);
-    assert!(load(&path, &declared).unwrap_err().to_string().contains("more than 8 bits"));
+    save(ImageBuffer::from_pixel(2, 2, Rgb([0x7ffu16, 7, 0xfeed])), &path);
+    assert_eq!(load(&path, &declared).unwrap().data, [7., 7., 7., 7., 0., 0., 0., 0., 254., 254., 254., 254.]);
+    save(ImageBuffer::from_pixel(2, 2, Luma([200u16])), &path);
+    assert_eq!(load(&path, &declared).unwrap().data, [200.0; 12]);
+    save(ImageBuffer::from_pixel(2, 2, Luma([300u16])), &path);
+    assert_eq!(load(&path, &declared).unwrap().data, [255.0; 12], "as Pillow has it");
+}
+
+#[test]
+fn normalised_pixels_stand_for_the_bytes_they_were_made_of() {
+    let d = directory();
+    let mut graph = Graph::default();
+    graph.inputs.push(input(Element::U8, &[3, 1, 2]));
+    let ty = |element| Type { element, ..graph.inputs[0].ty.clone() };
+    let node = |op, element| Node { op, ty: ty(element), path: String::new(), assumed: None, span: None };
+    let nodes = [
+        node(Op::Input(0), Element::U8),
+        node(Op::Scale(NodeId(0), 1.0 / 255.0), Element::Real),
+        node(Op::Normalize { x: NodeId(1), mean: vec![0.5, 0.4, 0.3], std: vec![0.5, 0.25, 0.2] }, Element::Real),
+    ];
+    for node in nodes {
+        graph.push(node);
+    }
+    let bytes = [0.0, 255.0, 17.0, 200.0, 128.0, 3.0];
+    let values = |shift: f64| -> Vec<u8> {
+        let channel = |at: usize| ([0.5, 0.4, 0.3][at / 2], [0.5, 0.25, 0.2][at / 2]);
+        let of = |(at, byte): (usize, &f64)| ((byte + shift) / 255.0 - channel(at).0) / channel(at).1;
+        bytes.iter().enumerate().map(of).flat_map(|v| (v as f32).to_le_bytes()).collect()
+    };
+    let load = |data: &[u8]| {
+        let path = array(&d, "<f4", "(3, 1, 2)", data);
+        let examples = examples(&[path.into()], &graph).unwrap();
+        Reader::new(&graph, None).unwrap().load(&examples[0])
+    };
+    assert_eq!(load(&values(0.0)).unwrap().inputs[0].data, bytes);
+    let refused = load(&values(0.3)).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(refused.contains("whole numbers from 0 to 255"), "{refused}");
 }
 
 #[test]
@@ -99,7 +134,7 @@ fn an_image_fits_only_an_image_input() {
     let d = directory();
     let path = d.path().join("x.png");
     save(colours(), &path);
-    for declared in [input(Element::Real, &[3, 2, 4]), input(Element::U8, &[2, 4]), input(Element::U8, &[1, 2, 4])] {
+    for declared in [input(Element::Real, &[3, 2, 4]), input(Element::U8, &[2, 4]), input(Element::U8, &[2, 2, 4])] {
         let error = load(&path, &declared).unwrap_err();
         assert!(matches!(error, InputError::NotAnImageInput { .. }), "{error}");
     }
@@ -204,10 +239,10 @@ fn what_is_no_input_is_an_error() {
     let d = directory();
     let text = d.path().join("notes.rst");
     fs::write(&text, b"").unwrap();
-    for paths in [vec![text.clone()], vec![d.path().into()]] {
-        let error = expand(&paths).unwrap_err();
-        assert!(matches!(error, InputError::UnknownKind { .. }), "{error}");
-    }
+    let error = expand(std::slice::from_ref(&text)).unwrap_err();
+    assert!(matches!(error, InputError::UnknownKind { .. }), "{error}");
+    assert!(matches!(expand(&[d.path().into()]), Err(InputError::EmptyDirectory { .. })));
+    assert_eq!(passed_over(&[d.path().into()], &Graph::default()).unwrap(), [text.clone()]);
     assert!(matches!(load(&text, &input(Element::U8, &[3, 1, 1])), Err(InputError::UnknownKind { .. })));
     assert!(matches!(expand(&[d.path().join("none")]), Err(InputError::File(_))));
     fs::remove_file(text).unwrap();

@@ -2,10 +2,12 @@
 
 mod checkpoint;
 mod examples;
+mod families;
 mod fixtures;
 mod inputs;
 mod models;
 mod networks;
+mod pictures;
 mod reference;
 mod tokenizer;
 mod torch;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use mpcc_compiler::evaluate::{Tensor, Wanted, evaluate};
 use mpcc_compiler::graph::{LoadOp, Shape};
 use mpcc_import::FileError;
+use mpcc_import::tensors::TensorsError;
 use mpcc_import::weights::{BindingReport, Bound, WeightsError, generate, load, save};
 use safetensors::Dtype;
 use safetensors::tensor::{TensorView, serialize};
@@ -197,8 +198,9 @@ fn each_fault_alone_is_enough() {
 
 #[test]
 fn a_common_prefix_is_pointed_out() {
-    let report = refused(|t| t.iter_mut().for_each(|t| t.0 = format!("module.{}", t.0)));
-    assert!(report.to_string().contains("begin with `module.`"), "{report}");
+    let report = changed(|t| t.iter_mut().for_each(|t| t.0 = format!("module.net.{}", t.0))).unwrap().report;
+    assert!(report.is_complete() && report.prefix == "module.net.", "{report}");
+    assert!(report.to_string().contains("begin with `module.net.`"), "{report}");
 }
 
 #[test]
@@ -214,7 +216,7 @@ fn damaged_files_are_named_with_the_damage() {
         (&good[..100], "impossible"),
         (&good[..good.len() - 1], "more or less data"),
         (&appended, "more or less data"),
-        (&json, "not the JSON"),
+        (&json, "not the format's"),
         (b"PK\x03\x04 a pickle from another framework", "impossible"),
     ] {
         let files = Files::new();
@@ -229,14 +231,13 @@ fn what_is_no_file_is_refused() {
     let graph = fixtures::graph();
     let files = Files::new();
     let error = load(files.0.path(), &graph).unwrap_err();
-    assert!(matches!(error, WeightsError::File(FileError::NotAFile { .. })), "{error}");
+    assert!(matches!(error, WeightsError::Tensors(TensorsError::Directory { .. })), "{error}");
     let error = load(&files.0.path().join("none"), &graph).unwrap_err();
-    assert!(matches!(error, WeightsError::File(FileError::Io { .. })), "{error}");
-    // A sparse file: it takes no room and is refused by its size alone.
-    let path = files.0.path().join("huge");
-    fs::File::create(&path).unwrap().set_len(mpcc_import::weights::SIZE_LIMIT + 1).unwrap();
+    assert!(matches!(error, WeightsError::Tensors(TensorsError::File(FileError::Io { .. }))), "{error}");
+    let path = files.0.path().join("text.pth");
+    fs::write(&path, "no tensors").unwrap();
     let error = load(&path, &graph).unwrap_err();
-    assert!(matches!(error, WeightsError::File(FileError::TooLarge { .. })), "{error}");
+    assert!(matches!(error, WeightsError::Tensors(TensorsError::Checkpoint { .. })), "{error}");
 }
 
 #[test]

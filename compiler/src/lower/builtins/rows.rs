@@ -6,19 +6,14 @@ use super::super::Lowerer;
 use super::super::builtin::Builtin;
 use super::super::report::error;
 use super::super::types::{element_text, shape_text, visibility_text};
-use super::super::value::{Tensor, Value};
+use super::super::value::{Argument, Tensor, Value};
 use super::{Bound, given};
 use crate::graph::{Element, Op, Shape, Visibility};
 
 impl<'a> Lowerer<'a> {
-    /// `sum`, `mean` and `max` along the last axis, which becomes 1.
-    pub(super) fn row(
-        &mut self,
-        builtin: Builtin,
-        x: Tensor,
-        (axis, axis_span): (Value<'a>, Span),
-        span: Span,
-    ) -> Value<'a> {
+    /// `sum`, `mean` and `max` along the last axis, which becomes 1; `axis` may say so.
+    pub(super) fn row(&mut self, builtin: Builtin, x: Tensor, axis: Option<Argument<'a>>, span: Span) -> Value<'a> {
+        let (axis, axis_span) = axis.map_or((Value::Int(-1), span), |axis| (axis.value, axis.span));
         let Some(axis) = self.want_whole(&axis, axis_span) else { return Value::Poison };
         let seen = self.seen(x);
         if axis != -1 && axis != seen.len() as i64 - 1 {
@@ -46,11 +41,11 @@ impl<'a> Lowerer<'a> {
         shape
     }
 
-    /// `max(x, axis: -1)`, `max(x, y)` and `min(x, y)`; the last two by one comparison each.
+    /// `max(x)`, `max(x, y)` and `min(x, y)`; the last two by one comparison each.
     pub(super) fn extreme(&mut self, builtin: Builtin, x: Tensor, bound: &Bound<'a>, span: Span) -> Value<'a> {
         let x_span = given(bound, 0).1;
         match (&bound[1], bound.get(2).and_then(Option::as_ref)) {
-            (None, Some(axis)) => self.row(builtin, x, (axis.value.clone(), axis.span), span),
+            (None, axis) if builtin == Builtin::Max => self.row(builtin, x, axis.cloned(), span),
             (Some(y), None) => {
                 let (y, y_span) = (y.value.clone(), y.span);
                 let x = Value::Tensor(x);
@@ -64,11 +59,7 @@ impl<'a> Lowerer<'a> {
                     _ => self.tensor_binary(BinaryOp::Sub, &y, &above, y_span, span, span),
                 }
             }
-            (None, None) => self.fail(
-                error("E0307", "`max` is called without `axis` or another value")
-                    .at(span, "argument missing")
-                    .help("`max(x, axis: -1)` is the largest entry of each row, `max(x, y)` the larger of two values"),
-            ),
+            (None, _) => self.fail(error("E0307", "`min` is of two values").at(span, "argument missing")),
             (Some(_), Some(axis)) => {
                 self.fail(error("E0307", "`max` takes `axis` or another value").at(axis.span, "one too many"))
             }
