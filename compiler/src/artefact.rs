@@ -28,7 +28,7 @@ pub use manifest::{ChoiceRow, Manifest, Opened, RangeRow, TRUST, TokenizerRow};
 
 const MAGIC: &[u8; 8] = b"mpcc-art";
 /// Version of the container and of everything in it.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// A compiled model.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,8 +12,8 @@ use crate::exponential::Exponential;
 use crate::program::{ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
-pub(crate) use material::material;
 pub use material::materials;
+pub(crate) use material::{harmonic, material};
 pub(crate) use predicates::{Predicates, subsets};
 
 /// One vector of correlated words of a gate.
@@ -151,7 +151,7 @@ pub enum Correlation {
         /// The top bit instead of the mask.
         top: bool,
     },
-    /// G8: 2^d, d the digit of `width` bits from bit `low` of r on.
+    /// G8, G17, G19: 2^d, d the digit of `width` bits from bit `low` of r on.
     OneHot {
         /// The wire.
         wire: ValueId,
@@ -186,17 +186,19 @@ pub enum Correlation {
         /// Of which function.
         table: RowTable,
     },
-    /// G11: cos(2π j r / 2^period_bits) for j = 1..=count, frequency by frequency; the sines if `sine`.
-    Harmonics {
+    /// G11: cos(2π j r / 2^period_bits), or the sine, without `less` of its fraction bits.
+    Harmonic {
         /// The wire.
         wire: ValueId,
         /// log2 of the period.
         period_bits: u8,
-        /// Fraction bits.
+        /// Fraction bits before some are dropped.
         fraction: u8,
-        /// Frequencies.
-        count: usize,
-        /// Sines instead of cosines.
+        /// j.
+        multiple: u16,
+        /// Fraction bits dropped.
+        less: u8,
+        /// The sine instead of the cosine.
         sine: bool,
     },
     /// G16: keys for ⟨β · \[y < r\]⟩ at any public y.

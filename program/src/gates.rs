@@ -6,6 +6,7 @@
 //! input becomes offline work, everything else belongs to the step of the latest hop it needs.
 
 mod buckets;
+mod coarse;
 mod comparison;
 mod counts;
 mod dealt;
@@ -113,6 +114,9 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::RowScale { source, row } => extension::row_scale(e, id, *source, *row),
         Gate::SignDigits { source, offset, digits } => comparison::sign_digits(e, id, *source, *offset, digits),
         Gate::OpenSign { signs, negate } => comparison::open_sign(e, id, signs, *negate),
+        Gate::CoarseSign { source, offsets, buckets, negate } => {
+            coarse::coarse_sign(e, id, *source, offsets, (*buckets, *negate))
+        }
         Gate::Select { bit, source, nonnegative } => comparison::select(e, id, *bit, *source, *nonnegative),
         Gate::SignShare { bit } => comparison::sign_share(e, id, *bit),
         Gate::StepShared { source, offsets } => sharing::step(e, *source, offsets),

@@ -1,5 +1,6 @@
-//! The rules of gates that know a mask's bucket: G17, G18 and the wire that they leave.
+//! The rules of gates that know a mask's bucket: G17, G18, the wire that they leave, and G19.
 
+use super::budget::MOST_OFFSETS;
 use super::gates::{fraction, kind, one_a_row, operand, ring, row_of, shape, whole, zero_or_one};
 use super::{Check, Rule};
 use crate::program::{Gate, Kind, Program, Value, ValueId};
@@ -31,6 +32,29 @@ pub(super) fn check(check: &mut Check<'_>) {
             check.require(Rule::Ring, out.ring <= most, || {
                 format!("opens {} of 2^{buckets} buckets; at most {most}", out.ring)
             });
+        }
+        Gate::CoarseSign { source, offsets, buckets, .. } => {
+            let source = get(*source);
+            kind(check, out, Kind::Bits);
+            shape(check, out, &source.shape);
+            check.require(Rule::Ring, out.ring == 1, || format!("one bit is opened, not {}", out.ring));
+            check.require(Rule::Parameter, !offsets.is_empty(), || "no sign to open".to_owned());
+            check.require(Rule::Budget, offsets.len() <= MOST_OFFSETS, || {
+                format!("compares at {} offsets; at most {MOST_OFFSETS}", offsets.len())
+            });
+            for offset in offsets {
+                bucketed(check, source, *offset, *buckets);
+                // The next bucket above a sum is in its half of the ring too.
+                let bucket = 1i128 << source.ring.saturating_sub(*buckets).min(WIDEST);
+                let half = 1i128 << source.ring.saturating_sub(1).min(64);
+                let most = (1i128 << source.bound.min(64)) + i128::from(*offset).abs() + bucket;
+                check.require(Rule::Bound, most <= half, || {
+                    format!(
+                        "values below 2^{} in size plus {offset} and a bucket do not fit {} bits",
+                        source.bound, source.ring
+                    )
+                });
+            }
         }
         Gate::Exponential { bits, source, mask_fraction, public_fraction } => {
             exponential(check, out, get(*bits), *source, (*mask_fraction, *public_fraction));

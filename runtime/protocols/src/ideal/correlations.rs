@@ -6,6 +6,7 @@ use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, mate
 use mpcc_program::exponential::Exponential;
 use mpcc_program::gates::mask_widths;
 use mpcc_program::program::{Kind, Program, ValueId, WeightId};
+use mpcc_program::series;
 use mpcc_program::verify::verify;
 
 use super::coins::{low, low_words, total};
@@ -103,14 +104,13 @@ impl Known<'_, '_> {
                 let factor = if *top { self.top(*wire) } else { self.mask(*wire) };
                 self.pads(*bit).iter().zip(factor).map(|(pad, factor)| pad * factor).collect()
             }
-            Correlation::Harmonics { wire, period_bits, fraction, count, sine } => {
-                let r = self.mask(*wire);
-                let one = |j: usize, r: &u64| {
-                    let turned = r.wrapping_mul(j as u64);
+            Correlation::Harmonic { wire, period_bits, fraction, multiple, less, sine } => {
+                let one = |r: u64| {
+                    let turned = r.wrapping_mul((*multiple).into());
                     let (cos, sin) = trig::cos_sin(turned, (*period_bits).into(), (*fraction).into());
-                    (if *sine { sin } else { cos }) as u64
+                    series::rounded(if *sine { sin } else { cos }, *less) as u64
                 };
-                (1..=*count).flat_map(|j| r.iter().map(move |r| one(j, r))).collect()
+                self.mask(*wire).into_iter().map(one).collect()
             }
             Correlation::Exponent { wire, of } => self.exponents(*wire, of),
             Correlation::PadTimesExponent { bits, position, wire, of } => {
