@@ -151,13 +151,23 @@ pub enum Correlation {
         /// The top bit instead of the mask.
         top: bool,
     },
-    /// G8, G17, G19: 2^d, d the digit of `width` bits from bit `low` of r on.
+    /// G8, G17: 2^d, d the digit of `width` bits from bit `low` of r on.
     OneHot {
         /// The wire.
         wire: ValueId,
         /// Its first bit.
         low: u8,
         /// Its bits, at most 6.
+        width: u8,
+    },
+    /// G19: at bit j, whether the bucket of r, its `width` bits from bit `low` on, is in the half ring above j; for the lower half
+    /// of all j, of which the others are the complement.
+    HalfAbove {
+        /// The wire.
+        wire: ValueId,
+        /// First bit of a bucket's number.
+        low: u8,
+        /// Bits of a bucket's number, at most 7.
         width: u8,
     },
     /// G8: at bit i, the product of the own pads in set i, given as a set of bits.

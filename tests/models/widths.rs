@@ -107,11 +107,14 @@ fn largest(program: &Program, id: ValueId) -> u8 {
     for consumer in consumers(program, id) {
         match &consumer.gate {
             Gate::Open { truncate, .. } | Gate::Reveal { truncate, .. } => limits.push(consumer.ring + truncate - 1),
-            Gate::Extend { .. }
-            | Gate::RowSquares { .. }
-            | Gate::Square { .. }
-            | Gate::Select { nonnegative: false, .. } => {
+            Gate::Extend { .. } | Gate::RowSquares { .. } | Gate::Square { .. } => limits.push(value.ring - 2),
+            Gate::Select { source, nonnegative: false, .. } if *source == id && consumer.ring > value.ring => {
                 limits.push(value.ring - 2);
+            }
+            Gate::CoarseSign { offsets, buckets, .. } => {
+                let most = |o: &i64| (1i64 << (value.ring - 1)) - (1 << (value.ring - buckets)) - o.abs();
+                let fits = |bound: &u8| offsets.iter().all(|o| 1 << bound <= most(o));
+                limits.extend((0..value.ring).rev().find(fits));
             }
             Gate::RowScale { source, .. } if *source == id => limits.push(value.ring - 2),
             Gate::SignDigits { offset, .. } => {

@@ -70,7 +70,7 @@ fn compared_bits(argument: &Format, series: &Series) -> i32 {
     let edge = series.domain.0.abs().max(series.domain.1.abs());
     let most = libm::log2(libm::exp2(f64::from(argument.magnitude)) + edge);
     let moved = argument.wire + libm::ceil(most) as i32 + 1;
-    argument.extended_bits().max(argument.wire + series.period + 1).max(moved)
+    argument.extended_bits().max(argument.wire + series.period).max(moved)
 }
 
 /// Bits of a wire whose buckets of size 2^width tell its sign after the ends of a series' domain were added.
@@ -79,11 +79,11 @@ pub(crate) fn bucketed_bits(argument: &Format, series: &Series, width: i32) -> i
     // Bounds of integers are powers of two.
     let bound = libm::exp2(f64::from(bound_bits(argument.wire, argument.magnitude) - argument.wire));
     let moved = argument.wire + libm::ceil(libm::log2(bound + edge)) as i32 + 1;
-    moved.max(argument.wire + series.period + 1).max(argument.extended_bits())
+    moved.max(argument.wire + series.period).max(argument.extended_bits())
 }
 
-/// log2 of the most buckets whose one-hot is a word.
-pub(crate) const MOST_BUCKETS: i32 = 6;
+/// log2 of the most buckets of coarse signs, half of which are the bits of a word.
+pub(crate) const MOST_BUCKETS: i32 = 7;
 /// Widest wire that can be extended: the result takes at least two bits more.
 const EXTENSIBLE: i32 = WORD - 2;
 /// Widest wire that can be compared: five digits of six bits.
@@ -307,7 +307,7 @@ impl Assign<'_> {
                 let series = &curve.series;
                 match curve.saturation {
                     Saturation::Plain => {
-                        let bits = series.wire_bits(h.wire, h.magnitude);
+                        let bits = series.wire_bits(h.wire, h.magnitude, series.function.linear() != 0.0);
                         self.share(*x, bits + h.share - h.wire);
                     }
                     Saturation::Selected => {

@@ -5,7 +5,7 @@
 //! series is switched off outside of it. A series has few frequencies, which the fit chooses among the multiples of a basic one.
 
 use std::collections::BTreeMap;
-use std::f64::consts::{FRAC_PI_2, PI, SQRT_2};
+use std::f64::consts::{FRAC_PI_2, SQRT_2};
 use std::sync::{Mutex, PoisonError};
 
 use super::bits::bound_bits;
@@ -68,18 +68,11 @@ impl Series {
         libm::ceil(libm::log2(most * 1.001)) as i32
     }
 
-    /// Bits of the wire of an argument that is below 2^magnitude, with `fraction` fraction bits: the period, and
-    /// what extension takes where there is a line.
-    pub(crate) fn wire_bits(&self, fraction: i32, magnitude: i32) -> i32 {
-        let slack = if self.function.linear() == 0.0 { 1 } else { 2 };
-        let whole = bound_bits(fraction, magnitude.min(self.reach())) + slack;
+    /// Bits of the wire of an argument that is below 2^magnitude, with `fraction` fraction bits: the period, and one more than
+    /// the argument has if the wire is extended to the line.
+    pub(crate) fn wire_bits(&self, fraction: i32, magnitude: i32, extended: bool) -> i32 {
+        let whole = bound_bits(fraction, magnitude.min(self.reach())) + 1 + i32::from(extended);
         whole.max(fraction + self.period)
-    }
-
-    fn at(&self, x: f64) -> f64 {
-        let angle = 2.0 * PI * x / libm::exp2(f64::from(self.period));
-        let cosines = (0u32..).zip(&self.cosines).map(|(j, a)| a * libm::cos(f64::from(j) * angle)).sum::<f64>();
-        cosines + (1u32..).zip(&self.sines).map(|(j, b)| b * libm::sin(f64::from(j) * angle)).sum::<f64>()
     }
 }
 

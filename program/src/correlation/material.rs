@@ -20,20 +20,20 @@ pub(crate) fn harmonic(multiple: u16, sine: bool) -> u16 {
 
 /// The items of every value's gate, in the order in which they are dealt, with each party receiving about as much: from the
 /// largest on, a correction goes to the party that has fewer bytes so far. Comparisons of one wire by the same digits have one
-/// set of one-hots, which stands with the first, and so have those by the same buckets. The program must have passed [`crate::verify::verify`].
+/// set of one-hots, which stands with the first, and so have those by the same buckets one set of halves. The program must have passed [`crate::verify::verify`].
 pub fn materials(program: &Program) -> Vec<Vec<Item>> {
     let mut all: Vec<Vec<Item>> = (0..program.values.len()).map(|at| material(program, ValueId(at as u32))).collect();
     let mut compared = HashSet::new();
     for (value, items) in program.values.iter().zip(&mut all) {
-        let digits = match &value.gate {
+        let compares = match &value.gate {
             Gate::SignDigits { source, digits, .. } => (*source, 0, digits.clone()),
-            Gate::CoarseSign { source, buckets, .. } => {
-                (*source, program.value(*source).ring - buckets, SmallVec::from_slice(&[*buckets]))
-            }
+            Gate::CoarseSign { source, buckets, .. } => (*source, *buckets, SmallVec::new()),
             _ => continue,
         };
-        if !compared.insert(digits) {
-            items.retain(|item| !matches!(item.what, Correlation::OneHot { .. }));
+        if !compared.insert(compares) {
+            let shared =
+                |what: &Correlation| matches!(what, Correlation::OneHot { .. } | Correlation::HalfAbove { .. });
+            items.retain(|item| !shared(&item.what));
         }
     }
     let sums = all.iter_mut().flatten().filter(|item| item.sharing != Sharing::Keys);
@@ -107,7 +107,7 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
         }
         Gate::CoarseSign { source, buckets, .. } => {
             let low = program.value(*source).ring - buckets;
-            vec![xor(1, 1 << buckets, Correlation::OneHot { wire: *source, low, width: *buckets })]
+            vec![xor(1, 1 << (buckets - 1), Correlation::HalfAbove { wire: *source, low, width: *buckets })]
         }
         Gate::SignDigits { source, digits, .. } => {
             let mut items: Vec<Item> = one_hots(*source, digits).map(|(n, bits, what)| xor(n, bits, what)).collect();

@@ -2,12 +2,13 @@
 //!
 //! With x^ = x + r, the bucket of x^ less that of r is the bucket of x or the next one. So the half of the ring in which it lies says
 //! the sign of x but for a bucket in front of zero, where either is right for a function that is nearly the same on both sides.
+//! Whether R is in the half ring above j is dealt for every j of the lower half; for j in the upper half it is the complement.
 
-use crate::code::{Lane, V};
+use crate::code::{Buf, Lane};
 use crate::program::ValueId;
 
+use super::dealt;
 use super::emit::{Bits, Emit, Lowered};
-use super::expr::Expr;
 use super::opening::open_bits;
 
 /// Opens (⊕ signs of x + offset ⊕ negate) ⊕ ε.
@@ -19,7 +20,7 @@ pub(super) fn coarse_sign(
     (buckets, negate): (u8, bool),
 ) -> Lowered {
     let (len, low) = (e.len(id), e.value(source).ring - buckets);
-    let table = e.one_hots(source, low, &[buckets])[0];
+    let table = e.half(source, buckets);
     let mask = e.mask(id, 1, len, [true, true]);
     let Some(party) = e.party() else { return Lowered::Bits(Bits { opened: None, mask, monomials: [None; 2] }) };
     let (table, own) = (e.own(table), mask[party].expect("own mask"));
@@ -33,9 +34,13 @@ pub(super) fn coarse_sign(
         for offset in offsets {
             let hat = super::buckets::shifted(x, hat, *offset);
             let bucket = x.shr(hat, low);
-            let bucket = x.low(bucket, buckets);
-            let sign = half_above(x, table, bucket, buckets);
+            let at = x.low(bucket, buckets - 1);
+            let sign = x.shr_by(table, at);
             bit = x.xor(bit, sign);
+            if party == 0 {
+                let top = x.bit(bucket, buckets - 1);
+                bit = x.xor(bit, top);
+            }
         }
         x.low(bit, 1)
     });
@@ -43,18 +48,18 @@ pub(super) fn coarse_sign(
     Lowered::Bits(Bits { opened: Some(opened), mask, monomials: [None; 2] })
 }
 
-/// The parity of the entries R of a one-hot of 2^width for which the top bit of H − R is set: those in the half ring above H.
-pub(super) fn half_above(x: &mut Expr, table: V, h: V, width: u8) -> V {
-    let size = 1u64 << width;
-    let base = x.int((1 << (size / 2)) - 1);
-    let one = x.int(1);
-    let s = x.add(h, one);
-    let left = x.shl_by(base, s);
-    let total = x.int(size);
-    let back = x.sub(total, s);
-    let right = x.shr_by(base, back);
-    let half = x.or(left, right);
-    let half = x.low(half, size as u8);
-    let selected = x.and(table, half);
-    x.parity(selected)
+/// At bit j whether R is in the half ring above j: j < R, or else for R in the upper half, at the dealer.
+pub(super) fn half_above(e: &mut Emit<'_>, wire: ValueId, (low, width): (u8, u8)) -> Buf {
+    let len = e.len(wire);
+    let r = dealt::mask(e, wire, len);
+    e.map(Lane::Word, 1, len, |x| {
+        let (r, one) = (x.full(r), x.int(1));
+        let bucket = x.shr(r, low);
+        let (at, top) = (x.low(bucket, width - 1), x.bit(bucket, width - 1));
+        let below = x.shl_by(one, at);
+        let below = x.sub(below, one);
+        let all = x.neg(top);
+        let half = x.xor(below, all);
+        x.low(half, 1 << (width - 1))
+    })
 }

@@ -10,7 +10,6 @@ use crate::code::{Buf, Lane, V};
 use crate::correlation::{PAD_PRODUCTS, Predicates, subsets};
 use crate::program::{Gate, ValueId};
 
-use super::coarse::half_above;
 use super::emit::{Bits, Emit, Lowered, MOST_DIGITS};
 use super::expr::Expr;
 use super::extension::{Rule, carries, parts};
@@ -49,7 +48,7 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
             Some(low)
         })
         .collect();
-    let tables = e.one_hots(source, 0, widths);
+    let tables = e.one_hots(source, widths);
     let mask = e.mask(id, layout.bits(), len, [true, true]);
     let monomials = if widths.len() > 1 { e.correlated(PAD_PRODUCTS).0 } else { [None; 2] };
     let Some(party) = e.party() else { return Lowered::Bits(Bits { opened: None, mask, monomials }) };
@@ -80,11 +79,22 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
                 }
                 continue;
             }
-            // A: the parity over the digits R with msb((H − R) mod 2^w) = 1.
-            let a = half_above(x, table, h, w);
+            // A: parity over the digits R with msb((H − R) mod 2^w) = 1, the half ring above H.
+            let size = 1u64 << w;
+            let base = x.int((1 << (size / 2)) - 1);
+            let one = x.int(1);
+            let s = x.add(h, one);
+            let left = x.shl_by(base, s);
+            let total = x.int(size);
+            let back = x.sub(total, s);
+            let right = x.shr_by(base, back);
+            let half = x.or(left, right);
+            let half = x.low(half, size as u8);
+            let selected = x.and(table, half);
+            let a = x.parity(selected);
             word = place(x, word, a, layout.a());
             if widths.len() > 1 {
-                let flip = x.int(1 << (w - 1));
+                let flip = x.int(size / 2);
                 let other = x.xor(h, flip);
                 let other = x.shr_by(table, other);
                 let both = x.xor(at, other);

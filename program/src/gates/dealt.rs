@@ -122,6 +122,7 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
                 x.shl_by(one, d)
             })
         }
+        Correlation::HalfAbove { wire, low, width } => super::coarse::half_above(e, *wire, (*low, *width)),
         Correlation::PadProducts { sets } => {
             let [m0, m1] = e.both(e.current());
             e.map(Lane::Word, 1, len, |x| {

@@ -74,8 +74,10 @@ pub(super) struct Emit<'p> {
     steps: Vec<Step>,
     weights: Vec<Option<Buf>>,
     masked_weights: Vec<Option<Buf>>,
-    /// Shares of the one-hots of a wire's mask from a bit on, by digits of these widths.
-    one_hots: HashMap<(ValueId, u8, SmallVec<[u8; 8]>), Vec<Shares>>,
+    /// Shares of the one-hots of a wire's mask by digits of these widths.
+    one_hots: HashMap<(ValueId, SmallVec<[u8; 8]>), Vec<Shares>>,
+    /// Shares of the half ring above a wire's mask, by this many buckets.
+    halves: HashMap<(ValueId, u8), Shares>,
     /// By digits of a comparison, the coefficients of its polynomial at every opened word.
     pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
     /// The tables behind public factors of exponentials.
@@ -121,6 +123,7 @@ impl<'p> Emit<'p> {
             weights: vec![None; count],
             masked_weights: vec![None; count],
             one_hots: HashMap::new(),
+            halves: HashMap::new(),
             sign_tables: [None; MOST_DIGITS + 1],
             exponentials: vec![],
             outputs: vec![],
@@ -444,10 +447,19 @@ impl<'p> Emit<'p> {
         self.masks(id).map(|mask| mask.expect("the dealer knows both masks"))
     }
 
-    /// The one-hots of a wire's mask from bit `low` on, items of the gate underway if it is the first to compare the wire by such
-    /// digits.
-    pub(super) fn one_hots(&mut self, wire: ValueId, low: u8, widths: &[u8]) -> Vec<Shares> {
-        let key = (wire, low, SmallVec::from_slice(widths));
+    /// The half ring above a wire's mask, an item of the gate underway if it is the first to compare the wire by such buckets.
+    pub(super) fn half(&mut self, wire: ValueId, buckets: u8) -> Shares {
+        if let Some(known) = self.halves.get(&(wire, buckets)) {
+            return *known;
+        }
+        let made = self.correlated(1);
+        self.halves.insert((wire, buckets), made);
+        made
+    }
+
+    /// The one-hots of a wire's mask, items of the gate underway if it is the first to compare the wire by such digits.
+    pub(super) fn one_hots(&mut self, wire: ValueId, widths: &[u8]) -> Vec<Shares> {
+        let key = (wire, SmallVec::from_slice(widths));
         if let Some(known) = self.one_hots.get(&key) {
             return known.clone();
         }

@@ -43,7 +43,7 @@ pub(super) fn check(check: &mut Check<'_>) {
                 format!("compares at {} offsets; at most {MOST_OFFSETS}", offsets.len())
             });
             for offset in offsets {
-                bucketed(check, source, *offset, *buckets);
+                coarse(check, source, *offset, *buckets);
                 // The next bucket above a sum is in its half of the ring too.
                 let bucket = 1i128 << source.ring.saturating_sub(*buckets).min(WIDEST);
                 let half = 1i128 << source.ring.saturating_sub(1).min(64);
@@ -133,11 +133,20 @@ fn last(value: &Value) -> usize {
     value.shape.last().copied().unwrap_or(1)
 }
 
-/// A wire of which buckets are looked at after a public shift.
+/// A wire of which buckets are looked at after a public shift, and whose one-hot is a word.
 fn bucketed(check: &mut Check<'_>, source: &Value, offset: i64, buckets: u8) {
+    looked_at(check, source, offset, buckets, 6);
+}
+
+/// The same if a word holds half of them.
+fn coarse(check: &mut Check<'_>, source: &Value, offset: i64, buckets: u8) {
+    looked_at(check, source, offset, buckets, 7);
+}
+
+fn looked_at(check: &mut Check<'_>, source: &Value, offset: i64, buckets: u8, most: u8) {
     operand(check, source, Kind::Wire);
     // Two bits of position at least, so that each of its digits has one.
-    let fits = (1..=6).contains(&buckets) && (buckets + 2..=WIDEST).contains(&source.ring);
+    let fits = (1..=most).contains(&buckets) && (buckets + 2..=WIDEST).contains(&source.ring);
     check.require(Rule::Parameter, fits, || format!("2^{buckets} buckets of a wire of {} bits", source.ring));
     within(check, source, offset);
 }

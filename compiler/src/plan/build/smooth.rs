@@ -96,7 +96,8 @@ impl Build<'_> {
         let shape = &node.ty.shape;
         let magnitude = from.magnitude.min(series.reach());
         let gate = Gate::Open { source, truncate: (from.share - from.wire) as u8 };
-        let bits = series.wire_bits(from.wire, from.magnitude);
+        let extended = series.function.linear() != 0.0 && self.line(x, ring, 2 * curve.table - 1).is_none();
+        let bits = series.wire_bits(from.wire, from.magnitude, extended);
         let spec = Spec { kind: Kind::Wire, shape, ring: bits, fraction: from.wire, magnitude };
         let wire = self.push(gate, spec, &node.path);
         self.core((x, wire), curve, ring, (f.magnitude, magnitude), node)

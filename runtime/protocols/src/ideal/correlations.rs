@@ -92,6 +92,11 @@ impl Known<'_, '_> {
             Correlation::OneHot { wire, low: from, width } => {
                 self.mask(*wire).iter().map(|r| 1u64 << low(r >> from, *width)).collect()
             }
+            Correlation::HalfAbove { wire, low: from, width } => {
+                let above = |bucket: u64, j: u64| low(j.wrapping_sub(bucket), *width) >> (width - 1);
+                let half = |r: u64| (0..1 << (width - 1)).map(|j| above(r >> from, j) << j).sum();
+                self.mask(*wire).into_iter().map(half).collect()
+            }
             Correlation::PadProducts { sets } => {
                 let products = |pads: u64| {
                     let chosen = |set: &u32| pads & u64::from(*set) == u64::from(*set);

@@ -29,7 +29,8 @@ fn a_coarse_sign_is_right_but_for_one_bucket_for_every_value_and_mask() {
         let number = b.push(Gate::SignShare { bit }, Kind::Share, &[len], 8, 0, 1);
         b.reveal(number, 8, 0);
         assert_eq!(b.program.hops, 3, "the wire, the bit, the result");
-        let seen = run(&b.program, std::slice::from_ref(&x), &[], &mut masked_by(wire, 7, |i| (i as i64 % size) as u64));
+        let seen =
+            run(&b.program, std::slice::from_ref(&x), &[], &mut masked_by(wire, 7, |i| (i as i64 % size) as u64));
         let mut open = [0u32; 2];
         for (x, got) in x.iter().zip(&seen.outputs[0]) {
             let v = x + offset;
@@ -56,7 +57,7 @@ fn coarse_signs_of_one_wire_agree_with_each_other() {
     let inside = coarse(&mut b, wire, len, &[end - bucket, -end], (buckets, false));
     let above = coarse(&mut b, wire, len, &[-end], (buckets, true));
     let items = materials(&b.program).into_iter().flatten();
-    assert_eq!(items.filter(|item| matches!(item.what, Correlation::OneHot { .. })).count(), 1, "one set of one-hots");
+    assert_eq!(items.filter(|item| matches!(item.what, Correlation::HalfAbove { .. })).count(), 1, "one set of halves");
     for bit in [inside, above] {
         let kept = b.push(Gate::Select { bit, source: wire, nonnegative: false }, Kind::Share, &[len], n, 0, n - 2);
         b.reveal(kept, n, 0);

@@ -341,7 +341,7 @@ proptest! {
     /// Selections by coarse signs, in rings narrower and wider than the wire's.
     #[test]
     fn coarse_selections_of_any_width_agree(
-        n in 8u8..=40, buckets in 3u8..=6, ring in 1u8..=90, offset in -8i64..=8, negate: bool, salt: u64,
+        n in 9u8..=40, buckets in 3u8..=7, ring in 1u8..=90, offset in -8i64..=8, negate: bool, salt: u64,
     ) {
         prop_assume!(buckets + 2 <= n);
         let bound = n - 3;
