@@ -233,6 +233,7 @@ fn gate_name(gate: &Gate) -> &'static str {
         Gate::RowScale { .. } => "row scale (G7)",
         Gate::SignDigits { .. } => "sign (G8)",
         Gate::OpenSign { .. } | Gate::Select { .. } | Gate::SignShare { .. } => "select (G8, G9)",
+        Gate::CoarseSign { .. } => "coarse sign (G19)",
         Gate::ReluShared { .. } => "shared ReLU (G16)",
         Gate::StepShared { .. } => "shared step (G16)",
         Gate::RowFunction { .. } => "row function (G10)",

@@ -11,6 +11,7 @@ mod choose;
 mod exponents;
 mod format;
 mod formats;
+mod frequencies;
 mod levels;
 mod limits;
 mod rings;
@@ -28,7 +29,7 @@ use crate::graph::{Graph, Node, NodeId, Op};
 use crate::ranges::{Basis, Origin, Ranges};
 
 pub use choose::{Chosen, Decided, Objective, plan_for};
-pub use series::{Factor, Series, fit};
+pub use series::{Series, fit};
 
 /// Why a graph cannot be planned. Each names the node and says what to change.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -163,11 +164,12 @@ pub enum Comparison {
     FunctionSharing,
 }
 
-/// How a value is opened whose chain of products needs a ring of more than 64 bits.
+/// How a value is opened whose chain of products needs a ring of more than 64 bits, or that a series gives, whose price grows
+/// with its ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chain {
-    /// In a ring of up to 128 bits: no hop, more bytes and two words an entry.
+    /// In a ring of up to 128 bits: no hop, more bytes, and two words an entry beyond 64.
     #[default]
     Wide,
     /// In a ring that holds the value, extended and opened again: one hop more.
@@ -239,7 +241,7 @@ pub struct Choice {
 pub enum Taken {
     /// For a ReLU, or a GeLU that saturates.
     Comparison(Comparison),
-    /// For a value that needs more than one word, or would without a hop of its own.
+    /// For a value that needs more than one word, or would without a hop of its own, or that a series gives.
     Chain(Chain),
     /// For the row maxima of softmax.
     Softmax(Softmax),
@@ -251,7 +253,7 @@ impl Taken {
         match self {
             Taken::Comparison(Comparison::DigitTables) => "comparison by digit tables",
             Taken::Comparison(Comparison::FunctionSharing) => "comparison by function sharing",
-            Taken::Chain(Chain::Wide) => "a ring of two words",
+            Taken::Chain(Chain::Wide) => "one opening in a wide ring",
             Taken::Chain(Chain::Narrow) => "a second opening",
             Taken::Softmax(Softmax::Maximum) => "a row maximum by counts",
             Taken::Softmax(Softmax::Compared) => "a row maximum by comparisons",

@@ -368,11 +368,11 @@ pub enum Instr {
         /// Ring in which the product is used; its lane is that of all three buffers.
         bits: u8,
     },
-    /// For j = 1..=count: `cos[(j-1) * len + i] = round(cos(2π j src[i] / 2^period_bits) 2^fraction)`, `sin` likewise (gate G11, S4).
-    Harmonics {
-        /// Written buffer, `count * len(src)` words.
+    /// `cos[i] = round(cos(2π j src[i] / 2^period_bits) 2^fraction)`, j the multiple, `sin` likewise (gate G11, S4).
+    Harmonic {
+        /// Written buffer.
         cos: Buf,
-        /// Written buffer, `count * len(src)` words.
+        /// Written buffer.
         sin: Buf,
         /// Angles.
         src: Buf,
@@ -380,8 +380,8 @@ pub enum Instr {
         period_bits: u8,
         /// Fraction bits of the factors.
         fraction: u8,
-        /// Number of harmonics.
-        count: usize,
+        /// j.
+        multiple: u16,
     },
     /// Dealer: correction words of keys of a row function, one key per row (gate G10).
     RowKeys {
@@ -569,7 +569,7 @@ impl Instr {
             Instr::Copy(c) => vec![c.dst],
             Instr::Deal { .. } | Instr::Broadcast { .. } => vec![],
             Instr::Map(m) => m.stores.iter().map(|s| s.0).collect(),
-            Instr::Harmonics { cos, sin, .. } => vec![*cos, *sin],
+            Instr::Harmonic { cos, sin, .. } => vec![*cos, *sin],
             Instr::ComparisonKeys { seeds, controls, values, .. } | Instr::RowKeys { seeds, controls, values, .. } => {
                 vec![*seeds, *controls, *values]
             }
@@ -584,7 +584,7 @@ impl Instr {
             Instr::Deal { src, .. }
             | Instr::Broadcast { src, .. }
             | Instr::SumRows { src, .. }
-            | Instr::Harmonics { src, .. } => vec![*src],
+            | Instr::Harmonic { src, .. } => vec![*src],
             Instr::Copy(c) => vec![c.src],
             Instr::MatMul { left, right, .. } => vec![*left, *right],
             Instr::BucketCounts { points, shares, .. } => vec![*points, *shares],
@@ -617,7 +617,7 @@ impl Instr {
             Instr::Deal { src, .. }
             | Instr::Broadcast { src, .. }
             | Instr::SumRows { src, .. }
-            | Instr::Harmonics { src, .. } => change(src),
+            | Instr::Harmonic { src, .. } => change(src),
             Instr::Copy(c) => change(&mut c.src),
             Instr::MatMul { left, right, .. } | Instr::BucketCounts { points: left, shares: right, .. } => {
                 [left, right].into_iter().for_each(change);

@@ -14,8 +14,8 @@ use crate::exponential::Exponential;
 use crate::program::{ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
-pub(crate) use material::material;
 pub use material::materials;
+pub(crate) use material::{harmonic, material};
 pub(crate) use predicates::{Predicates, subsets};
 
 /// One vector of correlated words of a gate.
@@ -172,13 +172,23 @@ pub enum Correlation {
         /// The top bit instead of the mask.
         top: bool,
     },
-    /// G8: 2^d, d the digit of `width` bits from bit `low` of r on.
+    /// G8, G17: 2^d, d the digit of `width` bits from bit `low` of r on.
     OneHot {
         /// The wire.
         wire: ValueId,
         /// Its first bit.
         low: u8,
         /// Its bits, at most 6.
+        width: u8,
+    },
+    /// G19: at bit j, whether the bucket of r, its `width` bits from bit `low` on, is in the half ring above j; for the lower half
+    /// of all j, of which the others are the complement.
+    HalfAbove {
+        /// The wire.
+        wire: ValueId,
+        /// First bit of a bucket's number.
+        low: u8,
+        /// Bits of a bucket's number, at most 7.
         width: u8,
     },
     /// G8: at bit i, the product of the own pads in set i, given as a set of bits.
@@ -207,17 +217,19 @@ pub enum Correlation {
         /// Of which function.
         table: RowTable,
     },
-    /// G11: cos(2π j r / 2^period_bits) for j = 1..=count, frequency by frequency; the sines if `sine`.
-    Harmonics {
+    /// G11: cos(2π j r / 2^period_bits), or the sine, without `less` of its fraction bits.
+    Harmonic {
         /// The wire.
         wire: ValueId,
         /// log2 of the period.
         period_bits: u8,
-        /// Fraction bits.
+        /// Fraction bits before some are dropped.
         fraction: u8,
-        /// Frequencies.
-        count: usize,
-        /// Sines instead of cosines.
+        /// j.
+        multiple: u16,
+        /// Fraction bits dropped.
+        less: u8,
+        /// The sine instead of the cosine.
         sine: bool,
     },
     /// G16: keys for ⟨β · \[y < r\]⟩ at any public y.
@@ -298,12 +310,14 @@ impl Item {
     pub fn made_by(&self, supplier: Supplier) -> bool {
         match (supplier, &self.what) {
             (Supplier::Dealer, _) => true,
-            // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it.
+            // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it. Half rings of
+            // buckets have no recipe yet.
             (
                 Supplier::Pair,
                 Correlation::Comparison { .. }
                 | Correlation::RowPowers { .. }
-                | Correlation::Harmonics { .. }
+                | Correlation::Harmonic { .. }
+                | Correlation::HalfAbove { .. }
                 | Correlation::Exponent { .. }
                 | Correlation::PadTimesExponent { .. },
             ) => false,

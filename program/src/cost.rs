@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Buf, Exchange, Instr, Lane, Owner, RoleCode};
 use crate::correlation::{Item, bytes, materials};
-use crate::program::{Gate, Program, ValueId, frequencies};
+use crate::program::{Gate, Program, ValueId};
+use crate::series;
 use crate::work::{self, Work};
 
 /// Bytes by party.
@@ -80,7 +81,7 @@ pub(crate) fn gate(program: &Program, id: ValueId, items: &[Item]) -> GateCost {
         Gate::SignDigits { .. } | Gate::BucketBits { .. } | Gate::ZeroDigits { .. } => {
             cost.online = both(bytes(n, big));
         }
-        Gate::OpenSign { .. } => cost.online = both(bytes(n, 1)),
+        Gate::OpenSign { .. } | Gate::CoarseSign { .. } => cost.online = both(bytes(n, 1)),
         Gate::MatMulServer { source, .. } => cost.macs = [(n * inner(source)) as u64, 0],
         Gate::MatMul { left, .. } => cost.macs = [1, 2].map(|products| (products * n * inner(left)) as u64),
         _ => {}
@@ -129,6 +130,9 @@ fn work(program: &Program, id: ValueId) -> Work {
             let signs = n * signs.len() as u64;
             (work.map_scalar, work.map_lookup) = (8 * signs, signs);
         }
+        Gate::CoarseSign { offsets, .. } => {
+            (work.packed, work.unpacked, work.map_scalar) = (n, n, 10 * n * offsets.len() as u64);
+        }
         Gate::BucketBits { .. } => {
             (work.packed, work.unpacked, work.map_scalar) = (n, n, (4 + 5 * u64::from(value.ring)) * n)
         }
@@ -150,11 +154,13 @@ fn work(program: &Program, id: ValueId) -> Work {
             work.share_level = 2 * n * (u64::from(source(s).ring) + 1)
         }
         Gate::RowFunction { source: s, table } => work.row_share = entries(s) * u64::from(table.levels),
-        Gate::TrigSeries { cosines, sines, .. } => {
-            let harmonics = n * frequencies(cosines, sines) as u64;
-            let terms = [cosines.len().saturating_sub(1), sines.len()].map(|terms| n * terms as u64);
-            (work.harmonic, work.map_word) = (harmonics, 4 * harmonics);
-            work.map_vector = 4 * harmonics + 4 * (terms[0] + terms[1]);
+        Gate::TrigSeries { cosines, sines, table_fraction, .. } => {
+            let (mut harmonics, mut terms) = (0, 0);
+            for frequency in series::present(cosines, sines, *table_fraction) {
+                harmonics += n;
+                terms += n * (u64::from(frequency.cosine != 0) + u64::from(frequency.sine != 0));
+            }
+            (work.harmonic, work.map_word, work.map_vector) = (harmonics, 4 * harmonics, 4 * (harmonics + terms));
         }
         _ => {}
     }

@@ -7,6 +7,7 @@
 
 mod bits;
 mod buckets;
+mod coarse;
 mod comparison;
 mod counts;
 mod dealt;
@@ -138,6 +139,9 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::RowScale { source, row } => extension::row_scale(e, id, *source, *row),
         Gate::SignDigits { source, offset, digits } => comparison::sign_digits(e, id, *source, *offset, digits),
         Gate::OpenSign { signs, negate } => comparison::open_sign(e, id, signs, *negate),
+        Gate::CoarseSign { source, offsets, buckets, negate } => {
+            coarse::coarse_sign(e, id, *source, offsets, (*buckets, *negate))
+        }
         Gate::Select { bit, source, nonnegative } => comparison::select(e, id, *bit, *source, *nonnegative),
         Gate::SignShare { bit } => comparison::sign_share(e, id, *bit),
         Gate::StepShared { source, offsets } => sharing::step(e, *source, offsets),

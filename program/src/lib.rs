@@ -18,6 +18,7 @@ pub mod memory;
 pub mod program;
 pub mod reveals;
 pub mod schedule;
+pub mod series;
 pub mod shown;
 pub mod text;
 pub mod timing;

@@ -239,10 +239,22 @@ pub enum Gate {
         /// Complements the bit.
         negate: bool,
     },
-    /// G8/G9, last part: shares of b·x in a wider ring, b from `OpenSign`.
-    /// `nonnegative`: x ≥ 0 whenever b = 1 (ReLU; any x of the ring); otherwise the precondition of G2.
+    /// G19: opens the masked bit `b ⊕ ε`, b = ⊕ of the signs of `x + offset` ⊕ `negate`, by the bucket of the mask alone. Where
+    /// x + offset is from −D to 0, D the size of a bucket, the sign may be either. One hop.
+    CoarseSign {
+        /// Wire.
+        source: ValueId,
+        /// Public integers added before the comparisons.
+        offsets: SmallVec<[i64; 2]>,
+        /// log2 of the number of buckets.
+        buckets: u8,
+        /// Complements the bit.
+        negate: bool,
+    },
+    /// G8/G9, last part: shares of b·x, b from `OpenSign` or `CoarseSign`. In a ring that is no wider than x's any x will do;
+    /// in a wider one, x ≥ 0 whenever b = 1 (ReLU; any x of the ring) if `nonnegative`, otherwise the precondition of G2.
     Select {
-        /// `OpenSign` value.
+        /// `OpenSign` or `CoarseSign` value.
         bit: ValueId,
         /// Wire.
         source: ValueId,
@@ -251,7 +263,7 @@ pub enum Gate {
     },
     /// G9 of the number 1: an arithmetic share of an opened bit, 0 or 1.
     SignShare {
-        /// `OpenSign` value.
+        /// `OpenSign` or `CoarseSign` value.
         bit: ValueId,
     },
     /// G16: max(x + o, 0) for every offset o, joined along the first axis, as shares in a wider ring, by function secret
@@ -503,6 +515,7 @@ impl Gate {
             | Gate::RowFunction { source, .. }
             | Gate::TrigSeries { source, .. }
             | Gate::BucketBits { source, .. }
+            | Gate::CoarseSign { source, .. }
             | Gate::BucketCounts { source, .. }
             | Gate::ZeroDigits { source, .. }
             | Gate::Reveal { source, .. } => SmallVec::from_slice(&[*source]),
@@ -528,6 +541,7 @@ impl Gate {
                 | Gate::SignDigits { .. }
                 | Gate::OpenSign { .. }
                 | Gate::BucketBits { .. }
+                | Gate::CoarseSign { .. }
                 | Gate::ZeroDigits { .. }
                 | Gate::Reveal { .. }
         )

@@ -106,6 +106,7 @@ fn steps(gate: &Gate) -> Steps {
         | Gate::Square { .. }
         | Gate::SignDigits { .. }
         | Gate::OpenSign { .. }
+        | Gate::CoarseSign { .. }
         | Gate::Select { .. }
         | Gate::SignShare { .. }
         | Gate::ReluShared { .. }

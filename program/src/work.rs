@@ -138,7 +138,7 @@ pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
             }
             work.product_word = lane.words() as u64 * batch * (m * k + k * n + m * n);
         }
-        Instr::Harmonics { src, count, .. } => work.harmonic = len(*src) * *count as u64,
+        Instr::Harmonic { src, .. } => work.harmonic = len(*src),
         Instr::RowKeys { masks, table, .. } => work.row_key = len(*masks) * u64::from(table.levels),
         Instr::RowShares { points, table, .. } => work.row_share = len(*points) * u64::from(table.levels),
         Instr::BucketCounts { dst, shares, .. } => {

@@ -25,7 +25,7 @@ pub(crate) use link::MaterialLink;
 pub use read::{Contents, MaterialFile};
 
 /// Version of the format; a file of another version is refused.
-pub const MATERIAL_VERSION: u16 = 2;
+pub const MATERIAL_VERSION: u16 = 3;
 
 const MAGIC: [u8; 8] = *b"mpcc-mat";
 

@@ -30,6 +30,8 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
         Gate::Open { source, truncate, .. } | Gate::Reveal { source, truncate, .. } => {
             needs.push((of(source).bound + 1).saturating_sub(*truncate));
         }
+        // Any other selection is one in a ring no wider than the wire's if its own is narrower.
+        Gate::Select { nonnegative: false, .. } => {}
         Gate::Extend { source }
         | Gate::Select { source, .. }
         | Gate::ReluShared { source, .. }
@@ -39,6 +41,7 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
         | Gate::Reduce { .. }
         | Gate::SignDigits { .. }
         | Gate::OpenSign { .. }
+        | Gate::CoarseSign { .. }
         | Gate::BucketBits { .. }
         | Gate::ZeroDigits { .. }
         | Gate::SubRow { .. } => return value.ring,
@@ -53,6 +56,7 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
             | Gate::Reduce { .. }
             | Gate::SignDigits { .. }
             | Gate::OpenSign { .. }
+            | Gate::CoarseSign { .. }
             | Gate::RowFunction { .. } => {
                 return value.ring;
             }
@@ -74,7 +78,8 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
             Gate::SubRow { .. } => return value.ring,
             Gate::Select { bit, .. } if *bit == id => return value.ring,
             Gate::Select { nonnegative: true, .. } => {}
-            Gate::Extend { .. } | Gate::RowSquares { .. } | Gate::Square { .. } | Gate::Select { .. } => {
+            Gate::Select { .. } => needs.push(consumer.ring.min(value.bound + 2)),
+            Gate::Extend { .. } | Gate::RowSquares { .. } | Gate::Square { .. } => {
                 needs.push(value.bound + 2);
             }
             Gate::RowScale { source, row } => {
@@ -102,11 +107,14 @@ fn largest(program: &Program, id: ValueId) -> u8 {
     for consumer in consumers(program, id) {
         match &consumer.gate {
             Gate::Open { truncate, .. } | Gate::Reveal { truncate, .. } => limits.push(consumer.ring + truncate - 1),
-            Gate::Extend { .. }
-            | Gate::RowSquares { .. }
-            | Gate::Square { .. }
-            | Gate::Select { nonnegative: false, .. } => {
+            Gate::Extend { .. } | Gate::RowSquares { .. } | Gate::Square { .. } => limits.push(value.ring - 2),
+            Gate::Select { source, nonnegative: false, .. } if *source == id && consumer.ring > value.ring => {
                 limits.push(value.ring - 2);
+            }
+            Gate::CoarseSign { offsets, buckets, .. } => {
+                let most = |o: &i64| (1i64 << (value.ring - 1)) - (1 << (value.ring - buckets)) - o.abs();
+                let fits = |bound: &u8| offsets.iter().all(|o| 1 << bound <= most(o));
+                limits.extend((0..value.ring).rev().find(fits));
             }
             Gate::RowScale { source, .. } if *source == id => limits.push(value.ring - 2),
             Gate::SignDigits { offset, .. } => {

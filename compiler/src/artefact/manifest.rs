@@ -167,7 +167,7 @@ fn opened(program: &Program) -> Vec<Opened> {
             "predicate bits of comparisons",
             "both parties",
             "one-time padded, uniform",
-            count(|g| matches!(g, Gate::SignDigits { .. } | Gate::OpenSign { .. })),
+            count(|g| matches!(g, Gate::SignDigits { .. } | Gate::OpenSign { .. } | Gate::CoarseSign { .. })),
         ),
         ("outputs", "data owner", "the result, rounded; meant to be learned", program.outputs.len()),
     ];

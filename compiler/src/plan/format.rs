@@ -39,9 +39,10 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// Whether it compares its argument with thresholds, or entries with each other.
+    /// Whether it compares its argument with thresholds exactly, or entries with each other.
     pub(crate) fn compares(&self) -> bool {
-        matches!(self, Form::MaxRow | Form::Argmax) || matches!(self, Form::Smooth(curve) if curve.saturates())
+        let saturates = |curve: &Curve| matches!(curve.saturation, Saturation::Selected | Saturation::Clamped);
+        matches!(self, Form::MaxRow | Form::Argmax) || matches!(self, Form::Smooth(curve) if saturates(curve))
     }
 }
 
@@ -176,6 +177,11 @@ pub(crate) enum Saturation {
     Plain,
     /// Digit tables select between the series and the tails.
     Selected,
+    /// So do coarse signs, by buckets of size 2^width.
+    Bucketed {
+        /// log2 of a bucket's size.
+        width: i32,
+    },
     /// The argument is clamped by shared comparisons, and what was cut off is added; the exponential is switched off.
     Clamped,
 }
@@ -191,10 +197,4 @@ pub(crate) struct Curve {
     pub(crate) fraction: i32,
     /// What the run checks that the argument does not exceed.
     pub(crate) checked: Option<f64>,
-}
-
-impl Curve {
-    pub(crate) fn saturates(&self) -> bool {
-        self.saturation != Saturation::Plain
-    }
 }

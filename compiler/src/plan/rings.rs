@@ -5,6 +5,7 @@
 //! Gates that extend or compare a wire read its whole ring, so they also bound it; where a product needs more than
 //! they can take, the share is opened a second time under a mask of its own.
 
+use super::bits::bound_bits;
 use super::format::{Form, Format, Formats, Saturation};
 use super::formats::{Product, product, scales_wire};
 use super::series::Series;
@@ -69,9 +70,20 @@ fn compared_bits(argument: &Format, series: &Series) -> i32 {
     let edge = series.domain.0.abs().max(series.domain.1.abs());
     let most = libm::log2(libm::exp2(f64::from(argument.magnitude)) + edge);
     let moved = argument.wire + libm::ceil(most) as i32 + 1;
-    argument.extended_bits().max(argument.wire + series.period + 1).max(moved)
+    argument.extended_bits().max(argument.wire + series.period).max(moved)
 }
 
+/// Bits of a wire whose buckets of size 2^width tell its sign after the ends of a series' domain were added.
+pub(crate) fn bucketed_bits(argument: &Format, series: &Series, width: i32) -> i32 {
+    let edge = series.domain.0.abs().max(series.domain.1.abs()) + libm::exp2(f64::from(width));
+    // Bounds of integers are powers of two.
+    let bound = libm::exp2(f64::from(bound_bits(argument.wire, argument.magnitude) - argument.wire));
+    let moved = argument.wire + libm::ceil(libm::log2(bound + edge)) as i32 + 1;
+    moved.max(argument.wire + series.period).max(argument.extended_bits())
+}
+
+/// log2 of the most buckets of coarse signs, half of which are the bits of a word.
+pub(crate) const MOST_BUCKETS: i32 = 7;
 /// Widest wire that can be extended: the result takes at least two bits more.
 const EXTENSIBLE: i32 = WORD - 2;
 /// Widest wire that can be compared: five digits of six bits.
@@ -228,7 +240,9 @@ impl Assign<'_> {
         }
         if ring.wire > 0 {
             ring.wire = ring.wire.max(f.signed_bits(f.wire));
-            ring.chain = (ring.wire + drop > WORD).then(|| self.chain(id, node));
+            let long = ring.wire + drop > WORD;
+            let series = matches!(f.form, Form::Smooth(_)) && ring.wire >= f.extended_bits() + 2;
+            ring.chain = (long || series).then(|| self.chain(id, node));
             if ring.chain != Some(Chain::Narrow) && ring.wire + drop <= f.available {
                 ring.share = ring.share.max(ring.wire + drop);
             } else {
@@ -293,11 +307,14 @@ impl Assign<'_> {
                 let series = &curve.series;
                 match curve.saturation {
                     Saturation::Plain => {
-                        let bits = series.wire_bits(h.wire, h.magnitude);
-                        self.share(*x, bits + series.factor.shift + h.share - h.wire);
+                        let bits = series.wire_bits(h.wire, h.magnitude, series.function.linear() != 0.0);
+                        self.share(*x, bits + h.share - h.wire);
                     }
                     Saturation::Selected => {
                         self.close(*x, compared_bits(h, series), COMPARABLE);
+                    }
+                    Saturation::Bucketed { width } => {
+                        self.close(*x, bucketed_bits(h, series, width), h.wire + width + MOST_BUCKETS);
                     }
                     Saturation::Clamped => {
                         self.close(*x, compared_bits(h, series), SHARABLE);

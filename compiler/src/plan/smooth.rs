@@ -2,6 +2,7 @@
 
 use super::format::{Curve, Form, Saturation};
 use super::formats::Assign;
+use super::rings::{MOST_BUCKETS, bucketed_bits};
 use super::series::{self, Series};
 use super::{WIDEST, WORD};
 use crate::graph::{NodeId, Op};
@@ -11,6 +12,10 @@ use crate::value_ranges::EXP_HIGHEST;
 
 /// Frequencies from which on factors have a fraction bit more.
 const MANY: usize = 12;
+/// Fraction bits of the factors of GeLU, beyond which its error is that of the fit.
+const GELU_FRACTION: i32 = 15;
+/// log2 of the sizes of buckets that are tried for coarse signs.
+const WIDTHS: [i32; 2] = [0, 1];
 /// Fraction bits of an exponential and of its factors.
 const EXP_FRACTION: i32 = 20;
 /// What is added to the greatest argument of an exponential that was only observed: a factor of e.
@@ -49,9 +54,10 @@ impl Assign<'_> {
         let relied_on = declared.or(proved);
         let bounds = [proved, declared].into_iter().flatten();
         let bound = bounds.map(|(low, high)| low.abs().max(high.abs())).min_by(f64::total_cmp);
-        let scalable = argument.form != Form::Derived;
+        let own = argument.form != Form::Derived;
         // A clamped argument keeps the value at the edge, and this one jumps there.
         let shared = self.shares_functions(id) && !matches!(function, Smooth::GeluFourier { .. });
+        let mut bucketed = None;
         let mut fraction = if function.linear() == 0.0 { frac.max(16) } else { argument.wire };
         let (plain, saturating) = if function == Smooth::Exp {
             let Some((high, precision)) = self.exp_domain(id, x) else {
@@ -61,12 +67,21 @@ impl Assign<'_> {
             let lowest = -8.0 - f64::from(precision);
             let down = self.shift_of_exponential_of(x).map_or(0.0, |shift| shift.below);
             let low = relied_on.map_or(f64::NEG_INFINITY, |(low, _)| low - down);
-            let plain = (scalable && low >= lowest && !self.checks_exponent(id, x))
+            let plain = (own && low >= lowest && !self.checks_exponent(id, x))
                 .then(|| series::plain(function, low, high))
                 .flatten();
             (plain, series::exponential(lowest.min(Smooth::Exp.tails().0.at), high))
         } else {
-            let plain = bound.filter(|_| scalable).and_then(|b| series::plain(function, -b, b));
+            if function == Smooth::Gelu {
+                // More is lost in the fit.
+                table = table.min(GELU_FRACTION.max((argument.wire + 3) / 2));
+            }
+            let plain = bound.filter(|_| own).and_then(|b| series::plain(function, -b, b));
+            bucketed = WIDTHS.into_iter().find_map(|width| {
+                let series = series::bucketed(function, width)?;
+                let bits = bucketed_bits(&argument, &series, width);
+                (bits <= argument.wire + width + MOST_BUCKETS).then_some((series, width))
+            });
             let clamped = if shared { series::clamped(function) } else { series::selected(function) };
             (plain, clamped)
         };
@@ -78,6 +93,10 @@ impl Assign<'_> {
             let table = table + i32::from(series.frequencies() > MANY);
             let curve = Curve { series, saturation: Saturation::Plain, table, fraction, checked: None };
             return (Form::Smooth(curve), 2 * table, WIDEST);
+        }
+        if let Some((series, width)) = bucketed {
+            let curve = Curve { series, saturation: Saturation::Bucketed { width }, table, fraction, checked: None };
+            return (Form::Smooth(curve), fraction, WIDEST);
         }
         let Some(series) = saturating else {
             self.unsupported(id, &format!("{} over this range", function.name()));

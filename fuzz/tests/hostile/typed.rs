@@ -189,6 +189,10 @@ fn gate(choices: &mut Choices<'_>, gate: &mut Gate, values: usize) {
         Gate::OpenSign { negate, .. } if kind < 3 => *negate = !*negate,
         Gate::OpenSign { signs, .. } if kind < 5 => signs.push(id(choices)),
         Gate::OpenSign { signs, .. } => signs.clear(),
+        Gate::CoarseSign { negate, .. } if kind < 2 => *negate = !*negate,
+        Gate::CoarseSign { buckets, .. } if kind < 5 => bits(choices, buckets),
+        Gate::CoarseSign { offsets, .. } if kind < 7 => offsets.push(choices.below(1 << 20) as i64 - (1 << 19)),
+        Gate::CoarseSign { offsets, .. } => offsets.clear(),
         Gate::Select { nonnegative, .. } if kind < 3 => *nonnegative = !*nonnegative,
         Gate::Select { bit, .. } if kind < 5 => *bit = id(choices),
         Gate::ReluShared { offsets, .. } | Gate::StepShared { offsets, .. } if kind < 6 => {

@@ -2,25 +2,38 @@
 
 use std::collections::HashSet;
 
+use smallvec::SmallVec;
+
 use crate::code::Owner;
-use crate::program::{Gate, Program, Shape, ValueId, exponential, frequencies};
+use crate::program::{Gate, Program, Shape, ValueId, exponential};
+use crate::series::{self, Frequency};
 
 use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing, bytes};
 
 /// Number of the item of a comparison's products of pads, behind one for each digit.
 pub(crate) const PAD_PRODUCTS: u16 = 40;
 
+/// Number of the item with the cosine, or the sine, of a multiple.
+pub(crate) fn harmonic(multiple: u16, sine: bool) -> u16 {
+    2 * multiple - u16::from(!sine)
+}
+
 /// The items of every value's gate, in the order in which they are dealt, with each party receiving about as much: from the
 /// largest on, a correction goes to the party that has fewer bytes so far. Comparisons of one wire by the same digits have one
-/// set of one-hots, which stands with the first. The program must have passed [`crate::verify::verify`].
+/// set of one-hots, which stands with the first, and so have those by the same buckets one set of halves. The program must have passed [`crate::verify::verify`].
 pub fn materials(program: &Program) -> Vec<Vec<Item>> {
     let mut all: Vec<Vec<Item>> = (0..program.values.len()).map(|at| material(program, ValueId(at as u32))).collect();
     let mut compared = HashSet::new();
     for (value, items) in program.values.iter().zip(&mut all) {
-        if let Gate::SignDigits { source, digits, .. } = &value.gate
-            && !compared.insert((*source, digits))
-        {
-            items.retain(|item| !matches!(item.what, Correlation::OneHot { .. }));
+        let compares = match &value.gate {
+            Gate::SignDigits { source, digits, .. } => (*source, 0, digits.clone()),
+            Gate::CoarseSign { source, buckets, .. } => (*source, *buckets, SmallVec::new()),
+            _ => continue,
+        };
+        if !compared.insert(compares) {
+            let shared =
+                |what: &Correlation| matches!(what, Correlation::OneHot { .. } | Correlation::HalfAbove { .. });
+            items.retain(|item| !shared(&item.what));
         }
     }
     let sums = all.iter_mut().flatten().filter(|item| item.sharing != Sharing::Keys);
@@ -92,6 +105,10 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
                 additive(4, more, len, times_row(true)),
             ]
         }
+        Gate::CoarseSign { source, buckets, .. } => {
+            let low = program.value(*source).ring - buckets;
+            vec![xor(1, 1 << (buckets - 1), Correlation::HalfAbove { wire: *source, low, width: *buckets })]
+        }
         Gate::SignDigits { source, digits, .. } => {
             let mut items: Vec<Item> = one_hots(*source, digits).map(|(n, bits, what)| xor(n, bits, what)).collect();
             let sets = Predicates { digits: digits.len() }.products();
@@ -102,8 +119,11 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
         }
         Gate::SignShare { bit } => vec![additive(1, ring, len, Correlation::Pad { bit: *bit })],
         Gate::Select { bit, source, .. } => {
-            let more = ring - program.value(*source).ring;
             let pad_times = |top| Correlation::PadTimesMask { bit: *bit, wire: *source, top };
+            let Some(more) = ring.checked_sub(program.value(*source).ring).filter(|more| *more > 0) else {
+                let items = [(1, Correlation::Pad { bit: *bit }), (4, pad_times(false))];
+                return items.map(|(number, what)| additive(number, ring, len, what)).into();
+            };
             vec![
                 additive(1, ring, len, Correlation::Pad { bit: *bit }),
                 additive(2, more, len, carry(source, false)),
@@ -124,10 +144,13 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
             vec![Item { number: 1, what, len: entries(source), bits: ring, sharing: Sharing::Keys, to }]
         }
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
-            let (wire, count) = (*source, frequencies(cosines, sines));
-            let (period_bits, fraction) = (*period_bits, *table_fraction);
-            let harmonics = |sine| Correlation::Harmonics { wire, period_bits, fraction, count, sine };
-            [false, true].map(|sine| additive(1 + u16::from(sine), ring, count * len, harmonics(sine))).into()
+            let (wire, period_bits, fraction) = (*source, *period_bits, *table_fraction);
+            let present = series::present(cosines, sines, fraction);
+            let item = |Frequency { multiple, less, .. }: Frequency, sine| {
+                let what = Correlation::Harmonic { wire, period_bits, fraction, multiple, less, sine };
+                additive(harmonic(multiple, sine), ring.saturating_sub(less).max(1), len, what)
+            };
+            present.flat_map(|frequency| [false, true].map(|sine| item(frequency, sine))).collect()
         }
         Gate::BucketBits { source, buckets, .. } => {
             let low = program.value(*source).ring - buckets;

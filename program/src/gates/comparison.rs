@@ -199,8 +199,37 @@ pub(super) fn sign_share(e: &mut Emit<'_>, id: ValueId, bit: ValueId) -> Lowered
     })))
 }
 
-/// ⟨b·x⟩_K with b = m^ ⊕ ε: m^·(P − ρ_c) + (1 − 2m^)(P·ε_i − ⟨ε ρ_c⟩_i).
+/// ⟨b·x⟩ with b = m^ ⊕ ε, in a ring that is wider than x's or not.
 pub(super) fn select(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueId, nonnegative: bool) -> Lowered {
+    if e.value(id).ring <= e.value(source).ring {
+        return select_within(e, id, bit, source);
+    }
+    select_wider(e, id, bit, source, nonnegative)
+}
+
+/// m^·(x^ − r) + (1 − 2m^)(x^·ε_i − ⟨ε r⟩_i), modulo what x is known to.
+fn select_within(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueId) -> Lowered {
+    let (len, ring) = (e.len(id), e.value(id).ring);
+    let (bits, wire) = (e.bits(bit), e.wire(source));
+    let (eps, eps_r) = (e.correlated(1), e.correlated(4));
+    let Some(party) = e.party() else { return Lowered::Share(None) };
+    let (eps, eps_r, opened) = (e.own(eps), e.own(eps_r), bits.opened.expect("opened"));
+    let (hat, mask) = (wire.hat.expect("opened"), wire.mask[party].expect("own mask"));
+    Lowered::Share(Some(e.map(Lane::of(ring), 1, len, |x| {
+        let (m, hat, mask, eps, er) = (x.full(opened), x.full(hat), x.full(mask), x.full(eps), x.full(eps_r));
+        let own = if party == 0 { x.sub(hat, mask) } else { x.neg(mask) };
+        let first = x.mul(m, own);
+        let (one, twice) = (x.int(1), x.shl(m, 1));
+        let sign = x.sub(one, twice);
+        let pe = x.mul(hat, eps);
+        let pe = x.sub(pe, er);
+        let second = x.mul(sign, pe);
+        x.add(first, second)
+    })))
+}
+
+/// m^·(P − ρ_c) + (1 − 2m^)(P·ε_i − ⟨ε ρ_c⟩_i).
+fn select_wider(e: &mut Emit<'_>, id: ValueId, bit: ValueId, source: ValueId, nonnegative: bool) -> Lowered {
     let (len, n, ring) = (e.len(id), e.value(source).ring, e.value(id).ring);
     let (bits, wire) = (e.bits(bit), e.wire(source));
     let eps = e.correlated(1);

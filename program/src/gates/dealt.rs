@@ -134,6 +134,7 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
                 x.shl_by(one, d)
             })
         }
+        Correlation::HalfAbove { wire, low, width } => super::coarse::half_above(e, *wire, (*low, *width)),
         Correlation::PadProducts { sets } => {
             let [m0, m1] = e.both(e.current());
             e.map(Lane::Word, 1, len, |x| {
@@ -159,12 +160,17 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
                 x.mul(a, b)
             })
         }
-        Correlation::Harmonics { wire, period_bits, fraction, count, sine } => {
-            let (masks, entries) = (e.masks(*wire), e.len(*wire));
-            e.harmonics(|e| {
-                let r = e.total(masks, *period_bits, entries);
-                super::series::harmonics(e, r, entries, (*period_bits, *fraction, *count))
-            })[usize::from(*sine)]
+        Correlation::Harmonic { wire, period_bits, fraction, multiple, less, sine } => {
+            let factors = e.factors(*multiple, |e| {
+                let r = mask(e, *wire, len);
+                let r = e.fit(r, Lane::Word);
+                super::series::factors(e, r, len, (*period_bits, *fraction, *multiple))
+            });
+            let factor = factors[usize::from(*sine)];
+            e.map(Lane::Word, 1, len, |x| {
+                let factor = x.full(factor);
+                super::series::rounded(x, factor, *less)
+            })
         }
         Correlation::Exponent { wire, of } => super::buckets::exponent(e, *wire, *of),
         Correlation::PadTimesExponent { bits, position, wire, of } => {

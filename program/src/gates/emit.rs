@@ -77,6 +77,8 @@ pub(super) struct Emit<'p> {
     masked_weights: Vec<Option<Buf>>,
     /// Shares of the one-hots of a wire's mask by digits of these widths.
     one_hots: HashMap<(ValueId, SmallVec<[u8; 8]>), Vec<Shares>>,
+    /// Shares of the half ring above a wire's mask, by this many buckets.
+    halves: HashMap<(ValueId, u8), Shares>,
     /// By digits of a comparison, the coefficients of its polynomial at every opened word.
     pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
     /// The tables behind public factors of exponentials.
@@ -116,8 +118,8 @@ pub(super) struct Underway {
     items: Vec<Item>,
     /// Its own mask or pads, as far as the role knows them.
     mask: [Option<Buf>; 2],
-    /// What several of its items have in common, at the dealer.
-    harmonics: Option<[Buf; 2]>,
+    /// Cosine and sine of a multiple, which two of its items have in common, at the dealer.
+    factors: Option<(u16, [Buf; 2])>,
     /// The mask's factor of an exponential, at the dealer.
     pub(super) exponent: Option<Buf>,
 }
@@ -144,6 +146,7 @@ impl<'p> Emit<'p> {
             weights: vec![None; count],
             masked_weights: vec![None; count],
             one_hots: HashMap::new(),
+            halves: HashMap::new(),
             sign_tables: [None; MOST_DIGITS + 1],
             exponentials: vec![],
             outputs: vec![],
@@ -501,6 +504,16 @@ impl<'p> Emit<'p> {
         self.masks(id).map(|mask| mask.expect("the dealer knows both masks"))
     }
 
+    /// The half ring above a wire's mask, an item of the gate underway if it is the first to compare the wire by such buckets.
+    pub(super) fn half(&mut self, wire: ValueId, buckets: u8) -> Shares {
+        if let Some(known) = self.halves.get(&(wire, buckets)) {
+            return *known;
+        }
+        let made = self.correlated(1);
+        self.halves.insert((wire, buckets), made);
+        made
+    }
+
     /// The one-hots of a wire's mask, items of the gate underway if it is the first to compare the wire by such digits.
     pub(super) fn one_hots(&mut self, wire: ValueId, widths: &[u8]) -> Vec<Shares> {
         let key = (wire, SmallVec::from_slice(widths));
@@ -512,13 +525,13 @@ impl<'p> Emit<'p> {
         made
     }
 
-    /// Cosines and sines of the gate underway, made once.
-    pub(super) fn harmonics(&mut self, make: impl FnOnce(&mut Self) -> [Buf; 2]) -> [Buf; 2] {
-        match self.gate.harmonics {
-            Some(made) => made,
-            None => {
+    /// Cosine and sine of a multiple in the gate underway, made once.
+    pub(super) fn factors(&mut self, multiple: u16, make: impl FnOnce(&mut Self) -> [Buf; 2]) -> [Buf; 2] {
+        match self.gate.factors {
+            Some((of, made)) if of == multiple => made,
+            _ => {
                 let made = make(self);
-                self.gate.harmonics = Some(made);
+                self.gate.factors = Some((multiple, made));
                 made
             }
         }

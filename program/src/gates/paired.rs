@@ -89,7 +89,8 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
         }
         Correlation::RowPowers { .. }
         | Correlation::Comparison { .. }
-        | Correlation::Harmonics { .. }
+        | Correlation::Harmonic { .. }
+        | Correlation::HalfAbove { .. }
         | Correlation::Exponent { .. }
         | Correlation::PadTimesExponent { .. } => unreachable!("verified: two parties can make it"),
     }

@@ -1,13 +1,15 @@
 //! G11: a trigonometric series of a wire, by integer factors public at the wire and shared at its mask.
 
 use crate::code::{Buf, Instr, Lane, V};
-use crate::program::{ValueId, frequencies};
+use crate::correlation::harmonic;
+use crate::program::ValueId;
+use crate::series::{Frequency, present};
 
-use super::emit::{Emit, Lowered};
+use super::emit::{Emit, Lowered, Shares};
 use super::expr::Expr;
 
 /// Σ_j A_j cos(ωj x) + B_j sin(ωj x) for the wire x^ = x + r: with the public C = cos ωjx^ and S = sin ωjx^ it is
-/// Σ_j (A_j C + B_j S) cos ωjr + (A_j S − B_j C) sin ωjr, each factor in front rounded down once.
+/// Σ_j (A_j C + B_j S) cos ωjr + (A_j S − B_j C) sin ωjr, each factor in front rounded once.
 pub(super) fn trig_series(
     e: &mut Emit<'_>,
     id: ValueId,
@@ -18,23 +20,27 @@ pub(super) fn trig_series(
 ) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
     let lane = Lane::of(ring);
-    let count = frequencies(cosines, sines);
     let wire = e.wire(source);
-    let (cos, sin) = (e.correlated(1), e.correlated(2));
+    let secret = |e: &mut Emit<'_>, multiple| [false, true].map(|sine| e.correlated(harmonic(multiple, sine)));
+    let present: Vec<(Frequency, [Shares; 2])> =
+        present(cosines, sines, fraction).map(|f| (f, secret(e, f.multiple))).collect();
     let Some(party) = e.party() else { return Lowered::Share(None) };
-    let [ch, sh] = harmonics(e, wire.hat.expect("opened"), len, (period_bits, fraction, count));
-    let (c, s) = (e.own(cos), e.own(sin));
-    Lowered::Share(Some(e.map(lane, len, 1, |x| {
+    let hat = e.fit(wire.hat.expect("opened"), Lane::Word);
+    let terms: Vec<_> = present
+        .into_iter()
+        .map(|(f, shares)| {
+            let public = factors(e, hat, len, (period_bits, fraction, f.multiple));
+            (f, public, shares.map(|shares| e.own(shares)))
+        })
+        .collect();
+    Lowered::Share(Some(e.map(lane, 1, len, |x| {
         let mut out = x.signed_int(if party == 0 { cosines[0] << fraction } else { 0 });
-        let at = x.row_index();
-        for j in 0..count {
-            let offset = x.int((j * len) as u64);
-            let at = x.add(at, offset);
-            let [a, b] = [cosines.get(j + 1), sines.get(j)].map(|k| k.copied().unwrap_or(0));
-            for (public, secret, other, b) in [(ch, c, sh, b), (sh, s, ch, -b)] {
-                let Some(p) = factor(x, at, [(a, public), (b, other)]) else { continue };
-                let (p, q) = (x.sar(p, fraction), x.at(secret, at));
+        for (Frequency { cosine, sine, less, .. }, [ch, sh], [c, s]) in terms {
+            for (public, secret, other, sine) in [(ch, c, sh, sine), (sh, s, ch, -sine)] {
+                let Some(p) = factor(x, [(cosine, public), (sine, other)]) else { continue };
+                let (p, q) = (rounded(x, p, fraction), x.full(secret));
                 let t = x.mul(p, q);
+                let t = x.shl(t, less);
                 out = x.add(out, t);
             }
         }
@@ -42,27 +48,36 @@ pub(super) fn trig_series(
     })))
 }
 
-/// cos and sin of `count` harmonics of `src`.
-pub(super) fn harmonics(
+/// cos and sin of a multiple of `src`, words.
+pub(super) fn factors(
     e: &mut Emit<'_>,
     src: Buf,
     len: usize,
-    (period_bits, fraction, count): (u8, u8, usize),
+    (period_bits, fraction, multiple): (u8, u8, u16),
 ) -> [Buf; 2] {
-    let src = e.fit(src, Lane::Word);
-    let [cos, sin] = [(); 2].map(|()| e.new_buffer(Lane::Word, count * len));
-    e.push(Instr::Harmonics { cos, sin, src, period_bits, fraction, count });
+    let [cos, sin] = [(); 2].map(|()| e.new_buffer(Lane::Word, len));
+    e.push(Instr::Harmonic { cos, sin, src, period_bits, fraction, multiple });
     [cos, sin]
 }
 
-/// The sum of the public factors at a position, each times its coefficient; nothing if both coefficients are zero.
-fn factor(x: &mut Expr, at: V, terms: [(i64, Buf); 2]) -> Option<V> {
+/// The sum of the public factors, each times its coefficient; nothing if both coefficients are zero.
+fn factor(x: &mut Expr, terms: [(i64, Buf); 2]) -> Option<V> {
     let products = terms.into_iter().filter(|(coefficient, _)| *coefficient != 0).map(|(coefficient, buf)| {
         let coefficient = x.signed_int(coefficient);
-        let p = x.at(buf, at);
+        let p = x.full(buf);
         let p = x.signed(p);
         x.mul(coefficient, p)
     });
     let products: Vec<V> = products.collect();
     (!products.is_empty()).then(|| x.sum(&products))
+}
+
+/// A signed integer without `drop` low bits, to nearest.
+pub(super) fn rounded(x: &mut Expr, value: V, drop: u8) -> V {
+    if drop == 0 {
+        return value;
+    }
+    let half = x.int(1 << (drop - 1));
+    let value = x.add(value, half);
+    x.sar(value, drop)
 }

@@ -139,8 +139,8 @@ impl Text<'_> {
                     right.0
                 )
             }
-            Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => format!(
-                "{}, {} = harmonics b{} period {period_bits} frac {fraction} count {count}",
+            Instr::Harmonic { cos, sin, src, period_bits, fraction, multiple } => format!(
+                "{}, {} = harmonic {multiple} b{} period {period_bits} frac {fraction}",
                 self.written(*cos),
                 self.written(*sin),
                 src.0

@@ -39,6 +39,10 @@ pub(super) fn gate(gate: &Gate) -> String {
             let negate = if *negate { " negated" } else { "" };
             format!("open-sign {}{negate}", join(signs, |s| id(*s)))
         }
+        Gate::CoarseSign { source, offsets, buckets, negate } => {
+            let negate = if *negate { " negated" } else { "" };
+            format!("coarse-sign {} offsets {} buckets {buckets}{negate}", id(*source), list(offsets))
+        }
         Gate::Select { bit, source, nonnegative } => {
             let nonnegative = if *nonnegative { " nonnegative" } else { "" };
             format!("select {}, {}{nonnegative}", id(*bit), id(*source))

@@ -130,7 +130,7 @@ fn role_code_names_every_instruction() {
                         shared_right: true,
                         bits: 86,
                     },
-                    Instr::Harmonics { cos: b(7), sin: b(8), src: b(6), period_bits: 16, fraction: 14, count: 5 },
+                    Instr::Harmonic { cos: b(7), sin: b(8), src: b(6), period_bits: 16, fraction: 14, multiple: 5 },
                 ],
                 exchange: Exchange::default(),
             },

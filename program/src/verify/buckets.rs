@@ -1,5 +1,6 @@
-//! The rules of gates that know a mask's bucket: G17, G18 and the wire that they leave.
+//! The rules of gates that know a mask's bucket: G17, G18, the wire that they leave, and G19.
 
+use super::budget::MOST_OFFSETS;
 use super::gates::{fraction, kind, one_a_row, operand, ring, row_of, shape, whole, zero_or_one};
 use super::{Check, Rule};
 use crate::program::{Gate, Kind, Program, Value, ValueId};
@@ -31,6 +32,29 @@ pub(super) fn check(check: &mut Check<'_>) {
             check.require(Rule::Ring, out.ring <= most, || {
                 format!("opens {} of 2^{buckets} buckets; at most {most}", out.ring)
             });
+        }
+        Gate::CoarseSign { source, offsets, buckets, .. } => {
+            let source = get(*source);
+            kind(check, out, Kind::Bits);
+            shape(check, out, &source.shape);
+            check.require(Rule::Ring, out.ring == 1, || format!("one bit is opened, not {}", out.ring));
+            check.require(Rule::Parameter, !offsets.is_empty(), || "no sign to open".to_owned());
+            check.require(Rule::Budget, offsets.len() <= MOST_OFFSETS, || {
+                format!("compares at {} offsets; at most {MOST_OFFSETS}", offsets.len())
+            });
+            for offset in offsets {
+                coarse(check, source, *offset, *buckets);
+                // The next bucket above a sum is in its half of the ring too.
+                let bucket = 1i128 << source.ring.saturating_sub(*buckets).min(WIDEST);
+                let half = 1i128 << source.ring.saturating_sub(1).min(64);
+                let most = (1i128 << source.bound.min(64)) + i128::from(*offset).abs() + bucket;
+                check.require(Rule::Bound, most <= half, || {
+                    format!(
+                        "values below 2^{} in size plus {offset} and a bucket do not fit {} bits",
+                        source.bound, source.ring
+                    )
+                });
+            }
         }
         Gate::Exponential { bits, source, mask_fraction, public_fraction } => {
             exponential(check, out, get(*bits), *source, (*mask_fraction, *public_fraction));
@@ -109,11 +133,20 @@ fn last(value: &Value) -> usize {
     value.shape.last().copied().unwrap_or(1)
 }
 
-/// A wire of which buckets are looked at after a public shift.
+/// A wire of which buckets are looked at after a public shift, and whose one-hot is a word.
 fn bucketed(check: &mut Check<'_>, source: &Value, offset: i64, buckets: u8) {
+    looked_at(check, source, offset, buckets, 6);
+}
+
+/// The same if a word holds half of them.
+fn coarse(check: &mut Check<'_>, source: &Value, offset: i64, buckets: u8) {
+    looked_at(check, source, offset, buckets, 7);
+}
+
+fn looked_at(check: &mut Check<'_>, source: &Value, offset: i64, buckets: u8, most: u8) {
     operand(check, source, Kind::Wire);
     // Two bits of position at least, so that each of its digits has one.
-    let fits = (1..=6).contains(&buckets) && (buckets + 2..=WIDEST).contains(&source.ring);
+    let fits = (1..=most).contains(&buckets) && (buckets + 2..=WIDEST).contains(&source.ring);
     check.require(Rule::Parameter, fits, || format!("2^{buckets} buckets of a wire of {} bits", source.ring));
     within(check, source, offset);
 }

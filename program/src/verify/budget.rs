@@ -90,6 +90,7 @@ impl Spent {
             Gate::View { view: View::Gather { index, .. }, .. } => index.len(),
             Gate::Add { terms } | Gate::Concat { parts: terms, .. } => terms.len(),
             Gate::OpenSign { signs, .. } => signs.len(),
+            Gate::CoarseSign { offsets, .. } => offsets.len(),
             Gate::SignDigits { digits, .. } | Gate::ZeroDigits { digits, .. } => digits.len(),
             _ => 2,
         };

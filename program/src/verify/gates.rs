@@ -175,6 +175,7 @@ pub(super) fn check(check: &mut Check<'_>) {
         Gate::RowFunction { source, table } => row_function(check, out, get(*source), table),
         // Their rules stand in `buckets.rs`.
         Gate::BucketBits { .. }
+        | Gate::CoarseSign { .. }
         | Gate::Exponential { .. }
         | Gate::BucketCounts { .. }
         | Gate::ZeroDigits { .. }
@@ -485,7 +486,7 @@ fn hadamard(check: &mut Check<'_>, out: &Value, left: &Value, right: &Value) {
 
 /// What gates that read an opened sign as a number or a selector ask of it.
 fn opened_sign(check: &mut Check<'_>, bit: &Value) {
-    check.require(Rule::Kind, matches!(bit.gate, Gate::OpenSign { .. }), || {
+    check.require(Rule::Kind, matches!(bit.gate, Gate::OpenSign { .. } | Gate::CoarseSign { .. }), || {
         "selects by something that is not an opened sign".to_owned()
     });
 }
@@ -532,6 +533,14 @@ fn select(check: &mut Check<'_>, out: &Value, bit: &Value, source: ValueId, nonn
         format!("bits of shape {} select from shape {}", text(&bit.shape), text(&value.shape))
     });
     fraction(check, out, value.fraction.into());
+    if out.ring <= value.ring {
+        kind(check, out, Kind::Share);
+        operand(check, value, Kind::Wire);
+        check.require(Rule::Ring, value.ring <= WORD, || {
+            format!("selects from a ring of {} bits; at most {WORD}", value.ring)
+        });
+        return check.require(Rule::Parameter, !nonnegative, || "a ring that asks for no rule has one".to_owned());
+    }
     if !nonnegative {
         extended(check, out, value, 1);
         return;

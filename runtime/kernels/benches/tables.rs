@@ -10,12 +10,11 @@ use mpcc_kernels::{dcf, rows, trig};
 use common::{at_levels, settings, words};
 
 fn harmonics(criterion: &mut Criterion, level: &str) {
-    const COUNT: usize = 12;
     let src = words(4096);
-    let (mut cos, mut sin) = (vec![0; COUNT * src.len()], vec![0; COUNT * src.len()]);
+    let (mut cos, mut sin) = (vec![0; src.len()], vec![0; src.len()]);
     let mut group = criterion.benchmark_group(format!("trig/{level}"));
     group.throughput(Throughput::Elements(cos.len() as u64));
-    group.bench_function("harmonics", |b| b.iter(|| trig::harmonics(&src, 31, 16, COUNT, &mut cos, &mut sin)));
+    group.bench_function("harmonics", |b| b.iter(|| trig::harmonic(&src, 31, 16, 5, &mut cos, &mut sin)));
     group.finish();
 }
 

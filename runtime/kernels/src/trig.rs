@@ -118,14 +118,13 @@ fn rotate(table: &Table, turn: u64, fraction: u32) -> (i64, i64) {
     (round(cos_fine), round(sin_fine))
 }
 
-/// Cosines and sines of the multiples 1..=`count` of every angle in `src` (each mod 2^`period_bits`) at scale
-/// 2^`fraction`, as wrapping words. Harmonic `j` of element `i` is at `[j - 1][i]`; every value equals
-/// [`cos_sin`] of the multiple.
+/// Cosines and sines of a multiple of every angle in `src` (each mod 2^`period_bits`) at scale 2^`fraction`, as
+/// wrapping words; every value equals [`cos_sin`] of the multiple.
 ///
 /// # Panics
-/// As [`cos_sin`], and if an output is not `count · src.len()` long.
-pub fn harmonics(src: &[u64], period_bits: u32, fraction: u32, count: usize, cos_out: &mut [u64], sin_out: &mut [u64]) {
-    at_level(level::current(), src, period_bits, fraction, count, cos_out, sin_out);
+/// As [`cos_sin`], and if an output is not as long as `src`.
+pub fn harmonic(src: &[u64], period_bits: u32, fraction: u32, multiple: u16, cos_out: &mut [u64], sin_out: &mut [u64]) {
+    at_level(level::current(), src, period_bits, fraction, multiple, cos_out, sin_out);
 }
 
 fn at_level(
@@ -133,25 +132,18 @@ fn at_level(
     src: &[u64],
     period_bits: u32,
     fraction: u32,
-    count: usize,
+    multiple: u16,
     cos_out: &mut [u64],
     sin_out: &mut [u64],
 ) {
     check(period_bits, fraction);
-    assert_eq!(cos_out.len(), count * src.len(), "one cosine per element and harmonic");
-    assert_eq!(sin_out.len(), count * src.len(), "one sine per element and harmonic");
-    if src.is_empty() {
-        return;
-    }
-    let table = table();
-    let rows = cos_out.chunks_exact_mut(src.len()).zip(sin_out.chunks_exact_mut(src.len()));
-    for (j, (cos, sin)) in (1u64..).zip(rows) {
-        let step = j << (64 - period_bits);
-        match level {
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 | Level::Amx => avx512::harmonic(table, src, step, fraction, cos, sin),
-            _ => portable(table, src, step, fraction, cos, sin),
-        }
+    assert_eq!(cos_out.len(), src.len(), "one cosine per element");
+    assert_eq!(sin_out.len(), src.len(), "one sine per element");
+    let step = u64::from(multiple) << (64 - period_bits);
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 | Level::Amx => avx512::harmonic(table(), src, step, fraction, cos_out, sin_out),
+        _ => portable(table(), src, step, fraction, cos_out, sin_out),
     }
 }
 

@@ -403,10 +403,10 @@ fn step(
             frame[at(*dst)] = words.into();
             Ok(())
         }
-        Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => {
+        Instr::Harmonic { cos, sin, src, period_bits, fraction, multiple } => {
             let (mut c, mut s) = (fresh(frame, *cos), fresh(frame, *sin));
             let (period_bits, fraction) = (u32::from(*period_bits), u32::from(*fraction));
-            trig::harmonics(&frame[at(*src)], period_bits, fraction, *count, &mut c, &mut s);
+            trig::harmonic(&frame[at(*src)], period_bits, fraction, *multiple, &mut c, &mut s);
             frame[at(*cos)] = c.into();
             frame[at(*sin)] = s.into();
             Ok(())

@@ -4,6 +4,8 @@ mod harness;
 
 #[path = "gates/buckets.rs"]
 mod buckets;
+#[path = "gates/coarse.rs"]
+mod coarse;
 #[path = "gates/comparison.rs"]
 mod comparison;
 #[path = "gates/extension.rs"]

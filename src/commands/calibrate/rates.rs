@@ -269,12 +269,10 @@ fn moving(rates: &mut PerUnit<f64>) {
 }
 
 fn harmonics() -> f64 {
-    const COUNT: usize = 8;
-    let angles = words(WORDS / COUNT, 5);
-    let len = angles.len() * COUNT;
-    let (mut cos, mut sin) = (buffers(len), buffers(len));
-    let run = |i: usize| trig::harmonics(&angles, 20, 20, COUNT, &mut cos[i % BUFFERS], &mut sin[i % BUFFERS]);
-    time(run) / len as f64
+    let angles = words(WORDS, 5);
+    let (mut cos, mut sin) = (buffers(WORDS), buffers(WORDS));
+    let run = |i: usize| trig::harmonic(&angles, 20, 20, 5, &mut cos[i % BUFFERS], &mut sin[i % BUFFERS]);
+    time(run) / WORDS as f64
 }
 
 fn row_functions(rates: &mut PerUnit<f64>) {

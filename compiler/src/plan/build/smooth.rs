@@ -4,13 +4,21 @@ use mpcc_program::program::{Gate, Kind, Term, ValueId, View};
 use smallvec::SmallVec;
 
 use super::super::format::{Curve, Format, Saturation};
-use super::super::series::{Factor, Series};
+use super::super::series::Series;
 use super::{Build, Spec, encode};
 use crate::graph::{Node, NodeId};
 use crate::smooth::{Smooth, Tail};
 
 fn term(value: ValueId) -> Term {
     Term { value, shift: 0 }
+}
+
+/// How x is compared with the ends of a series, the left one first.
+enum Ends {
+    /// Its signs by digits.
+    Digits(SmallVec<[ValueId; 2]>),
+    /// What is added to its wire, and log2 of the number of buckets.
+    Coarse { wire: ValueId, offsets: SmallVec<[i64; 2]>, buckets: u8 },
 }
 
 impl Build<'_> {
@@ -21,7 +29,7 @@ impl Build<'_> {
         }
         match (curve.saturation, curve.series.function) {
             (Saturation::Plain, _) => self.plain(x, curve, f, ring, node),
-            (Saturation::Selected, _) => self.selected(x, curve, f, ring, node),
+            (Saturation::Selected | Saturation::Bucketed { .. }, _) => self.selected(x, curve, f, ring, node),
             (Saturation::Clamped, Smooth::Exp) => self.switched_off(x, curve, f, ring, node),
             (Saturation::Clamped, _) => self.clamped(x, curve, f, ring, node),
         }
@@ -43,84 +51,99 @@ impl Build<'_> {
         self.push(gate, spec, &node.path)
     }
 
-    /// The series and the line of x, for the wire of x', x times the series' factor, which is below 2^argument.
-    fn core(&mut self, wire: ValueId, curve: &Curve, ring: i32, magnitude: i32, argument: i32, node: &Node) -> ValueId {
+    /// The series and the line of x, for the wire of x, which is below 2^argument.
+    fn core(
+        &mut self,
+        (x, wire): (NodeId, ValueId),
+        curve: &Curve,
+        ring: i32,
+        (magnitude, argument): (i32, i32),
+        node: &Node,
+    ) -> ValueId {
         let (series, table) = (&curve.series, curve.table);
         if series.function.linear() == 0.0 {
             return self.series(wire, curve, ring, magnitude, node);
         }
-        let h = i32::from(self.program.value(wire).fraction);
         let shape = &node.ty.shape;
-        let ring = ring.max(i32::from(self.program.value(wire).ring) + 2);
-        let spec = |fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
+        let line = self.line(x, ring, 2 * table - 1);
+        let ring = if line.is_some() { ring } else { ring.max(i32::from(self.program.value(wire).ring) + 2) };
+        let spec = |ring, fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
         let rest = self.series(wire, curve, ring, series.spread(), node);
-        let linear = self.push(Gate::Extend { source: wire }, spec(h, argument), &node.path);
-        let (numerator, shift) = (series.factor.numerator, 1 - series.factor.shift);
-        let half = if numerator == 1 {
-            let gate = Gate::Rescale { source: linear, shift: shift as i16 };
-            self.push(gate, spec(h + shift, argument - shift), &node.path)
-        } else {
-            let factor = encode(1.0 / numerator as f64, 2 * table - h - shift);
-            let gate = Gate::MulPublic { source: linear, factor };
-            self.push(gate, spec(2 * table, argument - shift), &node.path)
-        };
-        let up = 2 * table - i32::from(self.program.value(half).fraction);
-        let terms = vec![term(rest), Term { value: half, shift: up as u8 }];
-        self.push(Gate::Add { terms }, spec(2 * table, magnitude), &node.path)
+        let linear = line.unwrap_or_else(|| {
+            let h = i32::from(self.program.value(wire).fraction);
+            self.push(Gate::Extend { source: wire }, spec(ring, h, argument), &node.path)
+        });
+        let known = self.program.value(linear);
+        let (own, fraction) = (i32::from(known.ring), i32::from(known.fraction) + 1);
+        let gate = Gate::Rescale { source: linear, shift: 1 };
+        let half = self.push(gate, spec(own, fraction, argument - 1), &node.path);
+        let terms = vec![term(rest), Term { value: half, shift: (2 * table - fraction) as u8 }];
+        self.push(Gate::Add { terms }, spec(ring, 2 * table, magnitude), &node.path)
     }
 
-    /// The argument is scaled before it is opened, so that the series' period covers it.
+    /// The share of x itself, if it is known to `ring` bits once it has as many fraction bits.
+    fn line(&self, x: NodeId, ring: i32, fraction: i32) -> Option<ValueId> {
+        let share = *self.shares.get(&x)?;
+        let value = self.program.value(share);
+        let shift = fraction - i32::from(value.fraction);
+        ((0..64).contains(&shift) && i32::from(value.ring) + shift >= ring).then_some(share)
+    }
+
     fn plain(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
         let series = &curve.series;
         let from = self.formats.of(x).clone();
         let source = self.share(x);
-        let (numerator, shift) = (series.factor.numerator, series.factor.shift);
         let shape = &node.ty.shape;
-        let fraction = from.share + shift;
         let magnitude = from.magnitude.min(series.reach());
-        let gate = match numerator {
-            1 => Gate::Rescale { source, shift: shift as i16 },
-            _ => Gate::MulPublic { source, factor: numerator },
-        };
-        let own = i32::from(self.program.value(source).ring);
-        let spec = Spec { kind: Kind::Share, shape, ring: own, fraction, magnitude };
-        let scaled = if series.factor == Factor::ONE { source } else { self.push(gate, spec, &node.path) };
-        let gate = Gate::Open { source: scaled, truncate: (fraction - from.wire) as u8 };
-        let bits = series.wire_bits(from.wire, from.magnitude);
+        let gate = Gate::Open { source, truncate: (from.share - from.wire) as u8 };
+        let extended = series.function.linear() != 0.0 && self.line(x, ring, 2 * curve.table - 1).is_none();
+        let bits = series.wire_bits(from.wire, from.magnitude, extended);
         let spec = Spec { kind: Kind::Wire, shape, ring: bits, fraction: from.wire, magnitude };
         let wire = self.push(gate, spec, &node.path);
-        self.core(wire, curve, ring, f.magnitude, magnitude, node)
+        self.core((x, wire), curve, ring, (f.magnitude, magnitude), node)
     }
 
     /// [L ≤ x ≤ R]·(line + series), and outside the tails: multiples of the comparisons' bits, or x itself.
     fn selected(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
         let (series, fraction) = (&curve.series, curve.fraction);
         let wire = self.close(x);
+        let own = i32::from(self.program.value(wire).ring);
         let h = self.formats.of(x).clone();
         let (left, right) = edges(series);
         // Outside the fitted interval the core is at most |x|/2 + Σ|A_j| + Σ|B_j| before it is switched off.
-        let own =
+        let most =
             if series.function.linear() == 0.0 { series.spread() } else { (h.magnitude - 1).max(series.spread()) };
-        let magnitude = own + 1;
+        let magnitude = most + 1;
         let truncate = 2 * curve.table - fraction;
-        let narrow = fraction + magnitude + 2;
-        let core = self.core(wire, curve, narrow + truncate, magnitude, h.magnitude, node);
+        // In a ring that is little wider than the core needs, it is not extended; nor is x in its own.
+        let needed = fraction + magnitude + 2;
+        let narrow = if ring <= needed { ring.max(needed - 1) } else { needed };
+        let core = self.core((x, wire), curve, narrow + truncate, (magnitude, h.magnitude), node);
         let shape = &node.ty.shape;
         let core = self.push(
             Gate::Open { source: core, truncate: truncate as u8 },
             Spec { kind: Kind::Wire, shape, ring: narrow, fraction, magnitude },
             &node.path,
         );
-        let above = right.map(|tail| (self.sign_digits(wire, -encode(tail.at, h.wire), node), tail));
-        let below = self.sign_digits(wire, -encode(left.at, h.wire), node);
-        let signs: SmallVec<[ValueId; 2]> = above.iter().map(|(sign, _)| *sign).chain([below]).collect();
-        let inside = self.open_sign(signs, above.is_none(), node);
-        let ring = ring.max(narrow + 2).max(i32::from(self.program.value(wire).ring) + 2);
+        let ends: SmallVec<[i64; 2]> = [left].into_iter().chain(right).map(|tail| encode(tail.at, h.wire)).collect();
+        let ends = match curve.saturation {
+            Saturation::Bucketed { width } => {
+                // The bucket in front of an end is inside of it on the right.
+                let bucket = h.wire + width;
+                let offsets = ends.iter().zip([1i64 << bucket, 0]).map(|(end, before)| -end - before).collect();
+                Ends::Coarse { wire, offsets, buckets: (own - bucket) as u8 }
+            }
+            _ => Ends::Digits(ends.iter().map(|end| self.sign_digits(wire, -end, node)).collect()),
+        };
+        let inside = match right {
+            Some(_) => self.open_ends(&ends, &[0, 1], false, node),
+            None => self.open_ends(&ends, &[0], true, node),
+        };
         let spec = |magnitude| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude };
         let gate = Gate::Select { bit: inside, source: core, nonnegative: false };
         let mut terms = vec![term(self.push(gate, spec(f.magnitude), &node.path))];
-        if let Some((sign, tail)) = above {
-            let bit = self.open_sign(SmallVec::from_slice(&[sign]), true, node);
+        if let Some(tail) = right {
+            let bit = self.open_ends(&ends, &[1], true, node);
             if tail.slope != 0.0 {
                 let gate = Gate::Select { bit, source: wire, nonnegative: false };
                 terms.push(term(self.push(gate, spec(f.magnitude), &node.path)));
@@ -128,13 +151,26 @@ impl Build<'_> {
             terms.extend(self.constant_tail(bit, tail, f, ring, node));
         }
         if left.value != 0.0 {
-            let bit = self.open_sign(SmallVec::from_slice(&[below]), false, node);
+            let bit = self.open_ends(&ends, &[0], false, node);
             terms.extend(self.constant_tail(bit, left, f, ring, node));
         }
         if let [only] = terms[..] {
             return only.value;
         }
         self.push(Gate::Add { terms }, spec(f.magnitude), &node.path)
+    }
+
+    /// Opens whether x is below an odd number of some ends, or not.
+    fn open_ends(&mut self, ends: &Ends, which: &[usize], negate: bool, node: &Node) -> ValueId {
+        match ends {
+            Ends::Digits(signs) => self.open_sign(which.iter().map(|end| signs[*end]).collect(), negate, node),
+            Ends::Coarse { wire, offsets, buckets } => {
+                let offsets = which.iter().map(|end| offsets[*end]).collect();
+                let gate = Gate::CoarseSign { source: *wire, offsets, buckets: *buckets, negate };
+                let spec = Spec { kind: Kind::Bits, shape: &node.ty.shape, ring: 1, fraction: 0, magnitude: 1 };
+                self.push(gate, spec, &node.path)
+            }
+        }
     }
 
     /// A tail's constant where the bit is set.

@@ -1,4 +1,4 @@
-//! Gates that know in which bucket a mask is: exponentials (G17) and counts below thresholds (G18).
+//! Gates that know in which bucket a mask is: exponentials (G17), counts below thresholds (G18) and coarse signs (G19).
 
 use mpcc_program::exponential::Exponential;
 use mpcc_program::program::{Gate, ValueId};
@@ -39,6 +39,11 @@ fn all(state: &State<'_>, source: ValueId, offset: i64, buckets: u8) -> Vec<At> 
             At { above, position: low(hat, bits), mask: low(r, bits), bits }
         })
         .collect()
+}
+
+/// Whether x + offset is taken to be negative: it lies in the upper half of the ring, by its bucket above that of the mask.
+pub(super) fn signs(state: &State<'_>, source: ValueId, offset: i64, buckets: u8) -> Vec<i128> {
+    all(state, source, offset, buckets).into_iter().map(|at| i128::from(at.above >> (buckets - 1))).collect()
 }
 
 /// The product of both factors in the buckets that are opened, else 0.

@@ -6,6 +6,7 @@ use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, mate
 use mpcc_program::exponential::Exponential;
 use mpcc_program::gates::mask_widths;
 use mpcc_program::program::{Kind, Program, ValueId, WeightId};
+use mpcc_program::series;
 use mpcc_program::verify::verify;
 
 use super::coins::{low, low_words, total};
@@ -91,6 +92,11 @@ impl Known<'_, '_> {
             Correlation::OneHot { wire, low: from, width } => {
                 self.mask(*wire).iter().map(|r| 1u64 << low(r >> from, *width)).collect()
             }
+            Correlation::HalfAbove { wire, low: from, width } => {
+                let above = |bucket: u64, j: u64| low(j.wrapping_sub(bucket), *width) >> (width - 1);
+                let half = |r: u64| (0..1 << (width - 1)).map(|j| above(r >> from, j) << j).sum();
+                self.mask(*wire).into_iter().map(half).collect()
+            }
             Correlation::PadProducts { sets } => {
                 let products = |pads: u64| {
                     let chosen = |set: &u32| pads & u64::from(*set) == u64::from(*set);
@@ -103,14 +109,13 @@ impl Known<'_, '_> {
                 let factor = if *top { self.top(*wire) } else { self.mask(*wire) };
                 self.pads(*bit).iter().zip(factor).map(|(pad, factor)| pad * factor).collect()
             }
-            Correlation::Harmonics { wire, period_bits, fraction, count, sine } => {
-                let r = self.mask(*wire);
-                let one = |j: usize, r: &u64| {
-                    let turned = r.wrapping_mul(j as u64);
+            Correlation::Harmonic { wire, period_bits, fraction, multiple, less, sine } => {
+                let one = |r: u64| {
+                    let turned = r.wrapping_mul((*multiple).into());
                     let (cos, sin) = trig::cos_sin(turned, (*period_bits).into(), (*fraction).into());
-                    (if *sine { sin } else { cos }) as u64
+                    series::rounded(if *sine { sin } else { cos }, *less) as u64
                 };
-                (1..=*count).flat_map(|j| r.iter().map(move |r| one(j, r))).collect()
+                self.mask(*wire).into_iter().map(one).collect()
             }
             Correlation::Exponent { wire, of } => self.exponents(*wire, of),
             Correlation::PadTimesExponent { bits, position, wire, of } => {

@@ -98,6 +98,11 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
             let start = vec![i128::from(*negate); len];
             signs.iter().fold(start, |bits, sign| bits.into_iter().zip(get(*sign)).map(|(a, b)| a ^ b).collect())
         }
+        Gate::CoarseSign { source, offsets, buckets, negate } => {
+            let start = vec![i128::from(*negate); len];
+            let signs = offsets.iter().map(|offset| buckets::signs(state, *source, *offset, *buckets));
+            signs.fold(start, |bits, sign| bits.into_iter().zip(sign).map(|(a, b)| a ^ b).collect())
+        }
         Gate::Select { bit, source, .. } => get(*bit).zip(get(*source)).map(|(b, x)| b * x).collect(),
         Gate::SignShare { bit } => get(*bit).collect(),
         Gate::StepShared { source, offsets } => {

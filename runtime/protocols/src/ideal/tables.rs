@@ -2,7 +2,7 @@
 
 use mpcc_kernels::{rows, trig};
 use mpcc_program::code::RowTable;
-use mpcc_program::program::frequencies;
+use mpcc_program::series::{self, Frequency};
 
 use crate::engine;
 
@@ -12,8 +12,8 @@ pub(super) fn rows(table: &RowTable, hat: &[u64], masks: &[u64]) -> Vec<i128> {
     rows::plain(&engine::row_table(table), hat, masks).into_iter().map(i128::from).collect()
 }
 
-/// `A_0 2^f + Σ_j ((A_j C_j(x^) + B_j S_j(x^)) >> f) c_j(r) + ((A_j S_j(x^) − B_j C_j(x^)) >> f) s_j(r)`: cos ωj(x^ − r) and
-/// sin ωj(x^ − r) by integer factors.
+/// `A_0 2^f + Σ_j [(A_j C_j(x^) + B_j S_j(x^)) / 2^f] c_j(r) + [(A_j S_j(x^) − B_j C_j(x^)) / 2^f] s_j(r)`: cos ωj(x^ − r) and
+/// sin ωj(x^ − r) by integer factors, those of the mask with as many fraction bits as the frequency needs.
 pub(super) fn trig_series(
     hat: u64,
     mask: u64,
@@ -21,16 +21,16 @@ pub(super) fn trig_series(
     [cosines, sines]: [&[i64]; 2],
 ) -> i128 {
     let (period, f) = (u32::from(period_bits), u32::from(fraction));
-    let coefficient = |of: &[i64], at: usize| of.get(at).map_or(0, |a| i128::from(*a));
-    let mut sum = coefficient(cosines, 0) << fraction;
-    for j in 1..=frequencies(cosines, sines) {
-        let (a, b) = (coefficient(cosines, j), coefficient(sines, j - 1));
-        let turned = |x: u64| {
-            let (cos, sin) = trig::cos_sin(x.wrapping_mul(j as u64), period, f);
-            (i128::from(cos), i128::from(sin))
-        };
+    let mut sum = i128::from(cosines[0]) << fraction;
+    for Frequency { multiple, cosine, sine, less } in series::present(cosines, sines, fraction) {
+        let turned = |x: u64| trig::cos_sin(x.wrapping_mul(multiple.into()), period, f);
         let ((cos, sin), (cos_r, sin_r)) = (turned(hat), turned(mask));
-        sum += ((a * cos + b * sin) >> fraction) * cos_r + ((a * sin - b * cos) >> fraction) * sin_r;
+        let public = |a: i64, b: i64| {
+            let exact = i128::from(cosine) * i128::from(a) + i128::from(sine) * i128::from(b);
+            (exact + (1 << (fraction - 1))) >> fraction
+        };
+        let secret = |factor: i64| i128::from(series::rounded(factor, less)) << less;
+        sum += public(cos, sin) * secret(cos_r) + public(sin, -cos) * secret(sin_r);
     }
     sum
 }

@@ -71,7 +71,7 @@ fn damage_instr(instr: &mut Instr, value: usize) {
         }
         Instr::Load { dst, .. } | Instr::Zero { dst } | Instr::SumRows { dst, .. } => *dst = Buf(value as u32 % 12),
         Instr::Copy(copy) => copy.dst_offset = value,
-        Instr::Harmonics { .. }
+        Instr::Harmonic { .. }
         | Instr::RowKeys { .. }
         | Instr::RowShares { .. }
         | Instr::BucketCounts { .. }

@@ -53,15 +53,14 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
                 report("an empty matrix product".to_owned());
             }
         }
-        Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => {
-            let words = len(src).checked_mul(*count);
-            expect(cos, words, "the cosine");
-            expect(sin, words, "the sine");
+        Instr::Harmonic { cos, sin, src, period_bits, fraction, multiple } => {
+            expect(cos, Some(len(src)), "the cosine");
+            expect(sin, Some(len(src)), "the sine");
             if cos == sin {
                 report("cosine and sine share a buffer".to_owned());
             }
-            if !(1..=40).contains(period_bits) || *fraction > 24 || *count == 0 {
-                report(format!("{count} harmonics of period 2^{period_bits} with {fraction} fraction bits"));
+            if !(1..=40).contains(period_bits) || *fraction > 24 || *multiple == 0 {
+                report(format!("harmonic {multiple} of period 2^{period_bits} with {fraction} fraction bits"));
             }
         }
         Instr::RowKeys { seeds, controls, values, masks, roots, table } => {
@@ -192,7 +191,7 @@ fn check_lanes(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
             }
         }
         Instr::Load { .. }
-        | Instr::Harmonics { .. }
+        | Instr::Harmonic { .. }
         | Instr::BucketCounts { .. }
         | Instr::ComparisonKeys { .. }
         | Instr::ComparisonShares { .. } => {

@@ -305,10 +305,10 @@ impl Machine {
                     }
                     self.buffers[dst.0 as usize] = out;
                 }
-                Instr::Harmonics { cos, sin, src, period_bits, fraction, count } => {
+                Instr::Harmonic { cos, sin, src, period_bits, fraction, multiple } => {
                     let x = self.buffers[src.0 as usize].clone();
-                    let (mut c, mut s) = (vec![0; count * x.len()], vec![0; count * x.len()]);
-                    trig::harmonics(&x, (*period_bits).into(), (*fraction).into(), *count, &mut c, &mut s);
+                    let (mut c, mut s) = (vec![0; x.len()], vec![0; x.len()]);
+                    trig::harmonic(&x, (*period_bits).into(), (*fraction).into(), *multiple, &mut c, &mut s);
                     self.buffers[cos.0 as usize] = c;
                     self.buffers[sin.0 as usize] = s;
                 }

@@ -338,6 +338,25 @@ proptest! {
         b.run();
     }
 
+    /// Selections by coarse signs, in rings narrower and wider than the wire's.
+    #[test]
+    fn coarse_selections_of_any_width_agree(
+        n in 9u8..=40, buckets in 3u8..=7, ring in 1u8..=90, offset in -8i64..=8, negate: bool, salt: u64,
+    ) {
+        prop_assume!(buckets + 2 <= n);
+        let bound = n - 3;
+        let mut b = Build::default();
+        let source = b.wire(&[12], (n, bound), &spread(12, bound, salt >> 1));
+        for offsets in [&[offset][..], &[offset, -3]] {
+            let gate = Gate::CoarseSign { source, offsets: offsets.iter().copied().collect(), buckets, negate };
+            let bit = b.push(Kind::Bits, &[12], (1, 0, 0), gate);
+            let gate = Gate::Select { bit, source, nonnegative: false };
+            b.push(Kind::Share, &[12], (ring, 0, bound), gate);
+            b.push(Kind::Share, &[12], (ring, 0, 1), Gate::SignShare { bit });
+        }
+        b.run();
+    }
+
     /// ReLU by function secret sharing over the whole ring, in any wider one; its keys are for both parties.
     #[test]
     fn shared_rectifiers_of_any_width_agree(n in 5u8..=32, more in 1u8..=32, salt: u64) {
