@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Owner, RowTable};
 use crate::exponential::Exponential;
+pub use crate::program::Supplier;
 use crate::program::{ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
@@ -273,16 +274,6 @@ pub enum Correlation {
         /// The pads multiplied.
         set: u32,
     },
-}
-
-/// Who makes correlated randomness. Another supplier is another variant, and what it makes and asks stands in the matches on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Supplier {
-    /// A third role that knows all masks.
-    #[default]
-    Dealer,
-    /// The two parties themselves, each with its own masks ([`crate::making`]).
-    Pair,
 }
 
 /// Payload of `words` packed words.

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::code::RowTable;
-use crate::correlation::Supplier;
 use crate::exponential::Exponential;
 
 /// Extents of a value, outermost first.
@@ -448,6 +447,16 @@ pub struct Output {
     pub fraction: i16,
     /// Names along the last axis.
     pub labels: Vec<String>,
+}
+
+/// Who makes correlated randomness. Another supplier is another variant, and what it makes and asks stands in the matches on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Supplier {
+    /// A third role that knows all masks.
+    #[default]
+    Dealer,
+    /// The two parties themselves, each with its own masks ([`crate::making`]).
+    Pair,
 }
 
 /// A share program.

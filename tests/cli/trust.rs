@@ -212,6 +212,7 @@ fn weights_times_a_one_hot_input_are_shown_for_what_they_are() {
     let gate = Gate::MatMulServer { source: ValueId(0), weight: WeightId(0) };
     let program = Program {
         name: program.name,
+        supplier: program.supplier,
         weights: vec![Weight {
             node: weight.0,
             shape: [96, 3].as_slice().into(),

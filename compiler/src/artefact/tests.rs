@@ -307,6 +307,7 @@ fn weights_times_the_input_are_shown_for_what_they_are() {
     let output = base.program.outputs[0].clone();
     let program = Program {
         name: base.program.name.clone(),
+        supplier: base.program.supplier,
         weights: vec![Weight {
             node: weight.0,
             shape: smallvec![96, 3],
