@@ -100,12 +100,15 @@ impl Builder {
     }
 }
 
+/// The words of both messages of a hop, by sender.
+pub(crate) type Messages = [Vec<Vec<u64>>; 2];
+
 /// What a test sees of a run.
 pub(crate) struct Seen {
     /// Signed outputs.
     pub(crate) outputs: Vec<Vec<i64>>,
     /// Words of both messages of every hop, by sender.
-    pub(crate) messages: Vec<[Vec<Vec<u64>>; 2]>,
+    pub(crate) messages: Vec<Messages>,
     /// The data owner's corrections in order; what both parties get stands in `dealt_to_both` too.
     pub(crate) dealt: Vec<Vec<u64>>,
     /// What both parties got, in order.
@@ -402,7 +405,7 @@ fn online(
     weights: &[Vec<i64>],
     inputs: &[Vec<i64>],
     draw: &mut Draw<'_>,
-) -> (Vec<Vec<i64>>, Vec<[Vec<Vec<u64>>; 2]>) {
+) -> (Vec<Vec<i64>>, Vec<Messages>) {
     let none = &mut VecDeque::new();
     let mut messages = vec![];
     for h in 0..p0.code.steps.len() {
