@@ -174,7 +174,8 @@ fn files_of_texts_hold_an_example_a_line() {
         found(&[path.to_str().unwrap()], &graph)
     };
     let both = [("the film", None), ("film the", None)];
-    let cases: [(&str, &str, &[(&str, Option<&str>)]); 8] = [
+    type Expected<'a> = &'a [(&'a str, Option<&'a str>)];
+    let cases: [(&str, &str, Expected<'_>); 8] = [
         ("a.txt", "the film\n\nfilm the\n", &both),
         ("a.tsv", "the film\nfilm the\n", &both),
         ("a.tsv", "good\tthe film\nbad\tfilm the\n", &[("the film", Some("good")), ("film the", Some("bad"))]),
