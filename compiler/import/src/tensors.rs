@@ -285,8 +285,8 @@ pub fn common_prefixes(listing: &Listing) -> Vec<String> {
     let mut names = listing.keys();
     let mut common: &str = names.next().map_or("", String::as_str);
     for name in names {
-        let same = common.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
-        common = common.get(..same).unwrap_or_default();
+        let same = common.chars().zip(name.chars()).take_while(|(a, b)| a == b);
+        common = &common[..same.map(|(a, _)| a.len_utf8()).sum()];
     }
     let ends = common.match_indices('.').map(|(at, _)| common[..=at].to_owned());
     std::iter::once(String::new()).chain(ends).collect()

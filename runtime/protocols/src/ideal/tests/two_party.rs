@@ -345,6 +345,7 @@ proptest! {
     ) {
         prop_assume!(buckets + 2 <= n);
         let bound = n - 3;
+        let ring = ring.max(bound + 1);
         let mut b = Build::default();
         let source = b.wire(&[12], (n, bound), &spread(12, bound, salt >> 1));
         for offsets in [&[offset][..], &[offset, -3]] {
