@@ -43,7 +43,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Every command must have ended by then, well before any time-out of its own.
-const LIMIT: Duration = Duration::from_secs(25);
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// The command line.
 fn program() -> PathBuf {

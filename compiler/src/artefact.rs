@@ -14,7 +14,7 @@ mod manifest;
 use std::fmt;
 
 use mpcc_program::gates;
-use mpcc_program::program::Program;
+use mpcc_program::program::{Program, Supplier};
 use mpcc_program::shown::shown;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -215,6 +215,10 @@ impl Artefact {
         let tokenizer = graph.tokenizer.is_some().then(|| tokenizer.to_vec());
         crate::verify::verify(&graph).map_err(|found| rule_broken("its graph", &found))?;
         mpcc_program::verify::verify(&program).map_err(|found| rule_broken("its program", &found))?;
+        if program.supplier != Supplier::Dealer {
+            let alone = "its parties would make their correlated randomness without a dealer, which no command does";
+            return Err(ArtefactError::Contradictory(alone.to_owned()));
+        }
         agreement::agree(&graph, &program, &facts).map_err(ArtefactError::Contradictory)?;
         let code = gates::digest(&program);
         let artefact = Self::of(parts, (graph, program, facts), tokenizer, code);

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Owner, RowTable};
 use crate::exponential::Exponential;
-pub use crate::program::Supplier;
-use crate::program::{ValueId, WeightId};
+use crate::program::{Supplier, ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
 pub use material::materials;
@@ -312,7 +311,21 @@ impl Item {
                 | Correlation::Exponent { .. }
                 | Correlation::PadTimesExponent { .. },
             ) => false,
-            (Supplier::Pair, _) => true,
+            (
+                Supplier::Pair,
+                Correlation::MaskTimesWeight { .. }
+                | Correlation::Cross { .. }
+                | Correlation::Carry { .. }
+                | Correlation::Squares { .. }
+                | Correlation::TopTimesMask { .. }
+                | Correlation::MaskTimesRow { .. }
+                | Correlation::OneHot { .. }
+                | Correlation::PadProducts { .. }
+                | Correlation::Pad { .. }
+                | Correlation::PadTimesMask { .. }
+                | Correlation::InBucket { .. }
+                | Correlation::PadProduct { .. },
+            ) => true,
         }
     }
 

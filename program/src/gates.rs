@@ -25,10 +25,9 @@ mod sharing;
 use emit::Emit;
 
 use crate::code::{Owner, Role, RoleCode};
-use crate::correlation::Supplier;
 use crate::fuse::fuse;
 use crate::making::Making;
-use crate::program::{Gate, Program, ValueId};
+use crate::program::{Gate, Program, Supplier, ValueId};
 
 pub use comparison::digits;
 

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Every command must have ended by then; some train, on cores that other tests share.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(40);
 
 /// The command line, which `cargo test --workspace` builds beside this crate's program.
 fn program() -> PathBuf {

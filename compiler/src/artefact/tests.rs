@@ -2,7 +2,7 @@ mod differences;
 mod kinds;
 
 use mpcc_program::program::{
-    Gate, Input, Kind, Output, Program, Value, ValueId, View, Weight, WeightId, WeightRounding,
+    Gate, Input, Kind, Output, Program, Supplier, Value, ValueId, View, Weight, WeightId, WeightRounding,
 };
 use smallvec::smallvec;
 
@@ -334,6 +334,13 @@ fn weights_times_the_input_are_shown_for_what_they_are() {
         ],
         hops: 2,
     };
+    let alone = Program { supplier: Supplier::Pair, ..program.clone() };
+    let alone = Artefact::new(graph.clone(), alone, base.facts.clone());
+    let refused = Artefact::from_bytes(&alone.to_bytes());
+    assert!(
+        matches!(&refused, Err(ArtefactError::Contradictory(why)) if why.contains("without a dealer")),
+        "{refused:?}"
+    );
     let signed = Artefact::new(graph, program, base.facts.clone());
     let read = Artefact::from_bytes(&signed.to_bytes()).expect("nothing in it is forbidden");
     let told = &read.manifest.disclosed[0];

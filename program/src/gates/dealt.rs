@@ -4,8 +4,8 @@
 use smallvec::SmallVec;
 
 use crate::code::{Buf, Instr, Lane, Owner};
-use crate::correlation::{Correlation, Item, Pairing, Payload, Sharing, Supplier};
-use crate::program::ValueId;
+use crate::correlation::{Correlation, Item, Pairing, Payload, Sharing};
+use crate::program::{Supplier, ValueId};
 
 use super::emit::{Emit, Shares};
 use super::products::{minus, pair, times};

@@ -6,11 +6,11 @@ use smallvec::SmallVec;
 
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Owner, Packed, Role, RoleCode, Source, Stage, Step, V};
-use crate::correlation::{Item, Supplier, materials};
+use crate::correlation::{Item, materials};
 use crate::defer::defer;
 use crate::exponential::Exponential;
 use crate::making::{Job, Making, Task};
-use crate::program::{Program, Value, ValueId, WeightId, stream};
+use crate::program::{Program, Supplier, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
 use crate::urgent::urgent_first;
 
@@ -130,6 +130,16 @@ impl<'p> Emit<'p> {
             Role::Dealer => vec![],
             _ => vec![Step::default(); usize::from(program.hops) + 1],
         };
+        Self::begun(program, role, records, (steps, None))
+    }
+
+    /// For the code by which a party makes its correlated randomness. To gates it is a dealer that knows one party's masks.
+    pub(super) fn maker(program: &'p Program, party: usize) -> Self {
+        let maker = Maker { party, rounds: vec![], items: vec![], shares: vec![], sums: HashMap::new() };
+        Self::begun(program, Role::Dealer, false, (vec![Step::default()], Some(maker)))
+    }
+
+    fn begun(program: &'p Program, role: Role, records: bool, (steps, maker): (Vec<Step>, Option<Maker>)) -> Self {
         let count = program.weights.len();
         let mut e = Self {
             program,
@@ -152,20 +162,9 @@ impl<'p> Emit<'p> {
             outputs: vec![],
             gate: Underway::default(),
             records,
-            maker: None,
+            maker,
         };
         e.load_weights();
-        e
-    }
-
-    /// For the code by which a party makes its correlated randomness. To gates it is a dealer that knows one party's masks.
-    pub(super) fn maker(program: &'p Program, party: usize) -> Self {
-        let mut e = Self::new(program, Role::Dealer, false);
-        e.steps.push(Step::default());
-        e.maker = Some(Maker { party, rounds: vec![], items: vec![], shares: vec![], sums: HashMap::new() });
-        if party == 0 {
-            e.load_weights();
-        }
         e
     }
 

@@ -1,8 +1,8 @@
 //! G3 products of two wires, as matrices or entry by entry, G4 products with the model owner's weights.
 
 use crate::code::{Buf, Instr, Lane, Role};
-use crate::correlation::{Along, Correlation, Pairing, Supplier};
-use crate::program::{ValueId, WeightId};
+use crate::correlation::{Along, Correlation, Pairing};
+use crate::program::{Supplier, ValueId, WeightId};
 
 use super::emit::{Emit, Lowered};
 

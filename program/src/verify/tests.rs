@@ -1,7 +1,6 @@
 use super::*;
 use crate::code::RowFunction;
-use crate::correlation::Supplier;
-use crate::program::{Input, View, Weight, WeightId, WeightRounding};
+use crate::program::{Input, Supplier, View, Weight, WeightId, WeightRounding};
 use crate::sample;
 
 fn rules(program: &Program) -> Vec<(Option<u32>, Rule)> {

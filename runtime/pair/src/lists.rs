@@ -65,11 +65,13 @@ pub(crate) fn modulo(words: &[u64], factor: Factor, bits: u8) -> Words {
     let number = |word: u128| if factor.signed { ((word << shift) as i128 >> shift) as u128 } else { word };
     let mask = u128::MAX >> (128 - u32::from(bits));
     let put = |number: u128| -> [u64; 2] { [(number & mask) as u64, ((number & mask) >> 64) as u64] };
-    let numbers: Vec<[u64; 2]> = match lanes(factor.width) {
-        1 => words.iter().map(|low| put(number(whole(*low, 0)))).collect(),
-        _ => words.chunks(2).map(|pair| put(number(whole(pair[0], pair[1])))).collect(),
-    };
-    Words::new(numbers.iter().flat_map(|pair| pair[..lanes(bits)].iter().copied()).collect())
+    let (from, to) = (lanes(factor.width), lanes(bits));
+    let mut out = Words::new(vec![0; words.len() / from * to]);
+    for (out, given) in out.chunks_mut(to).zip(words.chunks(from)) {
+        let high = given.get(1).copied().unwrap_or(0);
+        out.copy_from_slice(&put(number(whole(given[0], high)))[..to]);
+    }
+    out
 }
 
 /// How many single products add up to an entry of the result.

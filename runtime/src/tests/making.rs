@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use mpcc_pair::Pair;
 use mpcc_program::code::{Owner, Role};
-use mpcc_program::correlation::Supplier;
 use mpcc_program::gates::{lower, lower_making};
 use mpcc_program::interpret::Interpreter;
 use mpcc_program::making::Making;
-use mpcc_program::program::Program;
+use mpcc_program::program::{Program, Supplier};
 use mpcc_protocols::{CheckedCode, InMemory, Party, SessionSeed};
 use mpcc_transfer::{Entropy, Field, SessionId, Side, begin};
 

@@ -62,6 +62,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         }
         Meeting::Party { .. } => None,
     };
+    saved::check(arguments.save.as_deref(), &model.artefact.program.outputs)?;
     let manifest = model.artefact.manifest.clone();
     // Every role has a machine of its own.
     let machine = Machine { cores: u32::MAX, ..calibrate::rates_at_hand(&arguments.machine)? };
@@ -95,11 +96,11 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     if role == RoleName::DataOwner {
         let measured = Measurement::new(&done.report, None, None);
         let inferences = InferenceReport::list(&examples, done.answers, &artefact)?;
-        if let Some(path) = &arguments.save {
-            saved::write(path, &inferences)?;
-        }
+        // What was learned is shown whether or not it can be written.
+        let saved = arguments.save.as_ref().map_or(Ok(()), |path| saved::write(path, &inferences));
         let source = (arguments.net.name.clone(), Dealing::of(arguments));
-        return Summary::new(&manifest, inferences, None, predicted, measured, source).show(terminal);
+        let shown = Summary::new(&manifest, inferences, None, predicted, measured, source).show(terminal);
+        return saved.and(shown);
     }
     let served = Served {
         schema: "mpcc.role/1",

@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
         arguments.batch.unwrap_or(1),
     );
     let hops = u64::from(predicted.hops);
+    saved::check(arguments.save.as_deref(), &model.artefact.program.outputs)?;
     // Before the session: an input that is not in the network's domain is refused while nothing is lost.
     let float = match arguments.check {
         Switch::On => Some(float(&model, weights_file, &examples, &given, terminal)?),
@@ -88,17 +89,18 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
 
     let measured = Measurement::new(&data_owner, Some(&model_owner), dealer.as_ref());
     let inferences = InferenceReport::list(&examples, answers, &model.artefact)?;
-    if let Some(path) = &arguments.save {
-        saved::write(path, &inferences)?;
-    }
+    // What was learned is shown whether or not it can be written.
+    let saved = arguments.save.as_ref().map_or(Ok(()), |path| saved::write(path, &inferences));
     let network = match (arguments.net.shape(), arguments.net_emulate) {
         (Some(_), Switch::On) => format!("{}, imitated on loopback", arguments.net.name),
         (Some(_), Switch::Off) => format!("{} predicted, loopback measured", arguments.net.name),
         (None, _) => arguments.net.name.clone(),
     };
     let source = Dealing::of(arguments);
-    Summary::new(&model.artefact.manifest, inferences, float.as_deref(), predicted, measured, (network, source))
-        .show(terminal)
+    let summary =
+        Summary::new(&model.artefact.manifest, inferences, float.as_deref(), predicted, measured, (network, source));
+    let shown = summary.show(terminal);
+    saved.and(shown)
 }
 
 /// What each process is to do, with its files in place.

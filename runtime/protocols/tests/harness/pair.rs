@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 
 use mpcc_program::code::{Owner, Role};
-use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, Supplier, materials};
+use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, materials};
 use mpcc_program::gates::lower_making;
 use mpcc_program::making::{Factor, Job, Making, Task};
-use mpcc_program::program::{Program, ValueId, stream};
+use mpcc_program::program::{Program, Supplier, ValueId, stream};
 
 use super::{Draw, Machine, Seen, mask, mix, signed};
 
