@@ -199,6 +199,38 @@ pub struct Copy {
     pub src_offset: usize,
 }
 
+/// The shape of a comparison key (gate G16): a binary tree over the points that ends some levels early, where a node has the
+/// values of all points below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparisonTree {
+    /// Width of thresholds and points, at most 32.
+    pub bits: u8,
+    /// Levels that the tree lacks, fewer than bits and at most [`ComparisonTree::MOST_LEAF_BITS`].
+    pub leaf_bits: u8,
+}
+
+impl ComparisonTree {
+    /// The most levels that a tree lacks.
+    pub const MOST_LEAF_BITS: u8 = 4;
+
+    /// The smallest keys for payloads of so many words of `width` bits.
+    pub(crate) fn smallest(bits: u8, words: usize, width: u8) -> ComparisonTree {
+        let trees = (0..=Self::MOST_LEAF_BITS.min(bits - 1)).map(|leaf_bits| ComparisonTree { bits, leaf_bits });
+        let size = |tree: &ComparisonTree| 129 * tree.levels() + words * usize::from(width) * tree.values();
+        trees.min_by_key(size).expect("a tree that lacks no level")
+    }
+
+    /// Levels that it has; none of a tree that the verifier refuses.
+    pub fn levels(&self) -> usize {
+        usize::from(self.bits.saturating_sub(self.leaf_bits))
+    }
+
+    /// Corrections of values, for each word of the payload: one a level and one for each point below a node at the end.
+    pub fn values(&self) -> usize {
+        self.levels() + (1 << self.leaf_bits.min(Self::MOST_LEAF_BITS))
+    }
+}
+
 /// The function behind a row table (gate G10); `v` is the integer in the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RowFunction {
@@ -417,11 +449,11 @@ pub enum Instr {
     },
     /// Dealer: correction words of keys for shares of `payload·[x < threshold]`, one key per entry (gate G16).
     ComparisonKeys {
-        /// Written buffer, `[len, bits, 2]`.
+        /// Written buffer, `[len, levels, 2]`.
         seeds: Buf,
-        /// Written buffer, `[len]`: words of `bits` bits.
+        /// Written buffer, `[len]`: words with a bit a level.
         controls: Buf,
-        /// Written buffer, `[len, bits + 1, words of the payload]`.
+        /// Written buffer, `[len, values of the tree, words of the payload]`.
         values: Buf,
         /// Thresholds modulo 2^bits, `[len]`.
         threshold: Buf,
@@ -429,8 +461,8 @@ pub enum Instr {
         payload: SmallVec<[Buf; 2]>,
         /// The parties' secret halves of the keys, `[len, 2]`, of 64 bits.
         roots: [Buf; 2],
-        /// Width of thresholds and points, at most 32.
-        bits: u8,
+        /// Parameters.
+        tree: ComparisonTree,
     },
     /// A party: its shares of `payload·[x < threshold]` at a public x per key (gate G16).
     ComparisonShares {
@@ -446,8 +478,8 @@ pub enum Instr {
         controls: Buf,
         /// As dealt.
         values: Buf,
-        /// Width of thresholds and points.
-        bits: u8,
+        /// Parameters.
+        tree: ComparisonTree,
     },
     /// A party: its shares of how many of each row's numbers lie at or below each threshold, from shares of their masks'
     /// buckets, modulo 2^64 (gate G18).

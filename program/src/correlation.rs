@@ -9,13 +9,13 @@ mod predicates;
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Owner, RowTable};
+use crate::code::{ComparisonTree, Owner, RowTable};
 use crate::exponential::Exponential;
 use crate::program::{Supplier, ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
 pub use material::materials;
-pub(crate) use material::{harmonic, material};
+pub(crate) use material::{Common, harmonic, material};
 pub(crate) use predicates::{Predicates, subsets};
 
 /// One vector of correlated words of a gate.
@@ -236,8 +236,8 @@ pub enum Correlation {
     Comparison {
         /// The wire.
         wire: ValueId,
-        /// Its bits.
-        levels: u8,
+        /// The keys' shape.
+        tree: ComparisonTree,
         /// β.
         payload: Payload,
     },
@@ -284,9 +284,9 @@ impl Item {
     /// Vectors in which it is dealt: entries and bits of each.
     pub fn vectors(&self) -> Vec<(usize, u8)> {
         match self.what {
-            Correlation::Comparison { levels, payload, .. } => {
-                let (n, all) = (self.len, usize::from(levels));
-                vec![(2 * all * n, 64), (n, levels), (payload.words() * (all + 1) * n, self.bits)]
+            Correlation::Comparison { tree, payload, .. } => {
+                let (n, levels) = (self.len, tree.levels());
+                vec![(2 * levels * n, 64), (n, levels as u8), (payload.words() * tree.values() * n, self.bits)]
             }
             Correlation::RowPowers { table, .. } => {
                 let (n, levels) = (self.len, table.levels);

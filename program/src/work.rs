@@ -144,8 +144,12 @@ pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
         Instr::BucketCounts { dst, shares, .. } => {
             (work.map_word, work.map_scalar) = (len(*shares), 3 * len(*shares) + len(*dst));
         }
-        Instr::ComparisonKeys { threshold, bits, .. } => work.key_level = len(*threshold) * (u64::from(*bits) + 1),
-        Instr::ComparisonShares { points, bits, .. } => work.share_level = len(*points) * (u64::from(*bits) + 1),
+        // A level of a key takes eight blocks, a leaf two.
+        Instr::ComparisonKeys { threshold, tree, .. } => {
+            let leaves = (tree.values() - tree.levels()).div_ceil(4);
+            work.key_level = len(*threshold) * (tree.levels() + leaves) as u64;
+        }
+        Instr::ComparisonShares { points, tree, .. } => work.share_level = len(*points) * (tree.levels() + 1) as u64,
     }
     work
 }

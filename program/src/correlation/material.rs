@@ -1,10 +1,8 @@
 //! What each gate needs.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use smallvec::SmallVec;
-
-use crate::code::Owner;
+use crate::code::{ComparisonTree, Owner};
 use crate::program::{Gate, Program, Shape, ValueId, exponential};
 use crate::series::{self, Frequency};
 
@@ -18,23 +16,47 @@ pub(crate) fn harmonic(multiple: u16, sine: bool) -> u16 {
     2 * multiple - u16::from(!sine)
 }
 
+/// What gates of one wire may have in common, whatever else they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Common {
+    /// See [`Correlation::Carry`].
+    Carry { wire: ValueId, top: bool },
+    /// See [`Correlation::OneHot`].
+    OneHot { wire: ValueId, low: u8, width: u8 },
+    /// See [`Correlation::HalfAbove`].
+    HalfAbove { wire: ValueId, low: u8, width: u8 },
+}
+
+impl Common {
+    /// What an item's words are, if other gates may need the same.
+    pub(crate) fn of(what: &Correlation) -> Option<Common> {
+        match *what {
+            Correlation::Carry { wire, top } => Some(Common::Carry { wire, top }),
+            Correlation::OneHot { wire, low, width } => Some(Common::OneHot { wire, low, width }),
+            Correlation::HalfAbove { wire, low, width } => Some(Common::HalfAbove { wire, low, width }),
+            _ => None,
+        }
+    }
+}
+
 /// The items of every value's gate, in the order in which they are dealt, with each party receiving about as much: from the
-/// largest on, a correction goes to the party that has fewer bytes so far. Comparisons of one wire by the same digits have one
-/// set of one-hots, which stands with the first, and so have those by the same buckets one set of halves. The program must have passed [`crate::verify::verify`].
+/// largest on, a correction goes to the party that has fewer bytes so far. What gates of a wire have in common stands with the
+/// first of them, as wide as the widest needs it: modulo fewer bits the same shares serve the others. The program must have
+/// passed [`crate::verify::verify`].
 pub fn materials(program: &Program) -> Vec<Vec<Item>> {
     let mut all: Vec<Vec<Item>> = (0..program.values.len()).map(|at| material(program, ValueId(at as u32))).collect();
-    let mut compared = HashSet::new();
-    for (value, items) in program.values.iter().zip(&mut all) {
-        let compares = match &value.gate {
-            Gate::SignDigits { source, digits, .. } => (*source, 0, digits.clone()),
-            Gate::CoarseSign { source, buckets, .. } => (*source, *buckets, SmallVec::new()),
-            _ => continue,
-        };
-        if !compared.insert(compares) {
-            let shared =
-                |what: &Correlation| matches!(what, Correlation::OneHot { .. } | Correlation::HalfAbove { .. });
-            items.retain(|item| !shared(&item.what));
+    let mut widest: HashMap<Common, u8> = HashMap::new();
+    for item in all.iter().flatten() {
+        if let Some(common) = Common::of(&item.what) {
+            let bits = widest.entry(common).or_default();
+            *bits = item.bits.max(*bits);
         }
+    }
+    for items in &mut all {
+        items.retain_mut(|item| match Common::of(&item.what) {
+            None => true,
+            Some(common) => widest.remove(&common).inspect(|bits| item.bits = *bits).is_some(),
+        });
     }
     let sums = all.iter_mut().flatten().filter(|item| item.sharing != Sharing::Keys);
     let mut sums: Vec<(u64, &mut Item)> = sums.map(|item| (bytes(item.len, item.bits), item)).collect();
@@ -228,6 +250,7 @@ fn by_entry(left: &Shape, right: &Shape) -> Pairing {
 /// One key an entry of the wire.
 fn keys(program: &Program, wire: ValueId, bits: u8, payload: Payload) -> Item {
     let source = program.value(wire);
-    let what = Correlation::Comparison { wire, levels: source.ring, payload };
+    let tree = ComparisonTree::smallest(source.ring, payload.words(), bits);
+    let what = Correlation::Comparison { wire, tree, payload };
     Item { number: 2, what, len: source.shape.iter().product(), bits, sharing: Sharing::Keys, to: Owner::DataOwner }
 }

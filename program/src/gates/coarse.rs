@@ -20,7 +20,7 @@ pub(super) fn coarse_sign(
     (buckets, negate): (u8, bool),
 ) -> Lowered {
     let (len, low) = (e.len(id), e.value(source).ring - buckets);
-    let table = e.half(source, buckets);
+    let table = e.correlated(1);
     let mask = e.mask(id, 1, len, [true, true]);
     let Some(party) = e.party() else { return Lowered::Bits(Bits { opened: None, mask, monomials: [None; 2] }) };
     let (table, own) = (e.own(table), mask[party].expect("own mask"));

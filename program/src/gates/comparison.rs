@@ -48,7 +48,7 @@ pub(super) fn sign_digits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset
             Some(low)
         })
         .collect();
-    let tables = e.one_hots(source, widths);
+    let tables: Vec<_> = (1..).zip(widths).map(|(number, _)| e.correlated(number)).collect();
     let mask = e.mask(id, layout.bits(), len, [true, true]);
     let monomials = if widths.len() > 1 { e.correlated(PAD_PRODUCTS).0 } else { [None; 2] };
     let Some(party) = e.party() else { return Lowered::Bits(Bits { opened: None, mask, monomials }) };

@@ -11,8 +11,14 @@ use super::emit::{Emit, Shares};
 use super::products::{minus, pair, times};
 
 impl Emit<'_> {
-    /// Shares of an item of the gate underway, by its number: a correction for one party, words of its seed for the other.
+    /// Shares of an item of the gate underway, by its number, or of the same item of an earlier gate.
     pub(super) fn correlated(&mut self, number: u16) -> Shares {
+        let needed = self.needed(number);
+        self.common(&needed, |e| e.dealt(number))
+    }
+
+    /// Shares of an item that is dealt for the gate underway: a correction for one party, words of its seed for the other.
+    fn dealt(&mut self, number: u16) -> Shares {
         let item = self.item(number);
         let (id, len, bits) = (self.current(), item.len, item.bits);
         if let Some(party) = self.making() {
@@ -186,14 +192,14 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
 fn keys(e: &mut Emit<'_>, item: &Item, roots: [Buf; 2], words: [Buf; 3]) {
     let [seeds, controls, values] = words;
     match item.what {
-        Correlation::Comparison { wire, levels, payload } => {
+        Correlation::Comparison { wire, tree, payload } => {
             let threshold = mask(e, wire, item.len);
             let one = e.map(Lane::Word, 1, item.len, |x| x.int(1));
             let payload: SmallVec<[Buf; 2]> = match payload {
                 Payload::One => SmallVec::from_slice(&[one]),
                 Payload::OneAndMask => SmallVec::from_slice(&[one, threshold]),
             };
-            e.push(Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits: levels });
+            e.push(Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, tree });
         }
         Correlation::RowPowers { wire, table } => {
             let masks = mask(e, wire, item.len);

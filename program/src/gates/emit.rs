@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use smallvec::SmallVec;
-
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Owner, Packed, Role, RoleCode, Source, Stage, Step, V};
-use crate::correlation::{Item, materials};
+use crate::correlation::{Common, Item, material, materials};
 use crate::defer::defer;
 use crate::exponential::Exponential;
 use crate::making::{Job, Making, Task};
@@ -75,10 +73,8 @@ pub(super) struct Emit<'p> {
     steps: Vec<Step>,
     weights: Vec<Option<Buf>>,
     masked_weights: Vec<Option<Buf>>,
-    /// Shares of the one-hots of a wire's mask by digits of these widths.
-    one_hots: HashMap<(ValueId, SmallVec<[u8; 8]>), Vec<Shares>>,
-    /// Shares of the half ring above a wire's mask, by this many buckets.
-    halves: HashMap<(ValueId, u8), Shares>,
+    /// Shares of what gates of a wire have in common.
+    commons: HashMap<Common, Shares>,
     /// By digits of a comparison, the coefficients of its polynomial at every opened word.
     pub(super) sign_tables: [Option<Buf>; MOST_DIGITS + 1],
     /// The tables behind public factors of exponentials.
@@ -115,6 +111,8 @@ pub(super) struct MaskBits {
 #[derive(Default)]
 pub(super) struct Underway {
     /// What it needs.
+    needed: Vec<Item>,
+    /// What of it is dealt for it: all but what earlier gates have in common with it.
     items: Vec<Item>,
     /// Its own mask or pads, as far as the role knows them.
     mask: [Option<Buf>; 2],
@@ -155,8 +153,7 @@ impl<'p> Emit<'p> {
             steps,
             weights: vec![None; count],
             masked_weights: vec![None; count],
-            one_hots: HashMap::new(),
-            halves: HashMap::new(),
+            commons: HashMap::new(),
             sign_tables: [None; MOST_DIGITS + 1],
             exponentials: vec![],
             outputs: vec![],
@@ -200,7 +197,7 @@ impl<'p> Emit<'p> {
     pub(super) fn begin(&mut self) -> ValueId {
         let id = self.current();
         let items = std::mem::take(&mut self.materials[id.0 as usize]);
-        self.gate = Underway { items, ..Underway::default() };
+        self.gate = Underway { needed: material(self.program, id), items, ..Underway::default() };
         id
     }
 
@@ -503,25 +500,19 @@ impl<'p> Emit<'p> {
         self.masks(id).map(|mask| mask.expect("the dealer knows both masks"))
     }
 
-    /// The half ring above a wire's mask, an item of the gate underway if it is the first to compare the wire by such buckets.
-    pub(super) fn half(&mut self, wire: ValueId, buckets: u8) -> Shares {
-        if let Some(known) = self.halves.get(&(wire, buckets)) {
-            return *known;
-        }
-        let made = self.correlated(1);
-        self.halves.insert((wire, buckets), made);
-        made
-    }
-
-    /// The one-hots of a wire's mask, items of the gate underway if it is the first to compare the wire by such digits.
-    pub(super) fn one_hots(&mut self, wire: ValueId, widths: &[u8]) -> Vec<Shares> {
-        let key = (wire, SmallVec::from_slice(widths));
-        if let Some(known) = self.one_hots.get(&key) {
-            return known.clone();
-        }
-        let made: Vec<Shares> = (1..).zip(widths).map(|(number, _)| self.correlated(number)).collect();
-        self.one_hots.insert(key, made.clone());
-        made
+    /// Shares of what a gate of a wire has in common with others: those that are known, or what `make` makes of the item as it is
+    /// dealt, in the lane of the bits that the gate needs.
+    pub(super) fn common(&mut self, needed: &Item, make: impl FnOnce(&mut Self) -> Shares) -> Shares {
+        let Some(common) = Common::of(&needed.what) else { return make(self) };
+        let made = match self.commons.get(&common) {
+            Some(known) => *known,
+            None => {
+                let made = make(self);
+                self.commons.insert(common, made);
+                made
+            }
+        };
+        Shares(made.0.map(|share| share.map(|buf| self.fit(buf, Lane::of(needed.bits)))))
     }
 
     /// Cosine and sine of a multiple in the gate underway, made once.
@@ -536,9 +527,14 @@ impl<'p> Emit<'p> {
         }
     }
 
-    /// An item of the gate underway, by its number.
+    /// An item that is dealt for the gate underway, by its number.
     pub(super) fn item(&self, number: u16) -> Item {
-        self.gate.items.iter().find(|item| item.number == number).expect("listed by `materials`").clone()
+        numbered(&self.gate.items, number)
+    }
+
+    /// An item that the gate underway needs, by its number.
+    pub(super) fn needed(&self, number: u16) -> Item {
+        numbered(&self.gate.needed, number)
     }
 
     /// The party's next correction.
@@ -639,4 +635,8 @@ impl<'p> Emit<'p> {
     pub(super) fn output(&mut self, output: u32, buf: Buf, bits: u8) {
         self.outputs.push(OutputBuffer { output, buf, bits });
     }
+}
+
+fn numbered(items: &[Item], number: u16) -> Item {
+    items.iter().find(|item| item.number == number).expect("listed by `materials`").clone()
 }

@@ -9,7 +9,8 @@
 
 use smallvec::SmallVec;
 
-use crate::code::{Buf, Copy, Instr, Lane};
+use crate::code::{Buf, ComparisonTree, Copy, Instr, Lane};
+use crate::correlation::Correlation;
 use crate::program::ValueId;
 
 use super::emit::{Emit, Lowered};
@@ -20,19 +21,20 @@ struct Key {
     /// Seeds, controls and values, at each party the same.
     words: [Buf; 3],
     root: Buf,
-    /// n.
-    bits: u8,
+    tree: ComparisonTree,
 }
 
 impl Key {
-    fn new(e: &mut Emit<'_>, bits: u8) -> Option<Key> {
-        e.keys(2).map(|(words, root)| Key { words, root, bits })
+    /// Item 2 of the gate underway, at a party.
+    fn new(e: &mut Emit<'_>) -> Option<Key> {
+        let Correlation::Comparison { tree, .. } = e.item(2).what else { unreachable!("an item of keys") };
+        e.keys(2).map(|(words, root)| Key { words, root, tree })
     }
 }
 
 /// A party's shares of the words of β·[y < r] at y = x^ and at y = x^ + N/2 mod N.
 fn compared<const N: usize>(e: &mut Emit<'_>, hat: Buf, len: usize, key: &Key) -> [[Buf; N]; 2] {
-    let n = key.bits;
+    let n = key.tree.bits;
     let half = e.map(Lane::Word, 1, len, |x| {
         let (hat, half) = (x.full(hat), x.int(1 << (n - 1)));
         let s = x.add(hat, half);
@@ -42,7 +44,7 @@ fn compared<const N: usize>(e: &mut Emit<'_>, hat: Buf, len: usize, key: &Key) -
         let dst = [(); N].map(|()| e.new_buffer(Lane::Word, len));
         let [seeds, controls, values] = key.words;
         let dsts = SmallVec::from_slice(&dst);
-        e.push(Instr::ComparisonShares { dst: dsts, points, root: key.root, seeds, controls, values, bits: n });
+        e.push(Instr::ComparisonShares { dst: dsts, points, root: key.root, seeds, controls, values, tree: key.tree });
         dst
     })
 }
@@ -85,7 +87,7 @@ pub(super) fn relu(e: &mut Emit<'_>, source: ValueId, offsets: &[i64]) -> Lowere
     let wire = e.wire(source);
     // r = r_0 + r_1 − 2^n W over the integers.
     let carry = e.correlated(1);
-    let key = Key::new(e, n);
+    let key = Key::new(e);
     let (Some(key), Some(party)) = (key, e.party()) else { return Lowered::Share(None) };
     let (mask, carry) = (wire.mask[party].expect("own mask"), e.own(carry));
     joined(e, wire.hat.expect("opened"), (len, n), offsets, |e, hat| {
@@ -114,7 +116,7 @@ pub(super) fn relu(e: &mut Emit<'_>, source: ValueId, offsets: &[i64]) -> Lowere
 pub(super) fn step(e: &mut Emit<'_>, source: ValueId, offsets: &[i64]) -> Lowered {
     let (len, n) = (e.len(source), e.value(source).ring);
     let wire = e.wire(source);
-    let key = Key::new(e, n);
+    let key = Key::new(e);
     let (Some(key), Some(party)) = (key, e.party()) else { return Lowered::Share(None) };
     joined(e, wire.hat.expect("opened"), (len, n), offsets, |e, hat| {
         let [[at_hat], [at_half]] = compared::<1>(e, hat, len, &key);

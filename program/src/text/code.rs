@@ -171,27 +171,31 @@ impl Text<'_> {
                 points.0,
                 shares.0
             ),
-            Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots: [a, b], bits } => {
+            Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots: [a, b], tree } => {
                 let payload: Vec<String> = payload.iter().map(|word| format!("b{}", word.0)).collect();
                 format!(
-                    "{}, {}, {} = comparison-keys b{} payload {} roots b{}, b{} bits {bits}",
+                    "{}, {}, {} = comparison-keys b{} payload {} roots b{}, b{} bits {} leaf bits {}",
                     self.written(*seeds),
                     self.written(*controls),
                     self.written(*values),
                     threshold.0,
                     payload.join(", "),
                     a.0,
-                    b.0
+                    b.0,
+                    tree.bits,
+                    tree.leaf_bits
                 )
             }
-            Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => format!(
-                "{} = comparison-shares at b{} root b{} words b{}, b{}, b{} bits {bits}",
+            Instr::ComparisonShares { dst, points, root, seeds, controls, values, tree } => format!(
+                "{} = comparison-shares at b{} root b{} words b{}, b{}, b{} bits {} leaf bits {}",
                 dst.iter().map(|word| self.written(*word)).collect::<Vec<_>>().join(", "),
                 points.0,
                 root.0,
                 seeds.0,
                 controls.0,
-                values.0
+                values.0,
+                tree.bits,
+                tree.leaf_bits
             ),
         }
     }

@@ -77,7 +77,7 @@ fn role_code_names_every_instruction() {
                 threshold: b(0),
                 payload: smallvec![b(1), b(2)],
                 roots: [b(6), b(7)],
-                bits: 18,
+                tree: ComparisonTree { bits: 18, leaf_bits: 2 },
             },
             Instr::Broadcast { src: b(3), bits: 64 },
             Instr::ComparisonShares {
@@ -87,7 +87,7 @@ fn role_code_names_every_instruction() {
                 seeds: b(3),
                 controls: b(4),
                 values: b(5),
-                bits: 18,
+                tree: ComparisonTree { bits: 18, leaf_bits: 2 },
             },
         ],
         steps: vec![

@@ -19,23 +19,23 @@ fn harmonics(criterion: &mut Criterion, level: &str) {
 }
 
 fn comparisons(criterion: &mut Criterion, level: &str) {
-    const BITS: u32 = 16;
+    const TREE: dcf::Tree = dcf::Tree { bits: 16, leaf_bits: 0 };
     const KEYS: usize = 2048;
-    let [mut seeds, mut controls, mut values] = dcf::words_per_key(BITS, 2).map(|n| vec![0; n * KEYS]);
+    let [mut seeds, mut controls, mut values] = dcf::words_per_key(TREE, 2).map(|n| vec![0; n * KEYS]);
     let (thresholds, roots) = (words(KEYS), [words(2 * KEYS), words(2 * KEYS)]);
     let mut group = criterion.benchmark_group(format!("dcf/{level}"));
-    group.throughput(Throughput::Elements(KEYS as u64 * u64::from(BITS + 1)));
+    group.throughput(Throughput::Elements(KEYS as u64 * u64::from(TREE.bits + 1)));
     group.bench_function("keys", |b| {
         b.iter(|| {
             let out = dcf::Words { seeds: &mut seeds[..], controls: &mut controls[..], values: &mut values[..] };
-            dcf::generate(BITS, &thresholds, &[&thresholds, &thresholds], [&roots[0], &roots[1]], out);
+            dcf::generate(TREE, &thresholds, &[&thresholds, &thresholds], [&roots[0], &roots[1]], out);
         });
     });
     let (mut first, mut second) = (vec![0; KEYS], vec![0; KEYS]);
     group.bench_function("shares", |b| {
         b.iter(|| {
             let words = dcf::Words { seeds: &seeds[..], controls: &controls[..], values: &values[..] };
-            dcf::evaluate(BITS, 0, &thresholds, &roots[0], words, &mut [&mut first, &mut second]);
+            dcf::evaluate(TREE, 0, &thresholds, &roots[0], words, &mut [&mut first, &mut second]);
         });
     });
     group.finish();

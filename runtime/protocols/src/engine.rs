@@ -10,7 +10,8 @@ use std::sync::Arc;
 use mpcc_kernels::counts::{self, Counts};
 use mpcc_kernels::{dcf, matmul, pack, rows, trig};
 use mpcc_program::code::{
-    Buf, Copy, Instr, Lane, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, RowTable, Source, Stage,
+    Buf, ComparisonTree, Copy, Instr, Lane, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, RowTable, Source,
+    Stage,
 };
 use mpcc_program::schedule::{Moment as Scheduled, Origin, Schedule};
 
@@ -439,24 +440,24 @@ fn step(
             frame[at(*dst)] = shares.into();
             Ok(())
         }
-        Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
+        Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, tree } => {
             let [mut s, mut c, mut v] = [*seeds, *controls, *values].map(|buf| fresh(frame, buf));
             let read = |buf: Buf| &*frame[at(buf)];
             let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
             let payload: Vec<&[u64]> = payload.iter().map(|word| read(*word)).collect();
-            dcf::generate(u32::from(*bits), read(*threshold), &payload, roots.map(read), out);
+            dcf::generate(dcf_tree(tree), read(*threshold), &payload, roots.map(read), out);
             frame[at(*seeds)] = s.into();
             frame[at(*controls)] = c.into();
             frame[at(*values)] = v.into();
             Ok(())
         }
-        Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
+        Instr::ComparisonShares { dst, points, root, seeds, controls, values, tree } => {
             let mut shares: Vec<Vec<u64>> = dst.iter().map(|buf| fresh(frame, *buf)).collect();
             let read = |buf: Buf| &*frame[at(buf)];
             let words = dcf::Words { seeds: read(*seeds), controls: read(*controls), values: read(*values) };
             let party = u8::from(code.role == Role::DataOwner);
             let mut out: Vec<&mut [u64]> = shares.iter_mut().map(Vec::as_mut_slice).collect();
-            dcf::evaluate(u32::from(*bits), party, read(*points), read(*root), words, &mut out);
+            dcf::evaluate(dcf_tree(tree), party, read(*points), read(*root), words, &mut out);
             for (buf, share) in dst.iter().zip(shares) {
                 frame[at(*buf)] = share.into();
             }
@@ -625,6 +626,10 @@ fn width(code: &RoleCode, buf: Buf) -> rows::Width {
 }
 
 /// The parameters as the kernel takes them.
+fn dcf_tree(tree: &ComparisonTree) -> dcf::Tree {
+    dcf::Tree { bits: tree.bits.into(), leaf_bits: tree.leaf_bits.into() }
+}
+
 pub(crate) fn row_table(table: &RowTable) -> rows::RowTable {
     rows::RowTable {
         ring_bits: u32::from(table.ring_bits),

@@ -304,25 +304,25 @@ fn row_functions(rates: &mut PerUnit<f64>) {
 }
 
 fn comparisons(rates: &mut PerUnit<f64>) {
-    const BITS: u32 = 16;
+    const TREE: dcf::Tree = dcf::Tree { bits: 16, leaf_bits: 0 };
     const KEYS: usize = 2048;
     const KEY_SETS: usize = 32;
-    let [seeds, controls, values] = dcf::words_per_key(BITS, 2).map(|n| n * KEYS);
+    let [seeds, controls, values] = dcf::words_per_key(TREE, 2).map(|n| n * KEYS);
     let mut keys: Vec<[Vec<u64>; 3]> = vec![[vec![0; seeds], vec![0; controls], vec![0; values]]; KEY_SETS];
     let (thresholds, payload) = (words(KEYS, 1), [words(KEYS, 2), words(KEYS, 3)]);
     let roots = [words(2 * KEYS, 4), words(2 * KEYS, 5)];
-    let levels = KEYS as f64 * f64::from(BITS + 1);
+    let levels = KEYS as f64 * f64::from(TREE.bits + 1);
     rates.key_level = time(|i| {
         let [s, c, v] = &mut keys[i % KEY_SETS];
         let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
         let (payload, roots) = ([&payload[0][..], &payload[1]], [&roots[0][..], &roots[1]]);
-        dcf::generate(BITS, &thresholds, &payload, roots, out);
+        dcf::generate(TREE, &thresholds, &payload, roots, out);
     }) / levels;
     let (points, mut first, mut second) = (words(KEYS, 6), vec![0; KEYS], vec![0; KEYS]);
     rates.share_level = time(|i| {
         let [s, c, v] = &keys[i % KEY_SETS];
         let words = dcf::Words { seeds: &s[..], controls: &c[..], values: &v[..] };
-        dcf::evaluate(BITS, 0, &points, &roots[0], words, &mut [&mut first, &mut second]);
+        dcf::evaluate(TREE, 0, &points, &roots[0], words, &mut [&mut first, &mut second]);
     }) / levels;
 }
 

@@ -3,7 +3,7 @@ use crate::prg::{Prg, Seed};
 
 /// A batch of keys with everything about it.
 struct Keys<const N: usize> {
-    bits: u32,
+    tree: Tree,
     roots: [Vec<u64>; 2],
     seeds: Vec<u64>,
     controls: Vec<u64>,
@@ -17,12 +17,12 @@ fn words(seed: u8, stream: u64, len: usize) -> Vec<u64> {
 }
 
 impl<const N: usize> Keys<N> {
-    fn new(level: Level, bits: u32, alpha: &[u64], payload: [&[u64]; N], seed: u8) -> Keys<N> {
-        let [s, c, v] = words_per_key(bits, N).map(|n| vec![0; n * alpha.len()]);
+    fn new(level: Level, tree: Tree, alpha: &[u64], payload: [&[u64]; N], seed: u8) -> Keys<N> {
+        let [s, c, v] = words_per_key(tree, N).map(|n| vec![0; n * alpha.len()]);
         let roots = [words(seed, 0, 2 * alpha.len()), words(seed, 1, 2 * alpha.len())];
-        let mut keys = Keys { bits, roots, seeds: s, controls: c, values: v };
+        let mut keys = Keys { tree, roots, seeds: s, controls: c, values: v };
         let out = Words { seeds: &mut keys.seeds[..], controls: &mut keys.controls[..], values: &mut keys.values[..] };
-        generate_at(level, bits, alpha, payload, [&keys.roots[0], &keys.roots[1]], out);
+        generate_at(level, tree, alpha, payload, [&keys.roots[0], &keys.roots[1]], out);
         keys
     }
 
@@ -31,7 +31,7 @@ impl<const N: usize> Keys<N> {
         let given = Words { seeds: &self.seeds[..], controls: &self.controls[..], values: &self.values[..] };
         evaluate_at(
             level,
-            self.bits,
+            self.tree,
             party,
             points,
             &self.roots[usize::from(party)],
@@ -48,23 +48,28 @@ impl<const N: usize> Keys<N> {
     }
 }
 
+/// Trees of `bits` bits, whole and ended early.
+fn trees(bits: u32) -> impl Iterator<Item = Tree> {
+    (0..bits.min(MOST_LEAF_BITS + 1)).map(move |leaf_bits| Tree { bits, leaf_bits })
+}
+
 fn levels() -> impl Iterator<Item = Level> {
     Level::ALL.into_iter().filter(|&level| level <= level::hardware())
 }
 
 #[test]
 fn shares_sum_to_the_payload_below_the_threshold_exhaustively() {
-    for bits in (1..=8).chain([10]) {
-        let size = 1u64 << bits;
+    for tree in (1..=8).chain([10]).flat_map(trees) {
+        let (bits, size) = (tree.bits, 1u64 << tree.bits);
         let alpha: Vec<u64> = (0..size).collect();
         let payload = [words(3, 2, alpha.len()), words(3, 3, alpha.len())];
-        let keys = Keys::new(level::current(), bits, &alpha, [&payload[0], &payload[1]], bits as u8);
+        let keys = Keys::new(level::current(), tree, &alpha, [&payload[0], &payload[1]], bits as u8);
         for x in 0..size {
             let value = keys.value(&vec![x; alpha.len()]);
             for j in 0..2 {
                 for (i, a) in alpha.iter().enumerate() {
                     let want = if x < *a { payload[j][i] } else { 0 };
-                    assert_eq!(value[j][i], want, "{bits} bits, word {j}: {x} against {a}");
+                    assert_eq!(value[j][i], want, "{tree:?}, word {j}: {x} against {a}");
                 }
             }
         }
@@ -73,15 +78,15 @@ fn shares_sum_to_the_payload_below_the_threshold_exhaustively() {
 
 #[test]
 fn a_payload_of_one_word_takes_half_the_values() {
-    for bits in 1..=8 {
-        assert_eq!(2 * words_per_key(bits, 1)[2], words_per_key(bits, 2)[2]);
-        let alpha: Vec<u64> = (0..1 << bits).collect();
+    for tree in (1..=8).flat_map(trees) {
+        assert_eq!(2 * words_per_key(tree, 1)[2], words_per_key(tree, 2)[2]);
+        let alpha: Vec<u64> = (0..1 << tree.bits).collect();
         let payload = words(3, 2, alpha.len());
-        let keys = Keys::new(level::current(), bits, &alpha, [&payload], bits as u8);
-        for x in 0..1 << bits {
+        let keys = Keys::new(level::current(), tree, &alpha, [&payload], tree.bits as u8);
+        for x in 0..1 << tree.bits {
             let [value] = keys.value(&vec![x; alpha.len()]);
             let want = alpha.iter().zip(&payload).map(|(a, b)| if x < *a { *b } else { 0 });
-            assert!(value.into_iter().eq(want), "{bits} bits at {x}");
+            assert!(value.into_iter().eq(want), "{tree:?} at {x}");
         }
     }
 }
@@ -90,17 +95,18 @@ fn a_payload_of_one_word_takes_half_the_values() {
 #[should_panic(expected = "one or two words")]
 fn a_payload_of_three_words_is_refused() {
     let out = Words { seeds: &mut [][..], controls: &mut [][..], values: &mut [][..] };
-    generate(2, &[], &[&[], &[], &[]], [&[], &[]], out);
+    generate(Tree { bits: 2, leaf_bits: 0 }, &[], &[&[], &[], &[]], [&[], &[]], out);
 }
 
 #[test]
 fn shares_sum_to_the_payload_at_and_around_random_thresholds() {
-    for bits in [17, 18, 23, 30, 32] {
+    for tree in [17, 18, 23, 30, 32].into_iter().flat_map(trees) {
+        let bits = tree.bits;
         let mask = (1u64 << bits) - 1;
         let mut alpha: Vec<u64> = words(5, u64::from(bits), 203).iter().map(|w| w & mask).collect();
         alpha[..4].copy_from_slice(&[0, 1, mask, mask ^ (mask >> 1)]);
         let payload = [words(6, 2, alpha.len()), words(6, 3, alpha.len())];
-        let keys = Keys::new(level::current(), bits, &alpha, [&payload[0], &payload[1]], 7);
+        let keys = Keys::new(level::current(), tree, &alpha, [&payload[0], &payload[1]], 7);
         let noise = words(8, 9, alpha.len());
         for x in 0..6 {
             let points: Vec<u64> = alpha
@@ -111,7 +117,7 @@ fn shares_sum_to_the_payload_at_and_around_random_thresholds() {
             let value = keys.value(&points);
             for (i, (point, a)) in points.iter().zip(&alpha).enumerate() {
                 let want = if point < a { [payload[0][i], payload[1][i]] } else { [0, 0] };
-                assert_eq!([value[0][i], value[1][i]], want, "{bits} bits: {point} against {a}");
+                assert_eq!([value[0][i], value[1][i]], want, "{tree:?}: {point} against {a}");
             }
         }
     }
@@ -122,17 +128,16 @@ fn every_level_gives_the_same_words_and_shares() {
     let alpha: Vec<u64> = words(9, 0, 71).iter().map(|w| w & 0x3ffff).collect();
     let payload = [words(9, 1, 71), words(9, 2, 71)];
     let points = words(9, 3, 71);
-    let reference = Keys::new(Level::Portable, 18, &alpha, [&payload[0], &payload[1]], 4);
-    for level in levels() {
-        let keys = Keys::new(level, 18, &alpha, [&payload[0], &payload[1]], 4);
-        assert_eq!((&keys.seeds, &keys.controls), (&reference.seeds, &reference.controls), "{level:?}");
-        assert_eq!(keys.values, reference.values, "{level:?}");
-        for party in 0..2 {
-            assert_eq!(
-                keys.share(level, party, &points),
-                reference.share(Level::Portable, party, &points),
-                "{level:?}"
-            );
+    for tree in trees(18) {
+        let reference = Keys::new(Level::Portable, tree, &alpha, [&payload[0], &payload[1]], 4);
+        for level in levels() {
+            let keys = Keys::new(level, tree, &alpha, [&payload[0], &payload[1]], 4);
+            assert_eq!((&keys.seeds, &keys.controls), (&reference.seeds, &reference.controls), "{level:?}");
+            assert_eq!(keys.values, reference.values, "{level:?}");
+            for party in 0..2 {
+                let shares = keys.share(level, party, &points);
+                assert_eq!(shares, reference.share(Level::Portable, party, &points), "{level:?}");
+            }
         }
     }
 }
@@ -142,17 +147,18 @@ fn every_level_gives_the_same_words_and_shares() {
 fn keys_do_not_depend_on_their_neighbours() {
     let alpha: Vec<u64> = (0..45).map(|i| i * 21).collect();
     let payload = [words(1, 1, 45), words(1, 2, 45)];
-    let keys = Keys::new(level::current(), 10, &alpha, [&payload[0], &payload[1]], 2);
+    let tree = Tree { bits: 10, leaf_bits: 2 };
+    let keys = Keys::new(level::current(), tree, &alpha, [&payload[0], &payload[1]], 2);
     let share = keys.share(level::current(), 1, &vec![400; 45]);
     for (i, shared) in share[0].iter().copied().zip(share[1].iter().copied()).enumerate() {
-        let [s, _, v] = words_per_key(10, 2);
+        let [s, _, v] = words_per_key(tree, 2);
         let given = Words {
             seeds: &keys.seeds[i * s..(i + 1) * s],
             controls: &keys.controls[i..=i],
             values: &keys.values[i * v..(i + 1) * v],
         };
         let (mut a, mut b) = ([0], [0]);
-        evaluate(10, 1, &[400], &keys.roots[1][2 * i..2 * i + 2], given, &mut [&mut a, &mut b]);
+        evaluate(tree, 1, &[400], &keys.roots[1][2 * i..2 * i + 2], given, &mut [&mut a, &mut b]);
         assert_eq!((a[0], b[0]), shared);
     }
 }
@@ -161,26 +167,29 @@ fn keys_do_not_depend_on_their_neighbours() {
 /// every byte of every word over many keys with one root of that party and fresh ones of the other.
 #[test]
 fn correction_words_and_single_shares_look_uniform_for_every_threshold() {
-    let (bits, keys) = (6u32, 8192usize);
-    for (alpha, beta) in [(0u64, 0u64), (1, 1), (37, 1 << 40), (63, u64::MAX)] {
+    let keys = 8192usize;
+    let secrets = [(0u64, 0u64), (1, 1), (37, 1 << 40), (63, u64::MAX)];
+    let whole = secrets.map(|secret| (Tree { bits: 6, leaf_bits: 0 }, secret));
+    let ended = secrets.map(|secret| (Tree { bits: 6, leaf_bits: 2 }, secret));
+    for (tree, (alpha, beta)) in whole.into_iter().chain(ended) {
         for party in 0..2usize {
             let (alphas, payload) = (vec![alpha; keys], vec![beta; keys]);
             let mut roots = [words(11, 0, 2 * keys), words(11, 1, 2 * keys)];
             for own in roots[party].chunks_mut(2) {
                 own.copy_from_slice(&[0x1234_5678_9abc_def0, 42]);
             }
-            let [mut s, mut c, mut v] = words_per_key(bits, 2).map(|n| vec![0; n * keys]);
+            let [mut s, mut c, mut v] = words_per_key(tree, 2).map(|n| vec![0; n * keys]);
             let out = Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
-            generate(bits, &alphas, &[&payload, &payload], [&roots[0], &roots[1]], out);
+            generate(tree, &alphas, &[&payload, &payload], [&roots[0], &roots[1]], out);
             let mut words: Vec<(&str, Vec<u64>)> = vec![];
             let columns = |name: &'static str, data: &[u64], per_key: usize| -> Vec<(&'static str, Vec<u64>)> {
                 (0..per_key).map(|w| (name, data.iter().skip(w).step_by(per_key).copied().collect())).collect()
             };
-            words.extend(columns("seed", &s, 2 * bits as usize));
-            words.extend(columns("value", &v, 2 * (bits as usize + 1)));
+            words.extend(columns("seed", &s, words_per_key(tree, 2)[0]));
+            words.extend(columns("value", &v, words_per_key(tree, 2)[2]));
             let given = Words { seeds: &s[..], controls: &c[..], values: &v[..] };
             let (mut a, mut b) = (vec![0; keys], vec![0; keys]);
-            evaluate(bits, party as u8, &vec![20; keys], &roots[party], given, &mut [&mut a, &mut b]);
+            evaluate(tree, party as u8, &vec![20; keys], &roots[party], given, &mut [&mut a, &mut b]);
             words.extend([("slope", a), ("intercept", b)]);
             for (name, column) in &words {
                 for shift in [0, 4, 32, 60] {
@@ -192,7 +201,7 @@ fn correction_words_and_single_shares_look_uniform_for_every_threshold() {
                     assert!(chi < 75.0, "{name} of party {party} at bit {shift} for {alpha}: {chi}");
                 }
             }
-            for depth in 0..bits {
+            for depth in 0..tree.levels() {
                 let ones = c.iter().filter(|w| *w >> depth & 1 == 1).count() as f64;
                 assert!((ones - keys as f64 / 2.0).abs() < 6.0 * (keys as f64).sqrt() / 2.0, "control {depth}: {ones}");
             }
@@ -203,12 +212,20 @@ fn correction_words_and_single_shares_look_uniform_for_every_threshold() {
 #[test]
 #[should_panic(expected = "1 to 32 bits")]
 fn a_comparison_of_too_many_bits_is_refused() {
-    evaluate(33, 0, &[], &[], Words { seeds: &[], controls: &[], values: &[] }, &mut [&mut [], &mut []]);
+    let tree = Tree { bits: 33, leaf_bits: 0 };
+    evaluate(tree, 0, &[], &[], Words { seeds: &[], controls: &[], values: &[] }, &mut [&mut [], &mut []]);
+}
+
+#[test]
+#[should_panic(expected = "at least one")]
+fn a_tree_without_a_level_is_refused() {
+    let tree = Tree { bits: 2, leaf_bits: 2 };
+    evaluate(tree, 0, &[], &[], Words { seeds: &[], controls: &[], values: &[] }, &mut [&mut [], &mut []]);
 }
 
 #[test]
 #[should_panic(expected = "1 keys of 4 words")]
 fn a_key_of_the_wrong_length_is_refused() {
     let words = Words { seeds: &[0; 3][..], controls: &[0][..], values: &[0; 6][..] };
-    evaluate(2, 0, &[0], &[0, 0], words, &mut [&mut [0], &mut [0]]);
+    evaluate(Tree { bits: 2, leaf_bits: 0 }, 0, &[0], &[0, 0], words, &mut [&mut [0], &mut [0]]);
 }

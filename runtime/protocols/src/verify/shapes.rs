@@ -1,7 +1,7 @@
 //! Rules 1 and 3: extents and widths of single instructions against lengths and lanes, and the insides of maps.
 
 use mpcc_kernels::dcf;
-use mpcc_program::code::{Buf, Copy, Instr, Lane, RoleCode, RowTable};
+use mpcc_program::code::{Buf, ComparisonTree, Copy, Instr, Lane, RoleCode, RowTable};
 use mpcc_program::interpret::check_map;
 
 use crate::engine::row_table;
@@ -89,9 +89,9 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
                 expect(dst, len(dst).checked_next_multiple_of(rows).map(|words| words.max(rows)), "the counts");
             }
         }
-        Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
+        Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, tree } => {
             let keys = len(threshold);
-            let [s, c, v] = dcf::words_per_key(u32::from(*bits), payload.len()).map(|words| keys.checked_mul(words));
+            let [s, c, v] = comparison_words(tree, payload.len()).map(|words| keys.checked_mul(words));
             expect(seeds, s, "the seeds");
             expect(controls, c, "the control bits");
             expect(values, v, "the values");
@@ -100,11 +100,11 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
             if seeds == controls || seeds == values || controls == values {
                 report("correction words share a buffer".to_owned());
             }
-            compared(*bits, payload.len(), report);
+            compared(tree, payload.len(), report);
         }
-        Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
+        Instr::ComparisonShares { dst, points, root, seeds, controls, values, tree } => {
             let keys = len(points);
-            let [s, c, v] = dcf::words_per_key(u32::from(*bits), dst.len()).map(|words| keys.checked_mul(words));
+            let [s, c, v] = comparison_words(tree, dst.len()).map(|words| keys.checked_mul(words));
             expect(seeds, s, "the seeds");
             expect(controls, c, "the control bits");
             expect(values, v, "the values");
@@ -113,7 +113,7 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
             if dst.len() == 2 && dst[0] == dst[1] {
                 report("both words of the shares share a buffer".to_owned());
             }
-            compared(*bits, dst.len(), report);
+            compared(tree, dst.len(), report);
         }
     }
 }
@@ -133,12 +133,21 @@ fn row_parameters(table: &RowTable, report: &mut dyn FnMut(String)) {
     }
 }
 
-fn compared(bits: u8, payload: usize, report: &mut dyn FnMut(String)) {
+/// Words of a key, as [`dcf::words_per_key`] has them, of any tree.
+fn comparison_words(tree: &ComparisonTree, payload: usize) -> [usize; 3] {
+    [2 * tree.levels(), 1, payload * tree.values()]
+}
+
+fn compared(tree: &ComparisonTree, payload: usize, report: &mut dyn FnMut(String)) {
     if !(1..=2).contains(&payload) {
         report(format!("a comparison with a payload of {payload} words"));
     }
+    let ComparisonTree { bits, leaf_bits } = *tree;
     if !(1..=dcf::MOST_BITS).contains(&u32::from(bits)) {
         report(format!("a comparison of {bits} bits"));
+    }
+    if leaf_bits >= bits || leaf_bits > ComparisonTree::MOST_LEAF_BITS {
+        report(format!("a comparison of {bits} bits by a tree that ends {leaf_bits} levels early"));
     }
 }
 

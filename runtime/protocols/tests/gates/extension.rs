@@ -1,5 +1,6 @@
 //! G2, G6, G7.
 
+use mpcc_program::correlation::{Correlation, materials};
 use mpcc_program::program::{Gate, Kind};
 
 use super::harness::{Builder, mask, masked_by, mix, run, run_seeded, run_unverified, signed};
@@ -20,6 +21,48 @@ fn extension_is_exact_for_every_value_in_its_domain_and_every_mask() {
         let seen = run(&b.program, &[values], &[], &mut masked_by(wire, 1, |i| cases[i].1));
         for ((x, r), got) in cases.iter().zip(&seen.outputs[0]) {
             assert_eq!(x, got, "ring {k}, mask {r}");
+        }
+    }
+}
+
+/// Carries of a wire are dealt once, as wide as the widest of its gates needs them, whatever the order of the gates.
+#[test]
+fn gates_of_one_wire_have_its_carries_in_common() {
+    let k = 6u8;
+    let masks = 1u64 << k;
+    let cases: Vec<(i64, u64)> = (-16i64..=16).flat_map(|x| (0..masks).map(move |r| (x, r))).collect();
+    let len = cases.len();
+    for rings in [[14u8, 24, 30], [30, 14, 24], [24, 30, 14]] {
+        let mut b = Builder::new();
+        let x = b.share(&[len, 1], k, k - 2);
+        let wire = b.open(x, k, 0, k - 2);
+        let order: Vec<usize> = (0..3).map(|at| (at + usize::from(rings[0])) % 3).collect();
+        let scaled = rings[order.iter().position(|gate| *gate == 2).expect("one scales")];
+        let row = b.share(&[len, 1], scaled, 3);
+        let row = b.open(row, scaled, 0, 3);
+        let gates =
+            [Gate::Extend { source: wire }, Gate::Square { source: wire }, Gate::RowScale { source: wire, row }];
+        for (gate, ring) in order.iter().map(|at| &gates[*at]).zip(rings) {
+            let out = b.push(gate.clone(), Kind::Share, &[len, 1], ring, 0, 10);
+            b.reveal(out, ring, 0);
+        }
+        let carries: Vec<u8> = materials(&b.program)
+            .iter()
+            .flatten()
+            .filter_map(|item| matches!(item.what, Correlation::Carry { .. }).then_some(item.bits))
+            .collect();
+        assert_eq!(carries, [30 - k; 2], "the carry, and the carry and the top bit");
+        let seen = run(
+            &b.program,
+            &[cases.iter().map(|c| c.0).collect(), vec![-5; len]],
+            &[],
+            &mut masked_by(wire, 1, |i| cases[i].1),
+        );
+        for (at, (x, r)) in cases.iter().enumerate() {
+            let want = [*x, x * x, -5 * x];
+            for (out, gate) in order.iter().enumerate() {
+                assert_eq!(seen.outputs[out][at], want[*gate], "{x} under {r}, gate {gate} in {rings:?}");
+            }
         }
     }
 }

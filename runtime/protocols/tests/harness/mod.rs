@@ -249,25 +249,38 @@ impl Machine {
                     self.to_both.push(words.clone());
                     dealt.push_back(words);
                 }
-                Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, bits } => {
+                Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, tree } => {
                     let [mut s, mut c, mut v] =
                         [seeds, controls, values].map(|b| std::mem::take(&mut self.buffers[b.0 as usize]));
                     let read = |b: &mpcc_program::code::Buf| &self.buffers[b.0 as usize][..];
                     let out = dcf::Words { seeds: &mut s[..], controls: &mut c[..], values: &mut v[..] };
                     let payload: Vec<&[u64]> = payload.iter().map(read).collect();
-                    dcf::generate((*bits).into(), read(threshold), &payload, roots.each_ref().map(read), out);
+                    dcf::generate(
+                        dcf::Tree { bits: tree.bits.into(), leaf_bits: tree.leaf_bits.into() },
+                        read(threshold),
+                        &payload,
+                        roots.each_ref().map(read),
+                        out,
+                    );
                     for (b, words) in [(seeds, s), (controls, c), (values, v)] {
                         self.buffers[b.0 as usize] = words;
                     }
                 }
-                Instr::ComparisonShares { dst, points, root, seeds, controls, values, bits } => {
+                Instr::ComparisonShares { dst, points, root, seeds, controls, values, tree } => {
                     let mut shares: Vec<Vec<u64>> =
                         dst.iter().map(|b| std::mem::take(&mut self.buffers[b.0 as usize])).collect();
                     let read = |b: &mpcc_program::code::Buf| &self.buffers[b.0 as usize][..];
                     let words = dcf::Words { seeds: read(seeds), controls: read(controls), values: read(values) };
                     let party = u8::from(self.code.role == Role::DataOwner);
                     let mut out: Vec<&mut [u64]> = shares.iter_mut().map(Vec::as_mut_slice).collect();
-                    dcf::evaluate((*bits).into(), party, read(points), read(root), words, &mut out);
+                    dcf::evaluate(
+                        dcf::Tree { bits: tree.bits.into(), leaf_bits: tree.leaf_bits.into() },
+                        party,
+                        read(points),
+                        read(root),
+                        words,
+                        &mut out,
+                    );
                     for (b, share) in dst.iter().zip(shares) {
                         self.buffers[b.0 as usize] = share;
                     }
