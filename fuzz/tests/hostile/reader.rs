@@ -8,10 +8,10 @@ use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::{Graph, NodeId, Visibility};
-use mpcc_program::code::{MapExecutor, Role, RoleCode};
+use mpcc_program::code::{MapExecutor, Owner, Role, RoleCode};
 use mpcc_program::interpret::Interpreter;
 use mpcc_program::machine::{Link, Machine};
-use mpcc_program::program::Program;
+use mpcc_program::program::{Program, Supplier};
 use mpcc_program::timing::Workload;
 use mpcc_program::{cost, gates, text};
 use mpcc_protocols::CheckedCode;
@@ -69,6 +69,13 @@ pub(crate) fn exercise_parts(graph: &Graph, program: &Program, params: &[Tensor]
         let code = gates::lower(program, role);
         Arc::new(CheckedCode::new(code).expect("lowered code of a verified program is valid"))
     });
+    if program.supplier == Supplier::Pair {
+        for owner in [Owner::ModelOwner, Owner::DataOwner] {
+            CheckedCode::new(gates::lower_making(program, owner).code)
+                .expect("lowered making of a verified program is valid");
+        }
+        return Came::Read;
+    }
     if !suits(graph, program) {
         return Came::Read;
     }
