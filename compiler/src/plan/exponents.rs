@@ -24,7 +24,7 @@ const MOST_FRACTION: i32 = 62;
 /// Least bits of the ring of a count, and of a row's number of thresholds: the smallest bound of a value has one less.
 const LEAST_RING: i32 = 5;
 /// How far the largest of a row may be left below 1, in nats: the tables of the reciprocal of a row's sum grow with it.
-const MOST_BELOW: f64 = 9.5;
+const MOST_BELOW: f64 = 10.5;
 /// Bits by which the ring of a result exceeds its fraction bits, about: those of the products that it enters.
 const RESULT: f64 = 24.0;
 
