@@ -29,29 +29,53 @@ pub(crate) struct Hello {
     role: Role,
     identity: ProgramIdentity,
     tables: [u8; 32],
-    files: bool,
+    source: Source,
     pub(crate) nonce: [u8; 16],
 }
 
-/// Set in the byte of a role whose correlated randomness comes from a file.
-const FROM_FILE: u8 = 0x80;
+/// Where a role's correlated randomness comes from; stands in the high bits of the byte of a role.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Dealer = 0,
+    /// It is made in this conversation and kept.
+    Making = 0x40,
+    File = 0x80,
+}
+
+impl Source {
+    const BITS: u8 = 0xc0;
+
+    fn of(byte: u8) -> &'static str {
+        match byte & Self::BITS {
+            0 => "a dealer",
+            0x40 => "the other party (mpcc pair)",
+            0x80 => "files (--material)",
+            _ => "nothing that this version knows",
+        }
+    }
+}
 
 impl Hello {
     /// Ours, with a fresh nonce.
     pub(crate) fn new(role: Role, identity: ProgramIdentity) -> Result<Hello, SessionError> {
-        Ok(Hello { role, identity, tables: tables_digest(), files: false, nonce: random()? })
+        Ok(Hello { role, identity, tables: tables_digest(), source: Source::Dealer, nonce: random()? })
     }
 
     /// The same of a party whose correlated randomness comes from a file.
     pub(crate) fn with_files(self) -> Hello {
-        Hello { files: true, ..self }
+        Hello { source: Source::File, ..self }
+    }
+
+    /// The same of a party that makes it with the other one.
+    pub(crate) fn making(self) -> Hello {
+        Hello { source: Source::Making, ..self }
     }
 
     pub(crate) fn send(&self, link: &mut dyn Duplex) -> Result<(), LinkError> {
         let mut bytes = Vec::with_capacity(HELLO_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
-        bytes.push(self.role as u8 | if self.files { FROM_FILE } else { 0 });
+        bytes.push(self.role as u8 | self.source as u8);
         for part in [&self.identity.program, &self.identity.binding, &self.tables] {
             bytes.extend_from_slice(part);
         }
@@ -90,9 +114,9 @@ impl Hello {
         let Some((theirs, program, binding, tables, nonce)) = fields else {
             return Err(misbehaved("its hello is cut short"));
         };
-        let source = |files: bool| if files { "files (--material)" } else { "a dealer" }.to_owned();
-        differ("source of correlated randomness", source(self.files), source(theirs & FROM_FILE != 0))?;
-        let theirs = theirs & !FROM_FILE;
+        let source = |byte| Source::of(byte).to_owned();
+        differ("source of correlated randomness", source(self.source as u8), source(theirs))?;
+        let theirs = theirs & !Source::BITS;
         let name = |r: u8| [Role::ModelOwner, Role::DataOwner, Role::Dealer].into_iter().find(|x| *x as u8 == r);
         differ("role of that address", format!("{:?}", Some(role)), format!("{:?}", name(theirs)))?;
         differ("program", hex(&self.identity.program), hex(&program))?;
@@ -131,6 +155,25 @@ impl SessionDigest {
         hasher.update(&program.program).update(&program.binding);
         hasher.update(model_owner).update(data_owner).update(commitment);
         SessionDigest(*hasher.finalize().as_bytes())
+    }
+
+    /// The session in which two parties make a pool.
+    pub(crate) fn of_pool(program: &ProgramIdentity, model_owner: &[u8; 16], data_owner: &[u8; 16]) -> SessionDigest {
+        let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 session of two roles that make a pool");
+        hasher.update(&program.program).update(&program.binding).update(model_owner).update(data_owner);
+        SessionDigest(*hasher.finalize().as_bytes())
+    }
+
+    /// The name of the pool that is made in the session.
+    pub(crate) fn batch(&self) -> BatchId {
+        let hash = blake3::derive_key("mpcc runtime 2026-11 name of a pool", &self.0);
+        let mut name = BatchId([0; 16]);
+        name.0.copy_from_slice(&hash[..16]);
+        name
+    }
+
+    pub(crate) fn bytes(&self) -> [u8; 32] {
+        self.0
     }
 
     /// What frames of the session carry.
@@ -239,6 +282,21 @@ pub(crate) fn confirm(
     let same: [(_, &[u8]); 2] = [("session", &session.0), ("batch of the dealer", &batch.0)];
     let bytes = compare(link, kind::CONFIRM, &same, &wanted.to_bytes())?;
     Wanted::read(&bytes).map(|(theirs, _)| theirs).ok_or_else(|| cut_short(link))
+}
+
+/// Parties that make a pool: compares session and number of inferences. Returns how many are made at the same time: as many as
+/// both can.
+pub(crate) fn agree_on_pool(
+    link: &mut dyn Duplex,
+    session: &SessionDigest,
+    inferences: u64,
+    at_once: u64,
+) -> Result<u64, SessionError> {
+    let number = inferences.to_le_bytes();
+    let same: [(_, &[u8]); 2] = [("session", &session.0), ("number of inferences to make (little end first)", &number)];
+    let bytes = compare(link, kind::CONFIRM_POOL, &same, &at_once.to_le_bytes())?;
+    let theirs = split::<8>(&bytes).map(|(theirs, _)| u64::from_le_bytes(theirs)).ok_or_else(|| cut_short(link))?;
+    Ok(theirs.min(at_once).max(1))
 }
 
 /// What the other party says about the file it holds.

@@ -1,4 +1,5 @@
-//! Correlated randomness dealt ahead: one file for each party, its format, and where everything stands in it.
+//! Correlated randomness made ahead, dealt or made by the two parties: one file for each party, its format, and where everything
+//! stands in it.
 //!
 //! A file is a head, an index and sections: one for the setup, then one for every inference, all of a length that the
 //! program determines. The index holds the BLAKE3 hash of every piece of every section. The hash of a file's contents
@@ -6,7 +7,9 @@
 
 mod agree;
 mod deal;
+mod draft;
 mod link;
+mod pool;
 mod read;
 
 use std::io;
@@ -22,10 +25,11 @@ use crate::identity::ProgramIdentity;
 pub(crate) use agree::{agree, check};
 pub use deal::{DealOptions, Dealt, deal};
 pub(crate) use link::MaterialLink;
+pub use pool::{Making, PoolOptions, Pooled, pool, pool_bytes};
 pub use read::{Contents, MaterialFile};
 
 /// Version of the format; a file of another version is refused.
-pub const MATERIAL_VERSION: u16 = 3;
+pub const MATERIAL_VERSION: u16 = 4;
 
 const MAGIC: [u8; 8] = *b"mpcc-mat";
 
@@ -35,9 +39,9 @@ const PIECE: u64 = 1 << 20;
 /// Bytes of a hash.
 const HASH: usize = 32;
 
-/// Magic, version, role, program and its hash, batch, numbers and lengths, seed, weight grant and its seed, roots and the hash
-/// of all that.
-const HEAD_BYTES: usize = 8 + 2 + 1 + 5 + 3 * HASH + 16 + 3 * 8 + 16 + 2 * 16 + 2 * HASH + HASH;
+/// Magic, version, role, program and its hash, batch, numbers and lengths, seed, weight grant and its seed, digest of weights, roots
+/// and the hash of all that.
+const HEAD_BYTES: usize = 8 + 2 + 1 + 5 + 3 * HASH + 16 + 3 * 8 + 16 + 2 * 16 + HASH + 2 * HASH + HASH;
 
 /// The name of a party's file.
 pub fn file_name(role: Role) -> &'static str {
@@ -190,6 +194,8 @@ struct Head {
     seed: Secret,
     /// Of the mask of the weights; none at the data owner.
     weight_seed: Option<Secret>,
+    /// Digest of the weights with which it was made, at the model owner that made it with the data owner; zeros otherwise.
+    weights: [u8; HASH],
     /// Root of the other party's file.
     other_root: [u8; HASH],
     /// Of both roots.
@@ -222,6 +228,7 @@ impl Head {
         bytes.extend_from_slice(&self.seed.0);
         bytes.extend_from_slice(&self.batch.weight_grant.0);
         bytes.extend_from_slice(self.weight_seed.as_ref().map_or(&[0; 16], |seed| &seed.0));
+        bytes.extend_from_slice(&self.weights);
         bytes.extend_from_slice(&self.other_root);
         bytes.extend_from_slice(&self.commitment);
         let hash = head_hash(&bytes, index);
@@ -257,6 +264,7 @@ impl Head {
             lengths: Lengths { setup, inference },
             seed,
             weight_seed: (role == Role::ModelOwner).then_some(weight_seed),
+            weights: take(&mut rest)?,
             other_root: take(&mut rest)?,
             commitment: take(&mut rest)?,
         })
@@ -264,7 +272,7 @@ impl Head {
 
     /// Root of this file, from its index.
     fn root(&self, index: &[u8]) -> [u8; HASH] {
-        root(self.role, self.lengths, [Some(&self.seed), self.weight_seed.as_ref()], index)
+        root(self.role, self.lengths, [Some(&self.seed), self.weight_seed.as_ref()], &self.weights, index)
     }
 
     /// The commitment that both files of the batch must carry.
@@ -289,13 +297,13 @@ fn head_hash(head: &[u8], index: &[u8]) -> blake3::Hash {
 }
 
 /// Hash of everything in one party's file.
-fn root(role: Role, lengths: Lengths, seeds: [Option<&Secret>; 2], index: &[u8]) -> [u8; HASH] {
+fn root(role: Role, lengths: Lengths, seeds: [Option<&Secret>; 2], weights: &[u8; HASH], index: &[u8]) -> [u8; HASH] {
     let mut hasher = blake3::Hasher::new_derive_key("mpcc runtime 2026-11 contents of dealt material");
     hasher.update(&[role as u8]).update(&lengths.setup.to_le_bytes()).update(&lengths.inference.to_le_bytes());
     for seed in seeds.into_iter().flatten() {
         hasher.update(&seed.0);
     }
-    hasher.update(index);
+    hasher.update(weights).update(index);
     *hasher.finalize().as_bytes()
 }
 

@@ -200,6 +200,9 @@ pub(crate) fn run(
         }
         Supply::File(mut file) => {
             let contents = file.contents();
+            if role == Role::ModelOwner {
+                file.check_weights(&weights)?;
+            }
             let store = CounterStore::open_material(&state_directory, contents.batch, role)?;
             let grants = CounterStore::open_material(&state_directory, contents.weight_grant, role)?;
             if rotate_weights {

@@ -6,6 +6,7 @@ mod hostile;
 mod lowered;
 mod making;
 mod over_tls;
+mod pool;
 mod scripted;
 mod setup_once;
 #[path = "../protocols/src/tests/tiny.rs"]

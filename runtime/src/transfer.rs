@@ -45,6 +45,18 @@ pub(crate) mod kind {
     pub(crate) const HELD: u8 = 13;
     /// The model owner's seed of the mask of its weights, for the dealer.
     pub(crate) const WEIGHT_GRANT: u8 = 14;
+    /// What two parties that make a pool agreed on.
+    pub(crate) const CONFIRM_POOL: u8 = 15;
+    /// The setup of transfers between two parties.
+    pub(crate) const TRANSFERS: u8 = 16;
+    /// What a party chooses in a round of a making.
+    pub(crate) const CHOICES: u8 = 17;
+    /// What it answers to the other one's choices.
+    pub(crate) const STRINGS: u8 = 18;
+    /// Hash of a party's half of a pool.
+    pub(crate) const POOL_ROOT: u8 = 19;
+    /// A party's half of a pool is whole.
+    pub(crate) const POOL_WHOLE: u8 = 20;
 }
 
 /// Sends `outgoing` while receiving a message of `expected` bytes, piece by piece, of which `arrived` is told. An empty message

@@ -114,6 +114,19 @@ impl MaterialFile {
         Ok(file)
     }
 
+    /// Refuses other weights than those that the file was made with, if it was made with any.
+    ///
+    /// # Errors
+    /// [`MaterialError::Foreign`].
+    pub(crate) fn check_weights(&self, digest: &[u8; HASH]) -> Result<(), MaterialError> {
+        let made_with = &self.head.weights;
+        if *made_with == [0; HASH] || made_with == digest {
+            return Ok(());
+        }
+        let [ours, theirs] = [digest, made_with].map(|digest| hex(digest));
+        Err(MaterialError::Foreign { path: self.name(), what: "weights", ours, theirs })
+    }
+
     /// What the file says about itself.
     pub fn contents(&self) -> Contents {
         Contents {

@@ -248,13 +248,14 @@ fn a_commitment_is_to_everything_in_both_files() {
     let other = Secret([8; 16]);
     let of = |seed| [Some(seed), None];
     let roots = [
-        root(Role::ModelOwner, lengths, of(&seed()), &[7]),
-        root(Role::DataOwner, lengths, of(&seed()), &[7]),
-        root(Role::ModelOwner, Lengths { setup: 5, ..lengths }, of(&seed()), &[7]),
-        root(Role::ModelOwner, Lengths { inference: 4, ..lengths }, of(&seed()), &[7]),
-        root(Role::ModelOwner, lengths, of(&Secret([7; 16])), &[7]),
-        root(Role::ModelOwner, lengths, of(&seed()), &[8]),
-        root(Role::ModelOwner, lengths, [Some(&seed()), Some(&other)], &[7]),
+        root(Role::ModelOwner, lengths, of(&seed()), &[0; HASH], &[7]),
+        root(Role::DataOwner, lengths, of(&seed()), &[0; HASH], &[7]),
+        root(Role::ModelOwner, Lengths { setup: 5, ..lengths }, of(&seed()), &[0; HASH], &[7]),
+        root(Role::ModelOwner, Lengths { inference: 4, ..lengths }, of(&seed()), &[0; HASH], &[7]),
+        root(Role::ModelOwner, lengths, of(&Secret([7; 16])), &[0; HASH], &[7]),
+        root(Role::ModelOwner, lengths, of(&seed()), &[0; HASH], &[8]),
+        root(Role::ModelOwner, lengths, of(&seed()), &[9; HASH], &[7]),
+        root(Role::ModelOwner, lengths, [Some(&seed()), Some(&other)], &[0; HASH], &[7]),
     ];
     let commitments = [
         commitment(&batch, roots[0], roots[1]),

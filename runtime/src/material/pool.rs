@@ -1,0 +1,362 @@
+//! Two parties alone make the material of many inferences together, each into a file of its own.
+//!
+//! They compare programs and numbers, set transfers up, and then do the rounds of their making, some inferences at a time, two
+//! hops a round whatever it holds. Files appear when both are whole and each party has committed to what is in its own; a
+//! making that ends earlier leaves nothing behind, and its transfers serve nobody else.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mpcc_channel::{Duplex, Identity, LinkOptions, Peer, Phase, connect};
+use mpcc_pair::{Pair, PairError, price};
+use mpcc_program::code::{MapExecutor, Owner, Role};
+use mpcc_program::making::Task;
+use mpcc_protocols::{CheckedCode, InMemory, Online, Party, ProtocolError, SessionSeed, message};
+use mpcc_transfer::{Entropy, Field, SessionId, Side, TransferError, begin, setup_price};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::draft::{Draft, check_room, create_private_directory};
+use super::{Batch, HASH, Head, Layout, Lengths, MaterialError, Secret, Section, commitment, file_name, root};
+use crate::counter_store::BatchId;
+use crate::error::SessionError;
+use crate::handshake::{Hello, SessionDigest, agree_on_pool, random};
+use crate::identity::tables_digest;
+use crate::session::{Endpoint, RoleProgram, finish};
+use crate::transfer::{exchange, kind};
+use crate::weights;
+
+/// Memory that inferences made at the same time may take together.
+const MEMORY_BYTES: u64 = 1 << 30;
+
+/// log2 of the field of the transfers: the fewest bytes.
+const FIELD_BITS: u32 = 8;
+
+/// How one party makes material with the other one.
+#[derive(Clone)]
+pub struct Making {
+    /// The code of its part.
+    pub code: Arc<CheckedCode>,
+    /// Runs its maps.
+    pub executor: Arc<dyn MapExecutor>,
+    /// The tasks of every round, the same at both parties.
+    pub rounds: Vec<Vec<Task>>,
+}
+
+/// Who makes a pool with whom, and where a party's half is kept.
+#[derive(Debug)]
+pub struct PoolOptions {
+    /// Own key and certificate.
+    pub identity: Identity,
+    /// The other party.
+    pub peer: Peer,
+    /// How the link to it is made.
+    pub peer_endpoint: Endpoint,
+    /// Limits and shaping of that link.
+    pub peer_link: LinkOptions,
+    /// How long a party that is alive may work in silence.
+    pub patience: Duration,
+    /// The directory of the file, which is made if it does not exist.
+    pub directory: PathBuf,
+    /// How many inferences; both parties say the same.
+    pub inferences: u64,
+    /// Whether a file that is there is replaced.
+    pub replace: bool,
+}
+
+/// What a party has made.
+#[derive(Clone, Debug)]
+pub struct Pooled {
+    /// Names the batch; the other half has the same name.
+    pub batch: BatchId,
+    /// The party's file.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub file_bytes: u64,
+    /// Inferences that were made at the same time.
+    pub at_once: u64,
+    /// Payload sent and received for transfers and rounds.
+    pub bytes: [u64; 2],
+    /// Exchanges of them.
+    pub hops: u64,
+    /// From the first of them to the last.
+    pub seconds: f64,
+}
+
+/// Payload that the model owner and the data owner send in order to make so many inferences, `at_once` at a time, and hops.
+///
+/// # Errors
+/// [`SessionError::Misuse`] if a round asks for more transfers than a session gives.
+pub fn pool_bytes(rounds: &[Vec<Task>], inferences: u64, at_once: u64) -> Result<([u64; 2], u64), SessionError> {
+    let setup: usize = setup_price().iter().sum();
+    let (mut bytes, mut hops) = ([setup as u64; 2], setup_price().len() as u64);
+    let at_once = at_once.clamp(1, inferences.max(1));
+    for (size, times) in [(at_once, inferences / at_once), (inferences % at_once, 1)] {
+        for tasks in rounds.iter().filter(|_| size > 0) {
+            let sent = price(&repeated(tasks, size), field()).map_err(|e| beyond(&e.into()))?;
+            for (bytes, (choices, strings)) in bytes.iter_mut().zip(sent.choices.iter().zip(sent.strings)) {
+                *bytes += times * (choices + strings) as u64;
+            }
+            hops += 2 * times;
+        }
+    }
+    Ok((bytes, hops))
+}
+
+fn field() -> Field {
+    Field::new(FIELD_BITS).expect("a field that transfers have")
+}
+
+fn repeated(tasks: &[Task], times: u64) -> Vec<Task> {
+    tasks.repeat(usize::try_from(times).unwrap_or(usize::MAX))
+}
+
+/// Connects to the other party and makes a pool with it. `weights` are the model owner's, encoded; the data owner has none. After
+/// every inference `progress` is told how many are done, and says whether to go on.
+///
+/// # Errors
+/// [`SessionError`]; no file was then made or changed.
+pub fn pool(
+    options: &PoolOptions,
+    (program, making): (&RoleProgram, &Making),
+    weights: Vec<Vec<u64>>,
+    progress: &dyn Fn(u64) -> bool,
+) -> Result<Pooled, SessionError> {
+    let place = Place::new(options, (program, making))?;
+    let PoolOptions { identity, peer, peer_endpoint, peer_link, patience, .. } = options;
+    let mut link = match peer_endpoint {
+        Endpoint::Listen(listener) => listener.accept(identity, peer, peer_link),
+        Endpoint::Connect(address) => connect(address, identity, peer, peer_link),
+    }?;
+    link.set_idle_timeout(*patience);
+    link.receive_ahead(peer_link.queue_bytes);
+    let pooled = make(&mut link, place, (program, making), weights, progress)?;
+    finish(link)?;
+    Ok(pooled)
+}
+
+/// Where a party's half will stand, and how long it is.
+pub(super) struct Place {
+    path: PathBuf,
+    replace: bool,
+    inferences: u64,
+    layout: Layout,
+    draft: Draft,
+}
+
+impl Place {
+    fn new(options: &PoolOptions, programs: (&RoleProgram, &Making)) -> Result<Place, SessionError> {
+        Place::at(&options.directory, programs, (options.inferences, options.replace))
+    }
+
+    pub(super) fn at(
+        directory: &Path,
+        (program, making): (&RoleProgram, &Making),
+        (inferences, replace): (u64, bool),
+    ) -> Result<Place, SessionError> {
+        let role = program.code.code().role;
+        if making.code.code().role != role || making.code.code().steps.len() != making.rounds.len() + 2 {
+            return Err(SessionError::Misuse("a making of another role or program".to_owned()));
+        }
+        let path = directory.join(file_name(role));
+        if !replace && path.symlink_metadata().is_ok() {
+            return Err(MaterialError::Exists(path.display().to_string()).into());
+        }
+        let layout = Layout { inferences, lengths: Lengths { setup: 0, inference: shares(making) } };
+        let bytes = layout.file_bytes().filter(|_| inferences > 0);
+        let bytes = bytes.ok_or_else(|| SessionError::Misuse("that many inferences fit in no file".to_owned()))?;
+        check_room(directory, bytes)?;
+        create_private_directory(directory)?;
+        Ok(Place { path, replace, inferences, layout, draft: Draft::new(directory, layout)? })
+    }
+}
+
+/// Bytes of a party's shares for an inference.
+fn shares(making: &Making) -> u64 {
+    let code = making.code.code();
+    message::message_len(&code.steps[making.rounds.len()].exchange.send, &code.lengths) as u64
+}
+
+/// Makes a pool over a link.
+pub(super) fn make(
+    link: &mut dyn Duplex,
+    place: Place,
+    (program, making): (&RoleProgram, &Making),
+    weights: Vec<Vec<u64>>,
+    progress: &dyn Fn(u64) -> bool,
+) -> Result<Pooled, SessionError> {
+    let role = program.code.code().role;
+    let (owner, other, side) = match role {
+        Role::ModelOwner => (Owner::ModelOwner, Role::DataOwner, Side::First),
+        _ => (Owner::DataOwner, Role::ModelOwner, Side::Second),
+    };
+    let hello = Hello::new(role, program.identity)?.making();
+    let sent = hello.send(link);
+    let theirs = hello.receive_matching(link, other)?;
+    sent?;
+    let (first, second) = if role == Role::ModelOwner { (&hello.nonce, &theirs) } else { (&theirs, &hello.nonce) };
+    let session = SessionDigest::of_pool(&program.identity, first, second);
+    let fitting = (MEMORY_BYTES / making.code.peak_bytes().max(1)).clamp(1, place.inferences);
+    let at_once = agree_on_pool(link, &session, place.inferences, fitting)?;
+    link.set_session(session.tag());
+
+    let digest = if role == Role::ModelOwner { weights::digest(&weights) } else { [0; HASH] };
+    let mut seed = Zeroizing::new(random::<16>()?);
+    let secret = Secret(*seed);
+    let executor = Arc::clone(&making.executor);
+    let party = Party::new(Arc::clone(&making.code), executor, weights, SessionSeed::take(&mut seed));
+    let mut party = party.map_err(|e| blame(link, e))?;
+    party.setup_message(&mut [].as_slice()).map_err(|e| blame(link, e))?;
+    party.setup_receive(Vec::new(), &mut [].as_slice()).map_err(|e| blame(link, e))?;
+
+    let start = Instant::now();
+    link.set_phase(Phase::Offline);
+    let mut rounds = Rounds { owner, pair: set_up(link, &session, (owner, side))?, tasks: &making.rounds, hops: 3 };
+    for first in (0..place.inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
+        let numbers = first..place.inferences.min(first + at_once);
+        let done = numbers.end;
+        for (index, made) in numbers.clone().zip(rounds.make(link, &party, numbers)?) {
+            let mut section = place.draft.section(Section::Inference(index))?;
+            section.write_all(&made).map_err(|e| place.draft.failed(e))?;
+            section.finish()?;
+        }
+        if !progress(done) {
+            return Err(MaterialError::Stopped.into());
+        }
+    }
+    let (hops, seconds) = (rounds.hops, start.elapsed().as_secs_f64());
+    let counted = link.counters().phase(Phase::Offline);
+    link.set_phase(Phase::Handshake);
+
+    let batch = session.batch();
+    let whole = Batch {
+        program: program.identity,
+        tables: tables_digest(),
+        id: batch,
+        inferences: place.inferences,
+        weight_grant: batch,
+    };
+    // No weight leaves its owner, so nothing is masked by this seed.
+    let weight_seed = (role == Role::ModelOwner).then(|| random().map(Secret)).transpose()?;
+    let lengths = place.layout.lengths;
+    let own = root(role, lengths, [Some(&secret), weight_seed.as_ref()], &digest, &place.draft.index());
+    let other_root = exchange_roots(link, &own)?;
+    let commitment = match role {
+        Role::ModelOwner => commitment(&whole, own, other_root),
+        _ => commitment(&whole, other_root, own),
+    };
+    let head = Head { role, batch: whole, lengths, seed: secret, weight_seed, weights: digest, other_root, commitment };
+    place.draft.complete(&head)?;
+    // Neither half appears before both are whole.
+    link.send(kind::POOL_WHOLE, commitment.to_vec())?;
+    if link.recv_exact(kind::POOL_WHOLE, HASH)? != commitment {
+        let detail = "has committed to other halves of the pool".to_owned();
+        return Err(SessionError::Misbehaved { peer: link.peer().to_owned(), detail });
+    }
+    let file_bytes = place.layout.file_bytes().unwrap_or_default();
+    place.draft.appear(&place.path, place.replace)?;
+    let bytes = [counted.payload_sent, counted.payload_received];
+    Ok(Pooled { batch, path: place.path, file_bytes, at_once, bytes, hops, seconds })
+}
+
+fn exchange_roots(link: &mut dyn Duplex, own: &[u8; HASH]) -> Result<[u8; HASH], SessionError> {
+    link.send(kind::POOL_ROOT, own.to_vec())?;
+    let bytes = link.recv_exact(kind::POOL_ROOT, HASH)?;
+    let mut root = [0; HASH];
+    root.copy_from_slice(&bytes);
+    Ok(root)
+}
+
+/// Sets transfers up in both directions.
+fn set_up(link: &mut dyn Duplex, session: &SessionDigest, (owner, side): (Owner, Side)) -> Result<Pair, SessionError> {
+    let mut entropy = Zeroizing::new(random::<32>()?);
+    let [greeting, replies, sums] = setup_price();
+    let failed = |link: &dyn Duplex, error: TransferError| misbehaved(link, &error);
+    let (state, message) = begin(SessionId::from_bytes(session.bytes()), side, field(), Entropy::from_bytes(*entropy));
+    entropy.zeroize();
+    let theirs = exchange(link, kind::TRANSFERS, message, greeting, &mut |_| {})?;
+    let (state, message) = state.reply(&theirs).map_err(|e| failed(link, e))?;
+    let theirs = exchange(link, kind::TRANSFERS, message, replies, &mut |_| {})?;
+    let (state, message) = state.correct(&theirs).map_err(|e| failed(link, e))?;
+    let theirs = exchange(link, kind::TRANSFERS, message, sums, &mut |_| {})?;
+    let (sender, receiver) = state.finish(&theirs).map_err(|e| failed(link, e))?;
+    Ok(Pair::new(owner, sender, receiver))
+}
+
+/// The rounds of a making, over a link.
+struct Rounds<'m> {
+    owner: Owner,
+    pair: Pair,
+    tasks: &'m [Vec<Task>],
+    hops: u64,
+}
+
+impl Rounds<'_> {
+    /// What a party keeps of each of these inferences.
+    fn make(
+        &mut self,
+        link: &mut dyn Duplex,
+        party: &Party,
+        numbers: std::ops::Range<u64>,
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>, SessionError> {
+        let count = numbers.end - numbers.start;
+        let begin = |index| party.offline(index, &mut [].as_slice()).and_then(|masks| party.online(masks, Vec::new()));
+        let mut runs: Vec<Online<'_>> =
+            numbers.map(begin).collect::<Result<_, ProtocolError>>().map_err(|e| blame(link, e))?;
+        let mut results = vec![Zeroizing::new(Vec::new()); runs.len()];
+        for (round, tasks) in self.tasks.iter().enumerate() {
+            let tasks = repeated(tasks, count);
+            let operands = step(link, &mut runs, round, &results)?;
+            let operands = Zeroizing::new(operands.iter().flat_map(|one| one.iter().copied()).collect::<Vec<u8>>());
+            let sizes = price(&tasks, field()).map_err(|e| beyond(&e.into()))?;
+            let from = usize::from(self.owner == Owner::ModelOwner);
+            let (chosen, message) = self.pair.choose(&tasks, &operands).map_err(|e| failed(link, &e))?;
+            let theirs = exchange(link, kind::CHOICES, message, sizes.choices[from], &mut |_| {})?;
+            let (answered, message) = chosen.answer(&mut self.pair, &theirs).map_err(|e| failed(link, &e))?;
+            let theirs = exchange(link, kind::STRINGS, message, sizes.strings[from], &mut |_| {})?;
+            let made = Zeroizing::new(answered.finish(&self.pair, &theirs).map_err(|e| failed(link, &e))?);
+            let each = made.len() / runs.len();
+            for (result, made) in results.iter_mut().zip(made.chunks(each.max(1))) {
+                *result = Zeroizing::new(made.to_vec());
+            }
+            self.hops += 2;
+        }
+        step(link, &mut runs, self.tasks.len(), &results)
+    }
+}
+
+/// A step of every run: what each hands out after it took what was made for it.
+fn step(
+    link: &dyn Duplex,
+    runs: &mut [Online<'_>],
+    round: usize,
+    results: &[Zeroizing<Vec<u8>>],
+) -> Result<Vec<Zeroizing<Vec<u8>>>, SessionError> {
+    let one = |(run, incoming): (&mut Online<'_>, &Zeroizing<Vec<u8>>)| {
+        let mut peer = InMemory { incoming, outgoing: Vec::new() };
+        run.step(round, &mut peer)?;
+        Ok(Zeroizing::new(peer.outgoing))
+    };
+    runs.iter_mut().zip(results).map(one).collect::<Result<_, ProtocolError>>().map_err(|e| blame(link, e))
+}
+
+fn blame(link: &dyn Duplex, error: ProtocolError) -> SessionError {
+    SessionError::from_protocol(error, link.peer(), link.peer())
+}
+
+fn misbehaved(link: &dyn Duplex, error: &dyn std::error::Error) -> SessionError {
+    SessionError::Misbehaved { peer: link.peer().to_owned(), detail: error.to_string() }
+}
+
+fn failed(link: &dyn Duplex, error: &PairError) -> SessionError {
+    match error {
+        PairError::Transfer(error) => misbehaved(link, error),
+        PairError::Plan(_) => beyond(error),
+        PairError::Operands { .. } => SessionError::Bug(error.to_string()),
+    }
+}
+
+fn beyond(error: &PairError) -> SessionError {
+    SessionError::Misuse(format!("this program is too large to be made by two parties: {error}"))
+}
