@@ -59,11 +59,6 @@ impl Draft {
         write.map_err(failed("write", self.file.path()))
     }
 
-    /// What a failed write of a section means.
-    pub(super) fn failed(&self, error: io::Error) -> SessionError {
-        failed("write", self.file.path())(error).into()
-    }
-
     /// Gives the file its name.
     pub(super) fn appear(self, path: &Path, replace: bool) -> Result<(), MaterialError> {
         let named = if replace { self.file.persist(path) } else { self.file.persist_noclobber(path) };

@@ -212,13 +212,18 @@ pub(super) fn make(
 
     let start = Instant::now();
     link.set_phase(Phase::Offline);
-    let mut rounds = Rounds { owner, pair: set_up(link, &session, (owner, side))?, tasks: &making.rounds, hops: 3 };
+    let mut rounds = Rounds {
+        owner,
+        pair: set_up(link, &session, (owner, side))?,
+        tasks: &making.rounds,
+        hops: setup_price().len() as u64,
+    };
     for first in (0..place.inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
         let numbers = first..place.inferences.min(first + at_once);
         let done = numbers.end;
         for (index, made) in numbers.clone().zip(rounds.make(link, &party, numbers)?) {
             let mut section = place.draft.section(Section::Inference(index))?;
-            section.write_all(&made).map_err(|e| place.draft.failed(e))?;
+            section.write_all(&made).map_err(|e| blame(link, ProtocolError::Corrections(e)))?;
             section.finish()?;
         }
         if !progress(done) {
