@@ -289,14 +289,19 @@ pub(crate) fn confirm(
 pub(crate) fn agree_on_pool(
     link: &mut dyn Duplex,
     session: &SessionDigest,
-    inferences: u64,
-    at_once: u64,
+    wanted: Wanted,
 ) -> Result<u64, SessionError> {
-    let number = inferences.to_le_bytes();
-    let same: [(_, &[u8]); 2] = [("session", &session.0), ("number of inferences to make (little end first)", &number)];
-    let bytes = compare(link, kind::CONFIRM_POOL, &same, &at_once.to_le_bytes())?;
-    let theirs = split::<8>(&bytes).map(|(theirs, _)| u64::from_le_bytes(theirs)).ok_or_else(|| cut_short(link))?;
-    Ok(theirs.min(at_once).max(1))
+    let bytes = compare(link, kind::CONFIRM_POOL, &[("session", &session.0)], &wanted.to_bytes())?;
+    let (theirs, _) = Wanted::read(&bytes).ok_or_else(|| cut_short(link))?;
+    if theirs.inferences != wanted.inferences {
+        return Err(SessionError::Incompatible {
+            peer: link.peer().to_owned(),
+            what: "number of inferences to make",
+            ours: wanted.inferences.to_string(),
+            theirs: theirs.inferences.to_string(),
+        });
+    }
+    Ok(theirs.at_once.min(wanted.at_once).max(1))
 }
 
 /// What the other party says about the file it holds.

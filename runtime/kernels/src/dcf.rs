@@ -39,12 +39,13 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// None of a tree that is refused.
     fn levels(self) -> usize {
-        (self.bits - self.leaf_bits) as usize
+        self.bits.saturating_sub(self.leaf_bits) as usize
     }
 
     fn leaves(self) -> usize {
-        1 << self.leaf_bits
+        1 << self.leaf_bits.min(MOST_LEAF_BITS)
     }
 
     /// Corrections of values of a key, of each word of the payload.

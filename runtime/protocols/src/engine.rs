@@ -626,7 +626,7 @@ fn width(code: &RoleCode, buf: Buf) -> rows::Width {
 }
 
 /// The parameters as the kernel takes them.
-fn dcf_tree(tree: &ComparisonTree) -> dcf::Tree {
+pub(crate) fn dcf_tree(tree: &ComparisonTree) -> dcf::Tree {
     dcf::Tree { bits: tree.bits.into(), leaf_bits: tree.leaf_bits.into() }
 }
 

@@ -5,6 +5,7 @@
 //! making that ends earlier leaves nothing behind, and its transfers serve nobody else.
 
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,13 +16,13 @@ use mpcc_program::code::{MapExecutor, Owner, Role};
 use mpcc_program::making::Task;
 use mpcc_protocols::{CheckedCode, InMemory, Online, Party, ProtocolError, SessionSeed, message};
 use mpcc_transfer::{Entropy, Field, SessionId, Side, TransferError, begin, setup_price};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::draft::{Draft, check_room, create_private_directory};
 use super::{Batch, HASH, Head, Layout, Lengths, MaterialError, Secret, Section, commitment, file_name, root};
 use crate::counter_store::BatchId;
 use crate::error::SessionError;
-use crate::handshake::{Hello, SessionDigest, agree_on_pool, random};
+use crate::handshake::{Hello, SessionDigest, Wanted, agree_on_pool, random};
 use crate::identity::tables_digest;
 use crate::session::{Endpoint, RoleProgram, finish};
 use crate::transfer::{exchange, kind};
@@ -140,7 +141,6 @@ pub fn pool(
 pub(super) struct Place {
     path: PathBuf,
     replace: bool,
-    inferences: u64,
     layout: Layout,
     draft: Draft,
 }
@@ -168,7 +168,7 @@ impl Place {
         let bytes = bytes.ok_or_else(|| SessionError::Misuse("that many inferences fit in no file".to_owned()))?;
         check_room(directory, bytes)?;
         create_private_directory(directory)?;
-        Ok(Place { path, replace, inferences, layout, draft: Draft::new(directory, layout)? })
+        Ok(Place { path, replace, layout, draft: Draft::new(directory, layout)? })
     }
 }
 
@@ -197,8 +197,9 @@ pub(super) fn make(
     sent?;
     let (first, second) = if role == Role::ModelOwner { (&hello.nonce, &theirs) } else { (&theirs, &hello.nonce) };
     let session = SessionDigest::of_pool(&program.identity, first, second);
-    let fitting = (MEMORY_BYTES / making.code.peak_bytes().max(1)).clamp(1, place.inferences);
-    let at_once = agree_on_pool(link, &session, place.inferences, fitting)?;
+    let inferences = place.layout.inferences;
+    let fitting = (MEMORY_BYTES / making.code.peak_bytes().max(1)).clamp(1, inferences);
+    let at_once = agree_on_pool(link, &session, Wanted { inferences, at_once: fitting })?;
     link.set_session(session.tag());
 
     let digest = if role == Role::ModelOwner { weights::digest(&weights) } else { [0; HASH] };
@@ -218,8 +219,8 @@ pub(super) fn make(
         tasks: &making.rounds,
         hops: setup_price().len() as u64,
     };
-    for first in (0..place.inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
-        let numbers = first..place.inferences.min(first + at_once);
+    for first in (0..inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
+        let numbers = first..inferences.min(first + at_once);
         let done = numbers.end;
         for (index, made) in numbers.clone().zip(rounds.make(link, &party, numbers)?) {
             let mut section = place.draft.section(Section::Inference(index))?;
@@ -235,13 +236,8 @@ pub(super) fn make(
     link.set_phase(Phase::Handshake);
 
     let batch = session.batch();
-    let whole = Batch {
-        program: program.identity,
-        tables: tables_digest(),
-        id: batch,
-        inferences: place.inferences,
-        weight_grant: batch,
-    };
+    let whole =
+        Batch { program: program.identity, tables: tables_digest(), id: batch, inferences, weight_grant: batch };
     // No weight leaves its owner, so nothing is masked by this seed.
     let weight_seed = (role == Role::ModelOwner).then(|| random().map(Secret)).transpose()?;
     let lengths = place.layout.lengths;
@@ -275,11 +271,10 @@ fn exchange_roots(link: &mut dyn Duplex, own: &[u8; HASH]) -> Result<[u8; HASH],
 
 /// Sets transfers up in both directions.
 fn set_up(link: &mut dyn Duplex, session: &SessionDigest, (owner, side): (Owner, Side)) -> Result<Pair, SessionError> {
-    let mut entropy = Zeroizing::new(random::<32>()?);
+    let entropy = Zeroizing::new(random::<32>()?);
     let [greeting, replies, sums] = setup_price();
     let failed = |link: &dyn Duplex, error: TransferError| misbehaved(link, &error);
     let (state, message) = begin(SessionId::from_bytes(session.bytes()), side, field(), Entropy::from_bytes(*entropy));
-    entropy.zeroize();
     let theirs = exchange(link, kind::TRANSFERS, message, greeting, &mut |_| {})?;
     let (state, message) = state.reply(&theirs).map_err(|e| failed(link, e))?;
     let theirs = exchange(link, kind::TRANSFERS, message, replies, &mut |_| {})?;
@@ -303,7 +298,7 @@ impl Rounds<'_> {
         &mut self,
         link: &mut dyn Duplex,
         party: &Party,
-        numbers: std::ops::Range<u64>,
+        numbers: Range<u64>,
     ) -> Result<Vec<Zeroizing<Vec<u8>>>, SessionError> {
         let count = numbers.end - numbers.start;
         let begin = |index| party.offline(index, &mut [].as_slice()).and_then(|masks| party.online(masks, Vec::new()));

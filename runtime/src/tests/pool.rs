@@ -188,7 +188,9 @@ fn a_broken_pool_is_discarded_whole() {
     let place = tempfile::tempdir().unwrap();
     for error in two.make(place.path(), [3, 4], [IDENTITY; 2], ALL) {
         let error = error.unwrap_err();
-        assert!(error.to_string().contains("number of inferences to make"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("number of inferences to make: ours is ") && text.contains("theirs is "), "{error}");
+        assert!(text.contains(" 3") && text.contains(" 4"), "{error}");
         assert_eq!(error.exit_code(), 3);
     }
     let other = ProgramIdentity { program: [1; 32], ..IDENTITY };

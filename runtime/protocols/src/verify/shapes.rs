@@ -4,7 +4,7 @@ use mpcc_kernels::dcf;
 use mpcc_program::code::{Buf, ComparisonTree, Copy, Instr, Lane, RoleCode, RowTable};
 use mpcc_program::interpret::check_map;
 
-use crate::engine::row_table;
+use crate::engine::{dcf_tree, row_table};
 
 /// What is wrong with one instruction by itself; buffer indices in range are checked first.
 pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
@@ -91,7 +91,7 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
         }
         Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, tree } => {
             let keys = len(threshold);
-            let [s, c, v] = comparison_words(tree, payload.len()).map(|words| keys.checked_mul(words));
+            let [s, c, v] = dcf::words_per_key(dcf_tree(tree), payload.len()).map(|words| keys.checked_mul(words));
             expect(seeds, s, "the seeds");
             expect(controls, c, "the control bits");
             expect(values, v, "the values");
@@ -104,7 +104,7 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
         }
         Instr::ComparisonShares { dst, points, root, seeds, controls, values, tree } => {
             let keys = len(points);
-            let [s, c, v] = comparison_words(tree, dst.len()).map(|words| keys.checked_mul(words));
+            let [s, c, v] = dcf::words_per_key(dcf_tree(tree), dst.len()).map(|words| keys.checked_mul(words));
             expect(seeds, s, "the seeds");
             expect(controls, c, "the control bits");
             expect(values, v, "the values");
@@ -133,11 +133,6 @@ fn row_parameters(table: &RowTable, report: &mut dyn FnMut(String)) {
     }
 }
 
-/// Words of a key, as [`dcf::words_per_key`] has them, of any tree.
-fn comparison_words(tree: &ComparisonTree, payload: usize) -> [usize; 3] {
-    [2 * tree.levels(), 1, payload * tree.values()]
-}
-
 fn compared(tree: &ComparisonTree, payload: usize, report: &mut dyn FnMut(String)) {
     if !(1..=2).contains(&payload) {
         report(format!("a comparison with a payload of {payload} words"));
@@ -146,7 +141,7 @@ fn compared(tree: &ComparisonTree, payload: usize, report: &mut dyn FnMut(String
     if !(1..=dcf::MOST_BITS).contains(&u32::from(bits)) {
         report(format!("a comparison of {bits} bits"));
     }
-    if leaf_bits >= bits || leaf_bits > ComparisonTree::MOST_LEAF_BITS {
+    if leaf_bits >= bits || u32::from(leaf_bits) > dcf::MOST_LEAF_BITS {
         report(format!("a comparison of {bits} bits by a tree that ends {leaf_bits} levels early"));
     }
 }
