@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_program::cost::{Cost, PartyBytes};
 use mpcc_program::shown::shown;
@@ -114,26 +116,24 @@ pub fn counted(choices: &[ChoiceRow]) -> BTreeMap<&str, usize> {
 
 /// Columns of text: the first is flush left, the others flush right. Whosever names stand in it, a cell is one line.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| shown(cell).to_string()).collect()).collect();
-    let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
+    aligned(head, rows, |column| if column == 0 { CellAlignment::Left } else { CellAlignment::Right })
+}
+
+/// [`table`] whose last column is a sentence, flush left.
+pub fn table_of_sentences(head: &[&str], rows: &[Vec<String>]) -> String {
+    let last = head.len() - 1;
+    aligned(head, rows, |column| if [0, last].contains(&column) { CellAlignment::Left } else { CellAlignment::Right })
+}
+
+fn aligned(head: &[&str], rows: &[Vec<String>], alignment: impl Fn(usize) -> CellAlignment) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(head);
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| shown(cell).to_string())));
+    for (number, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((if number == 0 { 0 } else { 2 }, 0));
+        column.set_cell_alignment(alignment(number));
     }
-    let line = |cells: &[String]| {
-        let mut out = String::new();
-        for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-            out += &match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("  {cell:>width$}"),
-            };
-        }
-        out.trim_end().to_owned() + "\n"
-    };
-    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
-    line(&head) + &rows.iter().map(|row| line(row)).collect::<String>()
+    table.trim_fmt() + "\n"
 }
 
 #[cfg(test)]

@@ -115,26 +115,35 @@ impl Exponential {
         (Powers::new(start, 0, self.fraction, self.position), 60 - exponent as u8 - self.mask_fraction)
     }
 
+    /// Both factors as functions.
+    pub fn factors(&self) -> Factors {
+        Factors { of: *self, high: self.high(), low: self.low(), mask: self.mask() }
+    }
+}
+
+/// The two factors of an exponential, made ready for many positions.
+#[derive(Clone, Debug)]
+pub struct Factors {
+    of: Exponential,
+    high: Powers,
+    low: Powers,
+    mask: (Powers, u8),
+}
+
+impl Factors {
     /// exp(−iD − τ) with the public fraction bits, D the width of a bucket.
     pub fn public(&self, bucket: u8, position: u64) -> u64 {
-        let [high, low] = self.tables();
-        let bits = self.low_bits();
-        let index = (u64::from(bucket) << self.position | position) >> bits;
-        let product = u128::from(high(index)) * u128::from(low(position & ((1 << bits) - 1)));
-        rounded(product, LOW + GUARD)
-    }
-
-    /// Entries of the two tables behind the public factor.
-    fn tables(&self) -> [impl Fn(u64) -> u64; 2] {
-        let high = UNIT - self.public_fraction - GUARD;
-        [(self.high(), high), (self.low(), UNIT - LOW)]
-            .map(|(powers, drop)| move |n| rounded(powers.at(n).into(), drop))
+        let bits = self.of.low_bits();
+        let index = (u64::from(bucket) << self.of.position | position) >> bits;
+        let high = rounded(self.high.at(index).into(), UNIT - self.of.public_fraction - GUARD);
+        let low = rounded(self.low.at(position & ((1 << bits) - 1)).into(), UNIT - LOW);
+        rounded(u128::from(high) * u128::from(low), LOW + GUARD)
     }
 
     /// exp(ρ) with the mask's fraction bits.
     pub fn secret(&self, position: u64) -> u64 {
-        let (powers, drop) = self.mask();
-        rounded(powers.at(!position & ((1 << self.position) - 1)).into(), drop)
+        let (powers, drop) = &self.mask;
+        rounded(powers.at(!position & ((1 << self.of.position) - 1)).into(), *drop)
     }
 }
 

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use anyhow::Result;
 use mpcc::failure::{Bug, Usage};
 use mpcc::model::Source;
+use mpcc::report::table_of_sentences;
 use mpcc_compiler::artefact::Artefact;
-use mpcc_compiler::passes::{self, PASSES};
+use mpcc_compiler::passes::{self, PASSES, Pass, PassReport};
 use mpcc_compiler::text;
 use mpcc_program::code::{Role, RoleCode};
 use mpcc_program::gates;
@@ -125,12 +126,13 @@ pub(super) fn text(emit: &Emit, source: &Source, artefact: Option<&Artefact>) ->
 }
 
 fn pass_table(source: &Source) -> String {
-    let mut out = format!("{:<24} {:>6} {:>6}  does\n", "pass", "before", "after");
-    for (report, pass) in source.rewritten.passes.iter().zip(PASSES) {
+    let row = |(report, pass): (&PassReport, &Pass)| {
         let changed = if report.changed { "" } else { " (nothing to do)" };
-        out += &format!("{:<24} {:>6} {:>6}  {}{changed}\n", report.name, report.before, report.after, pass.summary);
-    }
-    out
+        let [before, after] = [report.before, report.after].map(|values| values.to_string());
+        vec![report.name.to_owned(), before, after, format!("{}{changed}", pass.summary)]
+    };
+    let rows: Vec<Vec<String>> = source.rewritten.passes.iter().zip(PASSES).map(row).collect();
+    table_of_sentences(&["pass", "before", "after", "does"], &rows)
 }
 
 #[cfg(test)]

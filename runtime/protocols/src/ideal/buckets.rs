@@ -49,8 +49,11 @@ pub(super) fn signs(state: &State<'_>, source: ValueId, offset: i64, buckets: u8
 /// The product of both factors in the buckets that are opened, else 0.
 pub(super) fn exponential(state: &State<'_>, (bits, source): (ValueId, ValueId), of: &Exponential) -> Vec<i128> {
     let Gate::BucketBits { offset, buckets, .. } = state.program.value(bits).gate else { unreachable!("verified") };
+    let factors = of.factors();
     let value = |at: At| match u8::try_from(at.above) {
-        Ok(bucket) if bucket < of.count => i128::from(of.public(bucket, at.position)) * i128::from(of.secret(at.mask)),
+        Ok(bucket) if bucket < of.count => {
+            i128::from(factors.public(bucket, at.position)) * i128::from(factors.secret(at.mask))
+        }
         _ => 0,
     };
     all(state, source, offset, buckets).into_iter().map(value).collect()

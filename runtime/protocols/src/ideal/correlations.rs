@@ -153,7 +153,8 @@ impl Known<'_, '_> {
 
     /// exp of the mask's position in its bucket.
     fn exponents(&self, wire: ValueId, of: &Exponential) -> Vec<u64> {
-        self.mask(wire).into_iter().map(|r| of.secret(low(r, of.position))).collect()
+        let factors = of.factors();
+        self.mask(wire).into_iter().map(|r| factors.secret(low(r, of.position))).collect()
     }
 
     fn top(&self, wire: ValueId) -> Vec<u64> {
