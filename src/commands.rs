@@ -10,6 +10,7 @@ pub(crate) mod fmt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod new;
+pub(crate) mod pair;
 pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod studies;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Simulate(simulate::SimulateArguments),
     Run(Box<run::RunArguments>),
     Deal(Box<deal::DealArguments>),
+    Pair(Box<pair::PairArguments>),
     /// Train a model in the clear, on the graph that is compiled.
     #[command(disable_help_flag = true)]
     Train(studies::StudyArguments),
@@ -68,6 +70,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Simulate(arguments) => simulate::run(arguments, terminal),
         Command::Run(arguments) => run::run(arguments, terminal),
         Command::Deal(arguments) => deal::run(arguments, terminal),
+        Command::Pair(arguments) => pair::run(arguments, terminal),
         Command::RoleProcess { .. } => run::role_process::run(),
         Command::New(arguments) => new::run(arguments, terminal),
         Command::Weights(arguments) => weights::run(arguments, terminal),

@@ -1,4 +1,4 @@
-//! Private transformer inference between a model owner and a data owner, helped by a dealer.
+//! Private transformer inference between a model owner and a data owner, helped by a dealer or by nobody.
 //!
 //! [`grammar`] and [`compiler`] turn a model file into a share program ([`program`]), [`import`] reads trained weights and
 //! inputs, [`codegen`] makes machine code, and [`runtime`] runs the parties over [`channel`]. The other modules are what
@@ -16,6 +16,7 @@ pub mod examples;
 pub mod failure;
 pub mod files;
 pub mod machine;
+pub mod making;
 pub mod model;
 pub mod outputs;
 pub mod planning;

@@ -14,6 +14,7 @@ use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
 use mpcc_compiler::plan::{Comparison, Decided, Objective, PlanOptions, Softmax};
 use mpcc_compiler::ranges::Ranges;
 use mpcc_program::machine::Machine;
+use mpcc_program::program::Supplier;
 use mpcc_program::shown::shown;
 
 use crate::diagnostics;
@@ -52,6 +53,20 @@ pub struct ModelOptions {
     /// randomness can be made at leisure; 1, the default, if an inference waits for it.
     #[arg(long, value_name = "A", value_parser = alpha)]
     alpha: Option<f64>,
+    /// Who makes the correlated randomness that an inference uses up: a third machine that sees no data, or the two parties
+    /// themselves by oblivious transfer and products under encryption, and then nobody else takes part.
+    #[arg(long, value_name = "WHO", value_enum, default_value = "dealer")]
+    supplier: SupplierName,
+}
+
+/// Who makes correlated randomness, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum SupplierName {
+    /// A third machine that sees no data.
+    #[default]
+    Dealer,
+    /// The two parties themselves.
+    Pair,
 }
 
 /// What a second before the input is known counts.
@@ -112,6 +127,7 @@ impl ModelOptions {
             && self.relu == ReluProtocol::Auto
             && self.softmax == SoftmaxShift::Auto
             && self.alpha.is_none()
+            && self.supplier == SupplierName::Dealer
     }
 
     /// What a second before the input is known counts.
@@ -125,7 +141,17 @@ impl ModelOptions {
             ReluProtocol::DigitTables => Some(Comparison::DigitTables),
             ReluProtocol::FunctionSharing => Some(Comparison::FunctionSharing),
         };
-        Decided { comparison, softmax: self.softmax.decided(), ..Decided::default() }
+        let supplier = match self.supplier {
+            SupplierName::Dealer => Supplier::Dealer,
+            SupplierName::Pair => Supplier::Pair,
+        };
+        Decided { comparison, softmax: self.softmax.decided(), supplier, ..Decided::default() }
+    }
+
+    /// The same for two parties without a dealer.
+    #[must_use]
+    pub fn without_dealer(self) -> Self {
+        Self { supplier: SupplierName::Pair, ..self }
     }
 
     /// Nothing but plans, as `--plan` takes them.
@@ -260,7 +286,8 @@ impl Source {
     /// The decided protocols, and the usual ones for the rest: what programs of one model are compared by.
     pub fn plain_options(&self) -> PlanOptions {
         let plain = PlanOptions::default();
-        PlanOptions { comparison: self.decided.comparison.unwrap_or(plain.comparison), ..plain }
+        let Decided { comparison, supplier, .. } = self.decided;
+        PlanOptions { comparison: comparison.unwrap_or(plain.comparison), supplier, ..plain }
     }
 
     /// Plans the model on these ranges, with the protocols that are best for the target, and adds its tokenizer.
@@ -336,7 +363,7 @@ pub fn open(
 ) -> Result<Opened> {
     if is_artefact(path) {
         if !options.is_empty() || !range_options.is_empty() {
-            let message = "an artefact is compiled already: --plan, --set, --relu, --alpha, --ranges and --calibrate are for sources";
+            let message = "an artefact is compiled already: --plan, --set, --relu, --alpha, --supplier, --ranges and --calibrate are for sources";
             return Err(Usage(message.to_owned()).into());
         }
         return Ok(Opened::Artefact(Box::new(read_artefact(path)?)));

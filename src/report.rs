@@ -7,6 +7,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_program::cost::{Cost, PartyBytes};
+use mpcc_program::program::Supplier;
 use mpcc_program::shown::shown;
 use mpcc_runtime::{PerRole, setup_bytes};
 use serde::Serialize;
@@ -69,6 +70,20 @@ pub struct Predicted {
     pub setup_again_seconds: f64,
     /// The most memory of each role's process.
     pub peak_rss_bytes: PerRole<u64>,
+    /// Material that two parties make, for all inferences of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<MadePrediction>,
+}
+
+/// What two parties exchange in order to make material for inferences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MadePrediction {
+    /// Inferences.
+    pub inferences: u64,
+    /// Simultaneous exchanges.
+    pub hops: u64,
+    /// Payload sent, by party.
+    pub bytes: PartyBytes,
 }
 
 impl Predicted {
@@ -83,6 +98,26 @@ impl Predicted {
             ..Self::default()
         }
     }
+}
+
+/// What the parties have before an inference, and from whom.
+pub fn offline(bytes: PartyBytes, supplier: Supplier) -> String {
+    let (model_owner, data_owner) = (Bytes(bytes.model_owner), Bytes(bytes.data_owner));
+    match supplier {
+        Supplier::Dealer => format!("{model_owner} to the model owner, {data_owner} to the data owner from the dealer"),
+        Supplier::Pair => format!("{model_owner} at the model owner, {data_owner} at the data owner, made by both"),
+    }
+}
+
+/// What two parties exchange before inferences, as a line; nothing where a dealer deals.
+pub fn made(predicted: Option<&MadePrediction>) -> String {
+    let Some(MadePrediction { inferences, hops, bytes }) = predicted else { return String::new() };
+    let (model_owner, data_owner) = (Bytes(bytes.model_owner), Bytes(bytes.data_owner));
+    let many = match inferences {
+        1 => String::new(),
+        many => format!(", for {many} inferences"),
+    };
+    format!("before     {hops} hops, {model_owner} from the model owner, {data_owner} from the data owner{many}\n")
 }
 
 /// What a setup sends, of a program with so many bytes of masked weights.

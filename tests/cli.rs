@@ -18,6 +18,8 @@ mod machines;
 mod networks;
 #[path = "cli/new.rs"]
 mod new;
+#[path = "cli/pair.rs"]
+mod pair;
 #[cfg(unix)]
 #[path = "cli/paths.rs"]
 mod paths;

@@ -14,7 +14,7 @@ mod manifest;
 use std::fmt;
 
 use mpcc_program::gates;
-use mpcc_program::program::{Program, Supplier};
+use mpcc_program::program::Program;
 use mpcc_program::shown::shown;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +24,7 @@ use crate::graph::Graph;
 
 pub use differences::differences;
 pub use facts::{ChoiceFact, Facts, PlannedFor, RangeFact};
-pub use manifest::{ChoiceRow, Manifest, Opened, RangeRow, TRUST, TokenizerRow};
+pub use manifest::{ChoiceRow, Manifest, Opened, RangeRow, TokenizerRow, trust};
 
 const MAGIC: &[u8; 8] = b"mpcc-art";
 /// Version of the container and of everything in it.
@@ -215,10 +215,6 @@ impl Artefact {
         let tokenizer = graph.tokenizer.is_some().then(|| tokenizer.to_vec());
         crate::verify::verify(&graph).map_err(|found| rule_broken("its graph", &found))?;
         mpcc_program::verify::verify(&program).map_err(|found| rule_broken("its program", &found))?;
-        if program.supplier != Supplier::Dealer {
-            let alone = "its parties would make their correlated randomness without a dealer, which no command does";
-            return Err(ArtefactError::Contradictory(alone.to_owned()));
-        }
         agreement::agree(&graph, &program, &facts).map_err(ArtefactError::Contradictory)?;
         let code = gates::digest(&program);
         let artefact = Self::of(parts, (graph, program, facts), tokenizer, code);

@@ -21,7 +21,7 @@ mod smooth;
 
 use std::collections::BTreeMap;
 
-use mpcc_program::program::Program;
+use mpcc_program::program::{Program, Supplier};
 use mpcc_program::verify::Violation;
 use thiserror::Error;
 
@@ -208,6 +208,8 @@ pub struct PlanOptions {
     pub softmax_of: BTreeMap<NodeId, Softmax>,
     /// What the program may rely on.
     pub basis: Basis,
+    /// Who makes the correlated randomness.
+    pub supplier: Supplier,
 }
 
 impl PlanOptions {
@@ -291,7 +293,7 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
     }
     let formats = formats::assign(graph, ranges, options)?;
     let rings = rings::assign(graph, &formats, options)?;
-    let program = build::program(graph, &formats, &rings, options);
+    let program = Program { supplier: options.supplier, ..build::program(graph, &formats, &rings, options) };
     mpcc_program::verify::verify(&program).map_err(|violations| {
         let invalid = |v: Violation| PlanError::Invalid { path: v.path.clone(), message: v.to_string() };
         violations.into_iter().map(invalid).collect::<Vec<_>>()

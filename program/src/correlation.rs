@@ -329,10 +329,12 @@ impl Item {
         }
     }
 
-    /// Payload that a dealer sends to the model owner and to the data owner before an inference.
-    pub fn dealt(&self) -> [u64; 2] {
+    /// Payload that the model owner and the data owner have of it before an inference: what a dealer sends them, or both shares of
+    /// what they made.
+    pub fn received(&self, supplier: Supplier) -> [u64; 2] {
         let sent = self.vectors().into_iter().map(|(len, bits)| bytes(len, bits)).sum();
         match self.sharing {
+            _ if supplier == Supplier::Pair => [sent, sent],
             Sharing::Keys => [sent, sent],
             // The other party expands its seed.
             Sharing::Additive | Sharing::Xor => match self.to {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Buf, Exchange, Instr, Lane, Owner, RoleCode};
 use crate::correlation::{Item, bytes, materials};
-use crate::program::{Gate, Program, ValueId};
+use crate::program::{Gate, Program, Supplier, ValueId};
 use crate::series;
 use crate::work::{self, Work};
 
@@ -33,7 +33,7 @@ impl PartyBytes {
 pub struct GateCost {
     /// Payload sent online, by party.
     pub online: PartyBytes,
-    /// Corrections the dealer sends, by receiver; the other party expands its seed.
+    /// Corrections the dealer sends, by receiver; the other party expands its seed. Without a dealer, shares of what was made.
     pub dealt: PartyBytes,
     /// Multiply-accumulates of entries online, by party.
     pub macs: [u64; 2],
@@ -48,7 +48,8 @@ pub struct Cost {
     pub hops: u32,
     /// Payload sent online, by party.
     pub online_bytes: PartyBytes,
-    /// Payload received from the dealer, by party, without the 16-byte seeds.
+    /// Payload received from the dealer, by party, without the 16-byte seeds; of two parties alone, what each keeps of what they
+    /// made.
     pub offline_bytes: PartyBytes,
     /// Masked weights, model owner to data owner, in a session whose data owner does not hold them yet.
     pub setup_bytes: u64,
@@ -88,7 +89,7 @@ pub(crate) fn gate(program: &Program, id: ValueId, items: &[Item]) -> GateCost {
     }
     cost.work = work(program, id);
     for item in items {
-        let [model_owner, data_owner] = item.dealt();
+        let [model_owner, data_owner] = item.received(program.supplier);
         cost.dealt.add(PartyBytes { model_owner, data_owner });
     }
     cost
@@ -177,8 +178,11 @@ pub fn program(program: &Program) -> Cost {
         cost.macs[1] += g.macs[1];
         cost.words += value.shape.iter().product::<usize>() as u64;
     }
-    for (weight, bits) in program.weights.iter().zip(crate::gates::mask_widths(program)) {
-        cost.setup_bytes += bytes(weight.shape.iter().product(), bits);
+    // Without a dealer no weight leaves its owner.
+    if program.supplier == Supplier::Dealer {
+        for (weight, bits) in program.weights.iter().zip(crate::gates::mask_widths(program)) {
+            cost.setup_bytes += bytes(weight.shape.iter().product(), bits);
+        }
     }
     cost
 }

@@ -31,7 +31,9 @@ pub use counter_store::{BatchId, CounterError, CounterStore, Usage};
 pub use error::SessionError;
 pub use handshake::PROTOCOL_VERSION;
 pub use identity::ProgramIdentity;
-pub use measure::{InferenceMeasurement, Measurement, PerParty, PerRole, RoleReport, peak_rss_bytes};
+pub use measure::{
+    InferenceMeasurement, Made, MakingMeasurement, Measurement, PerParty, PerRole, RoleReport, peak_rss_bytes,
+};
 pub use progress::{NoProgress, Progress, ProgressEvent};
 pub use record::RecordError;
 pub use session::{Endpoint, PartyConfig, RoleProgram, Supply};

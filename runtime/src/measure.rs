@@ -28,6 +28,24 @@ pub struct RoleReport {
     pub wire_overhead_bytes: u64,
     /// The most memory the process ever held, where the system says so.
     pub peak_rss_bytes: Option<u64>,
+    /// What a party made with the other one before the session, if no dealer did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub making: Option<MakingMeasurement>,
+}
+
+/// What a party saw while both made material for the inferences of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MakingMeasurement {
+    /// Inferences that it is for.
+    pub inferences: u64,
+    /// Simultaneous exchanges.
+    pub hops: u64,
+    /// Payload sent to the peer.
+    pub bytes_sent: u64,
+    /// Payload received from it.
+    pub bytes_received: u64,
+    /// From the first exchange to the last.
+    pub seconds: f64,
 }
 
 /// What one role saw of one inference.
@@ -93,6 +111,20 @@ pub struct Measurement {
     pub wire_overhead_bytes: PerRole<Option<u64>>,
     /// Peak memory of each role's process.
     pub peak_rss_bytes: PerRole<Option<u64>>,
+    /// Material that the parties made, for all inferences together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
+}
+
+/// Material that two parties made for the inferences of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Made {
+    /// Simultaneous exchanges.
+    pub hops: u64,
+    /// Payload sent by each party.
+    pub bytes: PerParty<u64>,
+    /// Of all of it.
+    pub seconds: f64,
 }
 
 impl Measurement {
@@ -126,6 +158,11 @@ impl Measurement {
             batch: data_owner.batch,
             wire_overhead_bytes: per_role(|r| Some(r.wire_overhead_bytes)),
             peak_rss_bytes: per_role(|r| r.peak_rss_bytes),
+            made: data_owner.making.map(|making| Made {
+                hops: making.hops,
+                bytes: PerParty { model_owner: making.bytes_received, data_owner: making.bytes_sent },
+                seconds: making.seconds,
+            }),
         }
     }
 }

@@ -5,6 +5,13 @@
 pub enum ProgressEvent {
     /// All links stand; the roles compare what they run.
     Connected,
+    /// Material of so many inferences was made by the two parties.
+    Made {
+        /// How many are done.
+        inferences: u64,
+        /// Of how many.
+        of: u64,
+    },
     /// The setup begins.
     Setup,
     /// Offline work for an inference begins.

@@ -11,14 +11,16 @@ use mpcc::bound;
 use mpcc::failure::Usage;
 use mpcc::files;
 use mpcc::machine::MachineOptions;
+use mpcc::making;
 use mpcc::model::{self, ModelOptions, Target};
 use mpcc::ranges::{self, RangeOptions};
-use mpcc::report::{Bytes, protocols, setup};
+use mpcc::report::{Bytes, MadePrediction, made, offline, protocols, setup};
 use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_import::weights::BindingReport;
 use mpcc_program::cost::Cost;
+use mpcc_program::program::Supplier;
 use serde::Serialize;
 
 use emit::Emit;
@@ -77,6 +79,11 @@ struct Report<'a> {
     planned_for: &'a Option<PlannedFor>,
     choices: &'a [ChoiceRow],
     predicted: &'a Cost,
+    #[serde(skip)]
+    supplier: Supplier,
+    /// Of one inference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<MadePrediction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     binding: Option<BindingReport>,
 }
@@ -126,6 +133,8 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
         planned_for: &artefact.manifest.planned_for,
         choices: &artefact.manifest.choices,
         predicted: &artefact.manifest.cost,
+        supplier: artefact.program.supplier,
+        made: making::predicted(&artefact.program, 1)?,
         binding,
     };
     Ok(terminal.result(&report, || text(&report))?)
@@ -151,11 +160,7 @@ fn text(report: &Report<'_>) -> String {
         Bytes(cost.online_bytes.model_owner),
         Bytes(cost.online_bytes.data_owner)
     );
-    out += &format!(
-        "offline    {} to the model owner, {} to the data owner from the dealer\n",
-        Bytes(cost.offline_bytes.model_owner),
-        Bytes(cost.offline_bytes.data_owner)
-    );
+    out += &format!("offline    {}\n{}", offline(cost.offline_bytes, report.supplier), made(report.made.as_ref()));
     out += &format!("setup      {}\n", setup(cost.setup_bytes));
     out += &chosen;
     if let Some(binding) = &report.binding {

@@ -7,13 +7,15 @@ use anyhow::Result;
 use clap::Args;
 use mpcc::estimate::{By, Priced, Row};
 use mpcc::machine::MachineOptions;
+use mpcc::making;
 use mpcc::model::{self, ModelOptions, Opened, Target};
 use mpcc::ranges::RangeOptions;
-use mpcc::report::{Bytes, Predicted, Seconds, counted, table};
+use mpcc::report::{Bytes, Predicted, Seconds, counted, made, offline, table};
 use mpcc::terminal::Terminal;
 use mpcc_channel::{NetworkProfile, ProfileError};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_program::machine::Machine;
+use mpcc_program::program::Supplier;
 use mpcc_program::shown::shown;
 use serde::Serialize;
 
@@ -64,6 +66,8 @@ struct Report {
     rates: String,
     program: String,
     trust: String,
+    #[serde(skip)]
+    supplier: Supplier,
     /// On the first network.
     predicted: Predicted,
     /// Rows on the first network.
@@ -78,6 +82,8 @@ struct OnNetwork {
     program: String,
     #[serde(skip)]
     trust: String,
+    #[serde(skip)]
+    supplier: Supplier,
     /// How often each protocol is taken where there is a choice.
     protocols: BTreeMap<String, usize>,
     predicted: Predicted,
@@ -138,7 +144,7 @@ pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> 
                 &planned
             }
         };
-        priced.push(on_network(artefact, &target.network, &rates, arguments));
+        priced.push(on_network(artefact, &target.network, &rates, arguments)?);
     }
     let networks = priced;
     let report = Report {
@@ -146,6 +152,7 @@ pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> 
         rates: rates.name,
         program: networks[0].program.clone(),
         trust: networks[0].trust.clone(),
+        supplier: networks[0].supplier,
         predicted: networks[0].predicted.clone(),
         layers: networks[0].layers.clone(),
         networks,
@@ -153,30 +160,37 @@ pub(crate) fn run(arguments: &CostArguments, terminal: &Terminal) -> Result<()> 
     Ok(terminal.result(&report, || text(&report))?)
 }
 
-fn on_network(artefact: &Artefact, network: &NetworkProfile, rates: &Machine, arguments: &CostArguments) -> OnNetwork {
+fn on_network(
+    artefact: &Artefact,
+    network: &NetworkProfile,
+    rates: &Machine,
+    arguments: &CostArguments,
+) -> Result<OnNetwork> {
     let priced = Priced::new(&artefact.program, rates);
     let manifest = &artefact.manifest;
-    OnNetwork {
+    let mut predicted = priced.predict(network, arguments.batch as usize, arguments.batch);
+    predicted.made = making::predicted(&artefact.program, arguments.batch)?;
+    Ok(OnNetwork {
         network: network.into(),
         program: manifest.program.clone(),
         trust: manifest.trust.to_owned(),
         protocols: counted(&manifest.choices).into_iter().map(|(p, n)| (p.to_owned(), n)).collect(),
-        predicted: priced.predict(network, arguments.batch as usize, arguments.batch),
+        supplier: artefact.program.supplier,
+        predicted,
         layers: priced.rows(network, arguments.by),
-    }
+    })
 }
 
 fn text(report: &Report) -> String {
     let predicted = &report.predicted;
     let mut out = format!("program    {}\ntrust      {}\n", report.program, report.trust);
     out += &format!(
-        "hops       {}\nonline     {} from the model owner, {} from the data owner\n\
-         offline    {} to the model owner, {} to the data owner from the dealer\n",
+        "hops       {}\nonline     {} from the model owner, {} from the data owner\noffline    {}\n{}",
         predicted.hops,
         Bytes(predicted.online_bytes.model_owner),
         Bytes(predicted.online_bytes.data_owner),
-        Bytes(predicted.offline_bytes.model_owner),
-        Bytes(predicted.offline_bytes.data_owner)
+        offline(predicted.offline_bytes, report.supplier),
+        made(predicted.made.as_ref())
     );
     out += &format!(
         "setup      {} in a first session, {} in a later one\n",

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use mpcc::failure::Interrupted;
+use mpcc::failure::{Interrupted, Usage};
 use mpcc::machine::{self, MachineOptions};
 use mpcc::model::{self, ModelOptions, Target};
 use mpcc::progress::Bar;
@@ -16,6 +16,7 @@ use mpcc::ranges::RangeOptions;
 use mpcc::report::{Bytes, Seconds};
 use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
+use mpcc_program::program::Supplier;
 use mpcc_runtime::material::{self, DealOptions, Dealt};
 use mpcc_runtime::peak_rss_bytes;
 use serde::Serialize;
@@ -101,6 +102,10 @@ pub(crate) fn run(arguments: &DealArguments, terminal: &Terminal) -> Result<()> 
     let ranges = RangeOptions::of_file(arguments.ranges.clone());
     let model = model::read(&arguments.model, &arguments.options, &ranges, None, &target, terminal)?;
     arguments.expect.check(&model.artefact)?;
+    if model.artefact.program.supplier == Supplier::Pair {
+        let text = "this program takes no dealer: its parties make what they need with `mpcc pair`";
+        return Err(Usage(text.to_owned()).into());
+    }
     let program = roles::program(&model.artefact, RoleName::Dealer, arguments.interpret)?;
     let jobs = arguments.jobs.map_or_else(machine::cores, NonZeroUsize::get);
     let stopped = Arc::new(AtomicBool::new(false));

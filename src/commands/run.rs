@@ -202,7 +202,7 @@ impl RoleName {
     }
 
     /// As messages call it.
-    fn called(self) -> &'static str {
+    pub(crate) fn called(self) -> &'static str {
         match self {
             RoleName::ModelOwner => "the model owner",
             RoleName::DataOwner => "the data owner",

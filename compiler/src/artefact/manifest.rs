@@ -1,8 +1,9 @@
 //! What a reader of an artefact sees, derived from the parts that its hash covers whenever the artefact is made or read; it
 //! is stored nowhere.
 
+use mpcc_program::correlation::materials;
 use mpcc_program::cost::{self, Cost};
-use mpcc_program::program::{Gate, Program};
+use mpcc_program::program::{Gate, Program, Supplier};
 use mpcc_program::reveals::{Disclosure, disclosures};
 use serde::Serialize;
 
@@ -10,8 +11,14 @@ use super::facts::{Facts, PlannedFor, RangeFact};
 use crate::graph::Graph;
 use crate::ranges::Basis;
 
-/// The trust model, printed with every result. It is what this program's runtime does, whatever a file says.
-pub const TRUST: &str = "semi-honest, dealer";
+/// The trust model, printed with every result. It is what the runtime does with a program of this supplier, whatever a file
+/// says.
+pub fn trust(supplier: Supplier) -> &'static str {
+    match supplier {
+        Supplier::Dealer => "semi-honest, dealer",
+        Supplier::Pair => "semi-honest, two parties",
+    }
+}
 
 /// What an artefact is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -120,7 +127,7 @@ impl Manifest {
             schema: "mpcc.artefact/2",
             model: graph.name.clone(),
             program: hash.to_hex().to_string(),
-            trust: TRUST,
+            trust: trust(program.supplier),
             tokenizer: tokenizer.and_then(|bytes| tokenizer_row(graph, bytes)),
             plans: graph.plans.clone(),
             planned_for: facts.planned_for.clone(),
@@ -149,14 +156,23 @@ fn tokenizer_row(graph: &Graph, bytes: &[u8]) -> Option<TokenizerRow> {
 /// Everything that leaves a party, by kind.
 fn opened(program: &Program) -> Vec<Opened> {
     let count = |test: fn(&Gate) -> bool| program.values.iter().filter(|v| test(&v.gate)).count();
-    let rows = [
-        ("inputs", "model owner", "masked by the data owner, uniform", count(|g| matches!(g, Gate::Input { .. }))),
-        (
+    let made = match program.supplier {
+        Supplier::Dealer => (
             "weights",
             "data owner",
             "under a static mask known to the dealer, uniform; once, if the data owner keeps them for later sessions",
             program.weights.len(),
         ),
+        Supplier::Pair => (
+            "shares of correlated randomness",
+            "both parties",
+            "made from masks and weights by oblivious transfer and under encryption; no weight leaves its owner",
+            materials(program).iter().map(Vec::len).sum(),
+        ),
+    };
+    let rows = [
+        ("inputs", "model owner", "masked by the data owner, uniform", count(|g| matches!(g, Gate::Input { .. }))),
+        made,
         (
             "intermediate values",
             "both parties",

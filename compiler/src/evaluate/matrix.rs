@@ -27,6 +27,7 @@ pub(super) fn product_transposed(a: &[f64], b: &[f64], (m, k, n): (usize, usize,
 }
 
 /// Every entry is summed over `k` in ascending order, so that the result does not depend on the blocking.
+#[inline(never)]
 fn blocked(
     a: &[f64],
     (m, k, n): (usize, usize, usize),
@@ -55,15 +56,17 @@ fn blocked(
     }
 }
 
+/// By indices, since optimisers leave nested iterators of short arrays as calls.
+#[expect(clippy::needless_range_loop, reason = "indices are what is inlined")]
 #[inline(always)]
 fn tile<const R: usize>(rows: [&[f64]; R], panel: &[[f64; COLUMNS]]) -> [[f64; COLUMNS]; R] {
     let mut sums = [[0.0; COLUMNS]; R];
     let rows = rows.map(|row| &row[..panel.len()]);
     for (k, b) in panel.iter().enumerate() {
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            let a = row[k];
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum += a * b;
+        for r in 0..R {
+            let a = rows[r][k];
+            for j in 0..COLUMNS {
+                sums[r][j] += a * b[j];
             }
         }
     }

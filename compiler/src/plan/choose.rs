@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mpcc_program::machine::{Link, Machine};
+use mpcc_program::program::Supplier;
 use mpcc_program::timing::{Estimate, Workload};
 
 use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, Softmax, Taken, plan_with};
@@ -43,6 +44,8 @@ pub struct Decided {
     pub softmax: Option<Softmax>,
     /// What the program may rely on.
     pub basis: Basis,
+    /// Who makes the correlated randomness.
+    pub supplier: Supplier,
 }
 
 /// A chosen plan.
@@ -82,8 +85,8 @@ pub fn plan_for(
         for &chain in &chains {
             // A number is never slower than a tree of comparisons.
             let softmax = decided.softmax.unwrap_or_default();
-            let basis = decided.basis;
-            let options = PlanOptions { comparison, chain, softmax, basis, ..PlanOptions::default() };
+            let (basis, supplier) = (decided.basis, decided.supplier);
+            let options = PlanOptions { comparison, chain, softmax, basis, supplier, ..PlanOptions::default() };
             if let Some(cost) = search.cost(&options) {
                 starts.push((options, cost));
             }

@@ -105,6 +105,16 @@ pub fn pool_bytes(rounds: &[Vec<Task>], inferences: u64, at_once: u64) -> Result
     Ok((bytes, hops))
 }
 
+/// How many inferences parties with these codes of their makings make at the same time, of so many: as many as fit into the
+/// memory of both.
+pub fn made_at_once(codes: [&CheckedCode; 2], inferences: u64) -> u64 {
+    codes.map(|code| fitting(code, inferences)).into_iter().min().unwrap_or(1)
+}
+
+fn fitting(code: &CheckedCode, inferences: u64) -> u64 {
+    (MEMORY_BYTES / code.peak_bytes().max(1)).clamp(1, inferences.max(1))
+}
+
 fn field() -> Field {
     Field::new(FIELD_BITS).expect("a field that transfers have")
 }
@@ -198,8 +208,8 @@ pub(super) fn make(
     let (first, second) = if role == Role::ModelOwner { (&hello.nonce, &theirs) } else { (&theirs, &hello.nonce) };
     let session = SessionDigest::of_pool(&program.identity, first, second);
     let inferences = place.layout.inferences;
-    let fitting = (MEMORY_BYTES / making.code.peak_bytes().max(1)).clamp(1, inferences);
-    let at_once = agree_on_pool(link, &session, Wanted { inferences, at_once: fitting })?;
+    let wanted = Wanted { inferences, at_once: fitting(&making.code, inferences) };
+    let at_once = agree_on_pool(link, &session, wanted)?;
     link.set_session(session.tag());
 
     let digest = if role == Role::ModelOwner { weights::digest(&weights) } else { [0; HASH] };

@@ -76,18 +76,21 @@ impl Report {
 }
 
 fn text(report: &Report) -> String {
+    let weights = match report.weight_grant == report.batch {
+        true => "not masked: products with them were made by both parties".to_owned(),
+        false => format!("masked by grant {}", report.weight_grant),
+    };
     let left = match report.left {
         Some(left) => format!("{left} by the record in {}", report.state),
         None => format!("nothing is recorded in {}; --state names another place", report.state),
     };
     format!(
-        "material   {}, for the {}, intact\nprogram    {}\nbatch      {}\nweights    masked by grant {}\ninferences {} dealt\nleft       {left}\n\
+        "material   {}, for the {}, intact\nprogram    {}\nbatch      {}\nweights    {weights}\ninferences {}\nleft       {left}\n\
          corrections {} for the setup, {} for each inference\n",
         Bytes(report.file_bytes),
         report.role.replace('-', " "),
         report.program,
         report.batch,
-        report.weight_grant,
         report.inferences,
         Bytes(report.setup_bytes),
         Bytes(report.inference_bytes)

@@ -69,6 +69,7 @@ pub(super) fn nothing_left() {
 
 /// How far a session is.
 pub(super) enum Moment {
+    Made { inferences: u64 },
     Setup,
     Offline { inference: u64 },
     Hop { hop: usize, inference: u64 },
@@ -207,6 +208,10 @@ impl Trio {
         while reports.iter().flatten().count() < self.members.len() {
             let Some(said) = self.next(until)? else { return Err(too_late("the roles", "connected", limit)) };
             match said {
+                (_, Event::Made { inferences }) => {
+                    until = None;
+                    progress(Moment::Made { inferences });
+                }
                 (_, Event::Setup) => {
                     until = None;
                     progress(Moment::Setup);

@@ -6,16 +6,18 @@ use std::time::Duration;
 use anyhow::Result;
 use mpcc::estimate::Priced;
 use mpcc::failure::Usage;
+use mpcc::making;
 use mpcc::model::{self, Target};
 use mpcc::progress::Bar;
 use mpcc::report::Bytes;
 use mpcc::terminal::Terminal;
 use mpcc_channel::{Fingerprint, Identity, Listener, Peer};
 use mpcc_program::machine::Machine;
+use mpcc_program::program::Supplier;
 use mpcc_runtime::{Endpoint, Measurement, Progress, ProgressEvent, RoleReport};
 use serde::Serialize;
 
-use super::roles::{self, Meeting, Settings, Supplier};
+use super::roles::{self, Meeting, Settings, Source};
 use super::saved;
 use super::summary::{Dealing, InferenceReport, Summary};
 use super::{RoleName, RunArguments};
@@ -55,7 +57,8 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         None => return Err(Usage("--state is needed".to_owned()).into()),
     };
     refuse_twins(arguments, own)?;
-    let meeting = meeting(arguments, role, state)?;
+    let supplier = model.artefact.program.supplier;
+    let mut meeting = meeting(arguments, (role, supplier), state)?;
     let listening = match &meeting {
         Meeting::Party { peer_endpoint: Endpoint::Listen(listener), .. } | Meeting::Dealer { listener, .. } => {
             Some(listener.local_addr())
@@ -70,9 +73,15 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     let prepared =
         roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret, Some(terminal))?;
     let examples = prepared.examples.clone();
+    if let (RoleName::DataOwner, Meeting::Party { source: Source::Made { inferences }, .. }) = (role, &mut meeting) {
+        *inferences = examples.len() as u64;
+    }
     let artefact = std::sync::Arc::clone(&prepared.artefact);
     let priced = Priced::new(&prepared.artefact.program, &machine);
-    let predicted = priced.predict(&arguments.net, examples.len().max(1), arguments.batch.unwrap_or(1));
+    let mut predicted = priced.predict(&arguments.net, examples.len().max(1), arguments.batch.unwrap_or(1));
+    if Dealing::of(arguments, supplier) == Dealing::Pair && role == RoleName::DataOwner {
+        predicted.made = making::predicted(&prepared.artefact.program, examples.len() as u64)?;
+    }
     terminal.remark(&format!("{}, {own}", role.called().trim_start_matches("the ")));
     terminal.remark(&format!("program {}", manifest.program));
     if let Some(address) = listening {
@@ -98,7 +107,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         let inferences = InferenceReport::list(&examples, done.answers, &artefact)?;
         // What was learned is shown whether or not it can be written.
         let saved = arguments.save.as_ref().map_or(Ok(()), |path| saved::write(path, &inferences));
-        let source = (arguments.net.name.clone(), Dealing::of(arguments));
+        let source = (arguments.net.name.clone(), Dealing::of(arguments, supplier));
         let shown = Summary::new(&manifest, inferences, None, predicted, measured, source).show(terminal);
         return saved.and(shown);
     }
@@ -106,7 +115,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         schema: "mpcc.role/1",
         program: manifest.program,
         trust: manifest.trust.to_owned(),
-        dealer: Dealing::of(arguments),
+        dealer: Dealing::of(arguments, supplier),
         measured: done.report,
     };
     Ok(terminal.result(&served, || text(&served))?)
@@ -185,11 +194,16 @@ fn needed<T: Clone>(option: &Option<T>, name: &str) -> Result<T> {
     option.clone().ok_or_else(|| Usage(format!("this role needs {name}")).into())
 }
 
-fn meeting(arguments: &RunArguments, role: RoleName, state: PathBuf) -> Result<Meeting> {
+fn meeting(arguments: &RunArguments, (role, supplier): (RoleName, Supplier), state: PathBuf) -> Result<Meeting> {
     let deployment = &arguments.deployment;
     let peer = |role: RoleName, fingerprint: &Option<Fingerprint>, name: &str| -> Result<Peer> {
         Ok(Peer::new(role.called(), needed(fingerprint, name)?))
     };
+    let named = deployment.dealer.is_some() || deployment.dealer_fingerprint.is_some();
+    if supplier == Supplier::Pair && (role == RoleName::Dealer || named) {
+        let text = "this program's parties make their correlated randomness themselves: no dealer takes part, and none is named";
+        return Err(Usage(text.to_owned()).into());
+    }
     if role == RoleName::Dealer {
         let model_owner = &deployment.model_owner_fingerprint;
         let data_owner = &deployment.data_owner_fingerprint;
@@ -208,9 +222,10 @@ fn meeting(arguments: &RunArguments, role: RoleName, state: PathBuf) -> Result<M
     Ok(Meeting::Party {
         peer: peer(other, &deployment.peer, "--peer")?,
         peer_endpoint,
-        supplier: match &deployment.material {
-            Some(file) => Supplier::File(file.clone()),
-            None => Supplier::Dealer {
+        source: match (&deployment.material, supplier) {
+            (Some(file), _) => Source::File(file.clone()),
+            (None, Supplier::Pair) => Source::Made { inferences: deployment.max_inferences.unwrap_or(0) },
+            (None, Supplier::Dealer) => Source::Dealer {
                 peer: peer(RoleName::Dealer, &deployment.dealer_fingerprint, "--dealer-fingerprint")?,
                 address: needed(&deployment.dealer, "--dealer (or --material)")?,
             },

@@ -11,6 +11,7 @@ use mpcc::encoded;
 use mpcc::estimate::Priced;
 use mpcc::examples;
 use mpcc::failure::Bug;
+use mpcc::making;
 use mpcc::model::{self, Model, Target};
 use mpcc::outputs::Revealed;
 use mpcc::progress::Bar;
@@ -18,6 +19,7 @@ use mpcc::terminal::Terminal;
 use mpcc_channel::Identity;
 use mpcc_compiler::evaluate::{Evaluator, Tensor};
 use mpcc_import::inputs::Example;
+use mpcc_program::program::Supplier;
 use mpcc_runtime::Measurement;
 use mpcc_runtime::material::file_name;
 use tempfile::TempDir;
@@ -48,11 +50,13 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     let graph = &model.artefact.graph;
     let examples = examples::find(&arguments.input, graph, Some(terminal))?;
     let given = examples::load(&examples, graph, model.artefact.tokenizer.as_deref(), Some(terminal))?;
-    let predicted = Priced::new(&model.artefact.program, &rates).predict(
-        &arguments.net,
-        examples.len(),
-        arguments.batch.unwrap_or(1),
-    );
+    let program = &model.artefact.program;
+    let mut predicted =
+        Priced::new(program, &rates).predict(&arguments.net, examples.len(), arguments.batch.unwrap_or(1));
+    let source = Dealing::of(arguments, program.supplier);
+    if source == Dealing::Pair {
+        predicted.made = making::predicted(program, examples.len() as u64)?;
+    }
     let hops = u64::from(predicted.hops);
     saved::check(arguments.save.as_deref(), &model.artefact.program.outputs)?;
     // Before the session: an input that is not in the network's domain is refused while nothing is lost.
@@ -74,6 +78,7 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
     }
     let bar = Bar::new(terminal, hops * examples.len() as u64, "connecting");
     let finished = trio.session(&go, connecting, |progress| match progress {
+        children::Moment::Made { inferences } => bar.say(format!("made {inferences} of {}", examples.len())),
         children::Moment::Setup => bar.say("setting up"),
         children::Moment::Offline { inference } => bar.say(format!("offline {inference} of {}", examples.len())),
         children::Moment::Hop { hop, inference } => {
@@ -96,7 +101,6 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
         (Some(_), Switch::Off) => format!("{} predicted, loopback measured", arguments.net.name),
         (None, _) => arguments.net.name.clone(),
     };
-    let source = Dealing::of(arguments);
     let summary =
         Summary::new(&model.artefact.manifest, inferences, float.as_deref(), predicted, measured, (network, source));
     let shown = summary.show(terminal);
@@ -119,11 +123,12 @@ fn jobs(
     let mut fingerprints = Vec::new();
     let mut jobs = Vec::new();
     let material = arguments.deployment.material.as_deref();
+    let alone = model.artefact.program.supplier == Supplier::Pair;
     for role in RoleName::ALL {
         let name = role.name();
         let identity = Identity::generate()?;
         fingerprints.push(identity.fingerprint().to_string());
-        if role == RoleName::Dealer && material.is_some() {
+        if role == RoleName::Dealer && (material.is_some() || alone) {
             continue;
         }
         let place = directory.path().join(name);

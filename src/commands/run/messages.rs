@@ -68,6 +68,8 @@ pub(super) struct Go {
 pub(super) enum Event {
     /// Its files are fine and it listens, if it is to.
     Ready { address: Option<String> },
+    /// Material for inferences was made.
+    Made { inferences: u64 },
     /// The setup runs.
     Setup,
     /// Material for an inference is being made.
@@ -110,6 +112,7 @@ impl ToParent {
 impl Progress for ToParent {
     fn event(&self, event: ProgressEvent) {
         match event {
+            ProgressEvent::Made { inferences, .. } => Event::Made { inferences }.send_in_passing(),
             ProgressEvent::Setup => Event::Setup.send_in_passing(),
             ProgressEvent::Offline { inference, .. } => Event::Offline { inference }.send_in_passing(),
             ProgressEvent::Hop { hop, inference, .. } => {

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::RoleName;
 use super::messages::{AnyPath, Event, Go, Job, ToParent};
-use super::roles::{self, Meeting, Settings, Supplier};
+use super::roles::{self, Meeting, Settings, Source};
 
 /// The status with which a process ends whose parent is gone.
 const PARENT_GONE: i32 = 4;
@@ -86,10 +86,10 @@ fn role(lines: &Receiver<String>) -> Result<()> {
                 Some(listener) => Endpoint::Listen(listener),
                 None => Endpoint::Connect(go.model_owner),
             },
-            supplier: match (job.material, go.dealer) {
-                (Some(file), _) => Supplier::File(file.path().to_owned()),
-                (None, Some(address)) => Supplier::Dealer { peer: peer(RoleName::Dealer)?, address },
-                (None, None) => return Err(Bug("neither a dealer nor a file".to_owned()).into()),
+            source: match (job.material, go.dealer) {
+                (Some(file), _) => Source::File(file.path().to_owned()),
+                (None, Some(address)) => Source::Dealer { peer: peer(RoleName::Dealer)?, address },
+                (None, None) => Source::Made { inferences: job.inferences },
             },
             state: job.state.path().to_owned(),
         },

@@ -1,11 +1,12 @@
 //! One role of a session: what it runs, what it owns, and the session itself.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mpcc::encoded;
 use mpcc::examples;
 use mpcc::failure::Bug;
@@ -17,17 +18,19 @@ use mpcc_compiler::artefact::Artefact;
 use mpcc_import::inputs::Example;
 use mpcc_import::weights;
 use mpcc_kernels::level::{self, Level};
-use mpcc_program::code::{MapExecutor, RoleCode};
+use mpcc_program::code::{MapExecutor, Owner, RoleCode};
 use mpcc_program::gates;
 use mpcc_program::interpret::Interpreter;
+use mpcc_program::program::Supplier;
 use mpcc_protocols::{CheckedCode, OutputWords};
 use mpcc_runtime::data_owner::Inputs;
 use mpcc_runtime::dealer::{self, DealerConfig};
-use mpcc_runtime::material::MaterialFile;
+use mpcc_runtime::material::{Making, MaterialFile, PoolOptions, file_name, pool};
 use mpcc_runtime::{
-    Endpoint, PartyConfig, ProgramIdentity, Progress, RoleProgram, RoleReport, SessionError, Supply, data_owner,
-    model_owner,
+    Endpoint, MakingMeasurement, PartyConfig, ProgramIdentity, Progress, ProgressEvent, RoleProgram, RoleReport,
+    SessionError, Supply, data_owner, model_owner,
 };
+use tempfile::TempDir;
 
 use super::RoleName;
 
@@ -49,6 +52,8 @@ pub(super) struct Prepared {
     /// What all roles run.
     pub(super) artefact: Arc<Artefact>,
     program: RoleProgram,
+    /// How a party makes material with the other one, of a program without a dealer.
+    making: Option<Making>,
     data: Data,
     /// Where the inputs came from, for each inference.
     pub(super) examples: Vec<Example>,
@@ -77,6 +82,7 @@ pub(super) fn prepare(
         RoleName::Dealer => {}
     }
     let program = program(&artefact, role, interpret)?;
+    let making = making(&artefact, role, interpret)?;
     let artefact = Arc::new(artefact);
     let data = match role {
         RoleName::ModelOwner => Data::Weights(weights),
@@ -86,7 +92,7 @@ pub(super) fn prepare(
         }
         RoleName::Dealer => Data::Nothing,
     };
-    Ok(Prepared { artefact, program, data, examples })
+    Ok(Prepared { artefact, program, making, data, examples })
 }
 
 /// A role's code, ready to run.
@@ -94,6 +100,19 @@ pub(crate) fn program(artefact: &Artefact, role: RoleName, interpret: bool) -> R
     let code = CheckedCode::new(gates::lower(&artefact.program, role.role())).map_err(SessionError::from)?;
     let executor = executor(code.code(), interpret)?;
     Ok(RoleProgram { code: Arc::new(code), executor, identity: identity_of(artefact)? })
+}
+
+/// A party's part in making material with the other one; nothing where a dealer makes it.
+pub(crate) fn making(artefact: &Artefact, role: RoleName, interpret: bool) -> Result<Option<Making>> {
+    let owner = match (artefact.program.supplier, role) {
+        (Supplier::Dealer, _) | (_, RoleName::Dealer) => return Ok(None),
+        (Supplier::Pair, RoleName::ModelOwner) => Owner::ModelOwner,
+        (Supplier::Pair, RoleName::DataOwner) => Owner::DataOwner,
+    };
+    let made = gates::lower_making(&artefact.program, owner);
+    let code = CheckedCode::new(made.code).map_err(SessionError::from)?;
+    let executor = executor(code.code(), interpret)?;
+    Ok(Some(Making { code: Arc::new(code), executor, rounds: made.rounds }))
 }
 
 /// Compiled code where this machine allows it, else the interpreter: both give the same words.
@@ -130,17 +149,19 @@ fn identity_of(artefact: &Artefact) -> Result<ProgramIdentity> {
 /// How a role reaches the others.
 pub(super) enum Meeting {
     /// Of a party.
-    Party { peer: Peer, peer_endpoint: Endpoint, supplier: Supplier, state: PathBuf },
+    Party { peer: Peer, peer_endpoint: Endpoint, source: Source, state: PathBuf },
     /// Of the dealer.
     Dealer { model_owner: Peer, data_owner: Peer, listener: Listener },
 }
 
 /// Where a party's correlated randomness comes from.
-pub(super) enum Supplier {
+pub(super) enum Source {
     /// A dealer that listens at an address.
     Dealer { peer: Peer, address: String },
-    /// A file that was dealt before.
+    /// A file that was dealt, or made, before.
     File(PathBuf),
+    /// The parties make it for so many inferences before the session.
+    Made { inferences: u64 },
 }
 
 /// Settings of a session that have nothing to do with secrets.
@@ -182,19 +203,52 @@ pub(super) fn session(
     let link = LinkOptions { setup_timeout: settings.timeout, shape: settings.shape.clone(), ..LinkOptions::default() };
     let dealt = LinkOptions { queue_bytes: DEALT_QUEUE_BYTES, ..link.clone() };
     let program = &prepared.program;
-    let (peer, peer_endpoint, supplier, state_directory) = match meeting {
+    let (peer, mut peer_endpoint, source, state_directory) = match meeting {
         Meeting::Dealer { model_owner, data_owner, listener } => {
             let config = DealerConfig { identity, model_owner, data_owner, listener, link: dealt };
             let report = dealer::run(config, program, progress)?;
             return Ok(Outcome { report, answers: Vec::new() });
         }
-        Meeting::Party { peer, peer_endpoint, supplier, state } => (peer, peer_endpoint, supplier, state),
+        Meeting::Party { peer, peer_endpoint, source, state } => (peer, peer_endpoint, source, state),
     };
-    let supply = match supplier {
-        Supplier::Dealer { peer, address } => Supply::Dealer { peer, address, link: dealt },
-        Supplier::File(path) => {
-            let role = program.code.code().role;
-            Supply::File(MaterialFile::open_for(&path, role, &program.identity).map_err(SessionError::from)?)
+    let role = program.code.code().role;
+    let file = |path: &Path| -> Result<Supply> {
+        Ok(Supply::File(MaterialFile::open_for(path, role, &program.identity).map_err(SessionError::from)?))
+    };
+    let mut measured = None;
+    // What was made for this session alone goes with it.
+    let place;
+    let supply = match source {
+        Source::Dealer { peer, address } => Supply::Dealer { peer, address, link: dealt },
+        Source::File(path) => file(&path)?,
+        Source::Made { inferences } => {
+            let making = prepared.making.as_ref().ok_or_else(|| Bug("a party that makes nothing".to_owned()))?;
+            let weights = match &prepared.data {
+                Data::Weights(weights) => weights.clone(),
+                _ => Vec::new(),
+            };
+            place = Place::in_state(&state_directory)?;
+            let options = PoolOptions {
+                identity: identity.clone(),
+                peer: peer.clone(),
+                peer_endpoint,
+                peer_link: link.clone(),
+                patience: PATIENCE,
+                directory: place.0.path().join("made"),
+                inferences,
+                replace: false,
+            };
+            let tell = |done| {
+                progress.event(ProgressEvent::Made { inferences: done, of: inferences });
+                true
+            };
+            let pooled = pool(&options, (program, making), weights, &tell)?;
+            let [bytes_sent, bytes_received] = pooled.bytes;
+            let (hops, seconds) = (pooled.hops, pooled.seconds);
+            measured = Some(MakingMeasurement { inferences, hops, bytes_sent, bytes_received, seconds });
+            let path = options.directory.join(file_name(role));
+            peer_endpoint = options.peer_endpoint;
+            file(&path)?
         }
     };
     let config = PartyConfig {
@@ -217,14 +271,25 @@ pub(super) fn session(
                 .max_inferences
                 .ok_or_else(|| Bug("a model owner that does not say how many inferences it serves".to_owned()))?;
             let report = model_owner::run(config, program, weights, most, progress)?;
-            Ok(Outcome { report, answers: Vec::new() })
+            Ok(Outcome { report: RoleReport { making: measured, ..report }, answers: Vec::new() })
         }
         Data::Inputs(inputs) => {
             let done = data_owner::run(config, program, inputs, progress)?;
             let answers = done.outputs.iter().map(|words| answer(&prepared.artefact, words)).collect::<Result<_>>()?;
-            Ok(Outcome { report: done.report, answers })
+            Ok(Outcome { report: RoleReport { making: measured, ..done.report }, answers })
         }
         Data::Nothing => Err(Bug("a party without weights or inputs".to_owned()).into()),
+    }
+}
+
+/// A directory for what is made for one session.
+struct Place(TempDir);
+
+impl Place {
+    fn in_state(state: &Path) -> Result<Self> {
+        fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
+        let made = tempfile::Builder::new().prefix("pool-").tempdir_in(state);
+        Ok(Self(made.with_context(|| format!("cannot make a directory in {}", state.display()))?))
     }
 }
 

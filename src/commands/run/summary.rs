@@ -9,6 +9,7 @@ use mpcc::terminal::Terminal;
 use mpcc_compiler::artefact::{Artefact, Manifest};
 use mpcc_compiler::ranges::Basis;
 use mpcc_import::inputs::Example;
+use mpcc_program::program::Supplier;
 use mpcc_program::shown::shown;
 use mpcc_runtime::Measurement;
 use serde::Serialize;
@@ -49,13 +50,19 @@ pub(super) struct Summary {
 pub(super) enum Dealing {
     /// A dealer dealt during the session.
     Live,
-    /// It was dealt before.
+    /// It was dealt, or made, before.
     File,
+    /// The two parties made it before the session.
+    Pair,
 }
 
 impl Dealing {
-    pub(super) fn of(arguments: &RunArguments) -> Self {
-        if arguments.deployment.material.is_some() { Dealing::File } else { Dealing::Live }
+    pub(super) fn of(arguments: &RunArguments, supplier: Supplier) -> Self {
+        match supplier {
+            _ if arguments.deployment.material.is_some() => Dealing::File,
+            Supplier::Dealer => Dealing::Live,
+            Supplier::Pair => Dealing::Pair,
+        }
     }
 }
 
@@ -233,7 +240,7 @@ impl Summary {
             false => ("setup, weights sent", p.setup_bytes, p.setup_seconds),
         };
         let dealt = match self.dealer {
-            Dealing::File => ["offline, model owner's file", "offline, data owner's file"],
+            Dealing::File | Dealing::Pair => ["offline, model owner's file", "offline, data owner's file"],
             _ => ["offline, dealer to model owner", "offline, dealer to data owner"],
         };
         let mut rows = vec![
@@ -248,6 +255,12 @@ impl Summary {
             seconds("setup time", setup_seconds, m.setup_seconds),
         ];
         rows.extend(memory.into_iter().flatten());
+        if let (Some(p), Some(m)) = (&p.made, &m.made) {
+            rows.push(vec!["before, hops".to_owned(), p.hops.to_string(), m.hops.to_string()]);
+            rows.push(bytes("before, model owner sends", p.bytes.model_owner, m.bytes.model_owner));
+            rows.push(bytes("before, data owner sends", p.bytes.data_owner, m.bytes.data_owner));
+            rows.push(vec!["before, time".to_owned(), "-".to_owned(), Seconds(m.seconds).to_string()]);
+        }
         let title = match m.batch {
             2.. => format!("for one of {} at a time", m.batch),
             _ => "for one inference".to_owned(),
