@@ -2,7 +2,7 @@
 
 use mpcc_program::code::Owner;
 use mpcc_program::making::{Factor, Job, Task};
-use mpcc_transfer::{Field, Plan, PlanError, Request, and};
+use mpcc_transfer::{Request, and};
 
 use crate::lists::{Words, bits_of, factors, gather, lanes, modulo, terms};
 
@@ -50,11 +50,6 @@ pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
     }
 }
 
-/// All that `receiver` chooses in a round.
-pub(crate) fn plan(tasks: &[Task], receiver: Owner) -> Result<Plan, PlanError> {
-    Plan::new(tasks.iter().flat_map(|task| requests(task, receiver)).collect())
-}
-
 /// What a party puts into a task's requests: its choices where it chooses, its factors where the other one does.
 pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Words>; 2] {
     let Task { job, bits, .. } = *task;
@@ -87,22 +82,4 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
 
 fn one_side(chooses: bool, words: Words) -> [Vec<Words>; 2] {
     if chooses { [vec![words], vec![]] } else { [vec![], vec![words]] }
-}
-
-/// Bytes that each party sends in a round: model owner, then data owner, choices and then strings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RoundBytes {
-    /// In the first of its hops.
-    pub choices: [usize; 2],
-    /// In the second.
-    pub strings: [usize; 2],
-}
-
-/// What a round sends.
-///
-/// # Errors
-/// A round that asks for more than a session gives.
-pub fn price(tasks: &[Task], field: Field) -> Result<RoundBytes, PlanError> {
-    let [zero, one] = [plan(tasks, Owner::ModelOwner)?.price(field), plan(tasks, Owner::DataOwner)?.price(field)];
-    Ok(RoundBytes { choices: [zero.choices, one.choices], strings: [one.strings, zero.strings] })
 }
