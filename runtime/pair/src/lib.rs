@@ -45,7 +45,9 @@ pub enum PairError {
     #[error(transparent)]
     Lattice(#[from] mpcc_lattice::LatticeError),
     /// A message is not as long as it must be.
-    #[error("the peer's {what} has {found} bytes and not {expected}; check that both sides run the same version and program")]
+    #[error(
+        "the peer's {what} has {found} bytes and not {expected}; check that both sides run the same version and program"
+    )]
     Length {
         /// The message.
         what: &'static str,

@@ -228,7 +228,8 @@ impl Round<'_> {
     /// Lays out the messages of a hop.
     fn open(&mut self, pair: &mut Pair) -> Result<(), PairError> {
         let field = pair.lattice.schemes.field();
-        let own = [pair.lattice.schemes.plan(self.tasks, self.owner)?, pair.lattice.schemes.wraps(self.tasks, self.owner)?];
+        let own =
+            [pair.lattice.schemes.plan(self.tasks, self.owner)?, pair.lattice.schemes.wraps(self.tasks, self.owner)?];
         let [ours, theirs] = [&own, &self.plans].map(|plans| plans.each_ref().map(|plan| plan.price(field)));
         let of = |units: &[Unit], kind: usize| -> Vec<(Segment, usize)> {
             units.iter().enumerate().map(|(at, unit)| (Segment::Unit(at), unit.bytes[kind])).collect()

@@ -186,7 +186,12 @@ pub(crate) fn modulus_bits(sides: &Sides, terms: usize) -> u32 {
     (largest + 3).max(20)
 }
 
-fn slots(task: &Task, encrypts: Owner, parameters: Parameters, (field, rates): (Field, &Rates)) -> Option<(Scheme, u64)> {
+fn slots(
+    task: &Task,
+    encrypts: Owner,
+    parameters: Parameters,
+    (field, rates): (Field, &Rates),
+) -> Option<(Scheme, u64)> {
     let sides = Sides::of(task, encrypts)?;
     let spread = Spread::new(sides.pairing, parameters.degree(), sides.left_encrypted);
     let [terms, all] = spread.terms();

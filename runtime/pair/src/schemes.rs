@@ -64,18 +64,21 @@ impl Schemes {
                 }
             }
         }
-        let mut closed: Vec<(Owner, Parameters)> = vec![];
-        let (mut least, mut chosen) = choose(&choices, &closed, rates);
-        // As long as doing without some key is cheaper.
+        // The rings that are best for some task by itself, and then, as long as that is cheaper, one less.
+        let (_, chosen) = choose(&choices, |_| true, rates);
+        let mut open: Vec<(Owner, Parameters)> =
+            keys(chosen.iter().map(|(_, scheme)| scheme)).iter().map(ring).collect();
+        let among = |open: &[(Owner, Parameters)]| choose(&choices, |key| open.contains(&ring(key)), rates);
+        let (mut least, mut chosen) = among(&open);
         loop {
-            let keys: Vec<KeyUse> = keys(chosen.iter().map(|(_, scheme)| scheme));
-            let without = |&(owner, parameters, _): &KeyUse| {
-                let closed = [&closed[..], &[(owner, parameters)]].concat();
-                let (cost, chosen) = choose(&choices, &closed, rates);
-                (cost, chosen, closed)
+            let without = |left_out: usize| {
+                let mut open = open.clone();
+                open.remove(left_out);
+                let (cost, chosen) = among(&open);
+                (cost, chosen, open)
             };
-            match keys.iter().map(without).min_by_key(|(cost, ..)| *cost).filter(|(cost, ..)| *cost < least) {
-                Some(better) => (least, chosen, closed) = better,
+            match (0..open.len()).map(without).min_by_key(|(cost, ..)| *cost).filter(|(cost, ..)| *cost <= least) {
+                Some(better) => (least, chosen, open) = better,
                 None => return Schemes::fixed(chosen, field),
             }
         }
@@ -195,11 +198,14 @@ fn keys<'s>(schemes: impl Iterator<Item = &'s Scheme>) -> Vec<KeyUse> {
     keys
 }
 
-/// The cheapest schemes that need no closed key, and what everything takes then.
-fn choose(choices: &[Choice], closed: &[(Owner, Parameters)], rates: &Rates) -> (u128, Vec<(Task, Scheme)>) {
-    let open = |scheme: &Scheme| {
-        scheme.key().is_none_or(|(owner, parameters, _)| !closed.contains(&(owner, parameters)))
-    };
+/// Whose key it is, and in which ring.
+fn ring(key: &KeyUse) -> (Owner, Parameters) {
+    (key.0, key.1)
+}
+
+/// The cheapest schemes whose keys there may be, and what everything takes then.
+fn choose(choices: &[Choice], may: impl Fn(&KeyUse) -> bool, rates: &Rates) -> (u128, Vec<(Task, Scheme)>) {
+    let open = |scheme: &Scheme| scheme.key().is_none_or(|key| may(&key));
     let mut sum = 0u128;
     let mut chosen = vec![];
     for Choice { task, times, options } in choices {

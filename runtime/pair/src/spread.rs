@@ -103,12 +103,20 @@ mod tests {
     fn every_product_has_one_slot() {
         let mut pairings = vec![];
         for shared_right in [false, true] {
-            pairings.extend([(1, 1, 9, 1), (3, 1, 4, 1), (2, 3, 5, 2)].map(|(batch, m, k, n)| {
-                Pairing::Matrices { batch, m, k, n, shared_right }
+            pairings.extend([(1, 1, 9, 1), (3, 1, 4, 1), (2, 3, 5, 2)].map(|(batch, m, k, n)| Pairing::Matrices {
+                batch,
+                m,
+                k,
+                n,
+                shared_right,
             }));
         }
         for right in [Along::Both, Along::Rows, Along::Columns] {
-            pairings.extend([(1, 1), (3, 4), (7, 2), (2, 17)].map(|(rows, cols)| Pairing::Entries { rows, cols, right }));
+            pairings.extend([(1, 1), (3, 4), (7, 2), (2, 17)].map(|(rows, cols)| Pairing::Entries {
+                rows,
+                cols,
+                right,
+            }));
         }
         for pairing in pairings {
             for slots in [1, 4, 6, 64] {

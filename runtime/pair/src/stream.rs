@@ -103,7 +103,10 @@ mod tests {
                 }
             }
             due.end().expect("all of it");
-            assert_eq!(out.iter().map(|(s, b)| (*s, b.len())).collect::<Vec<_>>(), [('a', 0), ('b', 5), ('c', 54), ('d', 1), ('e', 0)]);
+            assert_eq!(
+                out.iter().map(|(s, b)| (*s, b.len())).collect::<Vec<_>>(),
+                [('a', 0), ('b', 5), ('c', 54), ('d', 1), ('e', 0)]
+            );
             assert_eq!(out.into_iter().flat_map(|(_, bytes)| bytes).collect::<Vec<_>>(), message);
         }
     }

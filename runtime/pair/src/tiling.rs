@@ -105,8 +105,7 @@ impl Tiling {
         let Sides { left_encrypted, plain, bits, .. } = self.sides;
         let numbers = integers(self.part(operand, unit, !left_encrypted, plain.width), plain, bits);
         let TileShape { inner, columns, .. } = self.shape;
-        let numbers =
-            if left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, columns, inner)) };
+        let numbers = if left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, columns, inner)) };
         let mut product = evaluator.tile_product(&self.tiles)?;
         for upload in uploads.chunks(self.tiles.upload_bytes()) {
             product.take(batch.next(), upload)?;
@@ -148,7 +147,8 @@ impl Tiling {
     /// Adds shares of the product with one digit to the result.
     fn add(&self, shares: &[u64], (unit, place): (usize, u32), result: &mut [u64]) {
         let TileShape { rows, columns, .. } = self.shape;
-        let (shift, mask) = (place * digit_bits(self.sides.plain_size(), self.parts), u64::MAX >> (64 - self.sides.bits));
+        let (shift, mask) =
+            (place * digit_bits(self.sides.plain_size(), self.parts), u64::MAX >> (64 - self.sides.bits));
         let size = rows * columns;
         let result = &mut result[unit * size..(unit + 1) * size];
         for (at, &share) in shares.iter().enumerate() {

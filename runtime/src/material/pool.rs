@@ -1,7 +1,7 @@
 //! Two parties alone make the material of many inferences together, each into a file of its own.
 //!
-//! They compare programs and numbers, set transfers up, and then do the rounds of their making, some inferences at a time, two
-//! hops a round whatever it holds. Files appear when both are whole and each party has committed to what is in its own; a
+//! They compare programs and numbers, set transfers up, exchange the keys that their products take, and then do the rounds of their
+//! making, some inferences at a time, two or three hops a round whatever it holds. Files appear when both are whole and each party has committed to what is in its own; a
 //! making that ends earlier leaves nothing behind, and its transfers serve nobody else.
 
 use std::io::Write;
@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mpcc_channel::{Duplex, Identity, LinkOptions, Peer, Phase, connect};
-use mpcc_pair::{Pair, PairError, price};
+use mpcc_kernels::Seed;
+use mpcc_lattice::LatticeError;
+use mpcc_pair::{PIECE, Pair, PairError, Rates, Round, Schemes, begin_keys};
 use mpcc_program::code::{MapExecutor, Owner, Role};
 use mpcc_program::making::Task;
 use mpcc_protocols::{CheckedCode, InMemory, Online, Party, ProtocolError, SessionSeed, message};
@@ -43,6 +45,15 @@ pub struct Making {
     pub executor: Arc<dyn MapExecutor>,
     /// The tasks of every round, the same at both parties.
     pub rounds: Vec<Vec<Task>>,
+    /// What the ways to make products are chosen by, the same at both parties: [`Rates::REFERENCE`].
+    pub rates: Rates,
+}
+
+impl Making {
+    /// How the products of so many inferences are made.
+    fn schemes(&self, inferences: u64) -> Schemes {
+        Schemes::new(&self.rounds, inferences, field(), &self.rates)
+    }
 }
 
 /// Who makes a pool with whom, and where a party's half is kept.
@@ -89,20 +100,28 @@ pub struct Pooled {
 ///
 /// # Errors
 /// [`SessionError::Misuse`] if a round asks for more transfers than a session gives.
-pub fn pool_bytes(rounds: &[Vec<Task>], inferences: u64, at_once: u64) -> Result<([u64; 2], u64), SessionError> {
+pub fn pool_bytes(making: &Making, inferences: u64, at_once: u64) -> Result<([u64; 2], u64), SessionError> {
+    let schemes = making.schemes(inferences);
     let setup: usize = setup_price().iter().sum();
-    let (mut bytes, mut hops) = ([setup as u64; 2], setup_price().len() as u64);
+    let keys = schemes.key_bytes().map_err(|e| beyond(&e))?;
+    let mut bytes = keys.map(|keys| (setup + keys) as u64);
+    let mut hops = setup_price().len() as u64 + key_hops(keys);
     let at_once = at_once.clamp(1, inferences.max(1));
     for (size, times) in [(at_once, inferences / at_once), (inferences % at_once, 1)] {
-        for tasks in rounds.iter().filter(|_| size > 0) {
-            let sent = price(&repeated(tasks, size), field()).map_err(|e| beyond(&e.into()))?;
-            for (bytes, (choices, strings)) in bytes.iter_mut().zip(sent.choices.iter().zip(sent.strings)) {
-                *bytes += times * (choices + strings) as u64;
+        for tasks in making.rounds.iter().filter(|_| size > 0) {
+            let round = schemes.price(&repeated(tasks, size)).map_err(|e| beyond(&e))?;
+            for sent in round.sent {
+                bytes.iter_mut().zip(sent).for_each(|(bytes, sent)| *bytes += times * sent as u64);
             }
-            hops += 2 * times;
+            hops += times * round.hops() as u64;
         }
     }
     Ok((bytes, hops))
+}
+
+/// Hops that keys of so many bytes take.
+fn key_hops(bytes: [usize; 2]) -> u64 {
+    u64::from(bytes != [0, 0])
 }
 
 fn field() -> Field {
@@ -213,12 +232,10 @@ pub(super) fn make(
 
     let start = Instant::now();
     link.set_phase(Phase::Offline);
-    let mut rounds = Rounds {
-        owner,
-        pair: set_up(link, &session, (owner, side))?,
-        tasks: &making.rounds,
-        hops: setup_price().len() as u64,
-    };
+    let schemes = making.schemes(inferences);
+    let hops = setup_price().len() as u64 + key_hops(schemes.key_bytes().map_err(|e| failed(link, &e))?);
+    let pair = set_up(link, &session, (owner, side), &schemes)?;
+    let mut rounds = Rounds { owner, pair, schemes, tasks: &making.rounds, hops };
     for first in (0..inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
         let numbers = first..inferences.min(first + at_once);
         let done = numbers.end;
@@ -269,25 +286,67 @@ fn exchange_roots(link: &mut dyn Duplex, own: &[u8; HASH]) -> Result<[u8; HASH],
     Ok(root)
 }
 
-/// Sets transfers up in both directions.
-fn set_up(link: &mut dyn Duplex, session: &SessionDigest, (owner, side): (Owner, Side)) -> Result<Pair, SessionError> {
+/// Sets transfers up in both directions, and exchanges keys.
+fn set_up(
+    link: &mut dyn Duplex,
+    session: &SessionDigest,
+    (owner, side): (Owner, Side),
+    schemes: &Schemes,
+) -> Result<Pair, SessionError> {
     let entropy = Zeroizing::new(random::<32>()?);
     let [greeting, replies, sums] = setup_price();
-    let failed = |link: &dyn Duplex, error: TransferError| misbehaved(link, &error);
+    let refused = |link: &dyn Duplex, error: TransferError| misbehaved(link, &error);
     let (state, message) = begin(SessionId::from_bytes(session.bytes()), side, field(), Entropy::from_bytes(*entropy));
     let theirs = exchange(link, kind::TRANSFERS, message, greeting, &mut |_| {})?;
-    let (state, message) = state.reply(&theirs).map_err(|e| failed(link, e))?;
+    let (state, message) = state.reply(&theirs).map_err(|e| refused(link, e))?;
     let theirs = exchange(link, kind::TRANSFERS, message, replies, &mut |_| {})?;
-    let (state, message) = state.correct(&theirs).map_err(|e| failed(link, e))?;
+    let (state, message) = state.correct(&theirs).map_err(|e| refused(link, e))?;
     let theirs = exchange(link, kind::TRANSFERS, message, sums, &mut |_| {})?;
-    let (sender, receiver) = state.finish(&theirs).map_err(|e| failed(link, e))?;
-    Ok(Pair::new(owner, sender, receiver))
+    let (sender, receiver) = state.finish(&theirs).map_err(|e| refused(link, e))?;
+    let entropy = Zeroizing::new(random::<16>()?);
+    let keys = begin_keys(schemes.clone(), owner, &Seed::from_bytes(*entropy));
+    let (keys, message) = keys.map_err(|e| failed(link, &e))?;
+    let expected = schemes.key_bytes().map_err(|e| failed(link, &e))?[from(owner)];
+    let theirs = exchange(link, kind::KEYS, message, expected, &mut |_| {})?;
+    let lattice = keys.finish(&theirs).map_err(|e| failed(link, &e))?;
+    Ok(Pair::new(sender, receiver, lattice))
+}
+
+/// The index of the party whose messages this one receives.
+fn from(owner: Owner) -> usize {
+    usize::from(owner == Owner::ModelOwner)
+}
+
+/// Sends this end's message of a hop while it is made, and takes the peer's of `expected` bytes as it comes.
+fn hop(
+    link: &mut dyn Duplex,
+    (pair, round): (&mut Pair, &mut Round<'_>),
+    (kind, expected): (u8, usize),
+) -> Result<(), SessionError> {
+    let mut missing = expected;
+    loop {
+        let piece = round.send(pair).map_err(|e| failed(link, &e))?;
+        let done = piece.is_none();
+        if let Some(piece) = piece {
+            link.send(kind, piece)?;
+        }
+        let due = missing.min(PIECE);
+        if due > 0 {
+            let piece = link.recv_exact(kind, due)?;
+            round.take(pair, &piece).map_err(|e| failed(link, &e))?;
+            link.recycle(piece);
+            missing -= due;
+        } else if done {
+            return round.next_hop(pair).map_err(|e| failed(link, &e));
+        }
+    }
 }
 
 /// The rounds of a making, over a link.
 struct Rounds<'m> {
     owner: Owner,
     pair: Pair,
+    schemes: Schemes,
     tasks: &'m [Vec<Task>],
     hops: u64,
 }
@@ -309,18 +368,18 @@ impl Rounds<'_> {
             let tasks = repeated(tasks, count);
             let operands = step(link, &mut runs, round, &results)?;
             let operands = Zeroizing::new(operands.iter().flat_map(|one| one.iter().copied()).collect::<Vec<u8>>());
-            let sizes = price(&tasks, field()).map_err(|e| beyond(&e.into()))?;
-            let from = usize::from(self.owner == Owner::ModelOwner);
-            let (chosen, message) = self.pair.choose(&tasks, &operands).map_err(|e| failed(link, &e))?;
-            let theirs = exchange(link, kind::CHOICES, message, sizes.choices[from], &mut |_| {})?;
-            let (answered, message) = chosen.answer(&mut self.pair, &theirs).map_err(|e| failed(link, &e))?;
-            let theirs = exchange(link, kind::STRINGS, message, sizes.strings[from], &mut |_| {})?;
-            let made = Zeroizing::new(answered.finish(&self.pair, &theirs).map_err(|e| failed(link, &e))?);
+            let sizes = self.schemes.price(&tasks).map_err(|e| beyond(&e))?;
+            let mut exchanged = self.pair.begin(&tasks, &operands).map_err(|e| failed(link, &e))?;
+            let kinds = [kind::CHOICES, kind::STRINGS, kind::CONVERSIONS];
+            for (kind, sent) in kinds.into_iter().zip(sizes.sent).take(sizes.hops()) {
+                hop(link, (&mut self.pair, &mut exchanged), (kind, sent[from(self.owner)]))?;
+            }
+            self.hops += sizes.hops() as u64;
+            let made = Zeroizing::new(exchanged.finish().map_err(|e| failed(link, &e))?);
             let each = made.len() / runs.len();
             for (result, made) in results.iter_mut().zip(made.chunks(each.max(1))) {
                 *result = Zeroizing::new(made.to_vec());
             }
-            self.hops += 2;
         }
         step(link, &mut runs, self.tasks.len(), &results)
     }
@@ -352,8 +411,12 @@ fn misbehaved(link: &dyn Duplex, error: &dyn std::error::Error) -> SessionError 
 fn failed(link: &dyn Duplex, error: &PairError) -> SessionError {
     match error {
         PairError::Transfer(error) => misbehaved(link, error),
+        PairError::Lattice(LatticeError::Length { .. } | LatticeError::Residue { .. } | LatticeError::Noise)
+        | PairError::Length { .. } => misbehaved(link, error),
         PairError::Plan(_) => beyond(error),
-        PairError::Operands { .. } => SessionError::Bug(error.to_string()),
+        PairError::Lattice(_) | PairError::Operands { .. } | PairError::Scheme(_) | PairError::Order => {
+            SessionError::Bug(error.to_string())
+        }
     }
 }
 

@@ -28,9 +28,8 @@ impl Session {
         let ((a, to_b), (b, to_a)) = (a.reply(&from_b).expect("a reply"), b.reply(&from_a).expect("a reply"));
         let ((a, from_a), (b, from_b)) = (a.correct(&to_a).expect("a key"), b.correct(&to_b).expect("a key"));
         let (a, b) = (a.finish(&from_b).expect("an end"), b.finish(&from_a).expect("an end"));
-        let keys = |owner, byte: u8| {
-            begin_keys(schemes.clone(), owner, &Seed::from_bytes([byte ^ seed; 16])).expect("keys")
-        };
+        let keys =
+            |owner, byte: u8| begin_keys(schemes.clone(), owner, &Seed::from_bytes([byte ^ seed; 16])).expect("keys");
         let ((x, from_x), (y, from_y)) = (keys(OWNERS[0], 3), keys(OWNERS[1], 4));
         assert_eq!(schemes.key_bytes().expect("a price"), [from_x.len(), from_y.len()]);
         let (x, y) = (x.finish(&from_y).expect("keys"), y.finish(&from_x).expect("keys"));

@@ -65,7 +65,9 @@ fn what_is_opened_does_not_depend_on_the_evaluators_numbers() {
             given[1 - encrypts][0][0].fill(number & 63);
             let mut counts = [0f64; 64];
             for _ in 0..4 {
-                transcript(&mut session, &[task], &given).0[0][encrypts].iter().for_each(|&v| counts[v as usize] += 1.0);
+                transcript(&mut session, &[task], &given).0[0][encrypts]
+                    .iter()
+                    .for_each(|&v| counts[v as usize] += 1.0);
             }
             counts
         };
