@@ -216,7 +216,41 @@ pub(crate) fn evaluates(encrypts: Owner) -> Owner {
 
 #[cfg(test)]
 mod tests {
+    use mpcc_program::correlation::Along;
+
     use super::*;
+
+    /// The noise that is added has 58 bits more than what it hides at most: terms of uploads' errors, of deviation above 3, times
+    /// the largest factors.
+    #[test]
+    fn every_answer_is_flooded_as_for_weights() {
+        let field = Field::new(8).expect("a field");
+        let factors = [(48, false), (17, true)].map(|(width, signed)| Factor { width, signed });
+        let matrices = Pairing::Matrices { batch: 2, m: 65, k: 256, n: 64, shared_right: false };
+        let entries = Pairing::Entries { rows: 65, cols: 256, right: Along::Rows };
+        for (pairing, len) in [(matrices, 2 * 65 * 64), (entries, 65 * 256)] {
+            let task = Task { job: Job::Products { left: Owner::DataOwner, pairing, factors }, len, bits: 48 };
+            let options = Scheme::options(&task, field, &Rates::REFERENCE);
+            assert!(options.len() > 20, "{task:?}");
+            for (scheme, _) in options {
+                let (terms, size, flood) = match scheme {
+                    Scheme::Transfers => continue,
+                    Scheme::Tiles(TileScheme { encrypts, parameters, layout, parts }) => {
+                        let sides = Sides::of(&task, encrypts).expect("products");
+                        let bits = digit_bits(sides.plain_size(), parts);
+                        let budget = Tiles::budget_for(parameters, &layout, 48, bits, FLOOD).expect("a budget");
+                        (layout.shape().inner, bits - 1, budget.flood_bits())
+                    }
+                    Scheme::Slots(SlotScheme { parameters, modulus_bits, .. }) => {
+                        let budget = Slots::budget_for(parameters, modulus_bits, 1, FLOOD).expect("a budget");
+                        (parameters.degree(), modulus_bits - 1, budget.flood_bits())
+                    }
+                };
+                let hidden = size + terms.ilog2() / 2 + 1;
+                assert!(flood >= 58 + hidden, "{scheme:?}: {flood} bits over {hidden}");
+            }
+        }
+    }
 
     #[test]
     fn blocks_give_every_height_once() {

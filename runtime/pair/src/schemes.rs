@@ -159,14 +159,21 @@ impl Schemes {
         Ok(bytes)
     }
 
-    /// Seconds that rounds of these tasks take by the rates that schemes are chosen by, keys not included.
-    pub fn seconds(&self, tasks: &[Task], rates: &Rates) -> f64 {
-        let cost = |task: &Task| {
-            let scheme = self.scheme(task);
-            let options = Scheme::options(task, self.field, rates);
-            options.into_iter().find(|(option, _)| *option == scheme).map_or(0, |(_, cost)| cost)
+    /// Picoseconds that a round of these tasks takes by these rates, both parties' work and all bytes one after the other, without
+    /// keys. For planners: it goes through all options of every distinct task.
+    pub fn picoseconds(&self, tasks: &[Task], rates: &Rates) -> u128 {
+        let mut known: Vec<(&Task, u64)> = vec![];
+        let mut cost = |task| match known.iter().find(|(other, _)| *other == task) {
+            Some((_, cost)) => *cost,
+            None => {
+                let scheme = self.scheme(task);
+                let options = Scheme::options(task, self.field, rates);
+                let cost = options.into_iter().find(|(option, _)| *option == scheme).map_or(u64::MAX, |(_, cost)| cost);
+                known.push((task, cost));
+                cost
+            }
         };
-        tasks.iter().map(|task| cost(task) as f64 * 1e-12).sum()
+        tasks.iter().map(|task| u128::from(cost(task))).sum()
     }
 
     /// What `receiver` chooses in the first hop.

@@ -17,11 +17,16 @@ pub(crate) fn other(owner: Owner) -> Owner {
     }
 }
 
-/// Whose factor is on the choosing side of a product, and whether that is the left one: the narrower one, but never a signed
-/// one, whose sign would weigh as much as a string.
+/// Whose factor is on the choosing side of a product, and whether that is the left one: the narrower one, but no signed one if
+/// there is another, since its sign weighs as much as a string.
 fn chooser(left: Owner, factors: [Factor; 2]) -> (Owner, bool) {
     let weight = |factor: Factor| (factor.signed, factor.width);
     if weight(factors[0]) <= weight(factors[1]) { (left, true) } else { (other(left), false) }
+}
+
+/// Bits that a factor is chosen by.
+fn choices(factor: Factor, bits: u8) -> u8 {
+    if factor.signed { bits } else { factor.width.min(bits) }
 }
 
 /// What a task asks of the transfers that `receiver` chooses in: nothing, one list or, of numbers that take two words, one for
@@ -40,7 +45,7 @@ pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
             if chooser != receiver {
                 return vec![];
             }
-            let (width, count) = (factors[usize::from(!on_left)].width.min(bits), len * terms(pairing));
+            let (width, count) = (choices(factors[usize::from(!on_left)], bits), len * terms(pairing));
             let mut requests = vec![single(count, width.min(WORD), bits)];
             if width > WORD {
                 requests.push(single(count, width - WORD, bits - WORD));
@@ -60,7 +65,7 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
         Job::Products { left, pairing, factors: [first, second] } => {
             let (chooser, on_left) = chooser(left, [first, second]);
             let own = if left == party { first } else { second };
-            let width = if on_left { first } else { second }.width.min(bits);
+            let width = choices(if on_left { first } else { second }, bits);
             let list = |words: &[u64], lanes| gather(words, lanes, factors(pairing, left == party));
             if chooser != party {
                 let mut lists = vec![list(&modulo(&operands[0], own, bits), lanes(bits))];
@@ -69,7 +74,7 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
                 }
                 return [vec![], lists];
             }
-            let narrow = modulo(&operands[0], Factor { signed: false, ..own }, width);
+            let narrow = modulo(&operands[0], own, width);
             if width <= WORD {
                 return [vec![list(&narrow, 1)], vec![]];
             }

@@ -81,9 +81,7 @@ fn all_factors_of_small_rings_are_exact() {
             let [left, right] = [both.iter().map(|p| p.0).collect(), both.iter().map(|p| p.1).collect()];
             let given = [vec![vec![a], vec![left]], vec![vec![b], vec![right]]];
             let tasks = [outer, pairs];
-            let [tiles, slots] = [kinds(&outer), kinds(&pairs)].map(|kinds| {
-                kinds.into_iter().filter(|scheme| !matches!(scheme, Scheme::Transfers)).collect::<Vec<_>>()
-            });
+            let [tiles, slots] = [kinds(&outer), kinds(&pairs)];
             for (at, scheme) in tiles.iter().enumerate() {
                 let chosen = [(outer, *scheme), (pairs, slots[at % slots.len()])];
                 let shares = round(&mut Session::by(&chosen, bits), &tasks, &given);

@@ -44,8 +44,8 @@ fn many_products_are_made_under_encryption_and_share_keys() {
     assert!(!by.contains(&Scheme::Transfers));
     // Less than a tenth of what transfers take.
     let transfers = Schemes::transfers(field());
-    let seconds = |schemes: &Schemes| schemes.seconds(&tasks, &Rates::REFERENCE);
-    assert!(seconds(&schemes) * 10.0 < seconds(&transfers), "{} of {}", seconds(&schemes), seconds(&transfers));
+    let took = |schemes: &Schemes| schemes.picoseconds(&tasks, &Rates::REFERENCE);
+    assert!(took(&schemes) * 10 < took(&transfers), "{} of {}", took(&schemes), took(&transfers));
     let bytes = |schemes: &Schemes| schemes.price(&tasks).expect("a price").sent.iter().flatten().sum::<usize>();
     assert!(bytes(&schemes) * 10 < bytes(&transfers), "{} of {}", bytes(&schemes), bytes(&transfers));
     assert!(schemes.key_bytes().expect("a price").iter().sum::<usize>() < 20 << 20);
