@@ -43,7 +43,8 @@ pub(crate) fn digits(numbers: &[i128], size: u32, parts: u32) -> Vec<Zeroizing<V
         let mut rest = number;
         for (place, out) in (1..).zip(&mut out) {
             let digit = if place < parts { (rest as i64) << (64 - bits) >> (64 - bits) } else { rest as i64 };
-            rest = (rest - i128::from(digit)) >> bits.min(127);
+            // What is left of the number less its digit, which may not fit itself.
+            rest = (rest >> bits.min(127)) + i128::from(digit < 0);
             out.push(digit);
         }
     }
@@ -89,12 +90,23 @@ mod tests {
                 if bits < 64 {
                     numbers.extend([most, -most]);
                 }
-                let digits = digits(&numbers, size, parts);
+                let digits = super::digits(&numbers, size, parts);
                 for (i, &number) in numbers.iter().enumerate() {
                     let sum = (0..).zip(&digits).map(|(place, d)| i128::from(d[i]) << (bits * place)).sum::<i128>();
                     assert_eq!(sum, number, "size {size}, {parts} parts");
                     assert!(digits.iter().all(|d| d[i].unsigned_abs() <= 1 << (bits - 1)));
                 }
+            }
+        }
+        for parts in 3..=4 {
+            let numbers = [i128::MAX, i128::MIN, i128::MAX - 1, 1, -1];
+            let digits = super::digits(&numbers, 127, parts);
+            let bits = digit_bits(127, parts);
+            for (i, &number) in numbers.iter().enumerate() {
+                let term = |(place, d): (u32, &Zeroizing<Vec<i64>>)| i128::from(d[i]).wrapping_shl(bits * place);
+                let sum = (0..).zip(&digits).map(term).fold(0, i128::wrapping_add);
+                assert_eq!(sum, number, "{parts} parts");
+                assert!(digits.iter().all(|d| d[i].unsigned_abs() <= 1 << (bits - 1)));
             }
         }
     }

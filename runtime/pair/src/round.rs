@@ -11,7 +11,7 @@ use mpcc_transfer::{Plan, Price, Receiver, Sender, Shares, Waiting, and};
 use crate::PairError;
 use crate::form::Form;
 use crate::keys::Lattice;
-use crate::lists::{Words, add, add_above, bits_of, read, sums, terms, words_of, write};
+use crate::lists::{Words, add, add_above, bits_of, lanes, read, sums, terms, words_of, write};
 use crate::slotting::Unconverted;
 use crate::stream::{Due, Leaving};
 use crate::tasks::{WORD, inputs, other, requests};
@@ -43,8 +43,9 @@ pub struct Round<'t> {
     making: std::vec::IntoIter<Segment>,
     leaving: Leaving,
     due: Due<Segment>,
-    /// What waits to leave in the next hop.
-    next: Next,
+    /// What leaves in the present hop but has not been laid out yet, and what the next one has so far.
+    now: Messages,
+    next: Messages,
     plans: [Plan; 2],
     transfers: Transfers,
     wraps: Transfers,
@@ -71,7 +72,7 @@ enum Segment {
 }
 
 #[derive(Default)]
-struct Next {
+struct Messages {
     transfers: Vec<u8>,
     answers: Vec<Vec<u8>>,
     wraps: Vec<u8>,
@@ -124,7 +125,7 @@ impl Pair {
             let of = &mut units[usize::from(form.key().0 != owner)];
             of.extend((0..form.units()).map(|number| Unit { task: at, number, bytes }));
             results.push(match &**form {
-                Form::Tiles(_) => Partial::Tiles(Words::new(vec![0; task.len])),
+                Form::Tiles(_) => Partial::Tiles(Words::new(vec![0; task.len * lanes(task.bits)])),
                 Form::Slots(slots) => Partial::Slots(slots.unconverted(task.len)),
             });
         }
@@ -132,7 +133,7 @@ impl Pair {
         let hops = schemes.price(tasks)?.hops();
         let plans = [schemes.plan(tasks, other(owner))?, schemes.wraps(tasks, other(owner))?];
         let plan = schemes.plan(tasks, owner)?;
-        let mut next = Next::default();
+        let mut next = Messages::default();
         let choices: Vec<&[u64]> = choices.iter().map(|list| list.as_slice()).collect();
         transfers.waiting = Some(self.receiver.choose(&plan, &choices, &mut next.transfers)?);
         let batches = self.lattice.batches()?;
@@ -148,6 +149,7 @@ impl Pair {
             making: Vec::new().into_iter(),
             leaving: Leaving::default(),
             due: Due::new([]),
+            now: Messages::default(),
             next,
             plans,
             transfers,
@@ -174,10 +176,10 @@ impl Round<'_> {
         while !self.leaving.is_full() {
             let Some(segment) = self.making.next() else { break };
             match segment {
-                Segment::Transfers => self.leaving.growing().append(&mut self.next.transfers),
-                Segment::Wraps => self.leaving.growing().append(&mut self.next.wraps),
+                Segment::Transfers => self.leaving.growing().append(&mut self.now.transfers),
+                Segment::Wraps => self.leaving.growing().append(&mut self.now.wraps),
                 Segment::Unit(at) if self.hop == 0 => self.upload(pair, at)?,
-                Segment::Unit(at) => self.leaving.growing().append(&mut self.next.answers[at]),
+                Segment::Unit(at) => self.leaving.growing().append(&mut self.now.answers[at]),
             }
         }
         Ok(self.leaving.piece())
@@ -237,7 +239,6 @@ impl Round<'_> {
         // What leaves, and what comes. Lengths of what leaves follow from what it is.
         let [leaves, comes]: [Vec<(Segment, usize)>; 2] = match self.hop {
             0 => {
-                self.next.answers = vec![Vec::new(); self.units[1].len()];
                 let message = |price: &Price, units| [vec![(Segment::Transfers, price.choices)], of(units, 0)].concat();
                 [message(&ours[0], &self.units[0]), message(&theirs[0], &self.units[1])]
             }
@@ -253,6 +254,8 @@ impl Round<'_> {
             }
             _ => [&theirs, &ours].map(|prices| vec![(Segment::Wraps, prices[1].strings)]),
         };
+        self.now = std::mem::take(&mut self.next);
+        self.next.answers = vec![Vec::new(); self.units[1].len()];
         self.making = leaves.into_iter().map(|(segment, _)| segment).collect::<Vec<_>>().into_iter();
         self.due = Due::new(comes);
         Ok(())

@@ -134,9 +134,6 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
     let sides = Sides::of(task, encrypts)?;
     let (products, shape) = sides.shape()?;
     let bits = u32::from(task.bits);
-    if bits > 64 {
-        return None;
-    }
     let mut best: Option<(u64, TileScheme)> = None;
     for parts in 1..=MOST_PARTS {
         let factor_bits = digit_bits(sides.plain_size(), parts);

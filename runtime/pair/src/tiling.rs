@@ -86,7 +86,7 @@ impl Tiling {
         let matrix = modulo(self.part(operand, unit, left_encrypted, encrypted.width), encrypted, bits);
         // Rows are those of the right operand's transpose if that is encrypted.
         let TileShape { rows, inner, .. } = self.shape;
-        let matrix = if left_encrypted { matrix } else { Words::new(transposed(&matrix, inner, rows)) };
+        let matrix = if left_encrypted { matrix } else { Words::new(transposed(&matrix, (inner, rows), lanes(bits))) };
         let mut uploads = owner.upload_tiles(&self.tiles, &matrix)?;
         while uploads.left() > 0 {
             uploads.write(batch.next(), out)?;
@@ -105,7 +105,7 @@ impl Tiling {
         let Sides { left_encrypted, plain, bits, .. } = self.sides;
         let numbers = integers(self.part(operand, unit, !left_encrypted, plain.width), plain, bits);
         let TileShape { inner, columns, .. } = self.shape;
-        let numbers = if left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, columns, inner)) };
+        let numbers = if left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, (columns, inner), 1)) };
         let mut product = evaluator.tile_product(&self.tiles)?;
         for upload in uploads.chunks(self.tiles.upload_bytes()) {
             product.take(batch.next(), upload)?;
@@ -141,25 +141,29 @@ impl Tiling {
     }
 
     fn shares(&self) -> Words {
-        Words::new(vec![0; self.shape.rows * self.shape.columns])
+        Words::new(vec![0; self.shape.rows * self.shape.columns * self.tiles.lanes()])
     }
 
     /// Adds shares of the product with one digit to the result.
     fn add(&self, shares: &[u64], (unit, place): (usize, u32), result: &mut [u64]) {
         let TileShape { rows, columns, .. } = self.shape;
-        let (shift, mask) =
-            (place * digit_bits(self.sides.plain_size(), self.parts), u64::MAX >> (64 - self.sides.bits));
-        let size = rows * columns;
-        let result = &mut result[unit * size..(unit + 1) * size];
-        for (at, &share) in shares.iter().enumerate() {
+        let (size, lanes) = (rows * columns, self.tiles.lanes());
+        let shift = place * digit_bits(self.sides.plain_size(), self.parts);
+        let mask = u128::MAX >> (128 - self.sides.bits);
+        let number = |words: &[u64]| u128::from(words[0]) | u128::from(words.get(1).copied().unwrap_or(0)) << 64;
+        let result = &mut result[unit * size * lanes..(unit + 1) * size * lanes];
+        for (at, share) in shares.chunks(lanes).enumerate() {
             let at = if self.sides.left_encrypted { at } else { at % columns * rows + at / columns };
-            let share = share.checked_shl(shift).unwrap_or(0);
-            result[at] = result[at].wrapping_add(share) & mask;
+            let to = &mut result[at * lanes..(at + 1) * lanes];
+            let share = number(share).checked_shl(shift).unwrap_or(0);
+            let sum = number(to).wrapping_add(share) & mask;
+            to.copy_from_slice(&[sum as u64, (sum >> 64) as u64][..lanes]);
         }
     }
 }
 
-/// A row-major matrix of so many rows and columns, columns first.
-fn transposed<T: Copy>(matrix: &[T], rows: usize, columns: usize) -> Vec<T> {
-    (0..columns).flat_map(|column| (0..rows).map(move |row| matrix[row * columns + column])).collect()
+/// A row-major matrix of so many rows and columns, columns first. Entries take `lanes` elements.
+fn transposed<T: Copy>(matrix: &[T], (rows, columns): (usize, usize), lanes: usize) -> Vec<T> {
+    let entries = (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
+    entries.flat_map(|at| matrix[at * lanes..(at + 1) * lanes].iter().copied()).collect()
 }

@@ -73,12 +73,17 @@ pub(crate) fn next(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Both parties' lists of numbers for every task.
+/// Both parties' lists of numbers for every task, the largest of a width and its top bit among them.
 pub(crate) fn operands(tasks: &[Task], seed: u64) -> [Vec<Vec<Vec<u128>>>; 2] {
     let mut state = seed;
     OWNERS.map(|owner| {
         let list = |(len, bits): (usize, u8), state: &mut u64| {
-            (0..len).map(|_| (u128::from(next(state)) << 64 | u128::from(next(state))) & mask(bits)).collect()
+            let number = |at: usize| match at % 7 {
+                2 => mask(bits),
+                5 => 1 << (bits - 1),
+                _ => (u128::from(next(state)) << 64 | u128::from(next(state))) & mask(bits),
+            };
+            (0..len).map(number).collect()
         };
         tasks.iter().map(|t| t.operands(owner).into_iter().map(|l| list(l, &mut state)).collect()).collect()
     })
@@ -116,11 +121,12 @@ pub(crate) fn transcript(
     assert_eq!([a.hops(), b.hops()], [priced.hops(); 2]);
     let mut messages = Vec::new();
     for hop in 0..priced.hops() {
-        let [from_a, from_b] = [message(&mut a, zero), message(&mut b, one)];
-        assert_eq!(priced.sent[hop], [from_a.len(), from_b.len()], "hop {hop}");
-        // Bytes arrive in any pieces.
-        from_b.chunks(100_001).for_each(|piece| a.take(zero, piece).expect("the peer's"));
+        // One end speaks when it has heard the other one, and bytes arrive in any pieces.
+        let from_a = message(&mut a, zero);
         from_a.chunks(1 << 17).for_each(|piece| b.take(one, piece).expect("the peer's"));
+        let from_b = message(&mut b, one);
+        from_b.chunks(100_001).for_each(|piece| a.take(zero, piece).expect("the peer's"));
+        assert_eq!(priced.sent[hop], [from_a.len(), from_b.len()], "hop {hop}");
         a.next_hop(zero).expect("a whole message");
         b.next_hop(one).expect("a whole message");
         messages.push([from_a, from_b]);
