@@ -1,13 +1,16 @@
 //! What two parties make without a dealer, priced before they do.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use mpcc_program::code::Owner;
 use mpcc_program::cost::PartyBytes;
 use mpcc_program::gates::lower_making;
+use mpcc_program::interpret::Interpreter;
 use mpcc_program::program::{Program, Supplier};
 use mpcc_protocols::CheckedCode;
 use mpcc_runtime::SessionError;
-use mpcc_runtime::material::{made_at_once, pool_bytes};
+use mpcc_runtime::material::{Making, made_at_once, pool_bytes};
 
 use crate::report::MadePrediction;
 
@@ -20,10 +23,10 @@ pub fn predicted(program: &Program, inferences: u64) -> Result<Option<MadePredic
         return Ok(None);
     }
     let [first, second] = [Owner::ModelOwner, Owner::DataOwner].map(|owner| lower_making(program, owner));
-    let rounds = first.rounds;
-    let [first, second] = [first.code, second.code].map(|code| CheckedCode::new(code).map_err(SessionError::from));
-    let (first, second) = (first?, second?);
-    let ([model_owner, data_owner], hops) =
-        pool_bytes(&rounds, inferences, made_at_once([&first, &second], inferences))?;
+    let [first_code, second_code] = [first.code, second.code].map(CheckedCode::new);
+    let (code, other) = (Arc::new(first_code.map_err(SessionError::from)?), second_code.map_err(SessionError::from)?);
+    let at_once = made_at_once([&code, &other], inferences);
+    let making = Making::new(code, Arc::new(Interpreter), first.rounds);
+    let ([model_owner, data_owner], hops) = pool_bytes(&making, inferences, at_once)?;
     Ok(Some(MadePrediction { inferences, hops, bytes: PartyBytes { model_owner, data_owner } }))
 }

@@ -284,24 +284,35 @@ pub(crate) fn confirm(
     Wanted::read(&bytes).map(|(theirs, _)| theirs).ok_or_else(|| cut_short(link))
 }
 
-/// Parties that make a pool: compares session and number of inferences. Returns how many are made at the same time: as many as
-/// both can.
+/// Parties that make a pool: compares session and number of inferences, which is the exact one where the other party says the most
+/// that it makes. Returns it with how many are made at the same time: as many as both can.
 pub(crate) fn agree_on_pool(
     link: &mut dyn Duplex,
     session: &SessionDigest,
-    wanted: Wanted,
-) -> Result<u64, SessionError> {
-    let bytes = compare(link, kind::CONFIRM_POOL, &[("session", &session.0)], &wanted.to_bytes())?;
-    let (theirs, _) = Wanted::read(&bytes).ok_or_else(|| cut_short(link))?;
-    if theirs.inferences != wanted.inferences {
+    (wanted, at_most): (Wanted, bool),
+) -> Result<Wanted, SessionError> {
+    let mut more = wanted.to_bytes().to_vec();
+    more.push(u8::from(at_most));
+    let bytes = compare(link, kind::CONFIRM_POOL, &[("session", &session.0)], &more)?;
+    let (theirs, rest) = Wanted::read(&bytes).ok_or_else(|| cut_short(link))?;
+    let they_at_most = rest.first() != Some(&0);
+    let (ours, said) = (wanted.inferences, theirs.inferences);
+    let agreed = match (at_most, they_at_most) {
+        (false, false) => (ours == said).then_some(ours),
+        (false, true) => (ours <= said).then_some(ours),
+        (true, false) => (said <= ours).then_some(said),
+        (true, true) => Some(ours.min(said)),
+    };
+    let Some(inferences) = agreed else {
+        let shown = |count: u64, at_most| if at_most { format!("{count} at most") } else { count.to_string() };
         return Err(SessionError::Incompatible {
             peer: link.peer().to_owned(),
             what: "number of inferences to make",
-            ours: wanted.inferences.to_string(),
-            theirs: theirs.inferences.to_string(),
+            ours: shown(ours, at_most),
+            theirs: shown(said, they_at_most),
         });
-    }
-    Ok(theirs.at_once.min(wanted.at_once).max(1))
+    };
+    Ok(Wanted { inferences, at_once: theirs.at_once.min(wanted.at_once).clamp(1, inferences.max(1)) })
 }
 
 /// What the other party says about the file it holds.

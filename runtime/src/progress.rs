@@ -9,8 +9,6 @@ pub enum ProgressEvent {
     Made {
         /// How many are done.
         inferences: u64,
-        /// Of how many.
-        of: u64,
     },
     /// The setup begins.
     Setup,

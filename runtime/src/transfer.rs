@@ -49,14 +49,18 @@ pub(crate) mod kind {
     pub(crate) const CONFIRM_POOL: u8 = 15;
     /// The setup of transfers between two parties.
     pub(crate) const TRANSFERS: u8 = 16;
-    /// What a party chooses in a round of a making.
+    /// What a party chooses and uploads in a round of a making.
     pub(crate) const CHOICES: u8 = 17;
-    /// What it answers to the other one's choices.
+    /// What it answers to the other one's choices and uploads.
     pub(crate) const STRINGS: u8 = 18;
     /// Hash of a party's half of a pool.
     pub(crate) const POOL_ROOT: u8 = 19;
     /// A party's half of a pool is whole.
     pub(crate) const POOL_WHOLE: u8 = 20;
+    /// A party's keys for products under encryption.
+    pub(crate) const KEYS: u8 = 21;
+    /// What converts results of a round.
+    pub(crate) const CONVERSIONS: u8 = 22;
 }
 
 /// Sends `outgoing` while receiving a message of `expected` bytes, piece by piece, of which `arrived` is told. An empty message

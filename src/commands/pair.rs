@@ -21,7 +21,7 @@ use mpcc_channel::{Fingerprint, Identity, LinkOptions, Listener, NetworkProfile,
 use mpcc_compiler::artefact::Artefact;
 use mpcc_import::weights;
 use mpcc_program::program::Supplier;
-use mpcc_runtime::material::{PoolOptions, Pooled, pool};
+use mpcc_runtime::material::{Inferences, PoolOptions, Pooled, pool};
 use mpcc_runtime::{Endpoint, PerParty, RoleProgram, SessionError, peak_rss_bytes};
 use serde::Serialize;
 
@@ -227,7 +227,7 @@ impl Maker {
             },
             patience: PATIENCE,
             directory: arguments.out.clone(),
-            inferences: arguments.inferences,
+            inferences: Inferences::Exactly(arguments.inferences),
             replace: arguments.force,
         };
         pool(&options, (&self.program, &self.making), self.weights, progress)

@@ -111,7 +111,7 @@ fn two_deployed_parties_need_nobody_else() {
     let pool = ["pair", "pair.mpca", "--inferences", "2"];
     let server = deployment.listening(&[&pool[..], &serving, &["--out", "of-model-owner"]].concat());
     let made = ask(&pool, &server.address, &["--out", "of-data-owner"]);
-    assert!(finish(server.child).status.success());
+    assert!(finish(server.child, &[]).status.success());
     assert_eq!(made["predicted"]["bytes"], made["measured"]["bytes"]);
     assert!(place.path("of-model-owner/model-owner.material").exists());
     assert!(!place.path("of-model-owner/data-owner.material").exists());
@@ -123,13 +123,13 @@ fn two_deployed_parties_need_nobody_else() {
     let server = deployment.listening(&kept.concat());
     let material = ["--input", "cat.png", "--material", "of-data-owner/data-owner.material"];
     let run = ask(&["run", "pair.mpca"], &server.address, &material);
-    assert!(finish(server.child).status.success());
+    assert!(finish(server.child, &[]).status.success());
     assert_eq!((&run["dealer"], &run["trust"]), (&"file".into(), &"semi-honest, two parties".into()));
 
     // The data owner says how many, up to the most that the model owner serves.
     let server = deployment.listening(&[&["run", "pair.mpca", "--max-inferences", "5"][..], &serving].concat());
     let run = ask(&["run", "pair.mpca"], &server.address, &["--input", "cat.png", "dog.png"]);
-    assert!(finish(server.child).status.success());
+    assert!(finish(server.child, &[]).status.success());
     assert_eq!((&run["dealer"], &run["measured"]["inferences"]), (&"pair".into(), &2.into()));
     as_predicted(&run);
 }

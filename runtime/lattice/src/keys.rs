@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use mpcc_kernels::pack::packed_len;
 use mpcc_kernels::{Prg, Seed};
 
 use crate::error::{LatticeError, Result};
 use crate::index::{Batch, Batches, MOST_BATCHES, UploadIndex};
 use crate::modulus::Reducer;
 use crate::owner::{Desk, Owner};
+use crate::params::Parameters;
 use crate::planes::Planes;
 use crate::pointwise::to_multiplier;
 use crate::ring::{Residues, Ring, read_polynomial};
@@ -30,8 +32,8 @@ pub(crate) fn exponent(degree: usize, step: u32) -> usize {
 }
 
 /// Refuses steps that the ring cannot make.
-fn check_steps(ring: &Ring, steps: u32) -> Result<()> {
-    let most = if ring.special.is_some() { MOST_STEPS } else { 0 };
+fn check_steps(parameters: Parameters, steps: u32) -> Result<()> {
+    let most = if parameters.special_bits() > 0 { MOST_STEPS } else { 0 };
     if steps > most {
         return Err(LatticeError::Keys { made: most, needed: steps });
     }
@@ -43,10 +45,22 @@ fn check_steps(ring: &Ring, steps: u32) -> Result<()> {
 /// # Errors
 /// [`LatticeError::Keys`] if the ring has no special prime or `steps` exceeds [`MOST_STEPS`].
 pub fn key_chunks(ring: &Ring, steps: u32) -> Result<Vec<usize>> {
-    check_steps(ring, steps)?;
+    check_steps(ring.parameters(), steps)?;
     let zero = SEED + ring.polynomial_bytes();
     let digit = ring.polynomial_bytes() + ring.special_bytes();
     Ok(std::iter::once(zero).chain((0..steps as usize * ring.limbs.len()).map(|_| digit)).collect())
+}
+
+/// Bytes of all chunks of [`key_chunks`] together, for planners.
+///
+/// # Errors
+/// As [`key_chunks`].
+pub fn key_bytes(parameters: Parameters, steps: u32) -> Result<usize> {
+    check_steps(parameters, steps)?;
+    let bytes = |bits: u32| packed_len(parameters.degree(), bits);
+    let polynomial: usize = parameters.limb_bits().iter().map(|&bits| bytes(bits)).sum();
+    let digits = steps as usize * parameters.limb_bits().len();
+    Ok(SEED + polynomial + digits * (polynomial + bytes(parameters.special_bits())))
 }
 
 impl Owner {
@@ -229,6 +243,17 @@ impl KeyReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_of_keys_are_those_of_their_chunks() {
+        for parameters in Parameters::all() {
+            let ring = Ring::new(parameters);
+            for steps in 0..=MOST_STEPS {
+                let chunks = key_chunks(&ring, steps).map(|chunks| chunks.iter().sum::<usize>());
+                assert_eq!(key_bytes(parameters, steps), chunks, "{parameters:?}");
+            }
+        }
+    }
 
     #[test]
     fn the_preimage_of_every_coefficient_is_moved_there() {

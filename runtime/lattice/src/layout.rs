@@ -166,6 +166,11 @@ impl TileLayout {
         best.map(|(_, layout)| layout)
     }
 
+    /// What it is a layout of.
+    pub fn shape(&self) -> TileShape {
+        self.shape
+    }
+
     /// Steps that the keys must serve.
     pub fn steps(&self) -> u32 {
         if self.log_merged == 0 { 0 } else { self.log_inner }

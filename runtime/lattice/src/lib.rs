@@ -90,7 +90,7 @@ pub use budget::{Budget, Flood};
 pub use convert::{Converted, Side};
 pub use error::{LatticeError, Result};
 pub use index::{Batch, UploadIndex};
-pub use keys::{Evaluator, KeyReader, MOST_STEPS, key_chunks};
+pub use keys::{Evaluator, KeyReader, MOST_STEPS, key_bytes, key_chunks};
 pub use layout::{Cost, Rates, TileLayout, TileShape, Work, slot_cost};
 pub use owner::Owner;
 pub use params::{Parameters, STANDARD};

@@ -43,34 +43,59 @@ impl Scale {
 /// Messages modulo 2^k.
 pub(crate) struct PowerOfTwo {
     pub(crate) bits: u32,
-    modulus: u64,
+    modulus: u128,
     pub(crate) scale: Scale,
 }
 
 impl PowerOfTwo {
     pub(crate) fn new(ring: &Ring, bits: u32) -> PowerOfTwo {
-        let [modulus] = ring.modulus_words();
-        PowerOfTwo { bits, modulus, scale: Scale::new(ring, |m| m.power(2, bits.into()), 64) }
+        let [low, high] = ring.modulus_words();
+        let scale = Scale::new(ring, |m| m.power(2, bits.into()), if bits > 64 { 128 } else { 64 });
+        PowerOfTwo { bits, modulus: u128::from(low) | u128::from(high) << 64, scale }
     }
 
-    /// The centred remainder of a message; what is above its bits is ignored.
+    /// Words of a message.
+    pub(crate) fn lanes(&self) -> usize {
+        if self.bits > 64 { 2 } else { 1 }
+    }
+
+    /// The centred remainder of a message of one word; what is above its bits is ignored.
     #[inline(always)]
     pub(crate) fn remainder(&self, message: u64) -> [u64; 1] {
         let up = 64 - self.bits;
-        [((message.wrapping_mul(self.modulus) << up) as i64 >> up) as u64]
+        [((message.wrapping_mul(self.modulus as u64) << up) as i64 >> up) as u64]
     }
 
-    /// The message of a phase of `phase` bits.
+    /// As [`PowerOfTwo::remainder`] of a message of two words.
+    #[inline(always)]
+    pub(crate) fn wide_remainder(&self, message: u128) -> [u64; 2] {
+        let up = 128 - self.bits;
+        let remainder = ((message.wrapping_mul(self.modulus) << up) as i128 >> up) as u128;
+        [remainder as u64, (remainder >> 64) as u64]
+    }
+
+    /// Sets remainder `x` to that of message number `at` of a list, or of its negative.
+    #[inline(always)]
+    pub(crate) fn set_remainder(&self, out: &mut Planes, x: usize, (messages, at): (&[u64], usize), negative: bool) {
+        if self.lanes() == 1 {
+            let message = messages[at];
+            return out.set(x, &self.remainder(if negative { message.wrapping_neg() } else { message }));
+        }
+        let message = u128::from(messages[2 * at]) | u128::from(messages[2 * at + 1]) << 64;
+        out.set(x, &self.wide_remainder(if negative { message.wrapping_neg() } else { message }));
+    }
+
+    /// The message of a phase of `phase` bits, low word first.
     ///
     /// # Errors
     /// [`LatticeError::Noise`] in debug builds.
-    pub(crate) fn message(&self, value: &Words, phase: u32) -> Result<u64> {
+    pub(crate) fn message(&self, value: &Words, phase: u32) -> Result<[u64; 2]> {
         let unit = phase - self.bits;
         check_noise(value, unit)?;
         let mut rounded = *value;
         add(&mut rounded, &power_of_two(unit - 1));
-        let [message, ..] = low_bits(&shift_right(&rounded, unit), self.bits);
-        Ok(message)
+        let [low, high, _] = low_bits(&shift_right(&rounded, unit), self.bits);
+        Ok([low, high])
     }
 }
 

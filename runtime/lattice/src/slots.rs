@@ -13,6 +13,7 @@ use crate::error::{LatticeError, Result, count};
 use crate::index::UploadIndex;
 use crate::keys::Evaluator;
 use crate::modulus::{Modulus, Reducer};
+use crate::ntt::Transform;
 use crate::owner::{Desk, Owner};
 use crate::params::Parameters;
 use crate::plain::{SlotModulus, Slotted};
@@ -297,6 +298,25 @@ impl SlotSum<'_> {
 }
 
 impl Slots {
+    /// Sums of slots that lie `height` apart, `parts` of them each: where a sum's products were spread over one ciphertext. What
+    /// two parties hold of the sums adds up modulo t as what they held of the slots did.
+    ///
+    /// # Errors
+    /// [`LatticeError::Count`] for more slots than there are.
+    pub fn sums(&self, shares: &SlotShares, height: usize, parts: usize) -> Result<SlotShares> {
+        if height.saturating_mul(parts) > shares.len() {
+            return Err(LatticeError::Count { what: "added slots", expected: shares.len(), found: height * parts });
+        }
+        let sum = |(t, from): (&Transform, &Zeroizing<Vec<u64>>)| {
+            let mut sums = secret_words(height, 0u64);
+            for part in from.chunks(height.max(1)).take(parts) {
+                sums.iter_mut().zip(part).for_each(|(sum, &v)| *sum = t.modulus.add(*sum, v));
+            }
+            sums
+        };
+        Ok(SlotShares { residues: self.plain.transforms.iter().zip(&shares.residues).map(sum).collect() })
+    }
+
     /// A mask uniform in all slots: remainders of the polynomial that is added, and its negative as shares.
     fn draw_mask(&self, prg: &Prg, shares: &mut SlotShares) -> Planes {
         let mut coefficients = Vec::new();

@@ -39,7 +39,8 @@ impl std::fmt::Debug for Tiles {
 }
 
 impl Tiles {
-    /// Products modulo 2^`bits` with factors of size at most 2^(`factor_bits` − 1).
+    /// Products modulo 2^`bits` with factors of size at most 2^(`factor_bits` − 1). Numbers of the owner's and shares of more than
+    /// 64 bits take two words each, low word first.
     ///
     /// # Errors
     /// [`LatticeError::Budget`] if the ring is too small, [`LatticeError::Range`] for widths that are not supported or a
@@ -71,8 +72,8 @@ impl Tiles {
         flood: Flood,
     ) -> Result<Budget> {
         let refused = |what, allowed, found: u32| Err(LatticeError::Range { what, allowed, found: found.into() });
-        if !(1..=64).contains(&bits) {
-            return refused("bits of a ring", "1 to 64", bits);
+        if !(1..=128).contains(&bits) {
+            return refused("bits of a ring", "1 to 128", bits);
         }
         if !(1..=51).contains(&factor_bits) {
             return refused("bits of factors", "1 to 51; split wider ones", factor_bits);
@@ -102,6 +103,11 @@ impl Tiles {
     /// The noise that answers have.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// Words of a number of the owner's and of a share.
+    pub fn lanes(&self) -> usize {
+        self.plain.lanes()
     }
 
     /// Bytes of each of the layout's uploads.

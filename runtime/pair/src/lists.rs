@@ -122,6 +122,17 @@ pub(crate) fn sums(words: &[u64], terms: usize, bits: u8) -> Words {
     }
 }
 
+/// Adds numbers modulo 2^bits to others.
+pub(crate) fn add(words: &mut [u64], more: &[u64], bits: u8) {
+    let lanes = lanes(bits);
+    let mask = u128::MAX >> (128 - bits);
+    let number = |words: &[u64]| u128::from(words[0]) | u128::from(words.get(1).copied().unwrap_or(0)) << 64;
+    for (words, more) in words.chunks_mut(lanes).zip(more.chunks(lanes)) {
+        let sum = number(words).wrapping_add(number(more)) & mask;
+        words.iter_mut().zip([sum as u64, (sum >> 64) as u64]).for_each(|(to, word)| *to = word);
+    }
+}
+
 /// Adds numbers of a word to the upper words of numbers modulo 2^bits.
 pub(crate) fn add_above(words: &mut [u64], above: &[u64], bits: u8) {
     let mask = u64::MAX >> (128 - bits);

@@ -1,122 +1,421 @@
-//! One end of a session, and a round at it: choices, answers, shares.
+//! One end of a session, and a round at it. Hop by hop a round gives the pieces of this end's message and takes those of the
+//! peer's: choices and uploads, then strings and answers, then what converts the results of slots if there are any.
 
+use std::sync::Arc;
+
+use mpcc_lattice::Batch;
 use mpcc_program::code::Owner;
 use mpcc_program::making::{Job, Task};
-use mpcc_transfer::{Plan, Receiver, Sender, Shares, Waiting, and};
+use mpcc_transfer::{Plan, Price, Receiver, Sender, Shares, Waiting, and};
 
 use crate::PairError;
-use crate::lists::{Words, add_above, bits_of, read, sums, terms, words_of, write};
-use crate::tasks::{WORD, inputs, other, plan, requests};
+use crate::form::Form;
+use crate::keys::Lattice;
+use crate::lists::{Words, add, add_above, bits_of, lanes, read, sums, terms, words_of, write};
+use crate::slotting::Unconverted;
+use crate::stream::{Due, Leaving};
+use crate::tasks::{WORD, inputs, other, requests};
 
-/// One end of a session. Every transfer of it is used once, in the order of the rounds at both ends; after an error it is over.
+/// One end of a session. Every transfer and every index of an upload is used once, in the order of the rounds at both ends;
+/// after an error it is over.
 #[derive(Debug)]
 pub struct Pair {
     owner: Owner,
     sender: Sender,
     receiver: Receiver,
+    lattice: Lattice,
 }
 
-/// A round whose choices were made.
-pub struct Chosen<'t> {
+/// A round that was begun. In every hop [`Round::send`] and [`Round::take`] are called until both messages are through, in any
+/// order, and then [`Round::next_hop`]; after the last hop it is finished.
+pub struct Round<'t> {
     tasks: &'t [Task],
+    owner: Owner,
+    forms: Vec<Option<Arc<Form>>>,
     operands: Vec<Vec<Words>>,
+    /// Indices of uploads under own keys and under the peer's.
+    batches: [Vec<Batch>; 2],
+    /// Units that this end encrypts, and that the peer does.
+    units: [Vec<Unit>; 2],
+    hop: usize,
+    hops: usize,
+    /// The segments of this end's message that are still to be made.
+    making: std::vec::IntoIter<Segment>,
+    leaving: Leaving,
+    due: Due<Segment>,
+    /// What leaves in the present hop but has not been laid out yet, and what the next one has so far.
+    now: Messages,
+    next: Messages,
+    plans: [Plan; 2],
+    transfers: Transfers,
+    wraps: Transfers,
+    results: Vec<Partial>,
+}
+
+/// Part of a task under encryption.
+#[derive(Clone, Copy)]
+struct Unit {
+    task: usize,
+    number: usize,
+    /// Bytes of its uploads and of its answers.
+    bytes: [usize; 2],
+}
+
+#[derive(Clone, Copy)]
+enum Segment {
+    /// Choices or strings of the tasks that are done by transfers.
+    Transfers,
+    /// Uploads or answers of a unit.
+    Unit(usize),
+    /// Choices or strings that convert results.
+    Wraps,
+}
+
+#[derive(Default)]
+struct Messages {
+    transfers: Vec<u8>,
+    answers: Vec<Vec<u8>>,
+    wraps: Vec<u8>,
+}
+
+/// Transfers of one kind of a round.
+#[derive(Default)]
+struct Transfers {
     factors: Vec<Words>,
-    waiting: Waiting,
+    waiting: Option<Waiting>,
+    got: Option<Shares>,
+    sent: Option<Shares>,
 }
 
-/// A round whose other end's choices were answered.
-pub struct Answered<'t> {
-    tasks: &'t [Task],
-    operands: Vec<Vec<Words>>,
-    waiting: Waiting,
-    sent: Shares,
+/// This end's share of a task's result as far as it is known.
+enum Partial {
+    ByTransfers,
+    Tiles(Words),
+    Slots(Unconverted),
 }
 
 impl Pair {
     /// An end of a session that was set up.
-    pub fn new(owner: Owner, sender: Sender, receiver: Receiver) -> Pair {
-        Pair { owner, sender, receiver }
+    pub fn new(sender: Sender, receiver: Receiver, lattice: Lattice) -> Pair {
+        Pair { owner: lattice.party, sender, receiver, lattice }
     }
 
-    /// The message for the first hop of a round. `operands` are what the party's code hands out: lists one behind the other, as
-    /// [`Task::operands`] has them.
+    /// Begins a round. `operands` are what the party's code hands out: lists one behind the other, as [`Task::operands`] has them.
     ///
     /// # Errors
     /// Operands of other tasks, or a round that asks for more than a session gives.
-    pub fn choose<'t>(&mut self, tasks: &'t [Task], operands: &[u8]) -> Result<(Chosen<'t>, Vec<u8>), PairError> {
+    pub fn begin<'t>(&mut self, tasks: &'t [Task], operands: &[u8]) -> Result<Round<'t>, PairError> {
         let owner = self.owner;
         let lists: Vec<(usize, u8)> = tasks.iter().flat_map(|task| task.operands(owner)).collect();
         let mut lists = read(operands, &lists)?.into_iter();
         let operands: Vec<Vec<Words>> =
             tasks.iter().map(|task| lists.by_ref().take(task.operands(owner).len()).collect()).collect();
-        let (mut choices, mut factors) = (Vec::new(), Vec::new());
-        for (task, operands) in tasks.iter().zip(&operands) {
-            let [chosen, factor] = inputs(task, owner, operands);
-            choices.extend(chosen);
-            factors.extend(factor);
+        let forms: Vec<Option<Arc<Form>>> = tasks.iter().map(|task| self.lattice.form(task)).collect();
+        let mut transfers = Transfers::default();
+        let (mut choices, mut results, mut units) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        for (at, (task, form)) in tasks.iter().zip(&forms).enumerate() {
+            let Some(form) = form else {
+                let [chosen, factor] = inputs(task, owner, &operands[at]);
+                choices.extend(chosen);
+                transfers.factors.extend(factor);
+                results.push(Partial::ByTransfers);
+                continue;
+            };
+            let bytes = form.unit_bytes();
+            let of = &mut units[usize::from(form.key().0 != owner)];
+            of.extend((0..form.units()).map(|number| Unit { task: at, number, bytes }));
+            results.push(match &**form {
+                Form::Tiles(_) => Partial::Tiles(Words::new(vec![0; task.len * lanes(task.bits)])),
+                Form::Slots(slots) => Partial::Slots(slots.unconverted(task.len)),
+            });
         }
+        let schemes = &self.lattice.schemes;
+        let hops = schemes.price(tasks)?.hops();
+        let plans = [schemes.plan(tasks, other(owner))?, schemes.wraps(tasks, other(owner))?];
+        let plan = schemes.plan(tasks, owner)?;
+        let mut next = Messages::default();
         let choices: Vec<&[u64]> = choices.iter().map(|list| list.as_slice()).collect();
-        let mut message = Vec::new();
-        let waiting = self.receiver.choose(&plan(tasks, owner)?, &choices, &mut message)?;
-        Ok((Chosen { tasks, operands, factors, waiting }, message))
-    }
-
-    fn plan_of_peer(&self, tasks: &[Task]) -> Result<Plan, PairError> {
-        Ok(plan(tasks, other(self.owner))?)
+        transfers.waiting = Some(self.receiver.choose(&plan, &choices, &mut next.transfers)?);
+        let batches = self.lattice.batches()?;
+        let mut round = Round {
+            tasks,
+            owner,
+            forms,
+            operands,
+            batches,
+            units,
+            hop: 0,
+            hops,
+            making: Vec::new().into_iter(),
+            leaving: Leaving::default(),
+            due: Due::new([]),
+            now: Messages::default(),
+            next,
+            plans,
+            transfers,
+            wraps: Transfers::default(),
+            results,
+        };
+        round.open(self)?;
+        Ok(round)
     }
 }
 
-impl<'t> Chosen<'t> {
-    /// The message for the second hop, in answer to the peer's of the first.
-    ///
-    /// # Errors
-    /// A message that is not the peer's of this round.
-    pub fn answer(self, pair: &mut Pair, message: &[u8]) -> Result<(Answered<'t>, Vec<u8>), PairError> {
-        let Chosen { tasks, operands, factors, waiting } = self;
-        let lists: Vec<[&[u64]; 1]> = factors.iter().map(|list| [list.as_slice()]).collect();
-        let lists: Vec<&[&[u64]]> = lists.iter().map(|list| list.as_slice()).collect();
-        let mut strings = Vec::new();
-        let plan = pair.plan_of_peer(tasks)?;
-        let sent = pair.sender.answer(&plan, message, &lists, &mut strings)?;
-        Ok((Answered { tasks, operands, waiting, sent }, strings))
+impl Round<'_> {
+    /// Hops that it takes: two, or three if results of slots are converted.
+    pub fn hops(&self) -> usize {
+        self.hops
     }
-}
 
-impl Answered<'_> {
-    /// The party's shares of the results, lists one behind the other, from the peer's message of the second hop.
+    /// The next piece of this end's message of the present hop: [`PIECE`](crate::PIECE) bytes, less for the last one, nothing when all
+    /// of it has left.
+    ///
+    /// # Errors
+    /// None that the peer causes.
+    pub fn send(&mut self, pair: &mut Pair) -> Result<Option<Vec<u8>>, PairError> {
+        while !self.leaving.is_full() {
+            let Some(segment) = self.making.next() else { break };
+            match segment {
+                Segment::Transfers => self.leaving.growing().append(&mut self.now.transfers),
+                Segment::Wraps => self.leaving.growing().append(&mut self.now.wraps),
+                Segment::Unit(at) if self.hop == 0 => self.upload(pair, at)?,
+                Segment::Unit(at) => self.leaving.growing().append(&mut self.now.answers[at]),
+            }
+        }
+        Ok(self.leaving.piece())
+    }
+
+    /// Takes a piece of the peer's message of the present hop, of any size.
     ///
     /// # Errors
     /// A message that is not the peer's of this round.
-    pub fn finish(self, pair: &Pair, message: &[u8]) -> Result<Vec<u8>, PairError> {
-        let Answered { tasks, operands, waiting, sent } = self;
-        let got = waiting.finish(message)?;
-        // The next request of what this end chose in, and of what the other end did.
-        let (mut chosen, mut answered) = (0, 0);
-        let mut out = Vec::new();
-        for (task, operands) in tasks.iter().zip(&operands) {
-            let [chooses, answers] = [pair.owner, other(pair.owner)].map(|receiver| requests(task, receiver).len());
-            let single = |i| if chooses > 0 { got.words(chosen + i, 0) } else { sent.words(answered + i, 0) };
-            let bits = task.bits;
-            match task.job {
-                Job::Chosen { .. } => write(single(0), bits, &mut out),
-                Job::Meets => write(&words_of(single(0), bits), bits, &mut out),
-                Job::Ands => {
-                    let [x, y] = [&operands[0], &operands[1]].map(|words| bits_of(words, bits));
-                    let mut products = Words::new(vec![0; x.len()]);
-                    and::combine(&x, &y, sent.words(answered, 0), got.words(chosen, 0), &mut products);
-                    write(&words_of(&products, bits), bits, &mut out);
+    pub fn take(&mut self, pair: &mut Pair, bytes: &[u8]) -> Result<(), PairError> {
+        self.due.count(bytes.len())?;
+        let mut rest = bytes;
+        while let Some((segment, bytes)) = self.due.next(&mut rest) {
+            match (self.hop, segment) {
+                (0, Segment::Transfers) => {
+                    let transfers = &mut self.transfers;
+                    transfers.answer(&mut pair.sender, &self.plans[0], &bytes, &mut self.next.transfers)?;
                 }
-                Job::Products { pairing, .. } => {
-                    let mut sum = sums(single(0), terms(pairing), bits);
-                    if chooses + answers > 1 {
-                        add_above(&mut sum, &sums(single(1), terms(pairing), bits - WORD), bits);
-                    }
-                    write(&sum, bits, &mut out);
+                (0, Segment::Unit(at)) => self.answer(pair, at, &bytes)?,
+                (1, Segment::Transfers) => self.transfers.finish(&bytes)?,
+                (1, Segment::Unit(at)) => self.open_unit(pair, at, &bytes)?,
+                (1, Segment::Wraps) => {
+                    self.wraps.factors = self.wrap_factors();
+                    self.wraps.answer(&mut pair.sender, &self.plans[1], &bytes, &mut self.next.wraps)?;
+                }
+                (_, Segment::Wraps) => self.wraps.finish(&bytes)?,
+                _ => return Err(PairError::Order),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a hop: this end's message has left and the peer's was taken.
+    ///
+    /// # Errors
+    /// A message of the peer of which something is missing, or a call before this end's has left.
+    pub fn next_hop(&mut self, pair: &mut Pair) -> Result<(), PairError> {
+        // What has no bytes came too.
+        self.take(pair, &[])?;
+        self.due.end()?;
+        if self.send(pair)?.is_some() || self.hop == self.hops {
+            return Err(PairError::Order);
+        }
+        self.hop += 1;
+        if self.hop < self.hops { self.open(pair) } else { Ok(()) }
+    }
+
+    /// Lays out the messages of a hop.
+    fn open(&mut self, pair: &mut Pair) -> Result<(), PairError> {
+        let field = pair.lattice.schemes.field();
+        let own =
+            [pair.lattice.schemes.plan(self.tasks, self.owner)?, pair.lattice.schemes.wraps(self.tasks, self.owner)?];
+        let [ours, theirs] = [&own, &self.plans].map(|plans| plans.each_ref().map(|plan| plan.price(field)));
+        let of = |units: &[Unit], kind: usize| -> Vec<(Segment, usize)> {
+            units.iter().enumerate().map(|(at, unit)| (Segment::Unit(at), unit.bytes[kind])).collect()
+        };
+        // What leaves, and what comes. Lengths of what leaves follow from what it is.
+        let [leaves, comes]: [Vec<(Segment, usize)>; 2] = match self.hop {
+            0 => {
+                let message = |price: &Price, units| [vec![(Segment::Transfers, price.choices)], of(units, 0)].concat();
+                [message(&ours[0], &self.units[0]), message(&theirs[0], &self.units[1])]
+            }
+            1 => {
+                let choices: Vec<Words> = self.wrap_choices();
+                let choices: Vec<&[u64]> = choices.iter().map(|list| list.as_slice()).collect();
+                self.wraps.waiting = Some(pair.receiver.choose(&own[1], &choices, &mut self.next.wraps)?);
+                let message = |[strings, choices]: [&Price; 2], units| {
+                    let ends = [(Segment::Transfers, strings.strings), (Segment::Wraps, choices.choices)];
+                    [vec![ends[0]], of(units, 1), vec![ends[1]]].concat()
+                };
+                [message([&theirs[0], &ours[1]], &self.units[1]), message([&ours[0], &theirs[1]], &self.units[0])]
+            }
+            _ => [&theirs, &ours].map(|prices| vec![(Segment::Wraps, prices[1].strings)]),
+        };
+        self.now = std::mem::take(&mut self.next);
+        self.next.answers = vec![Vec::new(); self.units[1].len()];
+        self.making = leaves.into_iter().map(|(segment, _)| segment).collect::<Vec<_>>().into_iter();
+        self.due = Due::new(comes);
+        Ok(())
+    }
+
+    /// Makes the uploads of a unit.
+    fn upload(&mut self, pair: &Pair, at: usize) -> Result<(), PairError> {
+        let Unit { task, number, .. } = self.units[0][at];
+        let Some(form) = &self.forms[task] else { return Err(PairError::Order) };
+        let (_, key) = form.key();
+        let by = (&pair.lattice.own[key], &mut self.batches[0][key]);
+        let operand = &self.operands[task][0];
+        match &**form {
+            Form::Tiles(tiles) => tiles.upload(by, (operand, number), self.leaving.growing()),
+            Form::Slots(slots) => slots.upload(by, operand, self.leaving.growing()),
+        }
+    }
+
+    /// Answers the peer's uploads of a unit.
+    fn answer(&mut self, pair: &mut Pair, at: usize, uploads: &[u8]) -> Result<(), PairError> {
+        let Unit { task, number, bytes } = self.units[1][at];
+        let Some(form) = &self.forms[task] else { return Err(PairError::Order) };
+        let (_, key) = form.key();
+        let lattice = &mut pair.lattice;
+        let by = (&lattice.theirs[key], &mut self.batches[1][key], &mut lattice.randomness);
+        let operand = &self.operands[task][0];
+        let mut out = Vec::with_capacity(bytes[1]);
+        match (&**form, &mut self.results[task]) {
+            (Form::Tiles(tiles), Partial::Tiles(result)) => {
+                tiles.answer(by, (operand, number, uploads), result, &mut out)?;
+            }
+            (Form::Slots(slots), Partial::Slots(result)) => slots.answer(by, (operand, uploads), result, &mut out)?,
+            _ => return Err(PairError::Order),
+        }
+        self.next.answers[at] = out;
+        Ok(())
+    }
+
+    /// Opens the peer's answers of a unit.
+    fn open_unit(&mut self, pair: &Pair, at: usize, answers: &[u8]) -> Result<(), PairError> {
+        let Unit { task, number, .. } = self.units[0][at];
+        let Some(form) = &self.forms[task] else { return Err(PairError::Order) };
+        let by = &pair.lattice.own[form.key().1];
+        match (&**form, &mut self.results[task]) {
+            (Form::Tiles(tiles), Partial::Tiles(result)) => tiles.open(by, (number, answers), result),
+            (Form::Slots(slots), Partial::Slots(result)) => slots.open(by, answers, result),
+            _ => Err(PairError::Order),
+        }
+    }
+
+    /// The bits of the results that this end evaluated.
+    fn wrap_choices(&self) -> Vec<Words> {
+        self.slots(false).map(|(_, result)| result.low.clone()).collect()
+    }
+
+    /// The strings under them, of the results that it opened.
+    fn wrap_factors(&self) -> Vec<Words> {
+        let strings = |(form, result): (&Form, &Unconverted)| match form {
+            Form::Slots(slots) => slots.wraps(&result.low),
+            Form::Tiles(_) => Words::default(),
+        };
+        self.slots(true).map(strings).collect()
+    }
+
+    /// Tasks by slots that this end encrypts, or the peer.
+    fn slots(&self, own: bool) -> impl Iterator<Item = (&Form, &Unconverted)> {
+        self.forms.iter().zip(&self.results).filter_map(move |(form, result)| match (form, result) {
+            (Some(form), Partial::Slots(result)) if (form.key().0 == self.owner) == own => Some((&**form, result)),
+            _ => None,
+        })
+    }
+
+    /// The party's shares of the results, lists one behind the other.
+    ///
+    /// # Errors
+    /// A call before the last hop was ended.
+    pub fn finish(self) -> Result<Vec<u8>, PairError> {
+        let Round { tasks, owner, forms, operands, transfers, wraps, results, .. } = self;
+        let (Some(got), Some(sent)) = (transfers.got, transfers.sent) else { return Err(PairError::Order) };
+        if self.hop < self.hops {
+            return Err(PairError::Order);
+        }
+        // The next request of what this end chose in, and of what the other end did.
+        let (mut chosen, mut answered, mut wrapped) = (0, 0, [0, 0]);
+        let mut out = Vec::new();
+        for (((task, operands), form), result) in tasks.iter().zip(&operands).zip(&forms).zip(results) {
+            match result {
+                Partial::ByTransfers => {
+                    by_transfers(task, operands, owner, (&got, chosen), (&sent, answered), &mut out);
+                    chosen += requests(task, owner).len();
+                    answered += requests(task, other(owner)).len();
+                }
+                Partial::Tiles(words) => write(&words, task.bits, &mut out),
+                Partial::Slots(Unconverted { mut parts, .. }) => {
+                    let own = form.as_ref().is_some_and(|form| form.key().0 == owner);
+                    let shares = if own { &wraps.sent } else { &wraps.got };
+                    let Some(shares) = shares else { return Err(PairError::Order) };
+                    let request = &mut wrapped[usize::from(own)];
+                    add(&mut parts, shares.words(*request, 0), task.bits);
+                    *request += 1;
+                    write(&parts, task.bits, &mut out);
                 }
             }
-            chosen += chooses;
-            answered += answers;
         }
         Ok(out)
+    }
+}
+
+impl Transfers {
+    /// Answers the peer's choices.
+    fn answer(
+        &mut self,
+        sender: &mut Sender,
+        plan: &Plan,
+        choices: &[u8],
+        strings: &mut Vec<u8>,
+    ) -> Result<(), PairError> {
+        let lists: Vec<[&[u64]; 1]> = self.factors.iter().map(|list| [list.as_slice()]).collect();
+        let lists: Vec<&[&[u64]]> = lists.iter().map(|list| list.as_slice()).collect();
+        self.sent = Some(sender.answer(plan, choices, &lists, strings)?);
+        self.factors.clear();
+        Ok(())
+    }
+
+    /// Takes the peer's strings.
+    fn finish(&mut self, strings: &[u8]) -> Result<(), PairError> {
+        let waiting = self.waiting.take().ok_or(PairError::Order)?;
+        self.got = Some(waiting.finish(strings)?);
+        Ok(())
+    }
+}
+
+/// Appends the share of a task that was done by transfers. `got` is of what this end chose, from its next request on, and `sent`
+/// of what the other one did.
+fn by_transfers(
+    task: &Task,
+    operands: &[Words],
+    owner: Owner,
+    (got, chosen): (&Shares, usize),
+    (sent, answered): (&Shares, usize),
+    out: &mut Vec<u8>,
+) {
+    let [chooses, answers] = [owner, other(owner)].map(|receiver| requests(task, receiver).len());
+    let single = |i| if chooses > 0 { got.words(chosen + i, 0) } else { sent.words(answered + i, 0) };
+    let bits = task.bits;
+    match task.job {
+        Job::Chosen { .. } => write(single(0), bits, out),
+        Job::Meets => write(&words_of(single(0), bits), bits, out),
+        Job::Ands => {
+            let [x, y] = [&operands[0], &operands[1]].map(|words| bits_of(words, bits));
+            let mut products = Words::new(vec![0; x.len()]);
+            and::combine(&x, &y, sent.words(answered, 0), got.words(chosen, 0), &mut products);
+            write(&words_of(&products, bits), bits, out);
+        }
+        Job::Products { pairing, .. } => {
+            let mut sum = sums(single(0), terms(pairing), bits);
+            if chooses + answers > 1 {
+                add_above(&mut sum, &sums(single(1), terms(pairing), bits - WORD), bits);
+            }
+            write(&sum, bits, out);
+        }
     }
 }

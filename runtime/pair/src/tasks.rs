@@ -2,7 +2,7 @@
 
 use mpcc_program::code::Owner;
 use mpcc_program::making::{Factor, Job, Task};
-use mpcc_transfer::{Field, Plan, PlanError, Request, and};
+use mpcc_transfer::{Request, and};
 
 use crate::lists::{Words, bits_of, factors, gather, lanes, modulo, terms};
 
@@ -17,11 +17,16 @@ pub(crate) fn other(owner: Owner) -> Owner {
     }
 }
 
-/// Whose factor is on the choosing side of a product, and whether that is the left one: the narrower one, but never a signed
-/// one, whose sign would weigh as much as a string.
+/// Whose factor is on the choosing side of a product, and whether that is the left one: the narrower one, but no signed one if
+/// there is another, since its sign weighs as much as a string.
 fn chooser(left: Owner, factors: [Factor; 2]) -> (Owner, bool) {
     let weight = |factor: Factor| (factor.signed, factor.width);
     if weight(factors[0]) <= weight(factors[1]) { (left, true) } else { (other(left), false) }
+}
+
+/// Bits that a factor is chosen by.
+fn choices(factor: Factor, bits: u8) -> u8 {
+    if factor.signed { bits } else { factor.width.min(bits) }
 }
 
 /// What a task asks of the transfers that `receiver` chooses in: nothing, one list or, of numbers that take two words, one for
@@ -40,7 +45,7 @@ pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
             if chooser != receiver {
                 return vec![];
             }
-            let (width, count) = (factors[usize::from(!on_left)].width.min(bits), len * terms(pairing));
+            let (width, count) = (choices(factors[usize::from(!on_left)], bits), len * terms(pairing));
             let mut requests = vec![single(count, width.min(WORD), bits)];
             if width > WORD {
                 requests.push(single(count, width - WORD, bits - WORD));
@@ -48,11 +53,6 @@ pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
             requests
         }
     }
-}
-
-/// All that `receiver` chooses in a round.
-pub(crate) fn plan(tasks: &[Task], receiver: Owner) -> Result<Plan, PlanError> {
-    Plan::new(tasks.iter().flat_map(|task| requests(task, receiver)).collect())
 }
 
 /// What a party puts into a task's requests: its choices where it chooses, its factors where the other one does.
@@ -65,7 +65,7 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
         Job::Products { left, pairing, factors: [first, second] } => {
             let (chooser, on_left) = chooser(left, [first, second]);
             let own = if left == party { first } else { second };
-            let width = if on_left { first } else { second }.width.min(bits);
+            let width = choices(if on_left { first } else { second }, bits);
             let list = |words: &[u64], lanes| gather(words, lanes, factors(pairing, left == party));
             if chooser != party {
                 let mut lists = vec![list(&modulo(&operands[0], own, bits), lanes(bits))];
@@ -74,7 +74,7 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
                 }
                 return [vec![], lists];
             }
-            let narrow = modulo(&operands[0], Factor { signed: false, ..own }, width);
+            let narrow = modulo(&operands[0], own, width);
             if width <= WORD {
                 return [vec![list(&narrow, 1)], vec![]];
             }
@@ -87,22 +87,4 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
 
 fn one_side(chooses: bool, words: Words) -> [Vec<Words>; 2] {
     if chooses { [vec![words], vec![]] } else { [vec![], vec![words]] }
-}
-
-/// Bytes that each party sends in a round: model owner, then data owner, choices and then strings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RoundBytes {
-    /// In the first of its hops.
-    pub choices: [usize; 2],
-    /// In the second.
-    pub strings: [usize; 2],
-}
-
-/// What a round sends.
-///
-/// # Errors
-/// A round that asks for more than a session gives.
-pub fn price(tasks: &[Task], field: Field) -> Result<RoundBytes, PlanError> {
-    let [zero, one] = [plan(tasks, Owner::ModelOwner)?.price(field), plan(tasks, Owner::DataOwner)?.price(field)];
-    Ok(RoundBytes { choices: [zero.choices, one.choices], strings: [one.strings, zero.strings] })
 }

@@ -1,7 +1,7 @@
 //! Two parties alone make the material of many inferences together, each into a file of its own.
 //!
-//! They compare programs and numbers, set transfers up, and then do the rounds of their making, some inferences at a time, two
-//! hops a round whatever it holds. Files appear when both are whole and each party has committed to what is in its own; a
+//! They compare programs and numbers, set transfers up, exchange the keys that their products take, and then do the rounds of their
+//! making, some inferences at a time, two or three hops a round whatever it holds. Files appear when both are whole and each party has committed to what is in its own; a
 //! making that ends earlier leaves nothing behind, and its transfers serve nobody else.
 
 use std::io::Write;
@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mpcc_channel::{Duplex, Identity, LinkOptions, Peer, Phase, connect};
-use mpcc_pair::{Pair, PairError, price};
+use mpcc_kernels::Seed;
+use mpcc_lattice::LatticeError;
+use mpcc_pair::{PIECE, Pair, PairError, Rates, Round, Schemes, begin_keys};
 use mpcc_program::code::{MapExecutor, Owner, Role};
 use mpcc_program::making::Task;
 use mpcc_protocols::{CheckedCode, InMemory, Online, Party, ProtocolError, SessionSeed, message};
@@ -43,6 +45,20 @@ pub struct Making {
     pub executor: Arc<dyn MapExecutor>,
     /// The tasks of every round, the same at both parties.
     pub rounds: Vec<Vec<Task>>,
+    /// What the ways to make products are chosen by, the same at both parties: [`Rates::REFERENCE`].
+    pub rates: Rates,
+}
+
+impl Making {
+    /// With the usual ways to make products.
+    pub fn new(code: Arc<CheckedCode>, executor: Arc<dyn MapExecutor>, rounds: Vec<Vec<Task>>) -> Making {
+        Making { code, executor, rounds, rates: Rates::REFERENCE }
+    }
+
+    /// How the products of so many inferences are made.
+    fn schemes(&self, inferences: u64) -> Schemes {
+        Schemes::new(&self.rounds, inferences, field(), &self.rates)
+    }
 }
 
 /// Who makes a pool with whom, and where a party's half is kept.
@@ -60,10 +76,27 @@ pub struct PoolOptions {
     pub patience: Duration,
     /// The directory of the file, which is made if it does not exist.
     pub directory: PathBuf,
-    /// How many inferences; both parties say the same.
-    pub inferences: u64,
+    /// How many inferences.
+    pub inferences: Inferences,
     /// Whether a file that is there is replaced.
     pub replace: bool,
+}
+
+/// How many inferences a party makes material for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inferences {
+    /// So many; the other party says the same, or as many at least.
+    Exactly(u64),
+    /// As many as the other party says, but no more than these.
+    AtMost(u64),
+}
+
+impl Inferences {
+    fn most(self) -> u64 {
+        match self {
+            Inferences::Exactly(count) | Inferences::AtMost(count) => count,
+        }
+    }
 }
 
 /// What a party has made.
@@ -75,6 +108,8 @@ pub struct Pooled {
     pub path: PathBuf,
     /// Its bytes.
     pub file_bytes: u64,
+    /// Inferences that it is for.
+    pub inferences: u64,
     /// Inferences that were made at the same time.
     pub at_once: u64,
     /// Payload sent and received for transfers and rounds.
@@ -89,17 +124,20 @@ pub struct Pooled {
 ///
 /// # Errors
 /// [`SessionError::Misuse`] if a round asks for more transfers than a session gives.
-pub fn pool_bytes(rounds: &[Vec<Task>], inferences: u64, at_once: u64) -> Result<([u64; 2], u64), SessionError> {
+pub fn pool_bytes(making: &Making, inferences: u64, at_once: u64) -> Result<([u64; 2], u64), SessionError> {
+    let schemes = making.schemes(inferences);
     let setup: usize = setup_price().iter().sum();
-    let (mut bytes, mut hops) = ([setup as u64; 2], setup_price().len() as u64);
+    let keys = schemes.key_bytes().map_err(|e| beyond(&e))?;
+    let mut bytes = keys.map(|keys| (setup + keys) as u64);
+    let mut hops = setup_price().len() as u64 + key_hops(keys);
     let at_once = at_once.clamp(1, inferences.max(1));
     for (size, times) in [(at_once, inferences / at_once), (inferences % at_once, 1)] {
-        for tasks in rounds.iter().filter(|_| size > 0) {
-            let sent = price(&repeated(tasks, size), field()).map_err(|e| beyond(&e.into()))?;
-            for (bytes, (choices, strings)) in bytes.iter_mut().zip(sent.choices.iter().zip(sent.strings)) {
-                *bytes += times * (choices + strings) as u64;
+        for tasks in making.rounds.iter().filter(|_| size > 0) {
+            let round = schemes.price(&repeated(tasks, size)).map_err(|e| beyond(&e))?;
+            for sent in round.sent {
+                bytes.iter_mut().zip(sent).for_each(|(bytes, sent)| *bytes += times * sent as u64);
             }
-            hops += 2 * times;
+            hops += times * round.hops() as u64;
         }
     }
     Ok((bytes, hops))
@@ -113,6 +151,11 @@ pub fn made_at_once(codes: [&CheckedCode; 2], inferences: u64) -> u64 {
 
 fn fitting(code: &CheckedCode, inferences: u64) -> u64 {
     (MEMORY_BYTES / code.peak_bytes().max(1)).clamp(1, inferences.max(1))
+}
+
+/// Hops that keys of so many bytes take.
+fn key_hops(bytes: [usize; 2]) -> u64 {
+    u64::from(bytes != [0, 0])
 }
 
 fn field() -> Field {
@@ -135,50 +178,55 @@ pub fn pool(
     progress: &dyn Fn(u64) -> bool,
 ) -> Result<Pooled, SessionError> {
     let place = Place::new(options, (program, making))?;
-    let PoolOptions { identity, peer, peer_endpoint, peer_link, patience, .. } = options;
+    let PoolOptions { identity, peer, peer_endpoint, peer_link, patience, inferences, .. } = options;
     let mut link = match peer_endpoint {
         Endpoint::Listen(listener) => listener.accept(identity, peer, peer_link),
         Endpoint::Connect(address) => connect(address, identity, peer, peer_link),
     }?;
     link.set_idle_timeout(*patience);
     link.receive_ahead(peer_link.queue_bytes);
-    let pooled = make(&mut link, place, (program, making), weights, progress)?;
+    let pooled = make(&mut link, (place, *inferences), (program, making), weights, progress)?;
     finish(link)?;
     Ok(pooled)
 }
 
-/// Where a party's half will stand, and how long it is.
-pub(super) struct Place {
+/// Where a party's half will stand.
+struct Place {
     path: PathBuf,
     replace: bool,
-    layout: Layout,
-    draft: Draft,
+    lengths: Lengths,
 }
 
 impl Place {
-    fn new(options: &PoolOptions, programs: (&RoleProgram, &Making)) -> Result<Place, SessionError> {
-        Place::at(&options.directory, programs, (options.inferences, options.replace))
-    }
-
-    pub(super) fn at(
-        directory: &Path,
-        (program, making): (&RoleProgram, &Making),
-        (inferences, replace): (u64, bool),
-    ) -> Result<Place, SessionError> {
+    /// Everything that can be wrong with it is found before anybody is met, but for room for a number that the other party says.
+    fn new(options: &PoolOptions, (program, making): (&RoleProgram, &Making)) -> Result<Place, SessionError> {
         let role = program.code.code().role;
         if making.code.code().role != role || making.code.code().steps.len() != making.rounds.len() + 2 {
             return Err(SessionError::Misuse("a making of another role or program".to_owned()));
         }
-        let path = directory.join(file_name(role));
-        if !replace && path.symlink_metadata().is_ok() {
+        let path = options.directory.join(file_name(role));
+        if !options.replace && path.symlink_metadata().is_ok() {
             return Err(MaterialError::Exists(path.display().to_string()).into());
         }
-        let layout = Layout { inferences, lengths: Lengths { setup: 0, inference: shares(making) } };
+        let place = Place { path, replace: options.replace, lengths: Lengths { setup: 0, inference: shares(making) } };
+        if let Inferences::Exactly(count) = options.inferences {
+            place.room(count)?;
+        }
+        create_private_directory(&options.directory)?;
+        Ok(place)
+    }
+
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The layout of a file for so many inferences, for which there is room.
+    fn room(&self, inferences: u64) -> Result<Layout, SessionError> {
+        let layout = Layout { inferences, lengths: self.lengths };
         let bytes = layout.file_bytes().filter(|_| inferences > 0);
         let bytes = bytes.ok_or_else(|| SessionError::Misuse("that many inferences fit in no file".to_owned()))?;
-        check_room(directory, bytes)?;
-        create_private_directory(directory)?;
-        Ok(Place { path, replace, layout, draft: Draft::new(directory, layout)? })
+        check_room(self.directory(), bytes)?;
+        Ok(layout)
     }
 }
 
@@ -189,9 +237,9 @@ fn shares(making: &Making) -> u64 {
 }
 
 /// Makes a pool over a link.
-pub(super) fn make(
+fn make(
     link: &mut dyn Duplex,
-    place: Place,
+    (place, wanted): (Place, Inferences),
     (program, making): (&RoleProgram, &Making),
     weights: Vec<Vec<u64>>,
     progress: &dyn Fn(u64) -> bool,
@@ -207,10 +255,12 @@ pub(super) fn make(
     sent?;
     let (first, second) = if role == Role::ModelOwner { (&hello.nonce, &theirs) } else { (&theirs, &hello.nonce) };
     let session = SessionDigest::of_pool(&program.identity, first, second);
-    let inferences = place.layout.inferences;
-    let wanted = Wanted { inferences, at_once: fitting(&making.code, inferences) };
-    let at_once = agree_on_pool(link, &session, wanted)?;
+    let most = wanted.most();
+    let at_most = matches!(wanted, Inferences::AtMost(_));
+    let own = Wanted { inferences: most, at_once: fitting(&making.code, most) };
+    let Wanted { inferences, at_once } = agree_on_pool(link, &session, (own, at_most))?;
     link.set_session(session.tag());
+    let draft = Draft::new(place.directory(), place.room(inferences)?)?;
 
     let digest = if role == Role::ModelOwner { weights::digest(&weights) } else { [0; HASH] };
     let mut seed = Zeroizing::new(random::<16>()?);
@@ -223,17 +273,15 @@ pub(super) fn make(
 
     let start = Instant::now();
     link.set_phase(Phase::Offline);
-    let mut rounds = Rounds {
-        owner,
-        pair: set_up(link, &session, (owner, side))?,
-        tasks: &making.rounds,
-        hops: setup_price().len() as u64,
-    };
+    let schemes = making.schemes(inferences);
+    let hops = setup_price().len() as u64 + key_hops(schemes.key_bytes().map_err(|e| failed(link, &e))?);
+    let pair = set_up(link, &session, (owner, side), &schemes)?;
+    let mut rounds = Rounds { owner, pair, schemes, tasks: &making.rounds, hops };
     for first in (0..inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
         let numbers = first..inferences.min(first + at_once);
         let done = numbers.end;
         for (index, made) in numbers.clone().zip(rounds.make(link, &party, numbers)?) {
-            let mut section = place.draft.section(Section::Inference(index))?;
+            let mut section = draft.section(Section::Inference(index))?;
             section.write_all(&made).map_err(|e| blame(link, ProtocolError::Corrections(e)))?;
             section.finish()?;
         }
@@ -250,25 +298,25 @@ pub(super) fn make(
         Batch { program: program.identity, tables: tables_digest(), id: batch, inferences, weight_grant: batch };
     // No weight leaves its owner, so nothing is masked by this seed.
     let weight_seed = (role == Role::ModelOwner).then(|| random().map(Secret)).transpose()?;
-    let lengths = place.layout.lengths;
-    let own = root(role, lengths, [Some(&secret), weight_seed.as_ref()], &digest, &place.draft.index());
+    let lengths = place.lengths;
+    let own = root(role, lengths, [Some(&secret), weight_seed.as_ref()], &digest, &draft.index());
     let other_root = exchange_roots(link, &own)?;
     let commitment = match role {
         Role::ModelOwner => commitment(&whole, own, other_root),
         _ => commitment(&whole, other_root, own),
     };
     let head = Head { role, batch: whole, lengths, seed: secret, weight_seed, weights: digest, other_root, commitment };
-    place.draft.complete(&head)?;
+    draft.complete(&head)?;
     // Neither half appears before both are whole.
     link.send(kind::POOL_WHOLE, commitment.to_vec())?;
     if link.recv_exact(kind::POOL_WHOLE, HASH)? != commitment {
         let detail = "has committed to other halves of the pool".to_owned();
         return Err(SessionError::Misbehaved { peer: link.peer().to_owned(), detail });
     }
-    let file_bytes = place.layout.file_bytes().unwrap_or_default();
-    place.draft.appear(&place.path, place.replace)?;
+    let file_bytes = Layout { inferences, lengths }.file_bytes().unwrap_or_default();
+    draft.appear(&place.path, place.replace)?;
     let bytes = [counted.payload_sent, counted.payload_received];
-    Ok(Pooled { batch, path: place.path, file_bytes, at_once, bytes, hops, seconds })
+    Ok(Pooled { batch, path: place.path, file_bytes, inferences, at_once, bytes, hops, seconds })
 }
 
 fn exchange_roots(link: &mut dyn Duplex, own: &[u8; HASH]) -> Result<[u8; HASH], SessionError> {
@@ -279,25 +327,67 @@ fn exchange_roots(link: &mut dyn Duplex, own: &[u8; HASH]) -> Result<[u8; HASH],
     Ok(root)
 }
 
-/// Sets transfers up in both directions.
-fn set_up(link: &mut dyn Duplex, session: &SessionDigest, (owner, side): (Owner, Side)) -> Result<Pair, SessionError> {
+/// Sets transfers up in both directions, and exchanges keys.
+fn set_up(
+    link: &mut dyn Duplex,
+    session: &SessionDigest,
+    (owner, side): (Owner, Side),
+    schemes: &Schemes,
+) -> Result<Pair, SessionError> {
     let entropy = Zeroizing::new(random::<32>()?);
     let [greeting, replies, sums] = setup_price();
-    let failed = |link: &dyn Duplex, error: TransferError| misbehaved(link, &error);
+    let refused = |link: &dyn Duplex, error: TransferError| misbehaved(link, &error);
     let (state, message) = begin(SessionId::from_bytes(session.bytes()), side, field(), Entropy::from_bytes(*entropy));
     let theirs = exchange(link, kind::TRANSFERS, message, greeting, &mut |_| {})?;
-    let (state, message) = state.reply(&theirs).map_err(|e| failed(link, e))?;
+    let (state, message) = state.reply(&theirs).map_err(|e| refused(link, e))?;
     let theirs = exchange(link, kind::TRANSFERS, message, replies, &mut |_| {})?;
-    let (state, message) = state.correct(&theirs).map_err(|e| failed(link, e))?;
+    let (state, message) = state.correct(&theirs).map_err(|e| refused(link, e))?;
     let theirs = exchange(link, kind::TRANSFERS, message, sums, &mut |_| {})?;
-    let (sender, receiver) = state.finish(&theirs).map_err(|e| failed(link, e))?;
-    Ok(Pair::new(owner, sender, receiver))
+    let (sender, receiver) = state.finish(&theirs).map_err(|e| refused(link, e))?;
+    let entropy = Zeroizing::new(random::<16>()?);
+    let keys = begin_keys(schemes.clone(), owner, &Seed::from_bytes(*entropy));
+    let (keys, message) = keys.map_err(|e| failed(link, &e))?;
+    let expected = schemes.key_bytes().map_err(|e| failed(link, &e))?[from(owner)];
+    let theirs = exchange(link, kind::KEYS, message, expected, &mut |_| {})?;
+    let lattice = keys.finish(&theirs).map_err(|e| failed(link, &e))?;
+    Ok(Pair::new(sender, receiver, lattice))
+}
+
+/// The index of the party whose messages this one receives.
+fn from(owner: Owner) -> usize {
+    usize::from(owner == Owner::ModelOwner)
+}
+
+/// Sends this end's message of a hop while it is made, and takes the peer's of `expected` bytes as it comes.
+fn hop(
+    link: &mut dyn Duplex,
+    (pair, round): (&mut Pair, &mut Round<'_>),
+    (kind, expected): (u8, usize),
+) -> Result<(), SessionError> {
+    let mut missing = expected;
+    loop {
+        let piece = round.send(pair).map_err(|e| failed(link, &e))?;
+        let done = piece.is_none();
+        if let Some(piece) = piece {
+            link.send(kind, piece)?;
+        }
+        let due = missing.min(PIECE);
+        if due > 0 {
+            let piece = link.recv_exact(kind, due)?;
+            round.take(pair, &piece).map_err(|e| failed(link, &e))?;
+            link.recycle(piece);
+            missing -= due;
+        } else if done {
+            return round.next_hop(pair).map_err(|e| failed(link, &e));
+        }
+    }
 }
 
 /// The rounds of a making, over a link.
 struct Rounds<'m> {
     owner: Owner,
     pair: Pair,
+    schemes: Schemes,
     tasks: &'m [Vec<Task>],
     hops: u64,
 }
@@ -319,18 +409,18 @@ impl Rounds<'_> {
             let tasks = repeated(tasks, count);
             let operands = step(link, &mut runs, round, &results)?;
             let operands = Zeroizing::new(operands.iter().flat_map(|one| one.iter().copied()).collect::<Vec<u8>>());
-            let sizes = price(&tasks, field()).map_err(|e| beyond(&e.into()))?;
-            let from = usize::from(self.owner == Owner::ModelOwner);
-            let (chosen, message) = self.pair.choose(&tasks, &operands).map_err(|e| failed(link, &e))?;
-            let theirs = exchange(link, kind::CHOICES, message, sizes.choices[from], &mut |_| {})?;
-            let (answered, message) = chosen.answer(&mut self.pair, &theirs).map_err(|e| failed(link, &e))?;
-            let theirs = exchange(link, kind::STRINGS, message, sizes.strings[from], &mut |_| {})?;
-            let made = Zeroizing::new(answered.finish(&self.pair, &theirs).map_err(|e| failed(link, &e))?);
+            let sizes = self.schemes.price(&tasks).map_err(|e| beyond(&e))?;
+            let mut exchanged = self.pair.begin(&tasks, &operands).map_err(|e| failed(link, &e))?;
+            let kinds = [kind::CHOICES, kind::STRINGS, kind::CONVERSIONS];
+            for (kind, sent) in kinds.into_iter().zip(sizes.sent).take(sizes.hops()) {
+                hop(link, (&mut self.pair, &mut exchanged), (kind, sent[from(self.owner)]))?;
+            }
+            self.hops += sizes.hops() as u64;
+            let made = Zeroizing::new(exchanged.finish().map_err(|e| failed(link, &e))?);
             let each = made.len() / runs.len();
             for (result, made) in results.iter_mut().zip(made.chunks(each.max(1))) {
                 *result = Zeroizing::new(made.to_vec());
             }
-            self.hops += 2;
         }
         step(link, &mut runs, self.tasks.len(), &results)
     }
@@ -362,8 +452,12 @@ fn misbehaved(link: &dyn Duplex, error: &dyn std::error::Error) -> SessionError 
 fn failed(link: &dyn Duplex, error: &PairError) -> SessionError {
     match error {
         PairError::Transfer(error) => misbehaved(link, error),
+        PairError::Lattice(LatticeError::Length { .. } | LatticeError::Residue { .. } | LatticeError::Noise)
+        | PairError::Length { .. } => misbehaved(link, error),
         PairError::Plan(_) => beyond(error),
-        PairError::Operands { .. } => SessionError::Bug(error.to_string()),
+        PairError::Lattice(_) | PairError::Operands { .. } | PairError::Scheme(_) | PairError::Order => {
+            SessionError::Bug(error.to_string())
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mpcc_pair::Pair;
+use mpcc_kernels::Seed;
+use mpcc_pair::{Pair, Rates, Round, Schemes, begin_keys};
 use mpcc_program::code::{Owner, Role};
 use mpcc_program::gates::{lower, lower_making};
 use mpcc_program::interpret::Interpreter;
@@ -25,14 +26,28 @@ fn party(code: CheckedCode, weights: Vec<Vec<u64>>, owner: Owner) -> Party {
     party
 }
 
-fn pairs() -> [Pair; 2] {
-    let (id, field) = (SessionId::from_bytes([3; 32]), Field::new(8).expect("a field"));
+fn field() -> Field {
+    Field::new(8).expect("a field")
+}
+
+fn pairs(schemes: &Schemes) -> [Pair; 2] {
+    let (id, field) = (SessionId::from_bytes([3; 32]), field());
     let end = |side, byte| begin(id, side, field, Entropy::from_bytes([byte; 32]));
     let ((a, from_a), (b, from_b)) = (end(Side::First, 4), end(Side::Second, 5));
     let ((a, from_a), (b, from_b)) = (a.reply(&from_b).expect("a reply"), b.reply(&from_a).expect("a reply"));
     let ((a, from_a), (b, from_b)) = (a.correct(&from_b).expect("keys"), b.correct(&from_a).expect("keys"));
     let (a, b) = (a.finish(&from_b).expect("an end"), b.finish(&from_a).expect("an end"));
-    [Pair::new(OWNERS[0], a.0, a.1), Pair::new(OWNERS[1], b.0, b.1)]
+    let keys = |owner, byte| begin_keys(schemes.clone(), owner, &Seed::from_bytes([byte; 16])).expect("keys");
+    let ((x, from_x), (y, from_y)) = (keys(OWNERS[0], 6), keys(OWNERS[1], 7));
+    let (x, y) = (x.finish(&from_y).expect("keys"), y.finish(&from_x).expect("keys"));
+    [Pair::new(a.0, a.1, x), Pair::new(b.0, b.1, y)]
+}
+
+/// Brings an end's message of a hop to the other one.
+fn bring((from, sends): (&mut Round<'_>, &mut Pair), (to, takes): (&mut Round<'_>, &mut Pair)) {
+    while let Some(piece) = from.send(sends).expect("a piece") {
+        to.take(takes, &piece).expect("the peer's");
+    }
 }
 
 /// What both parties keep for inference `index`.
@@ -49,11 +64,15 @@ fn made(makings: &[Making; 2], makers: &[Party; 2], pairs: &mut [Pair; 2], index
     let [zero, one] = pairs;
     for (round, tasks) in makings[0].rounds.iter().enumerate() {
         let [from_a, from_b] = step(&mut runs, round, &results);
-        let (x, x_sends) = zero.choose(tasks, &from_a).expect("choices");
-        let (y, y_sends) = one.choose(tasks, &from_b).expect("choices");
-        let ((x, x_back), (y, y_back)) =
-            (x.answer(zero, &y_sends).expect("strings"), y.answer(one, &x_sends).expect("strings"));
-        results = [x.finish(zero, &y_back).expect("shares"), y.finish(one, &x_back).expect("shares")];
+        let (mut x, mut y) =
+            (zero.begin(tasks, &from_a).expect("a round"), one.begin(tasks, &from_b).expect("a round"));
+        for _ in 0..x.hops() {
+            bring((&mut x, zero), (&mut y, one));
+            bring((&mut y, one), (&mut x, zero));
+            x.next_hop(zero).expect("a whole message");
+            y.next_hop(one).expect("a whole message");
+        }
+        results = [x.finish().expect("shares"), y.finish().expect("shares")];
     }
     step(&mut runs, makings[0].rounds.len(), &results)
 }
@@ -71,6 +90,12 @@ fn step(runs: &mut [mpcc_protocols::Online<'_>; 2], h: usize, incoming: &[Vec<u8
 
 #[test]
 fn two_parties_alone_make_what_they_run_on() {
+    for transfer in [Rates::REFERENCE.transfer, 1 << 40] {
+        made_and_run(&Rates { transfer, ..Rates::REFERENCE });
+    }
+}
+
+fn made_and_run(rates: &Rates) {
     let program = Program { supplier: Supplier::Pair, ..perceptron(false) };
     mpcc_program::verify::verify(&program).expect("two parties can make it");
     let weights = vec![numbers(WIDTHS[0] * WIDTHS[1], 17), numbers(WIDTHS[1] * WIDTHS[2], 5)];
@@ -82,7 +107,9 @@ fn two_parties_alone_make_what_they_run_on() {
     });
     let parties = [(Role::ModelOwner, OWNERS[0]), (Role::DataOwner, OWNERS[1])]
         .map(|(role, owner)| party(CheckedCode::new(lower(&program, role)).expect("sound code"), own(owner), owner));
-    let mut pairs = pairs();
+    let schemes = Schemes::new(&makings[0].rounds, 2, field(), rates);
+    assert_eq!(schemes.key_bytes().expect("a price") == [0, 0], *rates == Rates::REFERENCE);
+    let mut pairs = pairs(&schemes);
     for index in 0..2 {
         let material = made(&makings, &makers, &mut pairs, index);
         let input = vec![numbers(ROWS * WIDTHS[0], 1 + index as i64)];

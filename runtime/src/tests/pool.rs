@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mpcc_channel::{Identity, LinkOptions, Listener, Peer};
+use mpcc_pair::Rates;
 use mpcc_program::code::{Owner, Role};
 use mpcc_program::gates::{lower, lower_making};
 use mpcc_program::interpret::Interpreter;
@@ -14,6 +15,7 @@ use mpcc_protocols::{CheckedCode, OutputWords};
 
 use super::lowered::{ROWS, WIDTHS, perceptron, within_rounding};
 use super::{IDENTITY, given, numbers, program};
+use crate::material::Inferences::{self, AtMost, Exactly};
 use crate::material::{Making, MaterialFile, PoolOptions, Pooled, file_name, pool, pool_bytes};
 use crate::{
     Endpoint, NoProgress, PartyConfig, ProgramIdentity, RoleProgram, SessionError, Supply, data_owner, model_owner,
@@ -35,10 +37,10 @@ fn inputs(count: i64) -> Vec<Vec<Vec<u64>>> {
     (0..count).map(|i| vec![numbers(ROWS * WIDTHS[0], 1 + i)]).collect()
 }
 
-fn making(network: &Program, owner: Owner) -> Making {
+fn making(network: &Program, owner: Owner, rates: Rates) -> Making {
     let made = lower_making(network, owner);
     let code = Arc::new(CheckedCode::new(made.code).expect("sound code"));
-    Making { code, executor: Arc::new(Interpreter), rounds: made.rounds }
+    Making { code, executor: Arc::new(Interpreter), rounds: made.rounds, rates }
 }
 
 fn link() -> LinkOptions {
@@ -49,6 +51,7 @@ fn link() -> LinkOptions {
 struct Two {
     identities: [Identity; 2],
     peers: [Peer; 2],
+    rates: Rates,
 }
 
 impl Two {
@@ -56,7 +59,7 @@ impl Two {
         let identities: [Identity; 2] = std::array::from_fn(|_| Identity::generate().unwrap());
         let names = ["the model owner", "the data owner"];
         let peers = std::array::from_fn(|i| Peer::new(names[i], identities[i].fingerprint()));
-        Two { identities, peers }
+        Two { identities, peers, rates: Rates::REFERENCE }
     }
 
     /// The model owner listens, the data owner connects.
@@ -70,7 +73,7 @@ impl Two {
     fn make(
         &self,
         place: &Path,
-        inferences: [u64; 2],
+        inferences: [Inferences; 2],
         identity: [ProgramIdentity; 2],
         stops: [u64; 2],
     ) -> [Result<Pooled, SessionError>; 2] {
@@ -90,7 +93,8 @@ impl Two {
                     inferences: inferences[p],
                     replace: false,
                 };
-                let (program, making) = (program(lower(&network, role), identity[p]), making(&network, owner));
+                let (program, making) =
+                    (program(lower(&network, role), identity[p]), making(&network, owner, self.rates));
                 let weights = if p == 0 { weights(17) } else { vec![] };
                 let stop = stops[p];
                 std::thread::spawn(move || pool(&options, (&program, &making), weights, &|done| done < stop))
@@ -147,17 +151,27 @@ impl Two {
 
 const ALL: [u64; 2] = [u64::MAX; 2];
 
+/// Rates by which a network as small as this one multiplies under encryption.
+const DEAR_TRANSFERS: Rates = Rates { transfer: 1 << 40, ..Rates::REFERENCE };
+
 #[test]
 fn what_two_parties_made_serves_their_sessions_once() {
+    let transfers = pool_serves_once(Two::new(), 3);
+    let encrypted = pool_serves_once(Two { rates: DEAR_TRANSFERS, ..Two::new() }, 4);
+    // The data owner's keys and uploads.
+    assert!(encrypted[1] > transfers[1]);
+}
+
+/// The payload that both send for a pool whose setup takes so many hops.
+fn pool_serves_once(two: Two, setup_hops: u64) -> [u64; 2] {
     let place = tempfile::tempdir().unwrap();
-    let two = Two::new();
-    let [a, b] = two.make(place.path(), [5, 5], [IDENTITY; 2], ALL).map(Result::unwrap);
+    let [a, b] = two.make(place.path(), [Exactly(5), Exactly(5)], [IDENTITY; 2], ALL).map(Result::unwrap);
     assert_eq!((a.batch, a.at_once), (b.batch, b.at_once));
-    let made = making(&network(), Owner::ModelOwner);
-    let (predicted, hops) = pool_bytes(&made.rounds, 5, a.at_once).unwrap();
+    let made = making(&network(), Owner::ModelOwner, two.rates);
+    let (predicted, hops) = pool_bytes(&made, 5, a.at_once).unwrap();
     assert_eq!((a.bytes, b.bytes), (predicted, [predicted[1], predicted[0]]), "sent and received");
     assert_eq!((a.hops, b.hops), (hops, hops));
-    assert_eq!(hops, 3 + 2 * made.rounds.len() as u64, "all five share their rounds");
+    assert_eq!(hops, setup_hops + 2 * made.rounds.len() as u64, "all five share their rounds");
     for count in [2, 3] {
         let given = inputs(count);
         let [model_owner, answers] = two.run(place.path(), weights(17), given.clone());
@@ -172,6 +186,18 @@ fn what_two_parties_made_serves_their_sessions_once() {
     for error in [model_owner.err().unwrap(), data_owner.err().unwrap()] {
         assert_eq!(error.exit_code(), 5, "{error}");
     }
+    predicted
+}
+
+/// A model owner that says the most it makes leaves the number to the data owner.
+#[test]
+fn the_party_that_knows_says_how_many_are_made() {
+    let place = tempfile::tempdir().unwrap();
+    let two = Two::new();
+    for made in two.make(place.path(), [AtMost(9), Exactly(2)], [IDENTITY; 2], ALL) {
+        let path = made.unwrap().path;
+        assert_eq!(MaterialFile::open(&path).unwrap().contents().inferences, 2);
+    }
 }
 
 /// A making that one party gives up, or over which they disagree, leaves no file behind.
@@ -181,20 +207,24 @@ fn a_broken_pool_is_discarded_whole() {
     let two = Two::new();
     for stops in [[1, u64::MAX], [u64::MAX, 1]] {
         let place = tempfile::tempdir().unwrap();
-        let ended = two.make(place.path(), [3, 3], [IDENTITY; 2], stops);
+        let ended = two.make(place.path(), [Exactly(3), Exactly(3)], [IDENTITY; 2], stops);
         assert!(ended.iter().all(Result::is_err), "{ended:?}");
         assert!(nothing(place.path()));
     }
     let place = tempfile::tempdir().unwrap();
-    for error in two.make(place.path(), [3, 4], [IDENTITY; 2], ALL) {
+    for error in two.make(place.path(), [Exactly(3), Exactly(4)], [IDENTITY; 2], ALL) {
         let error = error.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("number of inferences to make: ours is ") && text.contains("theirs is "), "{error}");
         assert!(text.contains(" 3") && text.contains(" 4"), "{error}");
         assert_eq!(error.exit_code(), 3);
     }
+    for error in two.make(place.path(), [AtMost(2), Exactly(3)], [IDENTITY; 2], ALL) {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(" 2 at most") && error.contains(" 3"), "{error}");
+    }
     let other = ProgramIdentity { program: [1; 32], ..IDENTITY };
-    for error in two.make(place.path(), [3, 3], [IDENTITY, other], ALL) {
+    for error in two.make(place.path(), [Exactly(3), Exactly(3)], [IDENTITY, other], ALL) {
         let error = error.unwrap_err();
         assert!(error.to_string().contains("program: ours is"), "{error}");
     }
@@ -206,7 +236,9 @@ fn a_broken_pool_is_discarded_whole() {
 fn a_pool_serves_the_weights_that_it_was_made_with() {
     let place = tempfile::tempdir().unwrap();
     let two = Two::new();
-    two.make(place.path(), [1, 1], [IDENTITY; 2], ALL).into_iter().for_each(|made| assert!(made.is_ok()));
+    two.make(place.path(), [Exactly(1), Exactly(1)], [IDENTITY; 2], ALL)
+        .into_iter()
+        .for_each(|made| assert!(made.is_ok()));
     let [model_owner, data_owner] = two.run(place.path(), weights(18), inputs(1));
     let error = model_owner.err().unwrap();
     assert!(error.to_string().contains("was dealt for weights"), "{error}");

@@ -14,6 +14,7 @@ use mpcc::terminal::Terminal;
 use mpcc_channel::{Fingerprint, Identity, Listener, Peer};
 use mpcc_program::machine::Machine;
 use mpcc_program::program::Supplier;
+use mpcc_runtime::material::Inferences;
 use mpcc_runtime::{Endpoint, Measurement, Progress, ProgressEvent, RoleReport};
 use serde::Serialize;
 
@@ -74,7 +75,7 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
         roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret, Some(terminal))?;
     let examples = prepared.examples.clone();
     if let (RoleName::DataOwner, Meeting::Party { source: Source::Made { inferences }, .. }) = (role, &mut meeting) {
-        *inferences = examples.len() as u64;
+        *inferences = Inferences::Exactly(examples.len() as u64);
     }
     let artefact = std::sync::Arc::clone(&prepared.artefact);
     let priced = Priced::new(&prepared.artefact.program, &machine);
@@ -224,7 +225,9 @@ fn meeting(arguments: &RunArguments, (role, supplier): (RoleName, Supplier), sta
         peer_endpoint,
         source: match (&deployment.material, supplier) {
             (Some(file), _) => Source::File(file.clone()),
-            (None, Supplier::Pair) => Source::Made { inferences: deployment.max_inferences.unwrap_or(0) },
+            (None, Supplier::Pair) => {
+                Source::Made { inferences: Inferences::AtMost(deployment.max_inferences.unwrap_or(0)) }
+            }
             (None, Supplier::Dealer) => Source::Dealer {
                 peer: peer(RoleName::Dealer, &deployment.dealer_fingerprint, "--dealer-fingerprint")?,
                 address: needed(&deployment.dealer, "--dealer (or --material)")?,

@@ -112,7 +112,7 @@ impl ToParent {
 impl Progress for ToParent {
     fn event(&self, event: ProgressEvent) {
         match event {
-            ProgressEvent::Made { inferences, .. } => Event::Made { inferences }.send_in_passing(),
+            ProgressEvent::Made { inferences } => Event::Made { inferences }.send_in_passing(),
             ProgressEvent::Setup => Event::Setup.send_in_passing(),
             ProgressEvent::Offline { inference, .. } => Event::Offline { inference }.send_in_passing(),
             ProgressEvent::Hop { hop, inference, .. } => {

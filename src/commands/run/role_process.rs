@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use mpcc::failure::{self, Bug, Said};
 use mpcc::model;
 use mpcc_channel::{Identity, Listener, NetworkShape, Peer, Uplink};
+use mpcc_runtime::material::Inferences;
 use mpcc_runtime::{Endpoint, NoProgress, Progress};
 use serde::de::DeserializeOwned;
 
@@ -89,7 +90,7 @@ fn role(lines: &Receiver<String>) -> Result<()> {
             source: match (job.material, go.dealer) {
                 (Some(file), _) => Source::File(file.path().to_owned()),
                 (None, Some(address)) => Source::Dealer { peer: peer(RoleName::Dealer)?, address },
-                (None, None) => Source::Made { inferences: job.inferences },
+                (None, None) => Source::Made { inferences: Inferences::Exactly(job.inferences) },
             },
             state: job.state.path().to_owned(),
         },

@@ -25,7 +25,7 @@ use mpcc_program::program::Supplier;
 use mpcc_protocols::{CheckedCode, OutputWords};
 use mpcc_runtime::data_owner::Inputs;
 use mpcc_runtime::dealer::{self, DealerConfig};
-use mpcc_runtime::material::{Making, MaterialFile, PoolOptions, file_name, pool};
+use mpcc_runtime::material::{Inferences, Making, MaterialFile, PoolOptions, file_name, pool};
 use mpcc_runtime::{
     Endpoint, MakingMeasurement, PartyConfig, ProgramIdentity, Progress, ProgressEvent, RoleProgram, RoleReport,
     SessionError, Supply, data_owner, model_owner,
@@ -112,7 +112,7 @@ pub(crate) fn making(artefact: &Artefact, role: RoleName, interpret: bool) -> Re
     let made = gates::lower_making(&artefact.program, owner);
     let code = CheckedCode::new(made.code).map_err(SessionError::from)?;
     let executor = executor(code.code(), interpret)?;
-    Ok(Some(Making { code: Arc::new(code), executor, rounds: made.rounds }))
+    Ok(Some(Making::new(Arc::new(code), executor, made.rounds)))
 }
 
 /// Compiled code where this machine allows it, else the interpreter: both give the same words.
@@ -161,7 +161,7 @@ pub(super) enum Source {
     /// A file that was dealt, or made, before.
     File(PathBuf),
     /// The parties make it for so many inferences before the session.
-    Made { inferences: u64 },
+    Made { inferences: Inferences },
 }
 
 /// Settings of a session that have nothing to do with secrets.
@@ -239,12 +239,13 @@ pub(super) fn session(
                 replace: false,
             };
             let tell = |done| {
-                progress.event(ProgressEvent::Made { inferences: done, of: inferences });
+                progress.event(ProgressEvent::Made { inferences: done });
                 true
             };
             let pooled = pool(&options, (program, making), weights, &tell)?;
             let [bytes_sent, bytes_received] = pooled.bytes;
             let (hops, seconds) = (pooled.hops, pooled.seconds);
+            let inferences = pooled.inferences;
             measured = Some(MakingMeasurement { inferences, hops, bytes_sent, bytes_received, seconds });
             let path = options.directory.join(file_name(role));
             peer_endpoint = options.peer_endpoint;

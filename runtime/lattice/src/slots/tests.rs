@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{Session, numbers, session, unevenness};
+use crate::testing::{Session, distance, numbers, session, unevenness};
 use crate::{Parameters, Side, params, slot_cost};
 
 fn parameters(bits: u32) -> Parameters {
@@ -145,4 +145,37 @@ fn masks_are_uniform_in_every_slot_and_a_missing_one_is_seen() {
     };
     assert!(opened(Variation::None) < 6.0);
     assert!(opened(Variation::NoMask) > 100.0);
+}
+
+/// Noise of an answer to uploads of zeros, small enough for one prime, less the mask that the evaluator drew.
+fn noise(s: &mut Session, slots: &Slots, variation: Variation, factor: i128) -> Vec<i64> {
+    let (mut ours, mut theirs) = s.batch();
+    let mut bytes = Vec::new();
+    s.owner.upload_slots(slots).expect("slots of the ring").write(ours.next(), &[], &mut bytes).expect("an upload");
+    let upload = s.evaluator.upload(theirs.next(), &bytes).expect("an upload");
+    let mut sum = s.evaluator.slot_sum(slots).expect("a sum");
+    sum.add(&upload, &[factor]).expect("a declared product");
+    let (answer, _) = sum.masked(variation, &mut s.randomness);
+    let (mut product, b) = (answer.pair.a[0].clone(), answer.pair.b[0].clone());
+    s.owner.times_secret(0, &mut product);
+    let remainders = slots.draw_mask(&s.randomness.streams_of_last_answer(), &mut SlotShares { residues: Vec::new() });
+    let mut mask = vec![0; slots.len()];
+    slots.plain.scale.add(0, &remainders, &mut mask);
+    let m = s.ring.limbs[0].modulus;
+    let phases = b.iter().zip(&product).zip(&mask).map(|((&b, &x), &mask)| m.sub(m.sub(b, x), mask));
+    phases.map(|v| if v > m.p / 2 { v as i64 - m.p as i64 } else { v as i64 }).collect()
+}
+
+#[test]
+fn noise_of_answers_does_not_depend_on_factors_and_without_flood_it_does() {
+    let mut s = session(params::small(), 0);
+    let mut distance_at = |flood: u32, variation: Variation| {
+        let slots = Slots::new(&s.ring, SlotModulus::new(31).expect("a size"), 1, Flood(flood)).expect("a budget");
+        let mut sample =
+            |factor: i128| -> Vec<i64> { (0..100).flat_map(|_| noise(&mut s, &slots, variation, factor)).collect() };
+        distance(sample(0), sample(1 << 29))
+    };
+    assert!(distance_at(6, Variation::None) < 2.2);
+    assert!(distance_at(0, Variation::None) > 5.0);
+    assert!(distance_at(6, Variation::NoFlood) > 5.0);
 }

@@ -137,7 +137,7 @@ impl TileAnswers<'_> {
         self.product.tiles.layout.answers() - self.next
     }
 
-    /// Appends the next answer to `out` and writes the evaluator's shares of its results into the rows times columns words of
+    /// Appends the next answer to `out` and writes the evaluator's shares of its results into the rows times columns numbers of
     /// `shares`. Both sides' shares add up to the product modulo 2^k.
     ///
     /// # Errors
@@ -155,7 +155,8 @@ impl TileAnswers<'_> {
     ) -> Result<()> {
         let tiles = self.product.tiles;
         let l = &tiles.layout;
-        count("shares", l.shape.rows * l.shape.columns, shares.len())?;
+        let lanes = tiles.lanes();
+        count("shares", l.shape.rows * l.shape.columns * lanes, shares.len())?;
         if self.left() == 0 {
             return Err(LatticeError::Range { what: "answers left", allowed: "at least 1", found: 0 });
         }
@@ -164,18 +165,26 @@ impl TileAnswers<'_> {
             self.multiply(set);
         }
         let bits = tiles.plain.bits;
-        let mut words = secret_words(l.degree, 0u64);
+        let mut words = secret_words(l.degree * lanes, 0u64);
         let mask = |prg: &Prg| {
-            prg.fill_masked(stream::MASK, 0, bits, &mut words);
+            match lanes {
+                1 => prg.fill_masked(stream::MASK, 0, bits, &mut words),
+                _ => prg.fill_double(stream::MASK, 0, bits, &mut words),
+            }
             let mut remainders = Planes::new(l.degree, tiles.plain.scale.bits());
-            words.iter().enumerate().for_each(|(x, &s)| remainders.set(x, &tiles.plain.remainder(s)));
+            (0..l.degree).for_each(|x| tiles.plain.set_remainder(&mut remainders, x, (&words, x), false));
             remainders
         };
         let product = Product { evaluator: self.product.evaluator, pair: &mut self.ready[block] };
         let answer = product.answer(variation, &tiles.budget, randomness, mask, &tiles.plain.scale);
         answer.write(&tiles.ring, &tiles.switch, out);
-        let low = u64::MAX >> (64 - bits);
-        tiles.results(self.next, |place, coefficient| shares[place] = words[coefficient].wrapping_neg() & low);
+        let low = u128::MAX >> (128 - bits);
+        tiles.results(self.next, |place, coefficient| {
+            let mask = &words[coefficient * lanes..][..lanes];
+            let number = u128::from(mask[0]) | u128::from(mask.get(1).copied().unwrap_or(0)) << 64;
+            let share = number.wrapping_neg() & low;
+            shares[place * lanes..][..lanes].copy_from_slice(&[share as u64, (share >> 64) as u64][..lanes]);
+        });
         self.next += 1;
         Ok(())
     }

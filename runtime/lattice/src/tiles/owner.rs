@@ -23,21 +23,21 @@ impl std::fmt::Debug for TileUploads<'_> {
 }
 
 impl Owner {
-    /// The uploads of `values`, rows times inner words modulo 2^k, row by row.
+    /// The uploads of `values`, rows times inner numbers modulo 2^k, row by row.
     ///
     /// # Errors
     /// [`LatticeError::Count`] for another number of values.
     pub fn upload_tiles<'o>(&'o self, tiles: &'o Tiles, values: &'o [u64]) -> Result<TileUploads<'o>> {
         self.ring.same(&tiles.ring)?;
         let shape = tiles.layout.shape;
-        count("the owner's matrix", shape.rows * shape.inner, values.len())?;
+        count("the owner's matrix", shape.rows * shape.inner * tiles.lanes(), values.len())?;
         let degree = self.ring.degree();
         let remainders = Planes::new(degree, tiles.plain.scale.bits());
         Ok(TileUploads { owner: self, tiles, values, next: 0, desk: Desk::new(degree), remainders })
     }
 
     /// Opens answer number `answer`, in the order in which they were made: writes the owner's shares of its results into the
-    /// rows times columns words of `shares`.
+    /// rows times columns numbers of `shares`.
     ///
     /// # Errors
     /// [`LatticeError::Length`] if it has another length, [`LatticeError::Count`] for another number of shares; in debug builds
@@ -45,7 +45,8 @@ impl Owner {
     pub fn open_tiles(&self, tiles: &Tiles, answer: usize, bytes: &[u8], shares: &mut [u64]) -> Result<()> {
         self.ring.same(&tiles.ring)?;
         let l = &tiles.layout;
-        count("shares", l.shape.rows * l.shape.columns, shares.len())?;
+        let lanes = tiles.lanes();
+        count("shares", l.shape.rows * l.shape.columns * lanes, shares.len())?;
         if answer >= l.answers() {
             let found = answer as u64;
             return Err(LatticeError::Range {
@@ -58,7 +59,7 @@ impl Owner {
         let mut failed = Ok(());
         tiles.results(answer, |place, coefficient| {
             match tiles.plain.message(&phases.0[coefficient], tiles.switch.phase_bits()) {
-                Ok(message) => shares[place] = message,
+                Ok(message) => shares[place * lanes..][..lanes].copy_from_slice(&message[..lanes]),
                 Err(error) => failed = Err(error),
             }
         });
@@ -85,14 +86,14 @@ impl TileUploads<'_> {
         let (width, plain) = (1 << l.log_inner, &self.tiles.plain);
         self.remainders.clear();
         for i in 0..l.high.min(l.shape.rows - block * l.high) {
-            let row = &self.values[(block * l.high + i) * l.shape.inner..][..l.shape.inner];
-            for (j, &value) in row[inner * width..].iter().take(width).enumerate() {
+            let row = (block * l.high + i) * l.shape.inner;
+            for j in 0..width.min(l.shape.inner - inner * width) {
                 // At X^(i·nw·kw − j), and X^−j is −X^(N − j).
-                let place = i * l.low();
+                let (place, value) = (i * l.low(), (self.values, row + inner * width + j));
                 if place >= j {
-                    self.remainders.set(place - j, &plain.remainder(value));
+                    plain.set_remainder(&mut self.remainders, place - j, value, false);
                 } else {
-                    self.remainders.set(l.degree + place - j, &plain.remainder(value.wrapping_neg()));
+                    plain.set_remainder(&mut self.remainders, l.degree + place - j, value, true);
                 }
             }
         }

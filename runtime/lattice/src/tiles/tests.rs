@@ -128,6 +128,51 @@ fn every_width_is_exact_and_its_masks_are_uniform_in_every_bit() {
     }
 }
 
+/// Numbers and shares of two words.
+#[test]
+fn products_are_exact_modulo_more_than_a_word() {
+    let shape = TileShape { rows: 9, inner: 7, columns: 40 };
+    for (set, bits, factor, merged) in [(168, 65, 17, 2), (172, 80, 17, 2), (200, 101, 17, 0), (230, 128, 17, 0)] {
+        let mut s = session(parameters(set), merged);
+        let layout = TileLayout::new(s.ring.parameters(), shape, 2, 2, merged).expect("a layout");
+        let tiles = Tiles::new(&s.ring, layout, bits, factor, Flood::WEIGHTS).expect("a budget");
+        let (a, b) = (words(u64::from(bits), 64, 2 * 63), numbers(501, factor, 280));
+        let (mut ours, mut theirs) = s.batch();
+        let mut product = s.evaluator.tile_product(&tiles).expect("keys");
+        let mut uploads = s.owner.upload_tiles(&tiles, &a).expect("a matrix");
+        while uploads.left() > 0 {
+            let mut bytes = Vec::new();
+            uploads.write(ours.next(), &mut bytes).expect("an upload");
+            product.take(theirs.next(), &bytes).expect("an upload");
+        }
+        let mut answers = product.answers(&b).expect("factors");
+        let [mut x, mut y] = [const { [0; 2 * 360] }; 2];
+        assert!(answers.write(&mut s.randomness, &mut x[..360], &mut Vec::new()).is_err());
+        for number in 0..layout.answers() {
+            let mut bytes = Vec::new();
+            let variation = [Variation::None, Variation::LargestFlood][number % 2];
+            answers.write_varied(variation, &mut s.randomness, &mut x, &mut bytes).expect("an answer");
+            s.owner.open_tiles(&tiles, number, &bytes, &mut y).expect("an answer");
+        }
+        let number = |w: &[u64], at: usize| u128::from(w[2 * at]) | u128::from(w[2 * at + 1]) << 64;
+        let low = u128::MAX >> (128 - bits);
+        for at in 0..360 {
+            let (i, l) = (at / 40, at % 40);
+            let terms = (0..7).map(|j| number(&a, i * 7 + j).wrapping_mul(i128::from(b[j * 40 + l]) as u128));
+            let want = terms.fold(0u128, u128::wrapping_add) & low;
+            assert_eq!(number(&x, at).wrapping_add(number(&y, at)) & low, want, "{tiles:?}");
+            assert!(number(&x, at) <= low && number(&y, at) <= low);
+        }
+        for shares in [&x, &y] {
+            for bit in 0..bits {
+                let ones = (0..360).filter(|&at| number(shares, at) >> bit & 1 == 1).count();
+                // Six deviations.
+                assert!((123..=237).contains(&ones), "bit {bit} of {bits}: {ones} ones of 360");
+            }
+        }
+    }
+}
+
 /// `MPCC_LATTICE_COEFFICIENTS` says how many results are looked at.
 #[test]
 fn results_are_exact_at_the_largest_width_whatever_the_noise() {
@@ -325,7 +370,7 @@ fn shapes_that_do_not_fit_are_refused() {
     assert!(new(TileShape { rows: 0, ..shape }, 1, 2, 2).is_err());
     let layout = new(shape, 1, 3, 3).expect("a layout");
     let tiles = |bits, factors| Tiles::new(&s.ring, layout, bits, factors, Flood::MASKS);
-    assert!(tiles(0, 3).is_err() && tiles(65, 3).is_err() && tiles(20, 0).is_err() && tiles(20, 52).is_err());
+    assert!(tiles(0, 3).is_err() && tiles(129, 3).is_err() && tiles(20, 0).is_err() && tiles(20, 52).is_err());
     assert!(matches!(tiles(64, 51), Err(LatticeError::Budget { .. })));
     // Three steps with keys for two.
     let tiles = tiles(20, 3).expect("a budget");

@@ -1,0 +1,261 @@
+//! The ways in which a task's products are made, and what each takes. All are functions of the task and public rates.
+
+use mpcc_lattice::{
+    Cost, Flood, MOST_STEPS, Parameters, SlotModulus, Slots, TileLayout, TileShape, Tiles, Work, slot_cost,
+};
+use mpcc_program::code::Owner;
+use mpcc_program::correlation::Pairing;
+use mpcc_program::making::{Factor, Job, Task};
+use mpcc_transfer::{Field, Request};
+
+use crate::numbers::{digit_bits, size};
+use crate::rates::Rates;
+use crate::spread::Spread;
+use crate::tasks::{other, requests};
+
+/// A task does not say whether an operand is a weight, so every answer hides its numbers as weights are hidden.
+pub(crate) const FLOOD: Flood = Flood::WEIGHTS;
+
+/// Most digits that the evaluator's numbers are split into.
+const MOST_PARTS: u32 = 4;
+
+/// How one task is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// By oblivious transfers, a bit of one factor after the other.
+    Transfers,
+    /// One party encrypts its matrix, the other one multiplies.
+    Tiles(TileScheme),
+    /// One party encrypts its numbers slot by slot, the other one multiplies, and a transfer a result makes shares modulo a power of
+    /// two of those modulo an odd number. Takes a third hop.
+    Slots(SlotScheme),
+}
+
+/// Products of matrices under encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileScheme {
+    /// Who encrypts.
+    pub encrypts: Owner,
+    /// In which ring.
+    pub parameters: Parameters,
+    /// How matrices lie in polynomials.
+    pub layout: TileLayout,
+    /// Digits that the other party's numbers are split into.
+    pub parts: u32,
+}
+
+/// Products entry by entry under encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotScheme {
+    /// Who encrypts.
+    pub encrypts: Owner,
+    /// In which ring.
+    pub parameters: Parameters,
+    /// Bits of the odd modulus.
+    pub modulus_bits: u32,
+}
+
+/// A key that a scheme needs: whose it is, its ring, and how many steps of merging it serves.
+pub(crate) type KeyUse = (Owner, Parameters, u32);
+
+impl Scheme {
+    /// The cheapest of every kind, encrypting party and ring that does a task, with the picoseconds that it takes without keys.
+    pub fn options(task: &Task, field: Field, rates: &Rates) -> Vec<(Scheme, u64)> {
+        let mut out = vec![];
+        let transfers: Vec<Request> =
+            [Owner::ModelOwner, Owner::DataOwner].iter().flat_map(|&receiver| requests(task, receiver)).collect();
+        out.extend(rates.transfers(transfers, field).map(|cost| (Scheme::Transfers, cost)));
+        let Job::Products { pairing, .. } = task.job else { return out };
+        if pairing.lengths().contains(&0) || task.len == 0 {
+            return out;
+        }
+        for encrypts in [Owner::ModelOwner, Owner::DataOwner] {
+            for parameters in Parameters::all() {
+                out.extend(cheapest_tiles(task, encrypts, parameters, rates));
+                out.extend(slots(task, encrypts, parameters, (field, rates)));
+            }
+        }
+        out
+    }
+
+    pub(crate) fn key(&self) -> Option<KeyUse> {
+        match self {
+            Scheme::Transfers => None,
+            Scheme::Tiles(tiles) => Some((tiles.encrypts, tiles.parameters, tiles.layout.steps())),
+            Scheme::Slots(slots) => Some((slots.encrypts, slots.parameters, 0)),
+        }
+    }
+}
+
+/// A task's operands from the encrypting party's side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sides {
+    pub(crate) pairing: Pairing,
+    pub(crate) bits: u8,
+    /// The left operand is encrypted.
+    pub(crate) left_encrypted: bool,
+    /// Whose numbers are encrypted, and the other party's.
+    pub(crate) encrypted: Factor,
+    pub(crate) plain: Factor,
+}
+
+impl Sides {
+    /// `None` if the task makes no products.
+    pub(crate) fn of(task: &Task, encrypts: Owner) -> Option<Sides> {
+        let Job::Products { left, pairing, factors: [first, second] } = task.job else { return None };
+        let left_encrypted = left == encrypts;
+        let (encrypted, plain) = if left_encrypted { (first, second) } else { (second, first) };
+        Some(Sides { pairing, bits: task.bits, left_encrypted, encrypted, plain })
+    }
+
+    /// Products of matrices, of the encrypted one with the other one, and their shape. A right operand that all share makes one.
+    pub(crate) fn shape(&self) -> Option<(usize, TileShape)> {
+        let Pairing::Matrices { batch, m, k, n, shared_right } = self.pairing else { return None };
+        let (products, m) = if shared_right { (1, batch * m) } else { (batch, m) };
+        let (rows, columns) = if self.left_encrypted { (m, n) } else { (n, m) };
+        Some((products, TileShape { rows, inner: k, columns }))
+    }
+
+    /// lg of the size of the other party's numbers.
+    pub(crate) fn plain_size(&self) -> u32 {
+        size(self.plain, self.bits)
+    }
+}
+
+/// Numbers of blocks that give rows different heights.
+fn blocks(rows: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(1), move |&blocks: &usize| {
+        let height = rows.div_ceil(blocks);
+        (height > 1).then(|| rows.div_ceil(height - 1))
+    })
+}
+
+fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &Rates) -> Option<(Scheme, u64)> {
+    let sides = Sides::of(task, encrypts)?;
+    let (products, shape) = sides.shape()?;
+    let bits = u32::from(task.bits);
+    let mut best: Option<(u64, TileScheme)> = None;
+    for parts in 1..=MOST_PARTS {
+        let factor_bits = digit_bits(sides.plain_size(), parts);
+        if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) {
+            continue;
+        }
+        for blocks in blocks(shape.rows) {
+            for log_inner in 0..=MOST_STEPS.min(shape.inner.next_power_of_two().trailing_zeros()) {
+                let merged = if parameters.special_bits() > 0 { log_inner } else { 0 };
+                for log_merged in [0, merged] {
+                    let layout = TileLayout::new(parameters, shape, blocks, log_inner, log_merged);
+                    let Ok(layout) = layout else { continue };
+                    if Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_err() {
+                        continue;
+                    }
+                    let cost = times(layout.cost(parameters, bits), parts.into());
+                    let cost = rates.encrypted(parameters, &cost).saturating_mul(products as u64);
+                    if best.is_none_or(|(least, _)| cost < least) {
+                        best = Some((cost, TileScheme { encrypts, parameters, layout, parts }));
+                    }
+                }
+            }
+        }
+        // More digits than needed cost more.
+        if best.is_some() {
+            break;
+        }
+    }
+    best.map(|(cost, scheme)| (Scheme::Tiles(scheme), cost))
+}
+
+/// What a product takes if so many matrices are multiplied by one upload.
+fn times(cost: Cost, parts: u64) -> Cost {
+    let again = |work: Work| Work {
+        layers: work.layers * parts,
+        products: work.products * parts,
+        merges: work.merges * parts,
+        answers: work.answers * parts,
+        uploads: work.uploads,
+    };
+    Cost { answer_bytes: cost.answer_bytes * parts, evaluator: again(cost.evaluator), owner: again(cost.owner), ..cost }
+}
+
+/// Bits of an odd modulus that is more than four times as large as any result.
+pub(crate) fn modulus_bits(sides: &Sides, terms: usize) -> u32 {
+    let largest = size(sides.encrypted, sides.bits) + sides.plain_size() + terms.next_power_of_two().trailing_zeros();
+    (largest + 3).max(20)
+}
+
+fn slots(
+    task: &Task,
+    encrypts: Owner,
+    parameters: Parameters,
+    (field, rates): (Field, &Rates),
+) -> Option<(Scheme, u64)> {
+    let sides = Sides::of(task, encrypts)?;
+    let spread = Spread::new(sides.pairing, parameters.degree(), sides.left_encrypted);
+    let [terms, all] = spread.terms();
+    let modulus_bits = modulus_bits(&sides, all);
+    SlotModulus::new(modulus_bits).ok()?;
+    Slots::budget_for(parameters, modulus_bits, terms as u64, FLOOD).ok()?;
+    let [uploads, products, answers] = [spread.uploads(), spread.products(), spread.answers()].map(|n| n as u64);
+    let cost = rates.encrypted(parameters, &slot_cost(parameters, modulus_bits, uploads, products, answers));
+    let wraps = rates.transfers(vec![wrap(task)], field)?;
+    Some((Scheme::Slots(SlotScheme { encrypts, parameters, modulus_bits }), cost.saturating_add(wraps)))
+}
+
+/// The transfers that convert a task's results.
+pub(crate) fn wrap(task: &Task) -> Request {
+    Request::Product { count: task.len, bits: 1, widths: vec![task.bits.into()] }
+}
+
+/// The party that multiplies what `encrypts` encrypted.
+pub(crate) fn evaluates(encrypts: Owner) -> Owner {
+    other(encrypts)
+}
+
+#[cfg(test)]
+mod tests {
+    use mpcc_program::correlation::Along;
+
+    use super::*;
+
+    /// The noise that is added has 58 bits more than what it hides at most: terms of uploads' errors, of deviation above 3, times
+    /// the largest factors.
+    #[test]
+    fn every_answer_is_flooded_as_for_weights() {
+        let field = Field::new(8).expect("a field");
+        let factors = [(48, false), (17, true)].map(|(width, signed)| Factor { width, signed });
+        let matrices = Pairing::Matrices { batch: 2, m: 65, k: 256, n: 64, shared_right: false };
+        let entries = Pairing::Entries { rows: 65, cols: 256, right: Along::Rows };
+        for (pairing, len) in [(matrices, 2 * 65 * 64), (entries, 65 * 256)] {
+            let task = Task { job: Job::Products { left: Owner::DataOwner, pairing, factors }, len, bits: 48 };
+            let options = Scheme::options(&task, field, &Rates::REFERENCE);
+            assert!(options.len() > 20, "{task:?}");
+            for (scheme, _) in options {
+                let (terms, size, flood) = match scheme {
+                    Scheme::Transfers => continue,
+                    Scheme::Tiles(TileScheme { encrypts, parameters, layout, parts }) => {
+                        let sides = Sides::of(&task, encrypts).expect("products");
+                        let bits = digit_bits(sides.plain_size(), parts);
+                        let budget = Tiles::budget_for(parameters, &layout, 48, bits, FLOOD).expect("a budget");
+                        (layout.shape().inner, bits - 1, budget.flood_bits())
+                    }
+                    Scheme::Slots(SlotScheme { parameters, modulus_bits, .. }) => {
+                        let budget = Slots::budget_for(parameters, modulus_bits, 1, FLOOD).expect("a budget");
+                        (parameters.degree(), modulus_bits - 1, budget.flood_bits())
+                    }
+                };
+                let hidden = size + terms.ilog2() / 2 + 1;
+                assert!(flood >= 58 + hidden, "{scheme:?}: {flood} bits over {hidden}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_give_every_height_once() {
+        for rows in 1..200 {
+            let heights: Vec<usize> = blocks(rows).map(|blocks| rows.div_ceil(blocks)).collect();
+            let mut want: Vec<usize> = (1..=rows).map(|blocks| rows.div_ceil(blocks)).collect();
+            want.dedup();
+            assert_eq!(heights, want, "{rows} rows");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Products entry by entry by slots. Both parties have shares modulo an odd number afterwards; the party that multiplied chooses
+//! by one bit of each, the other one answers by its own, and then the shares are modulo a power of two.
+
+use std::sync::Arc;
+
+use mpcc_lattice::{
+    Batch, Evaluator, Owner as Encrypter, Randomness, Ring, Side, SlotModulus, SlotShares, Slots, slot_cost,
+};
+use mpcc_program::code::Owner;
+use mpcc_program::making::Task;
+use zeroize::Zeroizing;
+
+use crate::PairError;
+use crate::lists::{Words, lanes};
+use crate::numbers::{Integers, integers};
+use crate::scheme::{FLOOD, Sides, SlotScheme, modulus_bits};
+use crate::spread::{Place, Spread};
+
+/// How one task is done by slots.
+#[derive(Debug)]
+pub(crate) struct Slotting {
+    pub(crate) encrypts: Owner,
+    /// Which of its keys.
+    pub(crate) key: usize,
+    sides: Sides,
+    spread: Spread,
+    slots: Slots,
+}
+
+/// A party's shares of a task before they are converted: numbers modulo 2^bits, and a bit of each.
+pub(crate) struct Unconverted {
+    pub(crate) parts: Words,
+    pub(crate) low: Words,
+}
+
+fn no_products() -> PairError {
+    PairError::Scheme("slots for what is no product")
+}
+
+fn spread(task: &Task, scheme: &SlotScheme) -> Result<(Sides, Spread), PairError> {
+    let sides = Sides::of(task, scheme.encrypts).ok_or_else(no_products)?;
+    let spread = Spread::new(sides.pairing, scheme.parameters.degree(), sides.left_encrypted);
+    let [_, terms] = spread.terms();
+    if scheme.modulus_bits < modulus_bits(&sides, terms) {
+        return Err(PairError::Scheme("a modulus that results do not fit into"));
+    }
+    Ok((sides, spread))
+}
+
+impl Slotting {
+    pub(crate) fn new(task: &Task, scheme: &SlotScheme, ring: &Arc<Ring>, key: usize) -> Result<Slotting, PairError> {
+        let (sides, spread) = spread(task, scheme)?;
+        let modulus = SlotModulus::new(scheme.modulus_bits)?;
+        let slots = Slots::new(ring, modulus, spread.terms()[0] as u64, FLOOD)?;
+        Ok(Slotting { encrypts: scheme.encrypts, key, sides, spread, slots })
+    }
+
+    /// Bytes of a task's uploads and answers.
+    pub(crate) fn bytes(task: &Task, scheme: &SlotScheme) -> Result<[usize; 2], PairError> {
+        let (_, spread) = spread(task, scheme)?;
+        let [uploads, answers] = [spread.uploads(), spread.answers()].map(|n| n as u64);
+        let cost = slot_cost(scheme.parameters, scheme.modulus_bits, uploads, 0, answers);
+        Ok([cost.upload_bytes as usize, cost.answer_bytes as usize])
+    }
+
+    pub(crate) fn unit_bytes(&self) -> [usize; 2] {
+        let (up, answer) = (self.slots.upload_bytes(), self.slots.answer_bytes());
+        [self.spread.uploads() * up, self.spread.answers() * answer]
+    }
+
+    /// Numbers of a ciphertext's slots.
+    fn numbers(&self, numbers: &[i128], left: bool, block: usize, group: usize) -> Integers {
+        let entry = |slot| match self.spread.place(block, group, slot) {
+            Some(Place { left: at, .. }) if left => numbers[at],
+            Some(Place { right: at, .. }) => numbers[at],
+            None => 0,
+        };
+        Zeroizing::new((0..self.spread.height * self.spread.parts).map(entry).collect())
+    }
+
+    /// Appends a task's uploads.
+    pub(crate) fn upload(
+        &self,
+        (owner, batch): (&Encrypter, &mut Batch),
+        operand: &[u64],
+        out: &mut Vec<u8>,
+    ) -> Result<(), PairError> {
+        let Sides { left_encrypted, encrypted, bits, .. } = self.sides;
+        let numbers = integers(operand, encrypted, bits);
+        let mut uploads = owner.upload_slots(&self.slots)?;
+        let groups = if self.spread.repeated { 1 } else { self.spread.groups };
+        for (block, group) in (0..self.spread.blocks).flat_map(|block| (0..groups).map(move |group| (block, group))) {
+            uploads.write(batch.next(), &self.numbers(&numbers, left_encrypted, block, group), out)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the answers to a task's uploads.
+    pub(crate) fn answer(
+        &self,
+        (evaluator, batch, randomness): (&Evaluator, &mut Batch, &mut Randomness),
+        (operand, uploads): (&[u64], &[u8]),
+        result: &mut Unconverted,
+        out: &mut Vec<u8>,
+    ) -> Result<(), PairError> {
+        let Sides { left_encrypted, plain, bits, .. } = self.sides;
+        let numbers = integers(operand, plain, bits);
+        let mut uploads = uploads.chunks(self.slots.upload_bytes());
+        let mut next = || -> Result<_, PairError> {
+            let bytes = uploads.next().unwrap_or(&[]);
+            Ok(evaluator.upload(batch.next(), bytes)?)
+        };
+        let mut sum = evaluator.slot_sum(&self.slots)?;
+        for block in 0..self.spread.blocks {
+            let repeated = if self.spread.repeated { Some(next()?) } else { None };
+            for group in 0..self.spread.groups {
+                let factors = self.numbers(&numbers, !left_encrypted, block, group);
+                match &repeated {
+                    Some(upload) => sum.add(upload, &factors)?,
+                    None => sum.add(&next()?, &factors)?,
+                }
+                if !self.spread.summed || group + 1 == self.spread.groups {
+                    let shares = sum.answer(randomness, out);
+                    self.convert(Side::Evaluator, &shares, (block, group), result)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a task's answers.
+    pub(crate) fn open(&self, owner: &Encrypter, answers: &[u8], result: &mut Unconverted) -> Result<(), PairError> {
+        let mut answers = answers.chunks(self.slots.answer_bytes());
+        let groups = if self.spread.summed { 1 } else { self.spread.groups };
+        for (block, group) in (0..self.spread.blocks).flat_map(|block| (0..groups).map(move |group| (block, group))) {
+            let shares = owner.open_slots(&self.slots, answers.next().unwrap_or(&[]))?;
+            self.convert(Side::Owner, &shares, (block, group), result)?;
+        }
+        Ok(())
+    }
+
+    /// Shares that wait for their conversion.
+    pub(crate) fn unconverted(&self, len: usize) -> Unconverted {
+        Unconverted { parts: Words::new(vec![0; len * lanes(self.sides.bits)]), low: Words::new(vec![0; len]) }
+    }
+
+    /// The encrypting party's strings for the conversion: the odd modulus where its bit is 1.
+    pub(crate) fn wraps(&self, low: &[u64]) -> Words {
+        let bits = self.sides.bits;
+        let wrap = self.slots.wrap(bits.into());
+        let wrap = [wrap as u64, (wrap >> 64) as u64];
+        let times = |&bit: &u64| wrap.map(|word| word & bit.wrapping_neg()).into_iter().take(lanes(bits));
+        Words::new(low.iter().flat_map(times).collect())
+    }
+
+    fn convert(
+        &self,
+        side: Side,
+        shares: &SlotShares,
+        (block, group): (usize, usize),
+        result: &mut Unconverted,
+    ) -> Result<(), PairError> {
+        let (spread, bits) = (&self.spread, self.sides.bits);
+        let summed = spread.summed.then(|| self.slots.sums(shares, spread.height, spread.parts)).transpose()?;
+        // A sum's place is that of its first product.
+        let group = if spread.summed { 0 } else { group };
+        let count = spread.results();
+        let converted = self.slots.convert(side, summed.as_ref().unwrap_or(shares), count, bits.into())?;
+        let lanes = lanes(bits);
+        for (slot, (&part, &low)) in converted.parts.iter().zip(converted.low.iter()).enumerate() {
+            if let Some(Place { result: at, .. }) = spread.place(block, group, slot) {
+                let words = [part as u64, (part >> 64) as u64];
+                result.parts[at * lanes..][..lanes].copy_from_slice(&words[..lanes]);
+                result.low[at] = low.into();
+            }
+        }
+        Ok(())
+    }
+}

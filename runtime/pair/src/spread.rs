@@ -1,0 +1,146 @@
+//! How products lie in slots. They have two axes: along the first every slot is a result or a row of its own; along the second
+//! stand the other results of the same number, or the terms of a sum. As many of the second axis as fit share a ciphertext.
+
+use mpcc_program::correlation::{Along, Pairing};
+
+/// Which products a slot of which ciphertext has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spread {
+    pairing: Pairing,
+    /// Extents of the axes.
+    first: usize,
+    second: usize,
+    /// Entries of the first axis in a block, and blocks.
+    pub(crate) height: usize,
+    pub(crate) blocks: usize,
+    /// Entries of the second axis in a ciphertext, and ciphertexts of a block.
+    pub(crate) parts: usize,
+    pub(crate) groups: usize,
+    /// The second axis is summed.
+    pub(crate) summed: bool,
+    /// All ciphertexts of a block are uploads of the same numbers.
+    pub(crate) repeated: bool,
+}
+
+/// A product: entries of both operands, and of the result.
+pub(crate) struct Place {
+    pub(crate) left: usize,
+    pub(crate) right: usize,
+    pub(crate) result: usize,
+}
+
+impl Spread {
+    /// In ciphertexts of `slots` slots, the left operand's numbers encrypted or the right one's.
+    pub(crate) fn new(pairing: Pairing, slots: usize, left_encrypted: bool) -> Spread {
+        let (first, second, summed) = match pairing {
+            Pairing::Matrices { batch, m, k, n, .. } => (batch * m * n, k, true),
+            Pairing::Entries { rows, cols, right: Along::Both } => (rows * cols, 1, false),
+            Pairing::Entries { rows, cols, right: Along::Rows } => (rows, cols, false),
+            Pairing::Entries { rows, cols, right: Along::Columns } => (cols, rows, false),
+        };
+        let height = first.clamp(1, slots);
+        let parts = (slots / height).clamp(1, second.max(1));
+        let repeated = !left_encrypted && !summed && second > 1;
+        let (blocks, groups) = (first.div_ceil(height), second.div_ceil(parts));
+        Spread { pairing, first, second, height, blocks, parts, groups, summed, repeated }
+    }
+
+    /// Uploads of a task.
+    pub(crate) fn uploads(&self) -> usize {
+        self.blocks * if self.repeated { 1 } else { self.groups }
+    }
+
+    /// Products with uploads.
+    pub(crate) fn products(&self) -> usize {
+        self.blocks * self.groups
+    }
+
+    /// Answers of a task.
+    pub(crate) fn answers(&self) -> usize {
+        self.blocks * if self.summed { 1 } else { self.groups }
+    }
+
+    /// Products that add up in a slot of an answer, and in a result.
+    pub(crate) fn terms(&self) -> [usize; 2] {
+        if self.summed { [self.groups, self.second] } else { [1, 1] }
+    }
+
+    /// Slots of an answer that are results, after those of a sum were added up.
+    pub(crate) fn results(&self) -> usize {
+        self.height * if self.summed { 1 } else { self.parts }
+    }
+
+    /// The product of a slot of a ciphertext, if it has one.
+    pub(crate) fn place(&self, block: usize, group: usize, slot: usize) -> Option<Place> {
+        let (a, b) = (block * self.height + slot % self.height, group * self.parts + slot / self.height);
+        if a >= self.first || b >= self.second || slot >= self.height * self.parts {
+            return None;
+        }
+        Some(match self.pairing {
+            Pairing::Matrices { m, k, n, shared_right, .. } => {
+                let (row, column) = (a / n, a % n);
+                let matrix = if shared_right { 0 } else { row / m };
+                Place { left: row * k + b, right: (matrix * k + b) * n + column, result: a }
+            }
+            Pairing::Entries { cols, right, .. } => match right {
+                Along::Both => Place { left: a, right: a, result: a },
+                Along::Rows => Place { left: a * cols + b, right: a, result: a * cols + b },
+                Along::Columns => Place { left: b * cols + a, right: a, result: b * cols + a },
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::lists::{factors, terms};
+
+    /// Every single product has one slot, and slots of a repeated upload have the same number everywhere.
+    #[test]
+    fn every_product_has_one_slot() {
+        let mut pairings = vec![];
+        for shared_right in [false, true] {
+            pairings.extend([(1, 1, 9, 1), (3, 1, 4, 1), (2, 3, 5, 2)].map(|(batch, m, k, n)| Pairing::Matrices {
+                batch,
+                m,
+                k,
+                n,
+                shared_right,
+            }));
+        }
+        for right in [Along::Both, Along::Rows, Along::Columns] {
+            pairings.extend([(1, 1), (3, 4), (7, 2), (2, 17)].map(|(rows, cols)| Pairing::Entries {
+                rows,
+                cols,
+                right,
+            }));
+        }
+        for pairing in pairings {
+            for slots in [1, 4, 6, 64] {
+                for left in [false, true] {
+                    let spread = Spread::new(pairing, slots, left);
+                    let mut seen = BTreeMap::new();
+                    let mut repeated = BTreeMap::new();
+                    for block in 0..spread.blocks {
+                        for group in 0..spread.groups {
+                            for slot in 0..slots {
+                                let Some(place) = spread.place(block, group, slot) else { continue };
+                                *seen.entry((place.result, place.left, place.right)).or_insert(0) += 1;
+                                let slot = slot % spread.height;
+                                let right = *repeated.entry((block, slot)).or_insert(place.right);
+                                assert!(!spread.repeated || right == place.right);
+                            }
+                        }
+                    }
+                    let each = terms(pairing);
+                    let all = factors(pairing, true).zip(factors(pairing, false)).enumerate();
+                    let want: BTreeMap<_, _> = all.map(|(at, (l, r))| ((at / each, l, r), 1)).collect();
+                    assert_eq!(seen, want, "{pairing:?} in {slots} slots");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Rounds between two ends of a session.
+
+mod encrypted;
+mod harness;
+mod rounds;
+mod schemes;
+mod views;
