@@ -54,6 +54,16 @@ impl Making {
     fn schemes(&self, inferences: u64) -> Schemes {
         Schemes::new(&self.rounds, inferences, field(), &self.rates)
     }
+
+    /// Bytes that an inference takes: its buffers, and the messages of its largest round.
+    fn held(&self, schemes: &Schemes) -> Result<u64, PairError> {
+        let mut largest = 0;
+        for tasks in &self.rounds {
+            let sent: usize = schemes.price(tasks)?.sent.iter().flatten().sum();
+            largest = largest.max(sent as u64);
+        }
+        Ok(largest.saturating_add(self.code.peak_bytes()))
+    }
 }
 
 /// Who makes a pool with whom, and where a party's half is kept.
@@ -217,7 +227,9 @@ pub(super) fn make(
     let (first, second) = if role == Role::ModelOwner { (&hello.nonce, &theirs) } else { (&theirs, &hello.nonce) };
     let session = SessionDigest::of_pool(&program.identity, first, second);
     let inferences = place.layout.inferences;
-    let fitting = (MEMORY_BYTES / making.code.peak_bytes().max(1)).clamp(1, inferences);
+    let schemes = making.schemes(inferences);
+    let held = making.held(&schemes).map_err(|e| failed(link, &e))?;
+    let fitting = (MEMORY_BYTES / held.max(1)).clamp(1, inferences);
     let at_once = agree_on_pool(link, &session, Wanted { inferences, at_once: fitting })?;
     link.set_session(session.tag());
 
@@ -232,7 +244,6 @@ pub(super) fn make(
 
     let start = Instant::now();
     link.set_phase(Phase::Offline);
-    let schemes = making.schemes(inferences);
     let hops = setup_price().len() as u64 + key_hops(schemes.key_bytes().map_err(|e| failed(link, &e))?);
     let pair = set_up(link, &session, (owner, side), &schemes)?;
     let mut rounds = Rounds { owner, pair, schemes, tasks: &making.rounds, hops };
