@@ -121,17 +121,18 @@ impl Sides {
     }
 }
 
-/// What there is in rings, smallest first, until it costs half as much again as the best: more is not paid for the sake of a key.
+/// What there is in rings of the smaller degree, or of the larger one if there is nothing, at most half as dear again as the best:
+/// more is not paid for the sake of a key.
 fn near_best(of: impl Fn(Parameters) -> Option<(Scheme, u64)>) -> Vec<(Scheme, u64)> {
-    let mut out: Vec<(Scheme, u64)> = vec![];
-    for (scheme, cost) in Parameters::all().filter_map(of) {
-        let best = out.iter().map(|(_, cost)| *cost).min().unwrap_or(cost);
-        if cost / 3 > best / 2 {
-            break;
+    let mut out: Vec<(usize, (Scheme, u64))> = vec![];
+    for parameters in Parameters::all() {
+        let degree = parameters.degree();
+        if out.iter().all(|(known, _)| *known == degree) {
+            out.extend(of(parameters).map(|option| (degree, option)));
         }
-        out.push((scheme, cost));
     }
-    out
+    let best = out.iter().map(|(_, (_, cost))| *cost).min().unwrap_or(0);
+    out.into_iter().map(|(_, option)| option).filter(|(_, cost)| *cost <= best.saturating_add(best / 2)).collect()
 }
 
 /// Numbers of blocks that give rows different heights.
@@ -147,6 +148,7 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
     let (products, shape) = sides.shape()?;
     let bits = u32::from(task.bits);
     let mut best: Option<(u64, TileScheme)> = None;
+    let better = |cost: u64, best: &Option<(u64, TileScheme)>| best.is_none_or(|(least, _)| cost < least);
     for parts in 1..=MOST_PARTS {
         let factor_bits = digit_bits(sides.plain_size(), parts);
         if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) {
@@ -163,14 +165,14 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
                     }
                     let cost = times(layout.cost(parameters, bits), parts.into());
                     let cost = rates.encrypted(parameters, &cost).saturating_mul(products as u64);
-                    if best.is_none_or(|(least, _)| cost < least) {
+                    if better(cost, &best) {
                         best = Some((cost, TileScheme { encrypts, parameters, layout, parts }));
                     }
                 }
             }
         }
-        // More digits than needed cost more.
-        if best.is_some() {
+        // Digits beyond those that let columns merge only cost more.
+        if best.is_some_and(|(_, scheme)| scheme.parts < parts) {
             break;
         }
     }
