@@ -23,10 +23,12 @@ pub fn predicted(program: &Program, inferences: u64) -> Result<Option<MadePredic
         return Ok(None);
     }
     let [first, second] = [Owner::ModelOwner, Owner::DataOwner].map(|owner| lower_making(program, owner));
-    let [first_code, second_code] = [first.code, second.code].map(CheckedCode::new);
-    let (code, other) = (Arc::new(first_code.map_err(SessionError::from)?), second_code.map_err(SessionError::from)?);
-    let at_once = made_at_once([&code, &other], inferences);
-    let making = Making::new(code, Arc::new(Interpreter), first.rounds);
-    let ([model_owner, data_owner], hops) = pool_bytes(&making, inferences, at_once)?;
+    let [first, second] = [first, second].map(|made| -> Result<Making> {
+        let code = CheckedCode::new(made.code).map_err(SessionError::from)?;
+        Ok(Making::new(Arc::new(code), Arc::new(Interpreter), made.rounds))
+    });
+    let (first, second) = (first?, second?);
+    let at_once = made_at_once([&first, &second], inferences)?;
+    let ([model_owner, data_owner], hops) = pool_bytes(&first, inferences, at_once)?;
     Ok(Some(MadePrediction { inferences, hops, bytes: PartyBytes { model_owner, data_owner } }))
 }

@@ -285,34 +285,40 @@ pub(crate) fn confirm(
 }
 
 /// Parties that make a pool: compares session and number of inferences, which is the exact one where the other party says the most
-/// that it makes. Returns it with how many are made at the same time: as many as both can.
+/// that it makes.
 pub(crate) fn agree_on_pool(
     link: &mut dyn Duplex,
     session: &SessionDigest,
-    (wanted, at_most): (Wanted, bool),
-) -> Result<Wanted, SessionError> {
-    let mut more = wanted.to_bytes().to_vec();
+    (ours, at_most): (u64, bool),
+) -> Result<u64, SessionError> {
+    let mut more = ours.to_le_bytes().to_vec();
     more.push(u8::from(at_most));
     let bytes = compare(link, kind::CONFIRM_POOL, &[("session", &session.0)], &more)?;
-    let (theirs, rest) = Wanted::read(&bytes).ok_or_else(|| cut_short(link))?;
-    let they_at_most = rest.first() != Some(&0);
-    let (ours, said) = (wanted.inferences, theirs.inferences);
+    let (theirs, rest) = split::<8>(&bytes).ok_or_else(|| cut_short(link))?;
+    let (theirs, they_at_most) = (u64::from_le_bytes(theirs), rest.first() != Some(&0));
     let agreed = match (at_most, they_at_most) {
-        (false, false) => (ours == said).then_some(ours),
-        (false, true) => (ours <= said).then_some(ours),
-        (true, false) => (said <= ours).then_some(said),
-        (true, true) => Some(ours.min(said)),
+        (false, false) => (ours == theirs).then_some(ours),
+        (false, true) => (ours <= theirs).then_some(ours),
+        (true, false) => (theirs <= ours).then_some(theirs),
+        (true, true) => Some(ours.min(theirs)),
     };
-    let Some(inferences) = agreed else {
+    agreed.ok_or_else(|| {
         let shown = |count: u64, at_most| if at_most { format!("{count} at most") } else { count.to_string() };
-        return Err(SessionError::Incompatible {
+        SessionError::Incompatible {
             peer: link.peer().to_owned(),
             what: "number of inferences to make",
             ours: shown(ours, at_most),
-            theirs: shown(said, they_at_most),
-        });
-    };
-    Ok(Wanted { inferences, at_once: theirs.at_once.min(wanted.at_once).clamp(1, inferences.max(1)) })
+            theirs: shown(theirs, they_at_most),
+        }
+    })
+}
+
+/// Parties that make a pool: how many inferences are made at the same time, as many as both can.
+pub(crate) fn agree_at_once(link: &mut dyn Duplex, ours: u64) -> Result<u64, SessionError> {
+    link.send(kind::CONFIRM_POOL, ours.to_le_bytes().to_vec())?;
+    let bytes = link.recv_exact(kind::CONFIRM_POOL, 8)?;
+    let (theirs, _) = split::<8>(&bytes).ok_or_else(|| cut_short(link))?;
+    Ok(ours.min(u64::from_le_bytes(theirs)).max(1))
 }
 
 /// What the other party says about the file it holds.

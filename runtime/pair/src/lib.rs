@@ -22,6 +22,7 @@ mod spread;
 mod stream;
 mod tasks;
 mod tiling;
+mod transfers;
 
 use thiserror::Error;
 

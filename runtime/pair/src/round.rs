@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use mpcc_lattice::Batch;
 use mpcc_program::code::Owner;
-use mpcc_program::making::{Job, Task};
-use mpcc_transfer::{Plan, Price, Receiver, Sender, Shares, Waiting, and};
+use mpcc_program::making::Task;
+use mpcc_transfer::{Plan, Price, Receiver, Sender};
 
 use crate::PairError;
 use crate::form::Form;
 use crate::keys::Lattice;
-use crate::lists::{Words, add, add_above, bits_of, lanes, read, sums, terms, words_of, write};
+use crate::lists::{Words, add, lanes, read, write};
 use crate::slotting::Unconverted;
 use crate::stream::{Due, Leaving};
-use crate::tasks::{WORD, inputs, other, requests};
+use crate::tasks::{inputs, other, requests};
+use crate::transfers::{Transfers, by_transfers};
 
 /// One end of a session. Every transfer and every index of an upload is used once, in the order of the rounds at both ends;
 /// after an error it is over.
@@ -46,7 +47,8 @@ pub struct Round<'t> {
     /// What leaves in the present hop but has not been laid out yet, and what the next one has so far.
     now: Messages,
     next: Messages,
-    plans: [Plan; 2],
+    /// What this end chooses, and what the peer does: for tasks, and for conversions.
+    plans: [[Plan; 2]; 2],
     transfers: Transfers,
     wraps: Transfers,
     results: Vec<Partial>,
@@ -78,20 +80,15 @@ struct Messages {
     wraps: Vec<u8>,
 }
 
-/// Transfers of one kind of a round.
-#[derive(Default)]
-struct Transfers {
-    factors: Vec<Words>,
-    waiting: Option<Waiting>,
-    got: Option<Shares>,
-    sent: Option<Shares>,
-}
-
 /// This end's share of a task's result as far as it is known.
 enum Partial {
     ByTransfers,
     Tiles(Words),
     Slots(Unconverted),
+}
+
+fn slots_in(forms: &[Option<Arc<Form>>]) -> bool {
+    forms.iter().flatten().any(|form| matches!(**form, Form::Slots(_)))
 }
 
 impl Pair {
@@ -130,12 +127,14 @@ impl Pair {
             });
         }
         let schemes = &self.lattice.schemes;
-        let hops = schemes.price(tasks)?.hops();
-        let plans = [schemes.plan(tasks, other(owner))?, schemes.wraps(tasks, other(owner))?];
-        let plan = schemes.plan(tasks, owner)?;
+        let hops = if slots_in(&forms) { 3 } else { 2 };
+        let chosen = |receiver| -> Result<_, PairError> {
+            Ok([schemes.plan(tasks, receiver)?, schemes.wraps(tasks, receiver)?])
+        };
+        let plans = [chosen(owner)?, chosen(other(owner))?];
         let mut next = Messages::default();
         let choices: Vec<&[u64]> = choices.iter().map(|list| list.as_slice()).collect();
-        transfers.waiting = Some(self.receiver.choose(&plan, &choices, &mut next.transfers)?);
+        transfers.waiting = Some(self.receiver.choose(&plans[0][0], &choices, &mut next.transfers)?);
         let batches = self.lattice.batches()?;
         let mut round = Round {
             tasks,
@@ -196,14 +195,14 @@ impl Round<'_> {
             match (self.hop, segment) {
                 (0, Segment::Transfers) => {
                     let transfers = &mut self.transfers;
-                    transfers.answer(&mut pair.sender, &self.plans[0], &bytes, &mut self.next.transfers)?;
+                    transfers.answer(&mut pair.sender, &self.plans[1][0], &bytes, &mut self.next.transfers)?;
                 }
                 (0, Segment::Unit(at)) => self.answer(pair, at, &bytes)?,
                 (1, Segment::Transfers) => self.transfers.finish(&bytes)?,
                 (1, Segment::Unit(at)) => self.open_unit(pair, at, &bytes)?,
                 (1, Segment::Wraps) => {
                     self.wraps.factors = self.wrap_factors();
-                    self.wraps.answer(&mut pair.sender, &self.plans[1], &bytes, &mut self.next.wraps)?;
+                    self.wraps.answer(&mut pair.sender, &self.plans[1][1], &bytes, &mut self.next.wraps)?;
                 }
                 (_, Segment::Wraps) => self.wraps.finish(&bytes)?,
                 _ => return Err(PairError::Order),
@@ -230,9 +229,7 @@ impl Round<'_> {
     /// Lays out the messages of a hop.
     fn open(&mut self, pair: &mut Pair) -> Result<(), PairError> {
         let field = pair.lattice.schemes.field();
-        let own =
-            [pair.lattice.schemes.plan(self.tasks, self.owner)?, pair.lattice.schemes.wraps(self.tasks, self.owner)?];
-        let [ours, theirs] = [&own, &self.plans].map(|plans| plans.each_ref().map(|plan| plan.price(field)));
+        let [ours, theirs] = self.plans.each_ref().map(|plans| plans.each_ref().map(|plan| plan.price(field)));
         let of = |units: &[Unit], kind: usize| -> Vec<(Segment, usize)> {
             units.iter().enumerate().map(|(at, unit)| (Segment::Unit(at), unit.bytes[kind])).collect()
         };
@@ -245,7 +242,7 @@ impl Round<'_> {
             1 => {
                 let choices: Vec<Words> = self.wrap_choices();
                 let choices: Vec<&[u64]> = choices.iter().map(|list| list.as_slice()).collect();
-                self.wraps.waiting = Some(pair.receiver.choose(&own[1], &choices, &mut self.next.wraps)?);
+                self.wraps.waiting = Some(pair.receiver.choose(&self.plans[0][1], &choices, &mut self.next.wraps)?);
                 let message = |[strings, choices]: [&Price; 2], units| {
                     let ends = [(Segment::Transfers, strings.strings), (Segment::Wraps, choices.choices)];
                     [vec![ends[0]], of(units, 1), vec![ends[1]]].concat()
@@ -361,61 +358,5 @@ impl Round<'_> {
             }
         }
         Ok(out)
-    }
-}
-
-impl Transfers {
-    /// Answers the peer's choices.
-    fn answer(
-        &mut self,
-        sender: &mut Sender,
-        plan: &Plan,
-        choices: &[u8],
-        strings: &mut Vec<u8>,
-    ) -> Result<(), PairError> {
-        let lists: Vec<[&[u64]; 1]> = self.factors.iter().map(|list| [list.as_slice()]).collect();
-        let lists: Vec<&[&[u64]]> = lists.iter().map(|list| list.as_slice()).collect();
-        self.sent = Some(sender.answer(plan, choices, &lists, strings)?);
-        self.factors.clear();
-        Ok(())
-    }
-
-    /// Takes the peer's strings.
-    fn finish(&mut self, strings: &[u8]) -> Result<(), PairError> {
-        let waiting = self.waiting.take().ok_or(PairError::Order)?;
-        self.got = Some(waiting.finish(strings)?);
-        Ok(())
-    }
-}
-
-/// Appends the share of a task that was done by transfers. `got` is of what this end chose, from its next request on, and `sent`
-/// of what the other one did.
-fn by_transfers(
-    task: &Task,
-    operands: &[Words],
-    owner: Owner,
-    (got, chosen): (&Shares, usize),
-    (sent, answered): (&Shares, usize),
-    out: &mut Vec<u8>,
-) {
-    let [chooses, answers] = [owner, other(owner)].map(|receiver| requests(task, receiver).len());
-    let single = |i| if chooses > 0 { got.words(chosen + i, 0) } else { sent.words(answered + i, 0) };
-    let bits = task.bits;
-    match task.job {
-        Job::Chosen { .. } => write(single(0), bits, out),
-        Job::Meets => write(&words_of(single(0), bits), bits, out),
-        Job::Ands => {
-            let [x, y] = [&operands[0], &operands[1]].map(|words| bits_of(words, bits));
-            let mut products = Words::new(vec![0; x.len()]);
-            and::combine(&x, &y, sent.words(answered, 0), got.words(chosen, 0), &mut products);
-            write(&words_of(&products, bits), bits, out);
-        }
-        Job::Products { pairing, .. } => {
-            let mut sum = sums(single(0), terms(pairing), bits);
-            if chooses + answers > 1 {
-                add_above(&mut sum, &sums(single(1), terms(pairing), bits - WORD), bits);
-            }
-            write(&sum, bits, out);
-        }
     }
 }

@@ -59,7 +59,8 @@ pub struct SlotScheme {
 pub(crate) type KeyUse = (Owner, Parameters, u32);
 
 impl Scheme {
-    /// The cheapest of every kind, encrypting party and ring that does a task, with the picoseconds that it takes without keys.
+    /// The cheapest of every kind, encrypting party and ring that does a task, rings that are far from the best left out, with the
+    /// picoseconds that it takes without keys.
     pub fn options(task: &Task, field: Field, rates: &Rates) -> Vec<(Scheme, u64)> {
         let mut out = vec![];
         let transfers: Vec<Request> =
@@ -70,10 +71,8 @@ impl Scheme {
             return out;
         }
         for encrypts in [Owner::ModelOwner, Owner::DataOwner] {
-            for parameters in Parameters::all() {
-                out.extend(cheapest_tiles(task, encrypts, parameters, rates));
-                out.extend(slots(task, encrypts, parameters, (field, rates)));
-            }
+            out.extend(near_best(|parameters| cheapest_tiles(task, encrypts, parameters, rates)));
+            out.extend(near_best(|parameters| slots(task, encrypts, parameters, (field, rates))));
         }
         out
     }
@@ -122,6 +121,20 @@ impl Sides {
     }
 }
 
+/// What there is in rings of the smaller degree, or of the larger one if there is nothing, at most half as dear again as the best:
+/// more is not paid for the sake of a key.
+fn near_best(of: impl Fn(Parameters) -> Option<(Scheme, u64)>) -> Vec<(Scheme, u64)> {
+    let mut out: Vec<(usize, (Scheme, u64))> = vec![];
+    for parameters in Parameters::all() {
+        let degree = parameters.degree();
+        if out.iter().all(|(known, _)| *known == degree) {
+            out.extend(of(parameters).map(|option| (degree, option)));
+        }
+    }
+    let best = out.iter().map(|(_, (_, cost))| *cost).min().unwrap_or(0);
+    out.into_iter().map(|(_, option)| option).filter(|(_, cost)| *cost <= best.saturating_add(best / 2)).collect()
+}
+
 /// Numbers of blocks that give rows different heights.
 fn blocks(rows: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(1), move |&blocks: &usize| {
@@ -135,6 +148,7 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
     let (products, shape) = sides.shape()?;
     let bits = u32::from(task.bits);
     let mut best: Option<(u64, TileScheme)> = None;
+    let better = |cost: u64, best: &Option<(u64, TileScheme)>| best.is_none_or(|(least, _)| cost < least);
     for parts in 1..=MOST_PARTS {
         let factor_bits = digit_bits(sides.plain_size(), parts);
         if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) {
@@ -151,14 +165,14 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
                     }
                     let cost = times(layout.cost(parameters, bits), parts.into());
                     let cost = rates.encrypted(parameters, &cost).saturating_mul(products as u64);
-                    if best.is_none_or(|(least, _)| cost < least) {
+                    if better(cost, &best) {
                         best = Some((cost, TileScheme { encrypts, parameters, layout, parts }));
                     }
                 }
             }
         }
-        // More digits than needed cost more.
-        if best.is_some() {
+        // Digits beyond those that let columns merge only cost more.
+        if best.is_some_and(|(_, scheme)| scheme.parts < parts) {
             break;
         }
     }
@@ -228,7 +242,7 @@ mod tests {
         for (pairing, len) in [(matrices, 2 * 65 * 64), (entries, 65 * 256)] {
             let task = Task { job: Job::Products { left: Owner::DataOwner, pairing, factors }, len, bits: 48 };
             let options = Scheme::options(&task, field, &Rates::REFERENCE);
-            assert!(options.len() > 20, "{task:?}");
+            assert!(options.len() > 4, "{task:?}");
             for (scheme, _) in options {
                 let (terms, size, flood) = match scheme {
                     Scheme::Transfers => continue,

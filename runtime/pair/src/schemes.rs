@@ -89,12 +89,17 @@ impl Schemes {
         Schemes { field, tasks: vec![], keys: [vec![], vec![]] }
     }
 
-    /// Tasks done in these ways, and by transfers if they are not in the list.
+    /// Tasks done in these ways, the first one if there are several, and by transfers if they are not in the list.
     pub fn fixed(tasks: Vec<(Task, Scheme)>, field: Field) -> Schemes {
         let uses = keys(tasks.iter().map(|(_, scheme)| scheme));
         let of = |owner| uses.iter().filter(|key| key.0 == owner).map(|key| (key.1, key.2)).collect();
-        let tasks = tasks.into_iter().filter(|(_, scheme)| *scheme != Scheme::Transfers).collect();
-        Schemes { field, tasks, keys: OWNERS.map(of) }
+        let mut listed: Vec<(Task, Scheme)> = vec![];
+        for (task, scheme) in tasks.into_iter().filter(|(_, scheme)| *scheme != Scheme::Transfers) {
+            if listed.iter().all(|(known, _)| *known != task) {
+                listed.push((task, scheme));
+            }
+        }
+        Schemes { field, tasks: listed, keys: OWNERS.map(of) }
     }
 
     /// How a task is done.

@@ -177,3 +177,6 @@ impl Slotting {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use super::draft::{Draft, check_room, create_private_directory};
 use super::{Batch, HASH, Head, Layout, Lengths, MaterialError, Secret, Section, commitment, file_name, root};
 use crate::counter_store::BatchId;
 use crate::error::SessionError;
-use crate::handshake::{Hello, SessionDigest, Wanted, agree_on_pool, random};
+use crate::handshake::{Hello, SessionDigest, agree_at_once, agree_on_pool, random};
 use crate::identity::tables_digest;
 use crate::session::{Endpoint, RoleProgram, finish};
 use crate::transfer::{exchange, kind};
@@ -58,6 +58,18 @@ impl Making {
     /// How the products of so many inferences are made.
     fn schemes(&self, inferences: u64) -> Schemes {
         Schemes::new(&self.rounds, inferences, field(), &self.rates)
+    }
+
+    /// How many of so many inferences this party makes at the same time: as many as fit into memory, each with its buffers and
+    /// the messages of its largest round.
+    fn fitting(&self, schemes: &Schemes, inferences: u64) -> Result<u64, PairError> {
+        let mut largest = 0;
+        for tasks in &self.rounds {
+            let sent: usize = schemes.price(tasks)?.sent.iter().flatten().sum();
+            largest = largest.max(sent as u64);
+        }
+        let held = largest.saturating_add(self.code.peak_bytes());
+        Ok((MEMORY_BYTES / held.max(1)).clamp(1, inferences.max(1)))
     }
 }
 
@@ -143,14 +155,13 @@ pub fn pool_bytes(making: &Making, inferences: u64, at_once: u64) -> Result<([u6
     Ok((bytes, hops))
 }
 
-/// How many inferences parties with these codes of their makings make at the same time, of so many: as many as fit into the
-/// memory of both.
-pub fn made_at_once(codes: [&CheckedCode; 2], inferences: u64) -> u64 {
-    codes.map(|code| fitting(code, inferences)).into_iter().min().unwrap_or(1)
-}
-
-fn fitting(code: &CheckedCode, inferences: u64) -> u64 {
-    (MEMORY_BYTES / code.peak_bytes().max(1)).clamp(1, inferences.max(1))
+/// How many of so many inferences two parties make at the same time: as many as both can.
+///
+/// # Errors
+/// As [`pool_bytes`].
+pub fn made_at_once(makings: [&Making; 2], inferences: u64) -> Result<u64, SessionError> {
+    let fitting = |making: &Making| making.fitting(&making.schemes(inferences), inferences).map_err(|e| beyond(&e));
+    Ok(fitting(makings[0])?.min(fitting(makings[1])?))
 }
 
 /// Hops that keys of so many bytes take.
@@ -256,9 +267,10 @@ fn make(
     let (first, second) = if role == Role::ModelOwner { (&hello.nonce, &theirs) } else { (&theirs, &hello.nonce) };
     let session = SessionDigest::of_pool(&program.identity, first, second);
     let most = wanted.most();
-    let at_most = matches!(wanted, Inferences::AtMost(_));
-    let own = Wanted { inferences: most, at_once: fitting(&making.code, most) };
-    let Wanted { inferences, at_once } = agree_on_pool(link, &session, (own, at_most))?;
+    let inferences = agree_on_pool(link, &session, (most, matches!(wanted, Inferences::AtMost(_))))?;
+    let schemes = making.schemes(inferences);
+    let fitting = making.fitting(&schemes, inferences).map_err(|e| failed(link, &e))?;
+    let at_once = agree_at_once(link, fitting)?;
     link.set_session(session.tag());
     let draft = Draft::new(place.directory(), place.room(inferences)?)?;
 
@@ -273,7 +285,6 @@ fn make(
 
     let start = Instant::now();
     link.set_phase(Phase::Offline);
-    let schemes = making.schemes(inferences);
     let hops = setup_price().len() as u64 + key_hops(schemes.key_bytes().map_err(|e| failed(link, &e))?);
     let pair = set_up(link, &session, (owner, side), &schemes)?;
     let mut rounds = Rounds { owner, pair, schemes, tasks: &making.rounds, hops };

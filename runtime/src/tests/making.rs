@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use mpcc_kernels::Seed;
-use mpcc_pair::{Pair, Rates, Round, Schemes, begin_keys};
+use mpcc_pair::{Pair, Rates, Round, Scheme, Schemes, begin_keys};
 use mpcc_program::code::{Owner, Role};
 use mpcc_program::gates::{lower, lower_making};
 use mpcc_program::interpret::Interpreter;
-use mpcc_program::making::Making;
+use mpcc_program::making::{Making, Task};
 use mpcc_program::program::{Program, Supplier};
 use mpcc_protocols::{CheckedCode, InMemory, Party, SessionSeed};
 use mpcc_transfer::{Entropy, Field, SessionId, Side, begin};
@@ -90,12 +90,25 @@ fn step(runs: &mut [mpcc_protocols::Online<'_>; 2], h: usize, incoming: &[Vec<u8
 
 #[test]
 fn two_parties_alone_make_what_they_run_on() {
-    for transfer in [Rates::REFERENCE.transfer, 1 << 40] {
-        made_and_run(&Rates { transfer, ..Rates::REFERENCE });
+    made_and_run(|_| Schemes::transfers(field()));
+    // Products by tiles, and products by slots.
+    for wanted in
+        [|scheme: &Scheme| matches!(scheme, Scheme::Tiles(_)), |scheme: &Scheme| matches!(scheme, Scheme::Slots(_))]
+    {
+        made_and_run(|rounds| {
+            let by = |task: &Task| {
+                let options = Scheme::options(task, field(), &Rates::REFERENCE).into_iter();
+                let best = options.filter(|(scheme, _)| wanted(scheme)).min_by_key(|(_, cost)| *cost);
+                best.map(|(scheme, _)| (*task, scheme))
+            };
+            let schemes = Schemes::fixed(rounds.iter().flatten().filter_map(by).collect(), field());
+            assert_ne!(schemes.key_bytes().expect("a price"), [0, 0]);
+            schemes
+        });
     }
 }
 
-fn made_and_run(rates: &Rates) {
+fn made_and_run(schemes: impl Fn(&[Vec<Task>]) -> Schemes) {
     let program = Program { supplier: Supplier::Pair, ..perceptron(false) };
     mpcc_program::verify::verify(&program).expect("two parties can make it");
     let weights = vec![numbers(WIDTHS[0] * WIDTHS[1], 17), numbers(WIDTHS[1] * WIDTHS[2], 5)];
@@ -107,8 +120,7 @@ fn made_and_run(rates: &Rates) {
     });
     let parties = [(Role::ModelOwner, OWNERS[0]), (Role::DataOwner, OWNERS[1])]
         .map(|(role, owner)| party(CheckedCode::new(lower(&program, role)).expect("sound code"), own(owner), owner));
-    let schemes = Schemes::new(&makings[0].rounds, 2, field(), rates);
-    assert_eq!(schemes.key_bytes().expect("a price") == [0, 0], *rates == Rates::REFERENCE);
+    let schemes = schemes(&makings[0].rounds);
     let mut pairs = pairs(&schemes);
     for index in 0..2 {
         let material = made(&makings, &makers, &mut pairs, index);

@@ -227,3 +227,39 @@ fn malformed_uploads_and_answers_are_errors() {
         assert!(matches!(a.next_hop(&mut x), Err(PairError::Length { .. })));
     }
 }
+
+/// A message in which something was changed on the way is refused or gives other numbers; nothing panics.
+#[test]
+fn changed_messages_end_in_errors_or_other_numbers() {
+    let pairing = matrices(2, 3, 4, 5, false);
+    let task = products(OWNERS[0], pairing, [plain(30), plain(30)], 30);
+    let tasks = [task, Task { job: Job::Ands, len: 7, bits: 5 }];
+    let given = operands(&tasks, 1);
+    let bytes = [0, 1].map(|p| handed(&tasks, &given[p], OWNERS[p]));
+    let kinds = kinds(&task);
+    let encrypted = kinds.iter().filter(|scheme| !matches!(scheme, Scheme::Transfers));
+    for (scheme, hop, place) in encrypted.flat_map(|s| (0..3).flat_map(move |hop| (0..4).map(move |at| (s, hop, at)))) {
+        let Session { pairs: [mut zero, mut one], schemes } = Session::by(&[(task, *scheme)], 3);
+        let hops = schemes.price(&tasks).expect("a price").hops();
+        let mut a = zero.begin(&tasks, &bytes[0]).expect("a round");
+        let mut b = one.begin(&tasks, &bytes[1]).expect("a round");
+        let mut run = || -> Result<(), PairError> {
+            for now in 0..hops {
+                let mut sent = [message(&mut a, &mut zero), message(&mut b, &mut one)];
+                for sent in sent.iter_mut().filter(|sent| now == hop && !sent.is_empty()) {
+                    let at = (sent.len() - 1) * place / 3;
+                    sent[at] ^= 1 << (at % 8);
+                }
+                a.take(&mut zero, &sent[1])?;
+                b.take(&mut one, &sent[0])?;
+                a.next_hop(&mut zero)?;
+                b.next_hop(&mut one)?;
+            }
+            Ok(())
+        };
+        match run() {
+            Ok(()) => assert!(a.finish().is_ok() && b.finish().is_ok()),
+            Err(error) => assert!(matches!(error, PairError::Lattice(_) | PairError::Transfer(_)), "{error}"),
+        }
+    }
+}

@@ -108,12 +108,15 @@ pub(crate) fn message(round: &mut Round<'_>, pair: &mut Pair) -> Vec<u8> {
     message
 }
 
+/// Both parties' shares of every task's results.
+pub(crate) type Shares = Vec<[Vec<u128>; 2]>;
+
 /// The shares of a round's results by task, and the messages of every hop, as many bytes as predicted.
 pub(crate) fn transcript(
     session: &mut Session,
     tasks: &[Task],
     given: &[Vec<Vec<Vec<u128>>>; 2],
-) -> (Vec<[Vec<u128>; 2]>, Vec<[Vec<u8>; 2]>) {
+) -> (Shares, Vec<[Vec<u8>; 2]>) {
     let Session { schemes, pairs: [zero, one] } = session;
     let priced = schemes.price(tasks).expect("a price");
     let mut a = zero.begin(tasks, &handed(tasks, &given[0], OWNERS[0])).expect("a round");
@@ -145,7 +148,7 @@ pub(crate) fn transcript(
 }
 
 /// The shares of a round's results by task.
-pub(crate) fn round(session: &mut Session, tasks: &[Task], given: &[Vec<Vec<Vec<u128>>>; 2]) -> Vec<[Vec<u128>; 2]> {
+pub(crate) fn round(session: &mut Session, tasks: &[Task], given: &[Vec<Vec<Vec<u128>>>; 2]) -> Shares {
     transcript(session, tasks, given).0
 }
 
