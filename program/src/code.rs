@@ -313,6 +313,47 @@ impl RowTable {
     }
 }
 
+/// Parameters of a row function that one party offers and the other takes (gate G20). Lists of 2^choice_bits buckets serve
+/// numbers of choice_bits − 3 octaves each, the last and finest one those below too.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowOffer {
+    /// The function, its domain and its finest level.
+    pub table: RowTable,
+    /// Bits of a choice.
+    pub choice_bits: u8,
+}
+
+impl RowOffer {
+    /// The most bits of a choice.
+    pub const MOST_CHOICE: u8 = 8;
+
+    /// How many lists there are.
+    pub fn lists(&self) -> usize {
+        let finer = usize::from(self.table.levels.saturating_sub(self.choice_bits));
+        1 + finer.div_ceil(self.step().into())
+    }
+
+    /// Levels from a list to the next one.
+    pub(crate) fn step(&self) -> u8 {
+        self.choice_bits.saturating_sub(3).max(1)
+    }
+
+    /// Buckets of a list.
+    pub fn buckets(&self) -> usize {
+        1 << self.choice_bits.min(Self::MOST_CHOICE)
+    }
+
+    /// Entries that are offered of a row: the first list once, the others under two labels.
+    pub fn entries(&self) -> usize {
+        (2 * self.lists() - 1) * self.buckets()
+    }
+
+    /// Those of them with a label: of all lists but the last.
+    pub fn labelled(&self) -> usize {
+        (2 * self.lists()).saturating_sub(3) * usize::from(self.lists() > 1) * self.buckets()
+    }
+}
+
 /// One instruction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Instr {
@@ -446,6 +487,40 @@ pub enum Instr {
         values: Buf,
         /// Parameters.
         table: RowTable,
+    },
+    /// Data owner: what it offers of a row function at opened numbers (gate G20).
+    OfferRows {
+        /// Written buffer, `[len, entries, 4]`, in the lane of the result.
+        entries: Buf,
+        /// Written buffer, `[len, labelled, 2]`; none if there is one list.
+        next: Option<Buf>,
+        /// Numbers modulo 2^ring_bits, `[len]`.
+        points: Buf,
+        /// Its own part of their masks, `[len]`.
+        mask: Buf,
+        /// Pads of all choices, doubles, `[len, lists, buckets]`.
+        pads: Buf,
+        /// What masks the coefficients of each power, `[len, lists]`.
+        coefficients: [Buf; RowTable::POWERS],
+        /// Uniform words, two labels for every list but the first, `[len, lists − 1, 4]`; none if there is one list.
+        labels: Option<Buf>,
+        /// Parameters.
+        offer: RowOffer,
+    },
+    /// Model owner: Σ of its entries' coefficients times the powers of its own masks (gate G20).
+    TakeRows {
+        /// Written buffer, `[len]`, in a lane of its own.
+        dst: Buf,
+        /// Its own part of the masks, `[len]`.
+        mask: Buf,
+        /// Pads of its choices, doubles, `[len, lists]`.
+        pads: Buf,
+        /// As offered.
+        entries: Buf,
+        /// As offered.
+        next: Option<Buf>,
+        /// Parameters.
+        offer: RowOffer,
     },
     /// Dealer: correction words of keys for shares of `payload·[x < threshold]`, one key per entry (gate G16).
     ComparisonKeys {
@@ -597,7 +672,9 @@ impl Instr {
             | Instr::SumRows { dst, .. }
             | Instr::MatMul { dst, .. }
             | Instr::RowShares { dst, .. }
+            | Instr::TakeRows { dst, .. }
             | Instr::BucketCounts { dst, .. } => vec![*dst],
+            Instr::OfferRows { entries, next, .. } => std::iter::once(*entries).chain(*next).collect(),
             Instr::Copy(c) => vec![c.dst],
             Instr::Deal { .. } | Instr::Broadcast { .. } => vec![],
             Instr::Map(m) => m.stores.iter().map(|s| s.0).collect(),
@@ -624,6 +701,12 @@ impl Instr {
                 [&[*threshold], &payload[..], &roots[..]].concat()
             }
             Instr::RowKeys { masks, roots, .. } => vec![*masks, roots[0], roots[1]],
+            Instr::OfferRows { points, mask, pads, coefficients, labels, .. } => {
+                [*points, *mask, *pads].into_iter().chain(*coefficients).chain(*labels).collect()
+            }
+            Instr::TakeRows { mask, pads, entries, next, .. } => {
+                [*mask, *pads, *entries].into_iter().chain(*next).collect()
+            }
             Instr::ComparisonShares { points, root, seeds, controls, values, .. }
             | Instr::RowShares { points, root, seeds, controls, values, .. } => {
                 vec![*points, *root, *seeds, *controls, *values]
@@ -659,6 +742,12 @@ impl Instr {
                 payload.iter_mut().chain(roots).for_each(change);
             }
             Instr::RowKeys { masks, roots, .. } => std::iter::once(masks).chain(roots).for_each(change),
+            Instr::OfferRows { points, mask, pads, coefficients, labels, .. } => {
+                [points, mask, pads].into_iter().chain(coefficients).chain(labels).for_each(change);
+            }
+            Instr::TakeRows { mask, pads, entries, next, .. } => {
+                [mask, pads, entries].into_iter().chain(next).for_each(change);
+            }
             Instr::ComparisonShares { points, root, seeds, controls, values, .. }
             | Instr::RowShares { points, root, seeds, controls, values, .. } => {
                 [points, root, seeds, controls, values].into_iter().for_each(change);

@@ -2,7 +2,7 @@
 //! further than the first rule.
 
 use mpcc_fuzz::Choices;
-use mpcc_program::code::RowFunction;
+use mpcc_program::code::{RowFunction, RowOffer};
 use mpcc_program::program::{Gate, Kind, Program, ValueId, View, WeightRounding};
 
 /// Widths at which something changes.
@@ -201,22 +201,25 @@ fn gate(choices: &mut Choices<'_>, gate: &mut Gate, values: usize) {
                 _ => offsets.extend((0..1 + choices.below(100)).map(|n| n as i64)),
             }
         }
-        Gate::RowFunction { table, .. } if kind < 6 => match kind {
-            0 => bits(choices, &mut table.levels),
-            1 => table.levels = choices.byte() % 9,
-            2 => bits(choices, &mut table.position_bits),
-            3 => bits(choices, &mut table.fraction),
-            4 => bits(choices, &mut table.ring_bits),
-            _ => {
-                let (scale, eps) = (f64::from_bits(choices.word()), *choices.of(&[0.0, 1e-300, 1e300, -1.0]));
-                let scale = *choices.of(&[scale, 1e-300, 1e300, 1.0]);
-                table.function = match choices.below(3) {
-                    0 => RowFunction::Rsqrt { scale, eps },
-                    1 => RowFunction::Recip { scale, eps },
-                    _ => RowFunction::Sqrt { scale, eps },
-                };
+        Gate::RowOffer { offer, .. } if kind == 6 => bits(choices, &mut offer.choice_bits),
+        Gate::RowFunction { table, .. } | Gate::RowOffer { offer: RowOffer { table, .. }, .. } if kind < 6 => {
+            match kind {
+                0 => bits(choices, &mut table.levels),
+                1 => table.levels = choices.byte() % 9,
+                2 => bits(choices, &mut table.position_bits),
+                3 => bits(choices, &mut table.fraction),
+                4 => bits(choices, &mut table.ring_bits),
+                _ => {
+                    let (scale, eps) = (f64::from_bits(choices.word()), *choices.of(&[0.0, 1e-300, 1e300, -1.0]));
+                    let scale = *choices.of(&[scale, 1e-300, 1e300, 1.0]);
+                    table.function = match choices.below(3) {
+                        0 => RowFunction::Rsqrt { scale, eps },
+                        1 => RowFunction::Recip { scale, eps },
+                        _ => RowFunction::Sqrt { scale, eps },
+                    };
+                }
             }
-        },
+        }
         Gate::BucketBits { offset, .. } | Gate::BucketCounts { offset, .. } | Gate::ZeroDigits { offset, .. }
             if kind < 2 =>
         {
@@ -327,7 +330,9 @@ fn repair(program: &mut Program) {
                 Some(i16::from(*mask_fraction) + i16::from(*public_fraction))
             }
             Gate::TrigSeries { table_fraction, .. } => Some(2 * i16::from(*table_fraction)),
-            Gate::RowFunction { table, .. } => Some(i16::from(table.fraction) + i16::from(table.position_bits)),
+            Gate::RowFunction { table, .. } | Gate::RowOffer { offer: RowOffer { table, .. }, .. } => {
+                Some(i16::from(table.fraction) + i16::from(table.position_bits))
+            }
             Gate::MatMul { left, right } | Gate::Hadamard { left, right } => Some(of(left).wrapping_add(of(right))),
             Gate::RowScale { source, row } => Some(of(source).wrapping_add(of(row))),
             _ => None,

@@ -87,6 +87,16 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             });
             number(e, each, bits, len)
         }
+        Correlation::BucketPads { wire, offer } => super::offers::pads(e, item, (*wire, *offer), party),
+        Correlation::MaskedPowers { wire, offer } => {
+            let operands = super::offers::powers(e, item, (*wire, *offer), party);
+            let rows = len;
+            let pairing = Pairing::Matrices { batch: rows, m: 1, k: offer.lists(), n: 1, shared_right: false };
+            let factors = [unsigned(offer.table.position_bits + 1), unsigned(bits)];
+            let terms = operands
+                .map(|operand| (products(e, (Owner::ModelOwner, pairing, factors), operand, (rows, bits)), false));
+            combine(e, lane, rows, bits, &terms)
+        }
         Correlation::RowPowers { .. }
         | Correlation::Comparison { .. }
         | Correlation::Harmonic { .. }

@@ -74,7 +74,9 @@ impl<'t> Chosen<'t> {
     pub fn answer(self, pair: &mut Pair, message: &[u8]) -> Result<(Answered<'t>, Vec<u8>), PairError> {
         let Chosen { tasks, operands, factors, waiting } = self;
         let lists: Vec<[&[u64]; 1]> = factors.iter().map(|list| [list.as_slice()]).collect();
-        let lists: Vec<&[&[u64]]> = lists.iter().map(|list| list.as_slice()).collect();
+        // Where nothing travels from this end it puts nothing in.
+        let lists: Vec<&[&[u64]]> =
+            lists.iter().map(|list| if list[0].is_empty() { &list[..0] } else { list }).collect();
         let mut strings = Vec::new();
         let plan = pair.plan_of_peer(tasks)?;
         let sent = pair.sender.answer(&plan, message, &lists, &mut strings)?;
@@ -98,7 +100,7 @@ impl Answered<'_> {
             let single = |i| if chooses > 0 { got.words(chosen + i, 0) } else { sent.words(answered + i, 0) };
             let bits = task.bits;
             match task.job {
-                Job::Chosen { .. } => write(single(0), bits, &mut out),
+                Job::Chosen { .. } | Job::Pads { .. } => write(single(0), bits, &mut out),
                 Job::Meets => write(&words_of(single(0), bits), bits, &mut out),
                 Job::Ands => {
                     let [x, y] = [&operands[0], &operands[1]].map(|words| bits_of(words, bits));
