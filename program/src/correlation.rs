@@ -319,14 +319,12 @@ impl Item {
             // A dealer has keys for the same.
             (Supplier::Dealer, Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. }) => false,
             (Supplier::Dealer, _) => true,
-            // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it. Half rings of
-            // buckets have no recipe yet.
+            // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it.
             (
                 Supplier::Pair,
                 Correlation::Comparison { .. }
                 | Correlation::RowPowers { .. }
                 | Correlation::Harmonic { .. }
-                | Correlation::HalfAbove { .. }
                 | Correlation::Exponent { .. }
                 | Correlation::PadTimesExponent { .. },
             ) => false,
@@ -339,6 +337,7 @@ impl Item {
                 | Correlation::TopTimesMask { .. }
                 | Correlation::MaskTimesRow { .. }
                 | Correlation::OneHot { .. }
+                | Correlation::HalfAbove { .. }
                 | Correlation::PadProducts { .. }
                 | Correlation::Pad { .. }
                 | Correlation::PadTimesMask { .. }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mpcc_program::machine::{Link, Machine};
+use mpcc_program::program::Supplier;
 use mpcc_program::timing::{Estimate, Workload};
 
 use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, Softmax, Taken, plan_with};
@@ -43,6 +44,8 @@ pub struct Decided {
     pub softmax: Option<Softmax>,
     /// What the program may rely on.
     pub basis: Basis,
+    /// Who makes the correlated randomness.
+    pub supplier: Supplier,
 }
 
 /// A chosen plan.
@@ -74,8 +77,12 @@ pub fn plan_for(
     decided: Decided,
 ) -> Result<Chosen, Vec<PlanError>> {
     let mut search = Search { graph, ranges, objective, seen: Vec::new(), best: None, refused: None };
-    let comparisons =
-        decided.comparison.map_or(vec![Comparison::DigitTables, Comparison::FunctionSharing], |c| vec![c]);
+    let supplier = decided.supplier;
+    let comparisons = match (supplier, decided.comparison) {
+        (Supplier::Pair, _) => vec![Comparison::DigitTables],
+        (Supplier::Dealer, Some(comparison)) => vec![comparison],
+        (Supplier::Dealer, None) => vec![Comparison::DigitTables, Comparison::FunctionSharing],
+    };
     let chains = decided.chain.map_or(vec![Chain::Wide, Chain::Narrow], |c| vec![c]);
     let mut starts = Vec::new();
     for &comparison in &comparisons {
@@ -83,7 +90,7 @@ pub fn plan_for(
             // A number is never slower than a tree of comparisons.
             let softmax = decided.softmax.unwrap_or_default();
             let basis = decided.basis;
-            let options = PlanOptions { comparison, chain, softmax, basis, ..PlanOptions::default() };
+            let options = PlanOptions { comparison, chain, softmax, basis, supplier, ..PlanOptions::default() };
             if let Some(cost) = search.cost(&options) {
                 starts.push((options, cost));
             }

@@ -3,7 +3,7 @@
 
 use mpcc_fuzz::Choices;
 use mpcc_program::code::{RowFunction, RowOffer};
-use mpcc_program::program::{Gate, Kind, Program, ValueId, View, WeightRounding};
+use mpcc_program::program::{Gate, Kind, Program, Supplier, ValueId, View, WeightRounding};
 
 /// Widths at which something changes.
 const WIDTHS: [u8; 16] = [1, 2, 3, 5, 8, 31, 32, 33, 61, 62, 63, 64, 65, 66, 127, 128];
@@ -67,7 +67,7 @@ pub(crate) fn spoil(choices: &mut Choices<'_>, program: &mut Program) {
 fn place(choices: &mut Choices<'_>, program: &mut Program) {
     let at = choices.below(program.values.len());
     let value = &mut program.values[at];
-    match choices.below(15) {
+    match choices.below(16) {
         0..3 => gate(choices, &mut value.gate, at),
         3 => bits(choices, &mut value.ring),
         4 => bits(choices, &mut value.bound),
@@ -94,7 +94,8 @@ fn place(choices: &mut Choices<'_>, program: &mut Program) {
             bits(choices, &mut value.ring);
             program.values.push(value);
         }
-        13 => {
+        13 => alone(choices, program),
+        14 => {
             let gone = program.values.remove(at);
             drop(gone);
         }
@@ -104,6 +105,17 @@ fn place(choices: &mut Choices<'_>, program: &mut Program) {
                 value.ring = new;
                 value.bound = value.bound.min(new - 1);
             }
+        }
+    }
+}
+
+/// The program for two parties alone, with offers in place of keys.
+fn alone(choices: &mut Choices<'_>, program: &mut Program) {
+    program.supplier = Supplier::Pair;
+    let choice_bits = 4 + choices.below(6) as u8;
+    for value in &mut program.values {
+        if let Gate::RowFunction { source, table } = value.gate {
+            value.gate = Gate::RowOffer { source, offer: RowOffer { table, choice_bits } };
         }
     }
 }

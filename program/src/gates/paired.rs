@@ -6,7 +6,7 @@ use crate::correlation::{Along, Correlation, Item, Pairing};
 use crate::making::{Factor, Job};
 use crate::program::ValueId;
 
-use super::bits::{ands, bit, bit_times, mask_bits, number, one_hot, own, unsigned, xor};
+use super::bits::{ands, bit, bit_times, half_above, mask_bits, number, one_hot, own, unsigned, xor};
 use super::emit::Emit;
 use super::products::pair;
 
@@ -52,6 +52,11 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             let sum = mask_bits(e, *wire).sum;
             let digit = digit(e, sum, (*low, *width), len);
             one_hot(e, digit, *width, len)
+        }
+        Correlation::HalfAbove { wire, low, width } => {
+            let sum = mask_bits(e, *wire).sum;
+            let bucket = digit(e, sum, (*low, *width), len);
+            half_above(e, bucket, *width, len)
         }
         Correlation::PadProducts { sets } => {
             let pads = own(e, e.current());
@@ -100,7 +105,6 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
         Correlation::RowPowers { .. }
         | Correlation::Comparison { .. }
         | Correlation::Harmonic { .. }
-        | Correlation::HalfAbove { .. }
         | Correlation::Exponent { .. }
         | Correlation::PadTimesExponent { .. } => unreachable!("verified: two parties can make it"),
     }

@@ -416,7 +416,7 @@ fn centre(check: &mut Check<'_>, out: &Value, source: &Value, truncate: u8) {
 fn verdict(check: &mut Check<'_>, out: &Value, source: &Value) {
     shape(check, out, &Shape::from_slice(&[1]));
     fraction(check, out, 0);
-    check.require(Rule::Parameter, matches!(source.gate, Gate::StepShared { .. }), || {
+    check.require(Rule::Parameter, matches!(source.gate, Gate::StepShared { .. } | Gate::SignShare { .. }), || {
         "a verdict that is not the result of a comparison".to_owned()
     });
 }
