@@ -237,6 +237,7 @@ fn gate_name(gate: &Gate) -> &'static str {
         Gate::ReluShared { .. } => "shared ReLU (G16)",
         Gate::StepShared { .. } => "shared step (G16)",
         Gate::RowFunction { .. } => "row function (G10)",
+        Gate::RowOffer { .. } => "row function (G20)",
         Gate::TrigSeries { .. } => "trigonometric series (G11)",
         Gate::BucketBits { .. } | Gate::Exponential { .. } => "exponential (G17)",
         Gate::BucketCounts { .. } | Gate::ZeroDigits { .. } | Gate::ZeroShare { .. } => "maximum by counts (G18)",

@@ -48,6 +48,11 @@ fn words(source: &Source, error: &PlanError) -> (&'static str, &'static str, Str
             "the argument of this reciprocal or square root varies too much",
             "declare its range with `assume range(…) in [low, high];`, or scale what it is made of".to_owned(),
         ),
+        PlanError::Alone { .. } => (
+            "E0805",
+            "this takes a dealer",
+            "compile for a dealer, or take a function that two parties can compute, such as `relu` and `relu_softmax`".to_owned(),
+        ),
         PlanError::Unsupported { .. } | PlanError::Invalid { .. } => (
             "E0805",
             "this cannot be computed on shares yet",

@@ -18,6 +18,7 @@ mod rings;
 mod series;
 mod shift;
 mod smooth;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -92,6 +93,16 @@ pub enum PlanError {
         /// What it is.
         what: String,
     },
+    /// An operation for which two parties have no protocol without a dealer.
+    #[error("`{path}`: two parties alone cannot compute {what} yet")]
+    Alone {
+        /// The node.
+        node: NodeId,
+        /// Its path.
+        path: String,
+        /// What it is.
+        what: String,
+    },
     /// The program written for the graph breaks a rule of share programs.
     #[error(
         "`{path}`: no valid share program was found ({message}): write this value in another way, and report the model"
@@ -112,6 +123,7 @@ impl PlanError {
             PlanError::NoRange { node, .. }
             | PlanError::TooWide { node, .. }
             | PlanError::RowDomain { node, .. }
+            | PlanError::Alone { node, .. }
             | PlanError::Unsupported { node, .. } => Some(*node),
         }
     }
@@ -208,12 +220,20 @@ pub struct PlanOptions {
     pub softmax_of: BTreeMap<NodeId, Softmax>,
     /// What the program may rely on.
     pub basis: Basis,
-    /// Who makes the correlated randomness.
+    /// Who makes the correlated randomness. Two parties alone make no keys, so they compare by digits whatever else is asked for.
     pub supplier: Supplier,
 }
 
 impl PlanOptions {
+    /// Whether there is no dealer.
+    pub(crate) fn alone(&self) -> bool {
+        self.supplier == Supplier::Pair
+    }
+
     pub(crate) fn comparison_at(&self, id: NodeId) -> Comparison {
+        if self.alone() {
+            return Comparison::DigitTables;
+        }
         self.comparison_of.get(&id).copied().unwrap_or(self.comparison)
     }
 

@@ -76,8 +76,9 @@ fn what_is_decided_stays() {
     for comparison in [Comparison::DigitTables, Comparison::FunctionSharing] {
         for chain in [Chain::Wide, Chain::Narrow] {
             let softmax = Some(Softmax::Maximum);
-            let (comparison, chain, basis) = (Some(comparison), Some(chain), Basis::Observed);
-            let decided = Decided { comparison, chain, softmax, basis, ..Decided::default() };
+            let basis = Basis::Observed;
+            let decided =
+                Decided { comparison: Some(comparison), chain: Some(chain), softmax, basis, ..Decided::default() };
             let chosen = chosen(Link::WAN, 0.5, decided);
             let softmax = Softmax::Maximum;
             assert_eq!(

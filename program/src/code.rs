@@ -6,10 +6,14 @@
 //! and the one or more buffers it writes; a buffer is written once. Nothing here branches on a value.
 //! Communication happens only in the exchange that ends a step, so code between exchanges needs no IO.
 
+mod rows;
+
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::words::Words;
+
+pub use rows::{RowFunction, RowOffer, RowTable};
 
 /// Who executes a piece of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -231,88 +235,6 @@ impl ComparisonTree {
     }
 }
 
-/// The function behind a row table (gate G10); `v` is the integer in the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum RowFunction {
-    /// `1 / sqrt(v * scale + eps)`
-    Rsqrt {
-        /// Real value of one unit of `v`.
-        scale: f64,
-        /// Added before the root.
-        eps: f64,
-    },
-    /// `1 / (v * scale + eps)`
-    Recip {
-        /// Real value of one unit of `v`.
-        scale: f64,
-        /// Added to the divisor.
-        eps: f64,
-    },
-    /// `sqrt(v * scale + eps)`
-    Sqrt {
-        /// Real value of one unit of `v`.
-        scale: f64,
-        /// Added before the root.
-        eps: f64,
-    },
-}
-
-/// Parameters of a row function (gate G10): of a number v in \[0, 2^k) that is opened as v^ = v + r. Level l has buckets of
-/// 2^(k − l) numbers; the keys of a row share, at every level from [`RowTable::FIRST`] on, the powers of the position of r in
-/// its bucket at the node of that bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RowTable {
-    /// k: ring width of the masked argument.
-    pub ring_bits: u8,
-    /// The finest level.
-    pub levels: u8,
-    /// g: fraction bits of a position and its powers.
-    pub position_bits: u8,
-    /// f_y: fraction bits of the coefficients; the result has `fraction + position_bits`.
-    pub fraction: u8,
-    /// What is computed.
-    pub function: RowFunction,
-}
-
-impl RowTable {
-    /// The coarsest level with a payload.
-    pub const FIRST: u8 = 4;
-    /// Buckets between 0 and a number at which a level serves.
-    pub const NEAR: u8 = 8;
-    /// Powers of the position, from 0 to 3.
-    pub const POWERS: usize = 4;
-
-    /// Entries of a row's payload; none of a table that the verifier refuses.
-    pub fn payload(&self) -> usize {
-        usize::from((self.levels + 1).saturating_sub(Self::FIRST)) * Self::POWERS
-    }
-
-    /// log2 of the numbers in a bucket of a level.
-    pub fn bucket_bits(&self, level: u8) -> i32 {
-        i32::from(self.ring_bits) - i32::from(level)
-    }
-
-    /// The arguments at which the function is accurate to 2^-14 of its value: from eight buckets of the finest level on, or
-    /// from 1 if these are single units, to below the top sixteenth of the ring. Down to zero the result saturates: between
-    /// the function's values at the domain's start and at [`RowTable::least`]. Above the domain it is undefined. The table must be one
-    /// that the verifier accepts.
-    pub fn domain(&self) -> std::ops::Range<u64> {
-        let start = match self.bucket_bits(self.levels) {
-            0 => 1,
-            bits => u64::from(Self::NEAR) << bits,
-        };
-        start..(1 << self.ring_bits) - (1 << self.bucket_bits(Self::FIRST))
-    }
-
-    /// The least number whose function is used.
-    pub fn least(&self) -> f64 {
-        match self.bucket_bits(self.levels) {
-            0 => 1.0,
-            bits => f64::from(Self::NEAR - 1) * f64::from(bits).exp2(),
-        }
-    }
-}
-
 /// One instruction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Instr {
@@ -446,6 +368,40 @@ pub enum Instr {
         values: Buf,
         /// Parameters.
         table: RowTable,
+    },
+    /// Data owner: what it offers of a row function at opened numbers (gate G20).
+    OfferRows {
+        /// Written buffer, `[len, entries, 4]`, in the lane of the result.
+        entries: Buf,
+        /// Written buffer, `[len, labelled, 2]`; none if there is one list.
+        next: Option<Buf>,
+        /// Numbers modulo 2^ring_bits, `[len]`.
+        points: Buf,
+        /// Its own part of their masks, `[len]`.
+        mask: Buf,
+        /// Pads of all choices, doubles, `[len, lists, buckets]`.
+        pads: Buf,
+        /// What masks the coefficients of each power, `[len, lists]`.
+        coefficients: [Buf; RowTable::POWERS],
+        /// Uniform words, two labels for every list but the first, `[len, lists − 1, 4]`; none if there is one list.
+        labels: Option<Buf>,
+        /// Parameters.
+        offer: RowOffer,
+    },
+    /// Model owner: Σ of its entries' coefficients times the powers of its own masks (gate G20).
+    TakeRows {
+        /// Written buffer, `[len]`, in a lane of its own.
+        dst: Buf,
+        /// Its own part of the masks, `[len]`.
+        mask: Buf,
+        /// Pads of its choices, doubles, `[len, lists]`.
+        pads: Buf,
+        /// As offered.
+        entries: Buf,
+        /// As offered.
+        next: Option<Buf>,
+        /// Parameters.
+        offer: RowOffer,
     },
     /// Dealer: correction words of keys for shares of `payload·[x < threshold]`, one key per entry (gate G16).
     ComparisonKeys {
@@ -597,7 +553,9 @@ impl Instr {
             | Instr::SumRows { dst, .. }
             | Instr::MatMul { dst, .. }
             | Instr::RowShares { dst, .. }
+            | Instr::TakeRows { dst, .. }
             | Instr::BucketCounts { dst, .. } => vec![*dst],
+            Instr::OfferRows { entries, next, .. } => std::iter::once(*entries).chain(*next).collect(),
             Instr::Copy(c) => vec![c.dst],
             Instr::Deal { .. } | Instr::Broadcast { .. } => vec![],
             Instr::Map(m) => m.stores.iter().map(|s| s.0).collect(),
@@ -624,6 +582,12 @@ impl Instr {
                 [&[*threshold], &payload[..], &roots[..]].concat()
             }
             Instr::RowKeys { masks, roots, .. } => vec![*masks, roots[0], roots[1]],
+            Instr::OfferRows { points, mask, pads, coefficients, labels, .. } => {
+                [*points, *mask, *pads].into_iter().chain(*coefficients).chain(*labels).collect()
+            }
+            Instr::TakeRows { mask, pads, entries, next, .. } => {
+                [*mask, *pads, *entries].into_iter().chain(*next).collect()
+            }
             Instr::ComparisonShares { points, root, seeds, controls, values, .. }
             | Instr::RowShares { points, root, seeds, controls, values, .. } => {
                 vec![*points, *root, *seeds, *controls, *values]
@@ -659,6 +623,12 @@ impl Instr {
                 payload.iter_mut().chain(roots).for_each(change);
             }
             Instr::RowKeys { masks, roots, .. } => std::iter::once(masks).chain(roots).for_each(change),
+            Instr::OfferRows { points, mask, pads, coefficients, labels, .. } => {
+                [points, mask, pads].into_iter().chain(coefficients).chain(labels).for_each(change);
+            }
+            Instr::TakeRows { mask, pads, entries, next, .. } => {
+                [mask, pads, entries].into_iter().chain(next).for_each(change);
+            }
             Instr::ComparisonShares { points, root, seeds, controls, values, .. }
             | Instr::RowShares { points, root, seeds, controls, values, .. } => {
                 [points, root, seeds, controls, values].into_iter().for_each(change);

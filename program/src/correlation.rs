@@ -9,7 +9,7 @@ mod predicates;
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{ComparisonTree, Owner, RowTable};
+use crate::code::{ComparisonTree, Owner, RowOffer, RowTable};
 use crate::exponential::Exponential;
 use crate::program::{Supplier, ValueId, WeightId};
 
@@ -44,6 +44,8 @@ pub enum Sharing {
     Xor,
     /// Both parties have the same words, and each a root of its own.
     Keys,
+    /// The model owner has one pad an entry, and the data owner those of all its choices, side by side.
+    Pads,
 }
 
 /// Which entries of two operands are multiplied.
@@ -217,6 +219,21 @@ pub enum Correlation {
         /// Of which function.
         table: RowTable,
     },
+    /// G20: pads of the buckets that the model owner's part of the mask may be in, list by list; it has those of −r_0.
+    BucketPads {
+        /// The wire.
+        wire: ValueId,
+        /// Of which function.
+        offer: RowOffer,
+    },
+    /// G20: Σ over lists and powers of the position of r_0 in its bucket times what the data owner draws to mask their
+    /// coefficients.
+    MaskedPowers {
+        /// The wire.
+        wire: ValueId,
+        /// Of which function.
+        offer: RowOffer,
+    },
     /// G11: cos(2π j r / 2^period_bits), or the sine, without `less` of its fraction bits.
     Harmonic {
         /// The wire.
@@ -299,15 +316,15 @@ impl Item {
     /// Whether a supplier can make it.
     pub fn made_by(&self, supplier: Supplier) -> bool {
         match (supplier, &self.what) {
+            // A dealer has keys for the same.
+            (Supplier::Dealer, Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. }) => false,
             (Supplier::Dealer, _) => true,
-            // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it. Half rings of
-            // buckets have no recipe yet.
+            // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it.
             (
                 Supplier::Pair,
                 Correlation::Comparison { .. }
                 | Correlation::RowPowers { .. }
                 | Correlation::Harmonic { .. }
-                | Correlation::HalfAbove { .. }
                 | Correlation::Exponent { .. }
                 | Correlation::PadTimesExponent { .. },
             ) => false,
@@ -320,12 +337,23 @@ impl Item {
                 | Correlation::TopTimesMask { .. }
                 | Correlation::MaskTimesRow { .. }
                 | Correlation::OneHot { .. }
+                | Correlation::HalfAbove { .. }
                 | Correlation::PadProducts { .. }
                 | Correlation::Pad { .. }
                 | Correlation::PadTimesMask { .. }
+                | Correlation::BucketPads { .. }
+                | Correlation::MaskedPowers { .. }
                 | Correlation::InBucket { .. }
                 | Correlation::PadProduct { .. },
             ) => true,
+        }
+    }
+
+    /// Entries of a party's share.
+    pub fn entries(&self, party: Owner) -> usize {
+        match self.what {
+            Correlation::BucketPads { offer, .. } if party == Owner::DataOwner => self.len * offer.buckets(),
+            _ => self.len,
         }
     }
 
@@ -334,6 +362,7 @@ impl Item {
     pub fn received(&self, supplier: Supplier) -> [u64; 2] {
         let sent = self.vectors().into_iter().map(|(len, bits)| bytes(len, bits)).sum();
         match self.sharing {
+            Sharing::Pads => [Owner::ModelOwner, Owner::DataOwner].map(|to| bytes(self.entries(to), self.bits)),
             _ if supplier == Supplier::Pair => [sent, sent],
             Sharing::Keys => [sent, sent],
             // The other party expands its seed.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Buf, Exchange, Instr, Lane, Owner, RoleCode};
+use crate::code::{Buf, Exchange, Instr, Lane, Owner, RoleCode, RowTable};
 use crate::correlation::{Item, bytes, materials};
 use crate::program::{Gate, Program, Supplier, ValueId};
 use crate::series;
@@ -83,6 +83,10 @@ pub(crate) fn gate(program: &Program, id: ValueId, items: &[Item]) -> GateCost {
             cost.online = both(bytes(n, big));
         }
         Gate::OpenSign { .. } | Gate::CoarseSign { .. } => cost.online = both(bytes(n, 1)),
+        Gate::RowOffer { offer, .. } => {
+            let labels = bytes(2 * n * offer.labelled(), 64);
+            cost.online.data_owner = bytes(n * offer.entries() * RowTable::POWERS, big) + labels;
+        }
         Gate::MatMulServer { source, .. } => cost.macs = [(n * inner(source)) as u64, 0],
         Gate::MatMul { left, .. } => cost.macs = [1, 2].map(|products| (products * n * inner(left)) as u64),
         _ => {}
@@ -155,6 +159,10 @@ fn work(program: &Program, id: ValueId) -> Work {
             work.share_level = 2 * n * (u64::from(source(s).ring) + 1)
         }
         Gate::RowFunction { source: s, table } => work.row_share = entries(s) * u64::from(table.levels),
+        Gate::RowOffer { source: s, offer } => {
+            let offered = entries(s) * offer.entries() as u64;
+            (work.row_share, work.packed, work.unpacked) = (offered / work::OFFERED, 4 * offered, 4 * offered);
+        }
         Gate::TrigSeries { cosines, sines, table_fraction, .. } => {
             let (mut harmonics, mut terms) = (0, 0);
             for frequency in series::present(cosines, sines, *table_fraction) {

@@ -1,7 +1,7 @@
 //! From gates to instructions: what each role does for each gate.
 //!
 //! A gate is written once, for all three roles. It takes its correlated randomness by number from [`crate::correlation`], so that
-//! what the dealer sends and what the parties expect cannot drift apart; the dealer's formulas stand in `dealt.rs`. The formulas are those of G1–G18; the same program gives the same code everywhere.
+//! what the dealer sends and what the parties expect cannot drift apart; the dealer's formulas stand in `dealt.rs`. The formulas are those of G1–G20; the same program gives the same code everywhere.
 //! An instruction is placed at the earliest point its operands are known: what depends on no opened value and no
 //! input becomes offline work, everything else belongs to the step of the latest hop it needs.
 
@@ -15,6 +15,7 @@ mod emit;
 mod expr;
 mod extension;
 mod linear;
+mod offers;
 mod opening;
 mod paired;
 mod products;
@@ -146,6 +147,7 @@ fn gate(e: &mut Emit<'_>, id: ValueId, gate: &Gate) -> emit::Lowered {
         Gate::StepShared { source, offsets } => sharing::step(e, *source, offsets),
         Gate::ReluShared { source, offsets } => sharing::relu(e, *source, offsets),
         Gate::RowFunction { source, table } => rows::row_function(e, id, *source, *table),
+        Gate::RowOffer { source, offer } => offers::row_offer(e, id, *source, *offer),
         Gate::BucketBits { source, offset, buckets } => buckets::bucket_bits(e, id, *source, *offset, *buckets),
         Gate::Exponential { bits, source, mask_fraction, public_fraction } => {
             buckets::exponential(e, id, (*bits, *source), (*mask_fraction, *public_fraction))

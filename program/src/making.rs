@@ -41,6 +41,13 @@ pub enum Job {
         /// Who has the bits.
         chooser: Owner,
     },
+    /// Uniform pads, one for every value of a digit, side by side, and for the chooser the one that its digit names.
+    Pads {
+        /// Who has the digits.
+        chooser: Owner,
+        /// Bits of a digit.
+        digit: u8,
+    },
 }
 
 /// A job of a round. Both parties' codes have the same tasks in the same order.
@@ -65,6 +72,16 @@ impl Task {
             Job::Meets => vec![(self.len, self.bits)],
             Job::Ands => vec![(self.len, self.bits); 2],
             Job::Chosen { chooser } => vec![(self.len, if chooser == party { 1 } else { self.bits })],
+            Job::Pads { chooser, digit } if chooser == party => vec![(self.len, digit)],
+            Job::Pads { .. } => vec![],
+        }
+    }
+
+    /// Entries of what a party gets of it.
+    pub fn results(&self, party: Owner) -> usize {
+        match self.job {
+            Job::Pads { chooser, digit } if chooser != party => self.len << digit,
+            _ => self.len,
         }
     }
 }

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::code::RowTable;
+use crate::code::{RowOffer, RowTable};
 use crate::exponential::Exponential;
 
 /// Extents of a value, outermost first.
@@ -288,6 +288,14 @@ pub enum Gate {
         /// Parameters.
         table: RowTable,
     },
+    /// G20: the same function by two parties alone: the data owner offers it at all buckets that the model owner's part of the
+    /// mask may be in. One one-way hop.
+    RowOffer {
+        /// Wire `[.., 1]` of ring `offer.table.ring_bits`.
+        source: ValueId,
+        /// Parameters.
+        offer: RowOffer,
+    },
     /// G11: `Σ_j A_j cos(2π j x / 2^period_bits) + B_j sin(2π j x / 2^period_bits)`, result fraction 2·table_fraction; A_j
     /// and B_j are integers at scale table_fraction.
     TrigSeries {
@@ -522,6 +530,7 @@ impl Gate {
             | Gate::ReluShared { source, .. }
             | Gate::StepShared { source, .. }
             | Gate::RowFunction { source, .. }
+            | Gate::RowOffer { source, .. }
             | Gate::TrigSeries { source, .. }
             | Gate::BucketBits { source, .. }
             | Gate::CoarseSign { source, .. }
@@ -552,6 +561,7 @@ impl Gate {
                 | Gate::BucketBits { .. }
                 | Gate::CoarseSign { .. }
                 | Gate::ZeroDigits { .. }
+                | Gate::RowOffer { .. }
                 | Gate::Reveal { .. }
         )
     }

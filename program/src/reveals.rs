@@ -112,6 +112,7 @@ fn steps(gate: &Gate) -> Steps {
         | Gate::ReluShared { .. }
         | Gate::StepShared { .. }
         | Gate::RowFunction { .. }
+        | Gate::RowOffer { .. }
         | Gate::TrigSeries { .. }
         | Gate::BucketBits { .. }
         | Gate::Exponential { .. }

@@ -100,6 +100,9 @@ impl Work {
 /// Largest ring of which products take half words.
 pub(crate) const HALF_WORD_BITS: u8 = 32;
 
+/// Entries of an offered row function that take as long as a level of a key.
+pub(crate) const OFFERED: u64 = 4;
+
 /// Bits of a limb in products of doubles; what needs a third one takes about twice as long.
 const LIMB_BITS: u8 = 52;
 
@@ -141,6 +144,10 @@ pub fn instruction(code: &RoleCode, instr: &Instr) -> Work {
         Instr::Harmonic { src, .. } => work.harmonic = len(*src),
         Instr::RowKeys { masks, table, .. } => work.row_key = len(*masks) * u64::from(table.levels),
         Instr::RowShares { points, table, .. } => work.row_share = len(*points) * u64::from(table.levels),
+        Instr::OfferRows { points, offer, .. } => {
+            work.row_share = len(*points) * offer.entries() as u64 / OFFERED;
+        }
+        Instr::TakeRows { mask, offer, .. } => work.row_share = len(*mask) * offer.lists() as u64,
         Instr::BucketCounts { dst, shares, .. } => {
             (work.map_word, work.map_scalar) = (len(*shares), 3 * len(*shares) + len(*dst));
         }

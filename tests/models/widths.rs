@@ -57,6 +57,7 @@ fn narrowest(program: &Program, id: ValueId) -> u8 {
             | Gate::SignDigits { .. }
             | Gate::OpenSign { .. }
             | Gate::CoarseSign { .. }
+            | Gate::RowOffer { .. }
             | Gate::RowFunction { .. } => {
                 return value.ring;
             }

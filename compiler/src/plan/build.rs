@@ -49,7 +49,7 @@ pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings, options: 
         formats,
         rings,
         options,
-        program: Program { name: graph.name.clone(), ..Program::default() },
+        program: Program { name: graph.name.clone(), supplier: options.supplier, ..Program::default() },
         shares: HashMap::new(),
         wires: HashMap::new(),
         close: HashMap::new(),

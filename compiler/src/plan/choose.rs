@@ -77,15 +77,19 @@ pub fn plan_for(
     decided: Decided,
 ) -> Result<Chosen, Vec<PlanError>> {
     let mut search = Search { graph, ranges, objective, seen: Vec::new(), best: None, refused: None };
-    let comparisons =
-        decided.comparison.map_or(vec![Comparison::DigitTables, Comparison::FunctionSharing], |c| vec![c]);
+    let supplier = decided.supplier;
+    let comparisons = match (supplier, decided.comparison) {
+        (Supplier::Pair, _) => vec![Comparison::DigitTables],
+        (Supplier::Dealer, Some(comparison)) => vec![comparison],
+        (Supplier::Dealer, None) => vec![Comparison::DigitTables, Comparison::FunctionSharing],
+    };
     let chains = decided.chain.map_or(vec![Chain::Wide, Chain::Narrow], |c| vec![c]);
     let mut starts = Vec::new();
     for &comparison in &comparisons {
         for &chain in &chains {
             // A number is never slower than a tree of comparisons.
             let softmax = decided.softmax.unwrap_or_default();
-            let (basis, supplier) = (decided.basis, decided.supplier);
+            let basis = decided.basis;
             let options = PlanOptions { comparison, chain, softmax, basis, supplier, ..PlanOptions::default() };
             if let Some(cost) = search.cost(&options) {
                 starts.push((options, cost));

@@ -319,7 +319,15 @@ impl Assign<'_> {
                 };
                 (self.entries_function(id, *x), i32::from(fraction) + POSITION_BITS, WIDEST)
             }
-            Op::Smooth(function, x) => self.smooth(id, *function, *x),
+            Op::Smooth(function, x) => {
+                if self.options.alone() {
+                    let path = self.graph.node(id).path.clone();
+                    let what =
+                        format!("{}, which takes factors of a whole mask that only a dealer knows", function.name());
+                    self.errors.push(PlanError::Alone { node: id, path, what });
+                }
+                self.smooth(id, *function, *x)
+            }
             Op::Step(_) => (Form::Share, 0, if self.shares_functions(id) { WORD } else { WIDEST }),
             Op::MaxRow(x) => match self.shift(id) {
                 Some(shift) => (Form::Shift(shift), self.of(*x).share, WIDEST),

@@ -2,8 +2,8 @@
 //! further than the first rule.
 
 use mpcc_fuzz::Choices;
-use mpcc_program::code::RowFunction;
-use mpcc_program::program::{Gate, Kind, Program, ValueId, View, WeightRounding};
+use mpcc_program::code::{RowFunction, RowOffer};
+use mpcc_program::program::{Gate, Kind, Program, Supplier, ValueId, View, WeightRounding};
 
 /// Widths at which something changes.
 const WIDTHS: [u8; 16] = [1, 2, 3, 5, 8, 31, 32, 33, 61, 62, 63, 64, 65, 66, 127, 128];
@@ -67,7 +67,7 @@ pub(crate) fn spoil(choices: &mut Choices<'_>, program: &mut Program) {
 fn place(choices: &mut Choices<'_>, program: &mut Program) {
     let at = choices.below(program.values.len());
     let value = &mut program.values[at];
-    match choices.below(15) {
+    match choices.below(16) {
         0..3 => gate(choices, &mut value.gate, at),
         3 => bits(choices, &mut value.ring),
         4 => bits(choices, &mut value.bound),
@@ -94,7 +94,8 @@ fn place(choices: &mut Choices<'_>, program: &mut Program) {
             bits(choices, &mut value.ring);
             program.values.push(value);
         }
-        13 => {
+        13 => alone(choices, program),
+        14 => {
             let gone = program.values.remove(at);
             drop(gone);
         }
@@ -104,6 +105,17 @@ fn place(choices: &mut Choices<'_>, program: &mut Program) {
                 value.ring = new;
                 value.bound = value.bound.min(new - 1);
             }
+        }
+    }
+}
+
+/// The program for two parties alone, with offers in place of keys.
+fn alone(choices: &mut Choices<'_>, program: &mut Program) {
+    program.supplier = Supplier::Pair;
+    let choice_bits = 4 + choices.below(6) as u8;
+    for value in &mut program.values {
+        if let Gate::RowFunction { source, table } = value.gate {
+            value.gate = Gate::RowOffer { source, offer: RowOffer { table, choice_bits } };
         }
     }
 }
@@ -201,22 +213,25 @@ fn gate(choices: &mut Choices<'_>, gate: &mut Gate, values: usize) {
                 _ => offsets.extend((0..1 + choices.below(100)).map(|n| n as i64)),
             }
         }
-        Gate::RowFunction { table, .. } if kind < 6 => match kind {
-            0 => bits(choices, &mut table.levels),
-            1 => table.levels = choices.byte() % 9,
-            2 => bits(choices, &mut table.position_bits),
-            3 => bits(choices, &mut table.fraction),
-            4 => bits(choices, &mut table.ring_bits),
-            _ => {
-                let (scale, eps) = (f64::from_bits(choices.word()), *choices.of(&[0.0, 1e-300, 1e300, -1.0]));
-                let scale = *choices.of(&[scale, 1e-300, 1e300, 1.0]);
-                table.function = match choices.below(3) {
-                    0 => RowFunction::Rsqrt { scale, eps },
-                    1 => RowFunction::Recip { scale, eps },
-                    _ => RowFunction::Sqrt { scale, eps },
-                };
+        Gate::RowOffer { offer, .. } if kind == 6 => bits(choices, &mut offer.choice_bits),
+        Gate::RowFunction { table, .. } | Gate::RowOffer { offer: RowOffer { table, .. }, .. } if kind < 6 => {
+            match kind {
+                0 => bits(choices, &mut table.levels),
+                1 => table.levels = choices.byte() % 9,
+                2 => bits(choices, &mut table.position_bits),
+                3 => bits(choices, &mut table.fraction),
+                4 => bits(choices, &mut table.ring_bits),
+                _ => {
+                    let (scale, eps) = (f64::from_bits(choices.word()), *choices.of(&[0.0, 1e-300, 1e300, -1.0]));
+                    let scale = *choices.of(&[scale, 1e-300, 1e300, 1.0]);
+                    table.function = match choices.below(3) {
+                        0 => RowFunction::Rsqrt { scale, eps },
+                        1 => RowFunction::Recip { scale, eps },
+                        _ => RowFunction::Sqrt { scale, eps },
+                    };
+                }
             }
-        },
+        }
         Gate::BucketBits { offset, .. } | Gate::BucketCounts { offset, .. } | Gate::ZeroDigits { offset, .. }
             if kind < 2 =>
         {
@@ -327,7 +342,9 @@ fn repair(program: &mut Program) {
                 Some(i16::from(*mask_fraction) + i16::from(*public_fraction))
             }
             Gate::TrigSeries { table_fraction, .. } => Some(2 * i16::from(*table_fraction)),
-            Gate::RowFunction { table, .. } => Some(i16::from(table.fraction) + i16::from(table.position_bits)),
+            Gate::RowFunction { table, .. } | Gate::RowOffer { offer: RowOffer { table, .. }, .. } => {
+                Some(i16::from(table.fraction) + i16::from(table.position_bits))
+            }
             Gate::MatMul { left, right } | Gate::Hadamard { left, right } => Some(of(left).wrapping_add(of(right))),
             Gate::RowScale { source, row } => Some(of(source).wrapping_add(of(row))),
             _ => None,

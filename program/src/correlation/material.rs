@@ -58,7 +58,7 @@ pub fn materials(program: &Program) -> Vec<Vec<Item>> {
             Some(common) => widest.remove(&common).inspect(|bits| item.bits = *bits).is_some(),
         });
     }
-    let sums = all.iter_mut().flatten().filter(|item| item.sharing != Sharing::Keys);
+    let sums = all.iter_mut().flatten().filter(|item| matches!(item.sharing, Sharing::Additive | Sharing::Xor));
     let mut sums: Vec<(u64, &mut Item)> = sums.map(|item| (bytes(item.len, item.bits), item)).collect();
     sums.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
     let (mut model_owner, mut data_owner) = (0, 0);
@@ -164,6 +164,12 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
         Gate::RowFunction { source, table } => {
             let what = Correlation::RowPowers { wire: *source, table: *table };
             vec![Item { number: 1, what, len: entries(source), bits: ring, sharing: Sharing::Keys, to }]
+        }
+        Gate::RowOffer { source, offer } => {
+            let (wire, offer, len) = (*source, *offer, entries(source));
+            let what = Correlation::BucketPads { wire, offer };
+            let pads = Item { number: 1, what, len: len * offer.lists(), bits: 128, sharing: Sharing::Pads, to };
+            vec![pads, additive(2, ring, len, Correlation::MaskedPowers { wire, offer })]
         }
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let (wire, period_bits, fraction) = (*source, *period_bits, *table_fraction);

@@ -130,6 +130,36 @@ pub(super) fn one_hot(e: &mut Emit<'_>, digit: Buf, width: u8, len: usize) -> Bu
     })
 }
 
+/// At bit j of the lower half of a ring whether a bucket is in the half ring above j: whether the bucket's number but for its top
+/// bit is above j, and the other way round if the top bit is set.
+pub(super) fn half_above(e: &mut Emit<'_>, bucket: Buf, width: u8, len: usize) -> Buf {
+    let rest = width - 1;
+    let hot = (rest > 0).then(|| {
+        let number = e.map(Lane::Word, 1, len, |x| {
+            let bucket = x.full(bucket);
+            x.low(bucket, rest)
+        });
+        one_hot(e, number, rest, len)
+    });
+    e.map(Lane::Word, 1, len, |x| {
+        let bucket = x.full(bucket);
+        let top = x.bit(bucket, rest);
+        let all = x.neg(top);
+        let mut half = all;
+        if let Some(hot) = hot {
+            // The sum of all entries above j.
+            let hot = x.full(hot);
+            let mut above = x.shr(hot, 1);
+            for distance in (0..rest).map(|step| 1 << step) {
+                let more = x.shr(above, distance);
+                above = x.xor(above, more);
+            }
+            half = x.xor(above, all);
+        }
+        x.low(half, 1 << rest)
+    })
+}
+
 /// Entries of a line that sums to `whole`, of which all but the first are given.
 fn line(x: &mut Expr, whole: crate::code::V, entries: crate::code::V) -> crate::code::V {
     let others = x.parity(entries);

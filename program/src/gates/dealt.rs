@@ -29,7 +29,8 @@ impl Emit<'_> {
         if self.program.supplier == Supplier::Pair {
             let mut shares = [None; 2];
             if let Some(party) = self.party() {
-                shares[party] = Some(self.correction(len, bits));
+                let owner = [Owner::ModelOwner, Owner::DataOwner][party];
+                shares[party] = Some(self.correction(item.entries(owner), bits));
             }
             return Shares(shares);
         }
@@ -185,6 +186,9 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
         Correlation::InBucket { wire, low } => super::counts::in_bucket(e, *wire, *low),
         Correlation::PadProduct { bits, set } => super::counts::pad_product(e, *bits, *set),
         Correlation::Comparison { .. } | Correlation::RowPowers { .. } => unreachable!("keys are no sum of shares"),
+        Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. } => {
+            unreachable!("verified: a dealer is not asked for offers")
+        }
     }
 }
 

@@ -580,7 +580,7 @@ impl<'p> Emit<'p> {
         maker.rounds[round].push(task);
         let sent = operands.iter().zip(task.operands(party)).map(|(buf, (_, bits))| Packed { buf: *buf, bits });
         self.steps[round].exchange.send.extend(sent);
-        let dst = self.buffer(Lane::of(bits), len, round as i32 + 1);
+        let dst = self.buffer(Lane::of(bits), task.results(party), round as i32 + 1);
         self.steps[round].exchange.receive.push(Packed { buf: dst, bits });
         dst
     }

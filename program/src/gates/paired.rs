@@ -6,7 +6,7 @@ use crate::correlation::{Along, Correlation, Item, Pairing};
 use crate::making::{Factor, Job};
 use crate::program::ValueId;
 
-use super::bits::{ands, bit, bit_times, mask_bits, number, one_hot, own, unsigned, xor};
+use super::bits::{ands, bit, bit_times, half_above, mask_bits, number, one_hot, own, unsigned, xor};
 use super::emit::Emit;
 use super::products::pair;
 
@@ -53,6 +53,11 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             let digit = digit(e, sum, (*low, *width), len);
             one_hot(e, digit, *width, len)
         }
+        Correlation::HalfAbove { wire, low, width } => {
+            let sum = mask_bits(e, *wire).sum;
+            let bucket = digit(e, sum, (*low, *width), len);
+            half_above(e, bucket, *width, len)
+        }
         Correlation::PadProducts { sets } => {
             let pads = own(e, e.current());
             pad_products(e, pads, sets, len)
@@ -87,10 +92,19 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             });
             number(e, each, bits, len)
         }
+        Correlation::BucketPads { wire, offer } => super::offers::pads(e, item, (*wire, *offer), party),
+        Correlation::MaskedPowers { wire, offer } => {
+            let operands = super::offers::powers(e, item, (*wire, *offer), party);
+            let rows = len;
+            let pairing = Pairing::Matrices { batch: rows, m: 1, k: offer.lists(), n: 1, shared_right: false };
+            let factors = [unsigned(offer.table.position_bits + 1), unsigned(bits)];
+            let terms = operands
+                .map(|operand| (products(e, (Owner::ModelOwner, pairing, factors), operand, (rows, bits)), false));
+            combine(e, lane, rows, bits, &terms)
+        }
         Correlation::RowPowers { .. }
         | Correlation::Comparison { .. }
         | Correlation::Harmonic { .. }
-        | Correlation::HalfAbove { .. }
         | Correlation::Exponent { .. }
         | Correlation::PadTimesExponent { .. } => unreachable!("verified: two parties can make it"),
     }

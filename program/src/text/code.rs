@@ -165,6 +165,28 @@ impl Text<'_> {
                 values.0,
                 row_table(table)
             ),
+            Instr::OfferRows { entries, next, points, mask, pads, coefficients, labels, offer } => format!(
+                "{}{} = offer-rows at b{} mask b{} pads b{} coefficients {}{} {} choice {}",
+                self.written(*entries),
+                next.map_or(String::new(), |next| format!(", {}", self.written(next))),
+                points.0,
+                mask.0,
+                pads.0,
+                coefficients.map(|buf| format!("b{}", buf.0)).join(", "),
+                labels.map_or(String::new(), |labels| format!(" labels b{}", labels.0)),
+                row_table(&offer.table),
+                offer.choice_bits
+            ),
+            Instr::TakeRows { dst, mask, pads, entries, next, offer } => format!(
+                "{} = take-rows mask b{} pads b{} words b{}{} {} choice {}",
+                self.written(*dst),
+                mask.0,
+                pads.0,
+                entries.0,
+                next.map_or(String::new(), |next| format!(", b{}", next.0)),
+                row_table(&offer.table),
+                offer.choice_bits
+            ),
             Instr::BucketCounts { dst, points, shares, cols, bits, buckets, step } => format!(
                 "{} = bucket-counts b{} shares b{} cols {cols} bits {bits} buckets {buckets} step {step}",
                 self.written(*dst),

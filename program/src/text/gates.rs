@@ -55,6 +55,9 @@ pub(super) fn gate(gate: &Gate) -> String {
         Gate::RowFunction { source, table } => {
             format!("row-function {} {}", id(*source), row_table(table))
         }
+        Gate::RowOffer { source, offer } => {
+            format!("row-offer {} {} choice {}", id(*source), row_table(&offer.table), offer.choice_bits)
+        }
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let parameters = format!("{} period {period_bits} frac {table_fraction}", id(*source));
             if sines.is_empty() {

@@ -148,3 +148,35 @@ fn paths_stay_on_their_line() {
     let text = super::program(&program);
     assert!(text.contains("%0 wire[] ring 50 frac 10 bound 12 level 1 = input 0  // a\\nb\n"), "{text}");
 }
+
+/// Every line of an offer, at both parties; and what they send is what is predicted.
+#[test]
+fn offers_have_their_lines_and_cost_what_is_predicted() {
+    use crate::code::{RowOffer, RowTable};
+    use crate::cost;
+    use crate::gates::lower;
+    use crate::program::{Gate, Input, Kind, Output, Program, Supplier};
+    for (levels, ring) in [(5, 50), (9, 50), (9, 90)] {
+        let function = RowFunction::Recip { scale: 0.5, eps: 1e-6 };
+        let table = RowTable { ring_bits: 16, levels, position_bits: 13, fraction: 14, function };
+        let offer = RowOffer { table, choice_bits: 5 };
+        let mut program = Program { supplier: Supplier::Pair, ..Program::default() };
+        program.inputs = vec![Input { node: 0, shape: smallvec![3, 1], fraction: 0, bound: 15, path: String::new() }];
+        program.outputs = vec![Output { name: "y".to_owned(), shape: smallvec![3, 1], fraction: 14, labels: vec![] }];
+        let x = sample::push(&mut program, "x", (Kind::Wire, &[3, 1]), (16, 0, 15), Gate::Input { input: 0 });
+        let gate = Gate::RowOffer { source: x, offer };
+        let y = sample::push(&mut program, "y", (Kind::Share, &[3, 1]), (ring, 27, 40), gate);
+        let gate = Gate::Reveal { source: y, truncate: 13, output: 0 };
+        sample::push(&mut program, "y", (Kind::Share, &[3, 1]), (37, 14, 28), gate);
+        crate::verify::verify(&program).unwrap_or_else(|v| panic!("{v:?}"));
+        let text = super::program(&program);
+        assert!(text.contains(" = row-offer %0 ") && text.contains(" choice 5"), "{text}");
+        let codes = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| lower(&program, role));
+        let [taking, offering] = [0, 1].map(|party| super::role_code(&codes[party]));
+        assert!(taking.contains(" = take-rows mask b"), "{taking}");
+        assert!(offering.contains(" = offer-rows at b"), "{offering}");
+        assert_eq!(offering.contains(" labels b"), levels > 5, "{offering}");
+        let (predicted, counted) = (cost::program(&program), cost::counted(&codes[0], &codes[1], &codes[2]));
+        assert_eq!((predicted.hops, predicted.online_bytes), (counted.hops, counted.online_bytes));
+    }
+}

@@ -5,6 +5,7 @@
 //! networks need that can be run this way.
 
 use super::{Check, Rule};
+use crate::code::RowTable;
 use crate::correlation::material;
 use crate::cost;
 use crate::program::{Gate, Kind, Program, ValueId, View};
@@ -131,7 +132,7 @@ pub(super) fn live(check: &mut Check<'_>) {
     let (mut held, mut most) = (0u64, (0u64, 0));
     for (index, ending) in ending.iter().enumerate() {
         held += words(program, index);
-        most = most.max((held, index));
+        most = most.max((held.saturating_add(passing(program, index)), index));
         held -= ending.iter().map(|dead| words(program, *dead)).sum::<u64>();
     }
     check.index = Some(most.1).filter(|_| most.0 > 0);
@@ -146,6 +147,16 @@ fn words(program: &Program, index: usize) -> u64 {
     let copies = if value.kind == Kind::Wire { 2 } else { 1 };
     let lane = crate::code::Lane::of(value.ring).words() as u64;
     value.shape.iter().product::<usize>() as u64 * lane * copies
+}
+
+/// Words that a party holds for a gate alone.
+fn passing(program: &Program, index: usize) -> u64 {
+    let value = &program.values[index];
+    let Gate::RowOffer { offer, .. } = value.gate else { return 0 };
+    let lane = crate::code::Lane::of(value.ring).words();
+    let pads = 2 * offer.lists() * offer.buckets();
+    let row = offer.entries() * RowTable::POWERS * lane + 2 * offer.labelled() + pads;
+    value.shape.iter().product::<usize>() as u64 * row as u64
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::budget::{MOST_FREQUENCIES, MOST_OFFSETS, MOST_TERMS};
 use super::{Check, Rule};
-use crate::code::{RowFunction, RowTable};
+use crate::code::{RowFunction, RowOffer, RowTable};
 use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, WeightId, frequencies};
 
 /// The widest ring: two machine words.
@@ -173,6 +173,13 @@ pub(super) fn check(check: &mut Check<'_>) {
             zero_or_one(check, out);
         }
         Gate::RowFunction { source, table } => row_function(check, out, get(*source), table),
+        Gate::RowOffer { source, offer } => {
+            row_function(check, out, get(*source), &offer.table);
+            let most = RowOffer::MOST_CHOICE.min(offer.table.levels);
+            check.require(Rule::Parameter, (RowTable::FIRST..=most).contains(&offer.choice_bits), || {
+                format!("choices of {} bits; from {} to {most}", offer.choice_bits, RowTable::FIRST)
+            });
+        }
         // Their rules stand in `buckets.rs`.
         Gate::BucketBits { .. }
         | Gate::CoarseSign { .. }
@@ -409,7 +416,7 @@ fn centre(check: &mut Check<'_>, out: &Value, source: &Value, truncate: u8) {
 fn verdict(check: &mut Check<'_>, out: &Value, source: &Value) {
     shape(check, out, &Shape::from_slice(&[1]));
     fraction(check, out, 0);
-    check.require(Rule::Parameter, matches!(source.gate, Gate::StepShared { .. }), || {
+    check.require(Rule::Parameter, matches!(source.gate, Gate::StepShared { .. } | Gate::SignShare { .. }), || {
         "a verdict that is not the result of a comparison".to_owned()
     });
 }

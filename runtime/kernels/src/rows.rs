@@ -14,6 +14,7 @@
 mod entry;
 mod fit;
 mod keys;
+pub mod offer;
 mod plain;
 mod shares;
 

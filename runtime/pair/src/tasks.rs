@@ -38,7 +38,10 @@ pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
     match job {
         Job::Chosen { chooser } if chooser == receiver => vec![single(len, 1, bits)],
         Job::Meets if receiver == Owner::DataOwner => vec![single(len * usize::from(bits), 1, 1)],
-        Job::Chosen { .. } | Job::Meets => vec![],
+        Job::Pads { chooser, digit } if chooser == receiver => {
+            vec![Request::Random { count: len, bits: digit.into(), widths: vec![bits.into()] }]
+        }
+        Job::Chosen { .. } | Job::Meets | Job::Pads { .. } => vec![],
         Job::Ands => vec![and::request(len * usize::from(bits))],
         Job::Products { left, pairing, factors } => {
             let (chooser, on_left) = chooser(left, factors);
@@ -60,6 +63,8 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
     let Task { job, bits, .. } = *task;
     match job {
         Job::Chosen { chooser } => one_side(chooser == party, operands[0].clone()),
+        Job::Pads { chooser, .. } if chooser == party => [vec![operands[0].clone()], vec![]],
+        Job::Pads { .. } => [vec![], vec![Words::default()]],
         Job::Meets => one_side(party == Owner::DataOwner, bits_of(&operands[0], bits)),
         Job::Ands => [0, 1].map(|i| vec![bits_of(&operands[i], bits)]),
         Job::Products { left, pairing, factors: [first, second] } => {

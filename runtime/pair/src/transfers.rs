@@ -29,7 +29,9 @@ impl Transfers {
         strings: &mut Vec<u8>,
     ) -> Result<(), PairError> {
         let lists: Vec<[&[u64]; 1]> = self.factors.iter().map(|list| [list.as_slice()]).collect();
-        let lists: Vec<&[&[u64]]> = lists.iter().map(|list| list.as_slice()).collect();
+        // Where nothing travels from this end it puts nothing in.
+        let lists: Vec<&[&[u64]]> =
+            lists.iter().map(|list| if list[0].is_empty() { &list[..0] } else { list }).collect();
         self.sent = Some(sender.answer(plan, choices, &lists, strings)?);
         self.factors.clear();
         Ok(())
@@ -57,7 +59,7 @@ pub(crate) fn by_transfers(
     let single = |i| if chooses > 0 { got.words(chosen + i, 0) } else { sent.words(answered + i, 0) };
     let bits = task.bits;
     match task.job {
-        Job::Chosen { .. } => write(single(0), bits, out),
+        Job::Chosen { .. } | Job::Pads { .. } => write(single(0), bits, out),
         Job::Meets => write(&words_of(single(0), bits), bits, out),
         Job::Ands => {
             let [x, y] = [&operands[0], &operands[1]].map(|words| bits_of(words, bits));

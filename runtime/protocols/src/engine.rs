@@ -8,10 +8,11 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use mpcc_kernels::counts::{self, Counts};
+use mpcc_kernels::rows::offer;
 use mpcc_kernels::{dcf, matmul, pack, rows, trig};
 use mpcc_program::code::{
-    Buf, ComparisonTree, Copy, Instr, Lane, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, RowTable, Source,
-    Stage,
+    Buf, ComparisonTree, Copy, Instr, Lane, MapExecutor, Owner, Packed, Role, RoleCode, RowFunction, RowOffer,
+    RowTable, Source, Stage,
 };
 use mpcc_program::schedule::{Moment as Scheduled, Origin, Schedule};
 
@@ -440,6 +441,31 @@ fn step(
             frame[at(*dst)] = shares.into();
             Ok(())
         }
+        Instr::OfferRows { entries, next, points, mask, pads, coefficients, labels, offer } => {
+            let mut out = fresh(frame, *entries);
+            let mut follow = next.map_or(Vec::new(), |next| fresh(frame, next));
+            let read = |buf: Buf| &*frame[at(buf)];
+            let own = offer::Secrets {
+                masks: read(*mask),
+                pads: read(*pads),
+                coefficients: coefficients.map(read),
+                labels: labels.map_or(&[], read),
+            };
+            offer::write(&row_offer(offer), width(code, *entries), read(*points), own, &mut out, &mut follow);
+            frame[at(*entries)] = out.into();
+            if let Some(next) = next {
+                frame[at(*next)] = follow.into();
+            }
+            Ok(())
+        }
+        Instr::TakeRows { dst, mask, pads, entries, next, offer } => {
+            let mut sums = fresh(frame, *dst);
+            let read = |buf: Buf| &*frame[at(buf)];
+            let offered = (read(*entries), next.map_or(&[][..], read));
+            offer::read(&row_offer(offer), width(code, *dst), (read(*mask), read(*pads)), offered, &mut sums);
+            frame[at(*dst)] = sums.into();
+            Ok(())
+        }
         Instr::ComparisonKeys { seeds, controls, values, threshold, payload, roots, tree } => {
             let [mut s, mut c, mut v] = [*seeds, *controls, *values].map(|buf| fresh(frame, buf));
             let read = |buf: Buf| &*frame[at(buf)];
@@ -628,6 +654,10 @@ fn width(code: &RoleCode, buf: Buf) -> rows::Width {
 /// The parameters as the kernel takes them.
 pub(crate) fn dcf_tree(tree: &ComparisonTree) -> dcf::Tree {
     dcf::Tree { bits: tree.bits.into(), leaf_bits: tree.leaf_bits.into() }
+}
+
+pub(crate) fn row_offer(offer: &RowOffer) -> offer::Offer {
+    offer::Offer { table: row_table(&offer.table), choice: offer.choice_bits.into() }
 }
 
 pub(crate) fn row_table(table: &RowTable) -> rows::RowTable {

@@ -10,6 +10,8 @@ mod coarse;
 mod comparison;
 #[path = "gates/extension.rs"]
 mod extension;
+#[path = "gates/offers.rs"]
+mod offers;
 #[path = "gates/opening.rs"]
 mod opening;
 #[path = "gates/paired.rs"]

@@ -136,7 +136,9 @@ fn undivided(graph: &Graph) -> Vec<bool> {
 /// Which values are comparable with a node: inputs, reveals, and of the openings of one path and size the last, unless
 /// it belongs to a row function, which saturates. Earlier ones may be parts of what the node computes.
 fn compared(program: &Program) -> Vec<bool> {
-    let is_table = |id: ValueId| matches!(program.value(id).gate, Gate::RowFunction { .. } | Gate::RowSquares { .. });
+    let is_table = |id: ValueId| {
+        matches!(program.value(id).gate, Gate::RowFunction { .. } | Gate::RowOffer { .. } | Gate::RowSquares { .. })
+    };
     let mut compared: Vec<bool> = program
         .values
         .iter()
@@ -148,7 +150,7 @@ fn compared(program: &Program) -> Vec<bool> {
         .collect();
     for value in &program.values {
         let parts: &[ValueId] = match &value.gate {
-            Gate::RowFunction { source, .. } => &[*source],
+            Gate::RowFunction { source, .. } | Gate::RowOffer { source, .. } => &[*source],
             // A series is opened before it is switched off outside its interval.
             Gate::Select { source, .. } if program.value(*source).path == value.path => &[*source],
             Gate::Hadamard { left, right } if program.value(*right).path == value.path => &[*left, *right],

@@ -1,7 +1,7 @@
 //! Checks of ranges inside the run: comparisons of a few opened numbers with public limits, and the one bit that they add up to.
 //!
 //! Comparisons are written when everything else is, so that they do without hops that the program has not got: by digit tables
-//! where there is time, else by function secret sharing. Every comparison gives 0 or 1 whatever its wire holds, so no later
+//! where there is time or no dealer, else by function secret sharing. Every comparison gives 0 or 1 whatever its wire holds, so no later
 //! value can take back a violation; whether the sum of all is above zero is revealed to the data owner.
 
 use mpcc_program::gates::digits;
@@ -72,7 +72,7 @@ impl Build<'_> {
         let mut terms = Vec::with_capacity(checks.len());
         for check in checks {
             // Two hops for digits, one to open the sum, one to reveal.
-            let slow = self.program.value(check.wire).level + 4 <= last;
+            let slow = self.options.alone() || self.program.value(check.wire).level + 4 <= last;
             let violations = if slow { self.by_digits(&check, bits + 1) } else { self.by_sharing(&check, bits + 1) };
             terms.push(Term { value: self.total(violations, &check.path), shift: 0 });
         }
@@ -81,8 +81,18 @@ impl Build<'_> {
         let sum = self.push(Gate::Add { terms }, spec(Kind::Share, bits + 1, bits - 1), PATH);
         let gate = Gate::Open { source: sum, truncate: 0 };
         let opened = self.push(gate, spec(Kind::Wire, bits + 1, bits - 1), PATH);
-        let gate = Gate::StepShared { source: opened, offsets: SmallVec::from_slice(&[-1]) };
-        let found = self.push(gate, spec(Kind::Share, VERDICT_RING, 1), PATH);
+        let found = if self.options.alone() {
+            let digits = digits(self.program.value(opened).ring);
+            let ring = 2 * digits.len() as i32 - 1;
+            let gate = Gate::SignDigits { source: opened, offset: -1, digits };
+            let sign = self.push(gate, spec(Kind::Bits, ring, ring), PATH);
+            let gate = Gate::OpenSign { signs: SmallVec::from_slice(&[sign]), negate: true };
+            let bit = self.push(gate, spec(Kind::Bits, 1, 1), PATH);
+            self.push(Gate::SignShare { bit }, spec(Kind::Share, VERDICT_RING, 1), PATH)
+        } else {
+            let gate = Gate::StepShared { source: opened, offsets: SmallVec::from_slice(&[-1]) };
+            self.push(gate, spec(Kind::Share, VERDICT_RING, 1), PATH)
+        };
         self.program.verdict = true;
         let output = self.program.outputs.len() as u32;
         let gate = Gate::Reveal { source: found, truncate: 0, output };

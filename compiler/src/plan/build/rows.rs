@@ -7,12 +7,13 @@ use smallvec::SmallVec;
 use super::super::format::{Format, Limits};
 use super::super::limits::HEADROOM;
 use super::super::rings::argmax_ring;
+use super::super::windows::offered;
 use super::super::{Comparison, WORD};
 use super::{Build, Spec};
 use crate::graph::{Node, NodeId, Op};
 
 impl Build<'_> {
-    /// G10: the function of every entry of a share, or of the row statistics of an inverse deviation.
+    /// G10, and G20 between two parties alone: the function of every entry of a share, or of the row statistics of an inverse deviation.
     pub(super) fn row_function(
         &mut self,
         op: &Op,
@@ -60,7 +61,12 @@ impl Build<'_> {
             v = self.push(Gate::View { source: v, view: View::Reshape }, spec, path);
         }
         let spec = |shape| Spec { kind: Kind::Share, shape, ring, fraction: f.share, magnitude: f.magnitude };
-        let mut result = self.push(Gate::RowFunction { source: v, table }, spec(&shape), path);
+        let gate = if self.options.alone() {
+            Gate::RowOffer { source: v, offer: offered(table, ring) }
+        } else {
+            Gate::RowFunction { source: v, table }
+        };
+        let mut result = self.push(gate, spec(&shape), path);
         if reshaped {
             let gate = Gate::View { source: result, view: View::Reshape };
             result = self.push(gate, spec(&entries), path);

@@ -20,26 +20,26 @@ impl Cubics {
     /// The cubics through the function at four Chebyshev nodes of [(d − 1)D, (d + 1)D]. The finest level also has those of
     /// small distances: of d itself if a bucket is one unit, else the function's value at the domain's start.
     pub(super) fn new(table: &RowTable) -> Cubics {
-        let scale = (1u64 << (table.fraction + GUARD)) as f64;
-        let level = |level: u32| {
-            let width = (1u64 << table.bucket_bits(level)) as f64;
-            std::array::from_fn(|d| {
-                let d = d as u32;
-                let coefficients = if d >= NEAR {
-                    interpolate(NODE.map(|z| table.function.value((f64::from(d) + z) * width)))
-                } else {
-                    let at = if table.bucket_bits(level) == 0 { d.max(1) } else { NEAR };
-                    [table.function.value(f64::from(at) * width), 0.0, 0.0, 0.0]
-                };
-                coefficients.map(|c| (c * scale).round_ties_even() as i64)
-            })
-        };
+        let level = |level: u32| std::array::from_fn(|d| cubic(table, level, d as u32));
         Cubics((FIRST..=table.levels).map(level).collect())
     }
 
     pub(super) fn level(&self, level: u32) -> &[[i64; POWERS]; DISTANCES] {
         &self.0[(level - FIRST) as usize]
     }
+}
+
+/// The cubic at distance `d` of a level.
+pub(super) fn cubic(table: &RowTable, level: u32, d: u32) -> [i64; POWERS] {
+    let scale = (1u64 << (table.fraction + GUARD)) as f64;
+    let width = (1u64 << table.bucket_bits(level)) as f64;
+    let coefficients = if d >= NEAR {
+        interpolate(NODE.map(|z| table.function.value((f64::from(d) + z) * width)))
+    } else {
+        let at = if table.bucket_bits(level) == 0 { d.max(1) } else { NEAR };
+        [table.function.value(f64::from(at) * width), 0.0, 0.0, 0.0]
+    };
+    coefficients.map(|c| (c * scale).round_ties_even() as i64)
 }
 
 /// What multiplies the powers of ρ in a cubic of τ − ρ, at scale 2^fraction; τ has `bits` fraction bits.

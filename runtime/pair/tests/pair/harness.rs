@@ -135,15 +135,15 @@ pub(crate) fn transcript(
         messages.push([from_a, from_b]);
     }
     let results = [a.finish().expect("shares"), b.finish().expect("shares")];
-    let mut at = 0;
-    let out = tasks.iter().map(|task| {
-        let size = packed_len(task.len, task.bits.into());
-        let range = at..at + size;
-        at += size;
-        results.each_ref().map(|bytes| unpacked(&bytes[range.clone()], task.len, task.bits))
-    });
-    let out: Vec<_> = out.collect();
-    assert!(results.iter().all(|bytes| bytes.len() == at));
+    let mut rest = results.each_ref().map(|bytes| bytes.as_slice());
+    let mut take = |party: usize, task: &Task| {
+        let entries = task.results(OWNERS[party]);
+        let (bytes, behind) = rest[party].split_at(packed_len(entries, task.bits.into()));
+        rest[party] = behind;
+        unpacked(bytes, entries, task.bits)
+    };
+    let out = tasks.iter().map(|task| [0, 1].map(|party| take(party, task))).collect();
+    assert!(rest.iter().all(|bytes| bytes.is_empty()));
     (out, messages)
 }
 
@@ -160,6 +160,7 @@ pub(crate) fn meant(task: &Task, zero: &[Vec<u128>], one: &[Vec<u128>]) -> (Vec<
     match task.job {
         Job::Meets => (zero[0].iter().zip(&one[0]).map(|(a, b)| a & b).collect(), true),
         Job::Ands => ((0..task.len).map(|i| (zero[0][i] ^ one[0][i]) & (zero[1][i] ^ one[1][i])).collect(), true),
+        Job::Pads { .. } => unreachable!("pads are no shares"),
         Job::Chosen { chooser } => {
             let (bits, words) = if chooser == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             (bits.iter().zip(words).map(|(b, w)| b * w).collect(), false)
@@ -188,6 +189,18 @@ pub(crate) fn holds(session: &mut Session, tasks: &[Task], seed: u64) {
     let given = operands(tasks, seed);
     let shares = round(session, tasks, &given);
     for (at, (task, [a, b])) in tasks.iter().zip(shares).enumerate() {
+        if let Job::Pads { chooser, digit } = task.job {
+            let (digits, got, all) =
+                if chooser == Owner::ModelOwner { (&given[0][at][0], a, b) } else { (&given[1][at][0], b, a) };
+            for (item, (of, pad)) in digits.iter().zip(&got).enumerate() {
+                let pads = &all[item << digit..(item + 1) << digit];
+                assert_eq!(pads[*of as usize], *pad, "{task:?}");
+                // Equal pads of so many bits would be no accident.
+                let same = pads.iter().filter(|other| *other == pad).count();
+                assert!(task.bits < 60 || same == 1, "{task:?}");
+            }
+            continue;
+        }
         let (want, xor) = meant(task, &given[0][at], &given[1][at]);
         let sum = |(a, b): (&u128, &u128)| if xor { a ^ b } else { a.wrapping_add(*b) } & mask(task.bits);
         assert_eq!(a.iter().zip(&b).map(sum).collect::<Vec<_>>(), want, "{task:?}");

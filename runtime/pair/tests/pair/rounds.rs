@@ -21,6 +21,11 @@ fn every_job_of_a_round_is_done_in_two_hops() {
     let mut tasks = vec![];
     for owner in OWNERS {
         tasks.extend([1, 7, 64, 65, 128].map(|bits| Task { job: Job::Chosen { chooser: owner }, len: 9, bits }));
+        tasks.extend([(1, 128), (5, 128), (4, 9)].map(|(digit, bits)| Task {
+            job: Job::Pads { chooser: owner, digit },
+            len: 7,
+            bits,
+        }));
         tasks.push(products(owner, matrices, [plain(20), plain(31)], 36));
         tasks.push(products(owner, shared, [plain(44), weights], 44));
         tasks.push(products(owner, shared, [plain(61), weights], 70));
@@ -97,7 +102,7 @@ fn what_is_no_message_of_the_round_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn rounds_of_any_tasks_hold(kinds in prop::collection::vec((0..4u8, 1..20usize, 1..=128u8, 1..=128u8, any::<bool>()), 0..6), seed: u64) {
+    fn rounds_of_any_tasks_hold(kinds in prop::collection::vec((0..5u8, 1..20usize, 1..=128u8, 1..=128u8, any::<bool>()), 0..6), seed: u64) {
         let task = |(kind, len, bits, width, first): (u8, usize, u8, u8, bool)| {
             let owner = OWNERS[usize::from(first)];
             let words = (bits - 1) % 64 + 1;
@@ -105,6 +110,7 @@ proptest! {
                 0 => Task { job: Job::Chosen { chooser: owner }, len, bits },
                 1 => Task { job: Job::Meets, len, bits: words },
                 2 => Task { job: Job::Ands, len, bits: words },
+                3 => Task { job: Job::Pads { chooser: owner, digit: width % 6 + 1 }, len, bits },
                 _ => {
                     let pairing = Pairing::Entries { rows: 1, cols: len, right: Along::Both };
                     // Only numbers of a word are chosen by.

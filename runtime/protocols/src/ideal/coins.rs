@@ -52,6 +52,11 @@ impl Coins {
         self.drawn(id, bits, len).map(|part| words(&part))
     }
 
+    /// The low words of what the data owner draws for an item of a value's gate.
+    pub(super) fn of_data_owner(&self, id: ValueId, item: u16, bits: u8, len: usize) -> Vec<u64> {
+        words(&draw(&self.data_owner, id, item, bits, len))
+    }
+
     /// Integers without `truncate` low bits, rounded by the data owner's (G1, G15).
     pub(super) fn round(&self, id: ValueId, integers: Vec<i128>, truncate: u8) -> Vec<i128> {
         if truncate == 0 {

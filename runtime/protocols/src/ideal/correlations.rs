@@ -1,7 +1,8 @@
 //! What the correlated randomness of a program means: what the shares of every item add up to, computed from the masks in plain
 //! integers. Whoever supplies it must agree with this.
 
-use mpcc_kernels::trig;
+use mpcc_kernels::{rows, trig};
+use mpcc_program::code::RowOffer;
 use mpcc_program::correlation::{Along, Correlation, Item, Pairing, Sharing, materials};
 use mpcc_program::exponential::Exponential;
 use mpcc_program::gates::mask_widths;
@@ -11,6 +12,7 @@ use mpcc_program::verify::verify;
 
 use super::coins::{low, low_words, total};
 use super::{Coins, IdealError, Ranges, State, gates};
+use crate::engine::row_offer;
 use crate::seeds::StageSeed;
 
 /// The low 64 bits of what the shares of one item add up to, modulo 2^bits.
@@ -48,7 +50,7 @@ pub fn meanings(
             Kind::Share | Kind::Wire => mask,
         });
         let known = Known { state: &state, setup };
-        let shares = items.into_iter().filter(|item| item.sharing != Sharing::Keys);
+        let shares = items.into_iter().filter(|item| matches!(item.sharing, Sharing::Additive | Sharing::Xor));
         out.extend(shares.map(|item| Meaning { value: id, words: known.words(id, &item), item }));
     }
     Ok(out)
@@ -132,6 +134,8 @@ impl Known<'_, '_> {
                 self.pads(*bits).into_iter().map(chosen).collect()
             }
             Correlation::Comparison { .. } | Correlation::RowPowers { .. } => unreachable!("keys are no sum of shares"),
+            Correlation::BucketPads { .. } => unreachable!("pads are no sum of shares"),
+            Correlation::MaskedPowers { wire, offer } => self.masked_powers(own, (*wire, offer), item),
         };
         words.into_iter().map(|word| low(word, item.bits)).collect()
     }
@@ -155,6 +159,23 @@ impl Known<'_, '_> {
     fn exponents(&self, wire: ValueId, of: &Exponential) -> Vec<u64> {
         let factors = of.factors();
         self.mask(wire).into_iter().map(|r| factors.secret(low(r, of.position))).collect()
+    }
+
+    /// Powers of the position of the model owner's mask in its bucket of every list, times what the data owner draws.
+    fn masked_powers(&self, own: ValueId, (wire, of): (ValueId, &RowOffer), item: &Item) -> Vec<u64> {
+        let (levels, first) = (row_offer(of).levels(), &self.state.mask(wire)[0]);
+        let masks: Vec<Vec<u64>> = (0..4)
+            .map(|power| self.state.coins.of_data_owner(own, 3 + power, item.bits, item.len * levels.len()))
+            .collect();
+        let row = |(row, mask): (usize, &u64)| {
+            let list = |(list, level): (usize, &u32)| {
+                let powers = rows::powers(&row_offer(of).table, *mask, *level);
+                (1..4)
+                    .fold(0u64, |sum, q| sum.wrapping_add(powers[q].wrapping_mul(masks[q][row * levels.len() + list])))
+            };
+            levels.iter().enumerate().map(list).fold(0, u64::wrapping_add)
+        };
+        first.iter().enumerate().map(row).collect()
     }
 
     fn top(&self, wire: ValueId) -> Vec<u64> {

@@ -1,6 +1,6 @@
 //! The meaning of each gate on plain integers.
 
-use mpcc_program::code::RowTable;
+use mpcc_program::code::{RowOffer, RowTable};
 use mpcc_program::program::{Gate, Term, ValueId, WeightId, exponential};
 
 use super::arithmetic::{concat, matmul, rearrange, row_sums};
@@ -112,6 +112,7 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
             offsets.iter().flat_map(|o| get(*source).map(|x| (x + i128::from(*o)).max(0))).collect()
         }
         Gate::RowFunction { source, table } => row_function(state, *source, table)?,
+        Gate::RowOffer { source, offer } => row_offer(state, *source, offer)?,
         Gate::BucketBits { source, offset, buckets } => {
             let at = buckets::within(state, *source, *offset, *buckets)?;
             at.into_iter()
@@ -209,12 +210,25 @@ fn sub_row(state: &State<'_>, (source, row): (ValueId, ValueId), shift: u8, term
     (integers, Some(mask))
 }
 
+/// To the data owner the number is masked by the model owner's part alone.
+fn row_offer(state: &State<'_>, source: ValueId, offer: &RowOffer) -> Result<Integers, RangeError> {
+    within_domain(state, source, &offer.table)?;
+    let (hat, _) = opened(state, source);
+    let [first, second] = state.mask(source);
+    let points: Vec<u64> = hat.iter().zip(second).map(|(hat, r)| hat.wrapping_sub(*r)).collect();
+    Ok(tables::offered(offer, &points, first))
+}
+
 fn row_function(state: &State<'_>, source: ValueId, table: &RowTable) -> Result<Integers, RangeError> {
+    within_domain(state, source, table)?;
+    let (hat, mask) = opened(state, source);
+    Ok(tables::rows(table, &hat, &mask))
+}
+
+fn within_domain(state: &State<'_>, source: ValueId, table: &RowTable) -> Result<(), RangeError> {
     let end = u128::from(table.domain().end);
     let arguments = state.integers(source).iter();
     // A negative argument stands for one at the upper end of the ring.
     let unsigned: Integers = arguments.map(|v| i128::from(coins::low(*v as u64, table.ring_bits))).collect();
-    state.within(source, &unsigned, end)?;
-    let (hat, mask) = opened(state, source);
-    Ok(tables::rows(table, &hat, &mask))
+    state.within(source, &unsigned, end)
 }

@@ -1,7 +1,7 @@
 //! Gates whose result depends on the whole mask: row functions (G10) and trigonometric series (G11).
 
 use mpcc_kernels::{rows, trig};
-use mpcc_program::code::RowTable;
+use mpcc_program::code::{RowOffer, RowTable};
 use mpcc_program::series::{self, Frequency};
 
 use crate::engine;
@@ -10,6 +10,11 @@ use crate::engine;
 /// powers of the mask's position in it.
 pub(super) fn rows(table: &RowTable, hat: &[u64], masks: &[u64]) -> Vec<i128> {
     rows::plain(&engine::row_table(table), hat, masks).into_iter().map(i128::from).collect()
+}
+
+/// As [`rows`], by an offer: of points v + r_0 with the model owner's part r_0 of the masks.
+pub(super) fn offered(offer: &RowOffer, points: &[u64], masks: &[u64]) -> Vec<i128> {
+    rows::offer::plain(&engine::row_offer(offer), points, masks).into_iter().map(i128::from).collect()
 }
 
 /// `A_0 2^f + Σ_j [(A_j C_j(x^) + B_j S_j(x^)) / 2^f] c_j(r) + [(A_j S_j(x^) − B_j C_j(x^)) / 2^f] s_j(r)`: cos ωj(x^ − r) and

@@ -74,6 +74,8 @@ fn damage_instr(instr: &mut Instr, value: usize) {
         Instr::Harmonic { .. }
         | Instr::RowKeys { .. }
         | Instr::RowShares { .. }
+        | Instr::OfferRows { .. }
+        | Instr::TakeRows { .. }
         | Instr::BucketCounts { .. }
         | Instr::ComparisonKeys { .. }
         | Instr::ComparisonShares { .. } => {}

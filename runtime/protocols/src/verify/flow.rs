@@ -114,6 +114,8 @@ impl Walk<'_> {
             Instr::ComparisonShares { .. } | Instr::RowShares { .. } if role == Role::Dealer => {
                 Some("the dealer evaluates a key")
             }
+            Instr::OfferRows { .. } if role != Role::DataOwner => Some("only the data owner offers a row function"),
+            Instr::TakeRows { .. } if role != Role::ModelOwner => Some("only the model owner takes an offer"),
             Instr::BucketCounts { .. } if role == Role::Dealer => Some("the dealer counts what is opened"),
             Instr::Broadcast { .. } if self.in_setup() => Some("both parties are dealt to in the setup"),
             Instr::Deal { .. } | Instr::Broadcast { .. } if self.online() => Some("a correction is dealt online"),

@@ -1,10 +1,10 @@
 //! Rules 1 and 3: extents and widths of single instructions against lengths and lanes, and the insides of maps.
 
 use mpcc_kernels::dcf;
-use mpcc_program::code::{Buf, ComparisonTree, Copy, Instr, Lane, RoleCode, RowTable};
+use mpcc_program::code::{Buf, ComparisonTree, Copy, Instr, Lane, RoleCode, RowOffer, RowTable};
 use mpcc_program::interpret::check_map;
 
-use crate::engine::{dcf_tree, row_table};
+use crate::engine::{dcf_tree, row_offer, row_table};
 
 /// What is wrong with one instruction by itself; buffer indices in range are checked first.
 pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
@@ -20,12 +20,7 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
     }
     check_lanes(code, instr, report);
     let len = |buf: &Buf| code.lengths[buf.0 as usize];
-    let mut expect = |buf: &Buf, words: Option<usize>, what: &str| {
-        if words != Some(len(buf)) {
-            let words = words.map_or("too many".to_owned(), |w| w.to_string());
-            report(format!("{what} is buffer {} of {} entries, expected {words}", buf.0, len(buf)));
-        }
-    };
+    let mut expect = |buf: &Buf, words: Option<usize>, what: &str| expect_words(code, buf, words, what, report);
     match instr {
         Instr::Load { .. } | Instr::Zero { .. } => {}
         Instr::Draw { bits, .. }
@@ -77,6 +72,41 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
             expect(dst, Some(len(points)), "the shares");
             row_parameters(table, report);
         }
+        Instr::OfferRows { entries, next, points, mask, pads, coefficients, labels, offer } => {
+            if !row_offer_parameters(offer, report) {
+                return;
+            }
+            let (rows, lists) = (len(points), offer.lists());
+            let mut expect =
+                |buf: &Buf, each: usize, what: &str| expect_words(code, buf, rows.checked_mul(each), what, report);
+            expect(entries, offer.entries() * RowTable::POWERS, "the offers");
+            expect(mask, 1, "the own mask");
+            expect(pads, lists * offer.buckets(), "the pads");
+            coefficients.iter().for_each(|buf| expect(buf, lists, "masks of coefficients"));
+            next.iter().for_each(|buf| expect(buf, offer.labelled() * 2, "the next labels"));
+            labels.iter().for_each(|buf| expect(buf, (lists - 1) * 4, "the labels"));
+            if [next.is_some(), labels.is_some()] != [lists > 1; 2] {
+                report(format!("labels of {lists} lists"));
+            }
+            if *next == Some(*entries) {
+                report("offers and labels share a buffer".to_owned());
+            }
+        }
+        Instr::TakeRows { dst, mask, pads, entries, next, offer } => {
+            if !row_offer_parameters(offer, report) {
+                return;
+            }
+            let (rows, lists) = (len(mask), offer.lists());
+            let mut expect =
+                |buf: &Buf, each: usize, what: &str| expect_words(code, buf, rows.checked_mul(each), what, report);
+            expect(dst, 1, "the sums");
+            expect(pads, lists, "the pads");
+            expect(entries, offer.entries() * RowTable::POWERS, "the offers");
+            next.iter().for_each(|buf| expect(buf, offer.labelled() * 2, "the next labels"));
+            if next.is_some() != (lists > 1) {
+                report(format!("labels of {lists} lists"));
+            }
+        }
         Instr::BucketCounts { dst, points, shares, cols, bits, buckets, step } => {
             let fits = (1..=6).contains(buckets) && (buckets + 1..=40).contains(bits) && *step <= 40;
             if !fits || *cols == 0 || len(points) % cols != 0 || len(points) == 0 {
@@ -116,6 +146,24 @@ pub(super) fn check(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(Strin
             compared(tree, dst.len(), report);
         }
     }
+}
+
+/// A buffer of so many entries.
+fn expect_words(code: &RoleCode, buf: &Buf, words: Option<usize>, what: &str, report: &mut dyn FnMut(String)) {
+    let len = code.lengths[buf.0 as usize];
+    if words != Some(len) {
+        let words = words.map_or("too many".to_owned(), |w| w.to_string());
+        report(format!("{what} is buffer {} of {len} entries, expected {words}", buf.0));
+    }
+}
+
+/// Whether sizes can be computed from the parameters.
+fn row_offer_parameters(offer: &RowOffer, report: &mut dyn FnMut(String)) -> bool {
+    let problem = row_offer(offer).check();
+    if let Err(problem) = &problem {
+        report(problem.to_string());
+    }
+    problem.is_ok()
 }
 
 /// Correction words of so many keys.
@@ -194,15 +242,38 @@ fn check_lanes(code: &RoleCode, instr: &Instr, report: &mut dyn FnMut(String)) {
                 report(format!("buffer {} has Double entries where words are needed", buf.0));
             }
         }
+        Instr::OfferRows { entries, next, points, mask, pads, coefficients, labels, .. } => {
+            offered(code, (*entries, coefficients), *pads, report);
+            words(code, [*points, *mask].into_iter().chain(*next).chain(*labels), report);
+        }
+        Instr::TakeRows { dst, mask, pads, entries, next, .. } => {
+            offered(code, (*dst, &[*entries]), *pads, report);
+            words(code, std::iter::once(*mask).chain(*next), report);
+        }
         Instr::Load { .. }
         | Instr::Harmonic { .. }
         | Instr::BucketCounts { .. }
         | Instr::ComparisonKeys { .. }
         | Instr::ComparisonShares { .. } => {
-            for buf in instr.reads().into_iter().chain(instr.writes()).filter(|buf| of(buf) == Lane::Double) {
-                report(format!("buffer {} has Double entries where words are needed", buf.0));
-            }
+            words(code, instr.reads().into_iter().chain(instr.writes()), report);
         }
+    }
+}
+
+fn words(code: &RoleCode, bufs: impl Iterator<Item = Buf>, report: &mut dyn FnMut(String)) {
+    for buf in bufs.filter(|buf| code.lanes[buf.0 as usize] == Lane::Double) {
+        report(format!("buffer {} has Double entries where words are needed", buf.0));
+    }
+}
+
+/// Coefficients, their masks and results are in one lane, and pads are doubles.
+fn offered(code: &RoleCode, (first, others): (Buf, &[Buf]), pads: Buf, report: &mut dyn FnMut(String)) {
+    let of = |buf: Buf| code.lanes[buf.0 as usize];
+    for other in others.iter().filter(|other| of(**other) != of(first)) {
+        report(format!("buffers {} and {} differ in their lanes", first.0, other.0));
+    }
+    if of(pads) != Lane::Double {
+        report(format!("buffer {} has Word entries where pads are doubles", pads.0));
     }
 }
 

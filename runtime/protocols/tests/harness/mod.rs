@@ -197,6 +197,11 @@ pub(crate) fn kernel_table(t: &mpcc_program::code::RowTable) -> rows::RowTable {
     }
 }
 
+/// Kernel parameters of an offer.
+pub(crate) fn kernel_offer(of: &mpcc_program::code::RowOffer) -> rows::offer::Offer {
+    rows::offer::Offer { table: kernel_table(&of.table), choice: of.choice_bits.into() }
+}
+
 impl Machine {
     fn new(program: &Program, role: Role) -> Self {
         Self::of(lower(program, role))
@@ -213,7 +218,7 @@ impl Machine {
 
     fn store(&mut self, packed: &[Packed], words: &[Vec<u64>]) {
         for (p, w) in packed.iter().zip(words) {
-            assert_eq!(w.len(), self.code.lengths[p.buf.0 as usize]);
+            assert_eq!(w.len(), self.code.words(p.buf));
             self.buffers[p.buf.0 as usize].clone_from(w);
         }
     }
@@ -221,7 +226,7 @@ impl Machine {
     fn run(&mut self, list: &[Instr], data: &[Vec<i64>], draw: &mut Draw<'_>, dealt: &mut VecDeque<Vec<u64>>) {
         for instr in list {
             for w in instr.writes() {
-                let len = self.code.lengths[w.0 as usize];
+                let len = self.code.words(w);
                 self.buffers[w.0 as usize].resize(len, 0);
             }
             match instr {
@@ -335,6 +340,31 @@ impl Machine {
                     let (points, shares) = (&self.buffers[points.0 as usize], &self.buffers[shares.0 as usize]);
                     let of = counts::Counts { ring, buckets, step, cols: *cols, whole };
                     counts::counts(&of, points, shares, &mut out);
+                    self.buffers[dst.0 as usize] = out;
+                }
+                Instr::OfferRows { entries, next, points, mask, pads, coefficients, labels, offer } => {
+                    let given = |buf: &Buf| &self.buffers[buf.0 as usize][..];
+                    let own = rows::offer::Secrets {
+                        masks: given(mask),
+                        pads: given(pads),
+                        coefficients: coefficients.each_ref().map(given),
+                        labels: labels.as_ref().map_or(&[], given),
+                    };
+                    let mut out = vec![0; self.code.lengths[entries.0 as usize]];
+                    let mut follow = next.map_or(vec![], |next| vec![0; self.code.lengths[next.0 as usize]]);
+                    let offer = kernel_offer(offer);
+                    rows::offer::write(&offer, rows::Width::Word, given(points), own, &mut out, &mut follow);
+                    self.buffers[entries.0 as usize] = out;
+                    if let Some(next) = next {
+                        self.buffers[next.0 as usize] = follow;
+                    }
+                }
+                Instr::TakeRows { dst, mask, pads, entries, next, offer } => {
+                    let given = |buf: &Buf| &self.buffers[buf.0 as usize][..];
+                    let offered = (given(entries), next.as_ref().map_or(&[][..], given));
+                    let mut out = vec![0; given(mask).len()];
+                    let (offer, own) = (kernel_offer(offer), (given(mask), given(pads)));
+                    rows::offer::read(&offer, rows::Width::Word, own, offered, &mut out);
                     self.buffers[dst.0 as usize] = out;
                 }
                 Instr::RowKeys { seeds, controls, values, masks, roots, table } => {

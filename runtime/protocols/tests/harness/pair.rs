@@ -9,7 +9,7 @@ use mpcc_program::gates::lower_making;
 use mpcc_program::making::{Factor, Job, Making, Task};
 use mpcc_program::program::{Program, Supplier, ValueId, stream};
 
-use super::{Draw, Machine, Seen, mask, mix, signed};
+use super::{Draw, Machine, Messages, Seen, mask, mix, signed};
 
 /// What both parties made of every item, in order.
 pub(crate) struct Made {
@@ -56,6 +56,16 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
                 assert!(words.iter().zip(&of).all(|(words, (len, _))| words.len() == *len), "{task:?}");
                 words
             });
+            if let Job::Pads { digit, .. } = task.job {
+                let all: Vec<u64> = (0..2 * task.len << digit).map(|_| mix(&mut state)).collect();
+                let named = |(item, digit_of): (usize, &u64)| {
+                    let at = 2 * ((item << digit) + *digit_of as usize);
+                    [all[at], all[at + 1]]
+                };
+                results[0].push(given[0][0].iter().enumerate().flat_map(named).collect());
+                results[1].push(all);
+                continue;
+            }
             let (value, xor) = done(task, &given);
             let all = mask(task.bits);
             let first: Vec<u64> = value.iter().map(|_| mix(&mut state) & all).collect();
@@ -82,6 +92,7 @@ fn done(task: &Task, given: &[Vec<Vec<u64>>; 2]) -> (Vec<u64>, bool) {
             let whole = |i: usize| zero[i].iter().zip(&one[i]).map(|(a, b)| a ^ b);
             (whole(0).zip(whole(1)).map(|(a, b)| a & b).collect(), true)
         }
+        Job::Pads { .. } => unreachable!("pads are no shares"),
         Job::Chosen { chooser } => {
             let (bits, words) = if chooser == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             assert!(bits.iter().all(|b| *b < 2));
@@ -153,6 +164,17 @@ pub(crate) fn run(
     draw: &mut Draw<'_>,
     made: Made,
 ) -> Vec<Vec<i64>> {
+    run_seen(program, weights, inputs, draw, made).0
+}
+
+/// The outputs of a run on what the parties made, and the words of both messages of every hop.
+pub(crate) fn run_seen(
+    program: &Program,
+    weights: &[Vec<i64>],
+    inputs: &[Vec<i64>],
+    draw: &mut Draw<'_>,
+    made: Made,
+) -> (Vec<Vec<i64>>, Vec<Messages>) {
     let program = paired(program);
     let mut parties = [Role::ModelOwner, Role::DataOwner].map(|role| Machine::new(&program, role));
     for ((party, shares), weights) in parties.iter_mut().zip(made.shares).zip([weights, &[]]) {
@@ -163,7 +185,7 @@ pub(crate) fn run(
         assert!(shares.is_empty(), "every share is used");
     }
     let [p0, p1] = &mut parties;
-    super::online([p0, p1], weights, inputs, draw).0
+    super::online([p0, p1], weights, inputs, draw)
 }
 
 /// The program without a dealer.

@@ -145,7 +145,7 @@ fn shares_of_every_item_add_up_to_what_it_means(b: &Build) {
             let joined = drawn.zip(&received).map(|(drawn, received)| match item.sharing {
                 Sharing::Additive => coins::low(drawn.wrapping_add(*received), item.bits),
                 Sharing::Xor => drawn ^ received,
-                Sharing::Keys => *received,
+                Sharing::Keys | Sharing::Pads => *received,
             });
             assert!(joined.eq(meaning.words), "{item:?} of %{index} {:?}", b.program.values[index].gate);
         }

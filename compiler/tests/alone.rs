@@ -1,0 +1,225 @@
+//! Programs for two parties alone: what the planner takes for them, and a transformer that both make the material of and run.
+
+#[path = "alone/pair.rs"]
+mod pair;
+
+use mpcc_compiler::calibrate::calibrate;
+use mpcc_compiler::compile::rewrite;
+use mpcc_compiler::encode;
+use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
+use mpcc_compiler::graph::Graph;
+use mpcc_compiler::lower::LowerOptions;
+use mpcc_compiler::plan::{Comparison, PlanError, PlanOptions, plan_with};
+use mpcc_compiler::ranges::{Basis, nominal};
+use mpcc_program::correlation::materials;
+use mpcc_program::cost;
+use mpcc_program::program::{Gate, Program, Supplier};
+
+/// ReLU-softmax attention and a ReLU layer, with both norms.
+const TRANSFORMER: &str = "mpv 1;
+
+const HEADS = 2;
+const DIM = 8;
+const N = 5;
+
+numeric { frac: 12, weight_frac: 14 }
+
+model Small() {
+  input x: secret client Tensor<N, DIM>;
+  weights secret server { format: safetensors }
+  param e: Tensor<DIM, DIM> = \"embed\";
+  param g0: Tensor<DIM> = \"norm0.weight\";
+  param b0: Tensor<DIM> = \"norm0.bias\";
+  param qkv: Tensor<3 * DIM, DIM> = \"qkv\";
+  param o: Tensor<DIM, DIM> = \"proj\";
+  param g1: Tensor<DIM> = \"norm1.weight\";
+  param b1: Tensor<DIM> = \"norm1.bias\";
+  param w1: Tensor<2 * DIM, DIM> = \"up\";
+  param c1: Tensor<2 * DIM> = \"up.bias\";
+  param w2: Tensor<DIM, 2 * DIM> = \"down\";
+  param head: Tensor<3, DIM> = \"head\";
+  let s = linear(x, e);
+  let p = linear(layernorm(s, g0, b0, eps: 0.00001), qkv);
+  let q = split_heads(p[.., 0..DIM], HEADS);
+  let k = split_heads(p[.., DIM..2 * DIM], HEADS);
+  let v = split_heads(p[.., 2 * DIM..3 * DIM], HEADS);
+  let scores = q @ transpose(k) * rsqrt(DIM / HEADS);
+  let a = merge_heads(relu_softmax(scores, eps: 0.25) @ v);
+  let y = s + linear(a, o);
+  let m = relu(linear(layernorm(y, g1, b1, eps: 0.00001), w1, c1));
+  let z = y + linear(m, w2);
+  output logits: reveal client Tensor<N, 3> = linear(z, head) labels [\"a\", \"b\", \"c\"];
+}
+";
+
+fn graph(source: &str) -> Graph {
+    rewrite(source, &LowerOptions::default()).unwrap_or_else(|e| panic!("{e:?}")).graph
+}
+
+fn options(basis: Basis) -> PlanOptions {
+    PlanOptions { supplier: Supplier::Pair, basis, ..PlanOptions::default() }
+}
+
+/// Numbers between -1 and 1.
+fn numbers(seed: u64, len: usize) -> Vec<f64> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ z >> 31) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn tensors<'s>(seed: u64, shapes: impl Iterator<Item = &'s [usize]>) -> Vec<Tensor> {
+    let one =
+        |(at, shape): (usize, &[usize])| Tensor::new(shape, numbers(seed + 1000 * at as u64, shape.iter().product()));
+    shapes.enumerate().map(one).collect()
+}
+
+fn weights(graph: &Graph) -> Vec<Tensor> {
+    tensors(7, graph.params.iter().map(|param| &param.shape[..]))
+}
+
+fn inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
+    tensors(100 + seed, graph.inputs.iter().map(|input| &input.ty.shape[..]))
+}
+
+/// Two parties can make all that a program needs, and it takes no other gates for it.
+fn needs_no_dealer(program: &Program) {
+    assert_eq!(program.supplier, Supplier::Pair);
+    for item in materials(program).iter().flatten() {
+        assert!(item.made_by(Supplier::Pair), "{item:?}");
+    }
+    let keys =
+        |gate: &Gate| matches!(gate, Gate::RowFunction { .. } | Gate::ReluShared { .. } | Gate::StepShared { .. });
+    assert!(!program.values.iter().any(|value| keys(&value.gate)));
+    assert!(program.values.iter().any(|value| matches!(value.gate, Gate::RowOffer { .. })));
+}
+
+/// Whatever a plan may rely on: made by both parties together and run by both, the integers are those of the ideal service, what
+/// was sent is what was predicted, and the result is that of the float network.
+#[test]
+fn two_parties_alone_run_a_transformer_as_the_ideal_service_does() {
+    let graph = graph(TRANSFORMER);
+    let params = weights(&graph);
+    let seen: Vec<Vec<Tensor>> = (0..8).map(|seed| inputs(&graph, seed)).collect();
+    let ranges = calibrate(&graph, &params, &seen, |_| {}).expect("finite values");
+    for basis in [Basis::Observed, Basis::Guarded] {
+        let program = plan_with(&graph, &ranges, &options(basis)).unwrap_or_else(|e| panic!("{e:?}")).program;
+        needs_no_dealer(&program);
+        assert_eq!(program.verdict, basis == Basis::Guarded);
+        let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
+        let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
+        for seed in [2, 5] {
+            let values = evaluator.run(&seen[seed as usize], Wanted::All).expect("finite values");
+            let given = encode::inputs(&program, &values).expect("inputs fit");
+            let run = pair::run(&program, &encoded, &given, seed);
+            let predicted = cost::program(&program);
+            assert_eq!(run.hops, predicted.hops);
+            assert_eq!(run.sent, [predicted.online_bytes.model_owner, predicted.online_bytes.data_owner]);
+            assert_eq!(run.outputs, run.ideal, "two parties and the ideal service");
+            let (answers, verdict) = run.outputs.split_at(graph.outputs.len());
+            assert!(verdict.iter().all(|bit| *bit == [0]), "all in range");
+            let float = &values[graph.outputs[0].node].data;
+            for (got, want) in encode::decode(&program.outputs[0], &answers[0]).iter().zip(float) {
+                assert!((got - want).abs() < 0.01, "{got} for {want}");
+            }
+        }
+    }
+}
+
+/// A value out of its range is told as with a dealer.
+#[test]
+fn the_verdict_of_two_parties_says_that_a_value_left_its_range() {
+    let graph = graph(
+        "mpv 1;
+        model Guarded() {
+          input x: secret client Tensor<2, 4>;
+          weights secret server { format: safetensors }
+          param w: Tensor<4, 4> = \"w\";
+          let r = relu(linear(x, w));
+          let d = sum(r, axis: -1) + 0.01;
+          assume range(d) in [0.3, 4];
+          output y: reveal client Tensor<2, 4> = r * recip(d);
+        }",
+    );
+    let params = weights(&graph);
+    let seen: Vec<Vec<Tensor>> = (0..4).map(|seed| inputs(&graph, seed)).collect();
+    let ranges = calibrate(&graph, &params, &seen, |_| {}).expect("finite values");
+    let program = plan_with(&graph, &ranges, &options(Basis::Guarded)).unwrap_or_else(|e| panic!("{e:?}")).program;
+    needs_no_dealer(&program);
+    let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
+    let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
+    // Nothing is left of the row that is zero.
+    for (row, outside) in [(vec![0.9, 0.5, 0.7, 0.8], false), (vec![0.0; 4], true)] {
+        let sums = |row: &[f64]| -> f64 {
+            let w = &params[0].data;
+            (0..4).map(|i| row.iter().zip(&w[4 * i..]).map(|(x, w)| x * w).sum::<f64>().max(0.0)).sum()
+        };
+        let flipped: Vec<f64> = row.iter().map(|x| -x).collect();
+        let kept = if sums(&row) > 0.35 { row } else { flipped };
+        let data = [kept.clone(), kept].concat();
+        let values = evaluator.run(&[Tensor::new(&[2, 4], data)], Wanted::All).expect("finite values");
+        let given = encode::inputs(&program, &values).expect("inputs fit");
+        let run = pair::run(&program, &encoded, &given, 1);
+        assert_eq!(run.outputs.last(), Some(&vec![i64::from(outside)]));
+    }
+}
+
+/// Asking for keys, everywhere or somewhere, changes nothing without a dealer.
+#[test]
+fn two_parties_compare_by_digits() {
+    let graph = graph(TRANSFORMER);
+    let all = options(Basis::Observed);
+    let keys = PlanOptions { comparison: Comparison::FunctionSharing, ..all.clone() };
+    let [plan, other] =
+        [all, keys].map(|options| plan_with(&graph, &nominal(&graph), &options).expect("a plan").program);
+    assert_eq!(plan, other);
+}
+
+/// Every example, as it is or with functions in place of those that take a dealer: its plan needs none, or an error names the
+/// layer that does.
+#[test]
+fn examples_need_no_dealer_or_say_where_they_do() {
+    let example = |name: &str| {
+        let path = format!("{}/../examples/{name}/model.mpv", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).expect("an example")
+    };
+    let changed = |name: &str, changes: &[(&str, &str)]| {
+        changes.iter().fold(example(name), |source, (from, to)| {
+            assert!(source.contains(from), "{name} has `{from}`");
+            source.replace(from, to)
+        })
+    };
+    let mut planned = 0;
+    for (source, refused) in [
+        (example("mpcvit-cifar10-paper"), true),
+        (changed("mpcvit-cifar10-paper", &[("gelu(", "relu(")]), false),
+        (example("mpcvit-tiny-imagenet"), true),
+        (changed("mpcvit-tiny-imagenet", &[("gelu(", "relu(")]), false),
+        (example("mpcvit-plus"), true),
+        (example("softmax-vit"), true),
+        (example("cifar10"), true),
+        (example("secformer-bert"), true),
+    ] {
+        let graph = graph(&source);
+        match plan_with(&graph, &nominal(&graph), &options(Basis::Observed)) {
+            Ok(plan) => {
+                assert!(!refused, "{}", graph.name);
+                needs_no_dealer(&plan.program);
+                planned += 1;
+            }
+            Err(errors) => {
+                assert!(refused, "{}: {errors:?}", graph.name);
+                for error in errors {
+                    let PlanError::Alone { path, .. } = &error else { panic!("{}: {error}", graph.name) };
+                    let text = error.to_string();
+                    assert!(text.contains(path.as_str()) && text.contains("two parties alone"), "{text}");
+                }
+            }
+        }
+    }
+    assert_eq!(planned, 2);
+}

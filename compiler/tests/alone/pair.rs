@@ -1,0 +1,136 @@
+//! Both parties in one process: they make their material with one another, and run on it.
+
+use std::sync::Arc;
+
+use mpcc_kernels::Seed;
+use mpcc_pair::{Pair, Rates, Round, Schemes, begin_keys};
+use mpcc_program::code::{Owner, Role, RoleCode};
+use mpcc_program::gates::{COIN, lower, lower_making, lower_recording};
+use mpcc_program::interpret::Interpreter;
+use mpcc_program::program::Program;
+use mpcc_protocols::ideal::{self, Coins};
+use mpcc_protocols::{CheckedCode, InMemory, Online, OutputWords, Party, SessionSeed};
+use mpcc_transfer::{Entropy, Field, SessionId, Side, begin};
+
+const OWNERS: [Owner; 2] = [Owner::ModelOwner, Owner::DataOwner];
+
+/// What came of an inference.
+pub(crate) struct Run {
+    pub(crate) hops: u32,
+    /// Payload that each party sent online.
+    pub(crate) sent: [u64; 2],
+    /// Signed integers of every output.
+    pub(crate) outputs: Vec<Vec<i64>>,
+    /// Those of the ideal service with the same coins.
+    pub(crate) ideal: Vec<Vec<i64>>,
+}
+
+fn words(integers: &[Vec<i64>]) -> Vec<Vec<u64>> {
+    integers.iter().map(|list| list.iter().map(|x| *x as u64).collect()).collect()
+}
+
+fn seed(party: usize, seed: u64) -> SessionSeed {
+    SessionSeed::take(&mut [1 + party as u8 + 2 * seed as u8; 16])
+}
+
+fn party(code: RoleCode, weights: Vec<Vec<u64>>, seed: SessionSeed) -> Party {
+    let code = CheckedCode::new(code).unwrap_or_else(|e| panic!("{e}"));
+    let mut party = Party::new(Arc::new(code), Arc::new(Interpreter), weights, seed).expect("a party");
+    assert!(party.setup_message(&mut [].as_slice()).expect("a setup").is_empty(), "no weight leaves its owner");
+    party.setup_receive(Vec::new(), &mut [].as_slice()).expect("a setup");
+    party
+}
+
+fn field() -> Field {
+    Field::new(8).expect("a field")
+}
+
+fn pairs(schemes: &Schemes) -> [Pair; 2] {
+    let (id, field) = (SessionId::from_bytes([3; 32]), field());
+    let end = |side, byte| begin(id, side, field, Entropy::from_bytes([byte; 32]));
+    let ((a, from_a), (b, from_b)) = (end(Side::First, 4), end(Side::Second, 5));
+    let ((a, from_a), (b, from_b)) = (a.reply(&from_b).expect("a reply"), b.reply(&from_a).expect("a reply"));
+    let ((a, from_a), (b, from_b)) = (a.correct(&from_b).expect("keys"), b.correct(&from_a).expect("keys"));
+    let (a, b) = (a.finish(&from_b).expect("an end"), b.finish(&from_a).expect("an end"));
+    let keys = |owner, byte| begin_keys(schemes.clone(), owner, &Seed::from_bytes([byte; 16])).expect("keys");
+    let ((x, from_x), (y, from_y)) = (keys(OWNERS[0], 6), keys(OWNERS[1], 7));
+    let (x, y) = (x.finish(&from_y).expect("keys"), y.finish(&from_x).expect("keys"));
+    [Pair::new(a.0, a.1, x), Pair::new(b.0, b.1, y)]
+}
+
+/// Brings an end's message of a hop to the other one.
+fn bring((from, sends): (&mut Round<'_>, &mut Pair), (to, takes): (&mut Round<'_>, &mut Pair)) {
+    while let Some(piece) = from.send(sends).expect("a piece") {
+        to.take(takes, &piece).expect("the peer's");
+    }
+}
+
+fn step(runs: &mut [Online<'_>; 2], h: usize, incoming: &[Vec<u8>; 2]) -> [Vec<u8>; 2] {
+    let [a, b] = runs;
+    let local = |run: &mut Online<'_>, incoming: &[u8]| {
+        let mut peer = InMemory { incoming, outgoing: Vec::new() };
+        run.step(h, &mut peer).expect("a step");
+        assert!(peer.incoming.is_empty(), "every share is taken");
+        peer.outgoing
+    };
+    [local(a, &incoming[0]), local(b, &incoming[1])]
+}
+
+/// What both keep for an inference.
+fn made(program: &Program, weights: &[Vec<u64>], of: u64) -> [Vec<u8>; 2] {
+    let makings = OWNERS.map(|owner| lower_making(program, owner));
+    let own = [weights.to_vec(), vec![]];
+    let makers = [0, 1].map(|p| party(makings[p].code.clone(), own[p].clone(), seed(p, of)));
+    let begun = |maker: &'_ Party| maker.offline(0, &mut [].as_slice()).expect("masks");
+    let [m0, m1] = [begun(&makers[0]), begun(&makers[1])];
+    let mut runs = [makers[0].online(m0, vec![]).expect("a run"), makers[1].online(m1, vec![]).expect("a run")];
+    let schemes = Schemes::new(&makings[0].rounds, 1, field(), &Rates::REFERENCE);
+    let [mut zero, mut one] = pairs(&schemes);
+    let mut results = [Vec::new(), Vec::new()];
+    for (round, tasks) in makings[0].rounds.iter().enumerate() {
+        let [from_a, from_b] = step(&mut runs, round, &results);
+        let (mut x, mut y) =
+            (zero.begin(tasks, &from_a).expect("a round"), one.begin(tasks, &from_b).expect("a round"));
+        for _ in 0..x.hops() {
+            bring((&mut x, &mut zero), (&mut y, &mut one));
+            bring((&mut y, &mut one), (&mut x, &mut zero));
+            x.next_hop(&mut zero).expect("a whole message");
+            y.next_hop(&mut one).expect("a whole message");
+        }
+        results = [x.finish().expect("shares"), y.finish().expect("shares")];
+    }
+    step(&mut runs, makings[0].rounds.len(), &results)
+}
+
+/// Makes the material of one inference, and runs it.
+pub(crate) fn run(program: &Program, weights: &[Vec<i64>], inputs: &[Vec<i64>], of: u64) -> Run {
+    let own = [words(weights), vec![]];
+    let material = made(program, &own[0], of);
+    let codes = [lower(program, Role::ModelOwner), lower_recording(program)];
+    let [p0, p1] = codes;
+    let parties = [party(p0, own[0].clone(), seed(0, of)), party(p1, vec![], seed(1, of))];
+    let materials = [0, 1].map(|p| {
+        let mut stream = material[p].as_slice();
+        let material = parties[p].offline(0, &mut stream).expect("material");
+        assert!(stream.is_empty(), "every share is used");
+        material
+    });
+    let [m0, m1] = materials;
+    let mut runs =
+        [parties[0].online(m0, vec![]).expect("a run"), parties[1].online(m1, words(inputs)).expect("a run")];
+    let (mut incoming, mut sent) = ([Vec::new(), Vec::new()], [0; 2]);
+    for h in 0..parties[0].hops() {
+        let [from_a, from_b] = step(&mut runs, h, &incoming);
+        sent = [sent[0] + from_a.len() as u64, sent[1] + from_b.len() as u64];
+        incoming = [from_b, from_a];
+    }
+    let [_, data_owner] = runs;
+    let mut last = InMemory { incoming: &incoming[1], outgoing: Vec::new() };
+    let handed_out = data_owner.finish(&mut last).expect("outputs");
+    let [first, second] = [0, 1].map(|p| seed(p, of).inference(0));
+    let coins = Coins::of_run(first, second, &handed_out);
+    let ideal =
+        ideal::evaluate(program, weights, inputs, &coins, ideal::Ranges::Record).unwrap_or_else(|e| panic!("{e}"));
+    let outputs = handed_out.iter().filter(|words| words.output & COIN == 0).map(OutputWords::signed).collect();
+    Run { hops: parties[0].hops() as u32, sent, outputs, ideal: ideal.outputs }
+}
