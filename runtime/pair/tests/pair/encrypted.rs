@@ -182,6 +182,18 @@ fn rounds_mix_all_schemes_and_follow_one_another() {
     }
 }
 
+/// A message of more than one piece, transfers in front and answers behind.
+#[test]
+fn long_messages_travel_in_pieces() {
+    let task = products(OWNERS[0], matrices(1, 3, 4, 5, false), [plain(30), plain(30)], 30);
+    let scheme = kinds(&task).into_iter().find(|scheme| matches!(scheme, Scheme::Tiles(_))).expect("such a scheme");
+    let chosen = Task { job: Job::Chosen { chooser: OWNERS[0] }, len: 2_200_000, bits: 63 };
+    let mut session = Session::by(&[(task, scheme)], 4);
+    let longest = session.schemes.price(&[chosen, task]).expect("a price").sent[1].into_iter().max();
+    assert!(longest > Some(mpcc_pair::PIECE));
+    holds(&mut session, &[chosen, task], 1);
+}
+
 #[test]
 fn malformed_uploads_and_answers_are_errors() {
     let task = products(OWNERS[0], matrices(1, 3, 4, 5, false), [plain(30), plain(30)], 30);
