@@ -16,16 +16,16 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Two parties with two cores on a link of 44 MB/s. Every session of two parties chooses by these.
+    /// Two parties on a link of 44 MB/s, on processors with vectors of 512 bits and products of 52. Every session of two parties chooses by these.
     pub const REFERENCE: Rates = Rates {
         byte: 22_700,
         transfer: 95_000,
         lattice: mpcc_lattice::Rates {
-            layer: 1_500_000,
-            product: 3_400_000,
-            merge: 50_000_000,
-            upload: 150_000_000,
-            answer: 350_000_000,
+            layer: 600_000,
+            product: 1_300_000,
+            merge: 200_000_000,
+            upload: 50_000_000,
+            answer: 150_000_000,
         },
     };
 
