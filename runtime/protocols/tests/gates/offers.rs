@@ -1,11 +1,13 @@
 //! G20: row functions that one party offers and the other takes, on what two parties make alone.
 
 use std::collections::HashMap;
+use std::slice::from_ref;
 
 use mpcc_kernels::rows::offer;
 use mpcc_program::code::{Owner, RowFunction, RowOffer, RowTable};
 use mpcc_program::cost;
-use mpcc_program::program::{Gate, Kind, Program, ValueId};
+use mpcc_program::program::{Gate, Kind, Program, Supplier, ValueId};
+use mpcc_program::verify::{Rule, verify};
 
 use super::harness::pair::{make, paired, run_seen};
 use super::harness::{Builder, kernel_offer, mask, masked, mix, random_words};
@@ -25,7 +27,7 @@ fn program(of: RowOffer, rows: usize, ring: u8) -> (Program, ValueId, ValueId) {
     let y = b.push(Gate::RowOffer { source: wire, offer: of }, Kind::Share, &[rows, 1], ring, fraction, ring - 2);
     b.reveal(y, ring, 0);
     let program = paired(&b.program);
-    mpcc_program::verify::verify(&program).unwrap_or_else(|v| panic!("{v:?}"));
+    verify(&program).unwrap_or_else(|v| panic!("{v:?}"));
     (program, wire, y)
 }
 
@@ -39,16 +41,15 @@ fn the_result_is_the_plain_function_for_every_number_and_both_parts_of_its_mask(
         let v: Vec<i64> = (0..rows as i64).map(|row| row & 31).collect();
         let parts = |row: usize| [(row >> 5) as u64 & 31, (row >> 10) as u64];
         let draw = &mut masked(wire, 7, parts);
-        let made = make(&program, &[v.clone()], draw, 3);
-        let (outputs, _) = run_seen(&program, &[v.clone()], &[], draw, made);
-        // Rows that a draw beyond the ring would wrap.
+        let made = make(&program, from_ref(&v), draw, 3);
+        let (outputs, _) = run_seen(&program, from_ref(&v), &[], draw, made);
         let (points, masks): (Vec<u64>, Vec<u64>) =
             v.iter().enumerate().map(|(row, v)| ((*v as u64).wrapping_add(parts(row)[0]), parts(row)[0])).unzip();
         assert_eq!(outputs[0], offer::plain(&kernel_offer(&of), &points, &masks), "{of:?}");
     }
 }
 
-/// In production widths, also far outside the domain, what is sent is what is predicted.
+/// In production widths, also below the domain, what is sent is what is predicted.
 #[test]
 fn wide_rings_give_the_plain_function_at_the_predicted_cost() {
     for (k, levels, choice) in [(30, 16, 5), (40, 26, 6), (34, 9, 8), (30, 30, 4), (20, 4, 4)] {
@@ -61,8 +62,8 @@ fn wide_rings_give_the_plain_function_at_the_predicted_cost() {
             (0..rows).map(|_| (mix(&mut state) & mask(k - 1) >> (mix(&mut state) % u64::from(k))) as i64).collect();
         let parts = |row: usize| [0u64, 1].map(|p| random_words(Owner::ModelOwner, p, row as u64 / 2, k, 1)[0]);
         let draw = &mut masked(wire, 7, parts);
-        let made = make(&program, &[v.clone()], draw, 3);
-        let (outputs, messages) = run_seen(&program, &[v.clone()], &[], draw, made);
+        let made = make(&program, from_ref(&v), draw, 3);
+        let (outputs, messages) = run_seen(&program, from_ref(&v), &[], draw, made);
         let masks: Vec<u64> = (0..rows).map(|row| parts(row)[0]).collect();
         let points: Vec<u64> = v.iter().zip(&masks).map(|(v, r)| (*v as u64).wrapping_add(*r)).collect();
         assert_eq!(outputs[0], offer::plain(&kernel_offer(&of), &points, &masks), "{of:?}");
@@ -77,7 +78,7 @@ fn wide_rings_give_the_plain_function_at_the_predicted_cost() {
     }
 }
 
-/// What the data owner sees does not depend on the number but by the coin, and neither do its shares.
+/// To the data owner nothing arrives but the opened number, and its pads are its own.
 #[test]
 fn the_data_owner_sees_nothing_of_the_offer() {
     let of = offer(5, 5, 4);
@@ -89,7 +90,6 @@ fn the_data_owner_sees_nothing_of_the_offer() {
         let shares = made.shares[1].clone();
         let (_, messages) = run_seen(&program, &[vec![v]], &[], draw, made);
         let seen: Vec<Vec<u64>> = messages.iter().take(2).flat_map(|hop| hop[0].clone()).collect();
-        // Its share of a sum is what the tasks drew for the other one, and pads are its own.
         (seen, shares.first().cloned())
     };
     let want = view(0);
@@ -103,7 +103,7 @@ fn the_data_owner_sees_nothing_of_the_offer() {
 fn the_model_owners_result_is_uniform_whatever_the_number_is() {
     const RUNS: u64 = 1 << 10;
     let of = offer(5, 5, 4);
-    let (program, wire, y) = program(of, 1, 50);
+    let (program, wire, _) = program(of, 1, 50);
     for v in [1, 3, 8, 15] {
         let mut counts: HashMap<u64, u64> = HashMap::new();
         for seed in 0..RUNS {
@@ -114,7 +114,6 @@ fn the_model_owners_result_is_uniform_whatever_the_number_is() {
             // The model owner's share of the result, which it sends to reveal it.
             let last = messages.iter().flat_map(|hop| &hop[0]).last().expect("a reveal");
             *counts.entry(last[0] >> 20 & 7).or_default() += 1;
-            let _ = y;
         }
         // Six standard deviations.
         let limits = RUNS / 8 - 64..RUNS / 8 + 64;
@@ -125,14 +124,14 @@ fn the_model_owners_result_is_uniform_whatever_the_number_is() {
 #[test]
 fn a_dealer_is_not_asked_for_offers() {
     let (program, _, y) = program(offer(20, 9, 5), 1, 50);
-    let dealt = Program { supplier: mpcc_program::program::Supplier::Dealer, ..program };
-    let found = mpcc_program::verify::verify(&dealt).expect_err("nothing deals pads");
-    assert!(found.iter().any(|v| v.value == Some(y) && v.rule == mpcc_program::verify::Rule::Supplier));
+    let dealt = Program { supplier: Supplier::Dealer, ..program };
+    let found = verify(&dealt).expect_err("nothing deals pads");
+    assert!(found.iter().any(|v| v.value == Some(y) && v.rule == Rule::Supplier));
     for change in [3u8, 9, 10] {
-        let mut wrong = Program { supplier: mpcc_program::program::Supplier::Pair, ..dealt.clone() };
+        let mut wrong = Program { supplier: Supplier::Pair, ..dealt.clone() };
         let Gate::RowOffer { offer, .. } = &mut wrong.values[y.0 as usize].gate else { panic!("the offer") };
         offer.choice_bits = change;
-        let found = mpcc_program::verify::verify(&wrong).expect_err("a choice of no list");
-        assert!(found.iter().any(|v| v.rule == mpcc_program::verify::Rule::Parameter), "{found:?}");
+        let found = verify(&wrong).expect_err("a choice of no list");
+        assert!(found.iter().any(|v| v.rule == Rule::Parameter), "{found:?}");
     }
 }

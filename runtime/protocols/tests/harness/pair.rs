@@ -57,7 +57,7 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
                 words
             });
             if let Job::Pads { digit, .. } = task.job {
-                let all: Vec<u64> = (0..2 * task.len << digit).map(|_| mix(&mut state)).collect();
+                let all: Vec<u64> = (0..(2 * task.len) << digit).map(|_| mix(&mut state)).collect();
                 let named = |(item, digit_of): (usize, &u64)| {
                     let at = 2 * ((item << digit) + *digit_of as usize);
                     [all[at], all[at + 1]]

@@ -31,7 +31,7 @@ impl Row {
     fn new(offer: &Offer, width: Width, seed: u8) -> Row {
         let (lists, words_each) = (offer.levels().len(), width.words());
         Row {
-            pads: words(seed, 0, 2 * lists << offer.choice),
+            pads: words(seed, 0, (2 * lists) << offer.choice),
             coefficients: std::array::from_fn(|q| words(seed, 1 + q as u64, lists * words_each)),
             labels: words(seed, 9, 4 * (lists - 1)),
         }
@@ -248,8 +248,8 @@ fn the_taker_opens_uniform_words_whatever_the_number_is() {
         for draws in 0..16 {
             let seen = opened(v, draws);
             let colours: Vec<u64> = seen.iter().skip(POWERS).step_by(POWERS + 1).copied().collect();
-            for q in 0..lists * (POWERS + 1) - 1 {
-                *counts.entry((q, seen[q])).or_insert(0u32) += 1;
+            for (q, word) in seen.into_iter().enumerate() {
+                *counts.entry((q, word)).or_insert(0u32) += 1;
             }
             *counts.entry((usize::MAX, colours.iter().fold(0, |w, c| 2 * w + c))).or_insert(0) += 1;
         }
