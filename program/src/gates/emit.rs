@@ -13,6 +13,7 @@ use crate::schedule::is_large;
 use crate::urgent::urgent_first;
 
 use super::expr::Expr;
+use super::sums::{Sums, asked};
 
 /// What is known when: the setup, the offline phase, or step `n` of the online phase.
 const SETUP: i32 = -2;
@@ -94,17 +95,8 @@ struct Maker {
     items: Vec<(ValueId, Item)>,
     /// The party's shares of them.
     shares: Vec<Packed>,
-    /// What is known of wires' masks.
-    sums: HashMap<ValueId, MaskBits>,
-}
-
-/// Exclusive-or shares of the bits of a wire's mask r = r_0 + r_1 − 2^k W.
-#[derive(Clone, Copy)]
-pub(super) struct MaskBits {
-    /// r.
-    pub(super) sum: Buf,
-    /// W.
-    pub(super) carry: Buf,
+    /// What is asked and known of the sums of wires' masks.
+    sums: HashMap<ValueId, Sums>,
 }
 
 /// The gate that is lowered at present.
@@ -133,7 +125,8 @@ impl<'p> Emit<'p> {
 
     /// For the code by which a party makes its correlated randomness. To gates it is a dealer that knows one party's masks.
     pub(super) fn maker(program: &'p Program, party: usize) -> Self {
-        let maker = Maker { party, rounds: vec![], items: vec![], shares: vec![], sums: HashMap::new() };
+        let sums = asked(program, materials(program).iter().flatten());
+        let maker = Maker { party, rounds: vec![], items: vec![], shares: vec![], sums };
         Self::begun(program, Role::Dealer, false, (vec![Step::default()], Some(maker)))
     }
 
@@ -585,15 +578,9 @@ impl<'p> Emit<'p> {
         dst
     }
 
-    /// The bits of a wire's mask, made once.
-    pub(super) fn mask_bits(&mut self, wire: ValueId, make: impl FnOnce(&mut Self) -> MaskBits) -> MaskBits {
-        let known = |e: &Self| e.maker.as_ref().and_then(|maker| maker.sums.get(&wire).copied());
-        if let Some(bits) = known(self) {
-            return bits;
-        }
-        let bits = make(self);
-        self.maker.as_mut().expect("a maker").sums.insert(wire, bits);
-        bits
+    /// What is asked and known of the sum of a wire's masks.
+    pub(super) fn sums(&mut self, wire: ValueId) -> &mut Sums {
+        self.maker.as_mut().expect("a maker").sums.entry(wire).or_default()
     }
 
     /// Hands out the party's share of an item of the gate underway.

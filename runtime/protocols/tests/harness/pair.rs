@@ -87,7 +87,20 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
 fn done(task: &Task, given: &[Vec<Vec<u64>>; 2]) -> (Vec<u64>, bool) {
     let [zero, one] = given;
     match task.job {
-        Job::Meets => (zero[0].iter().zip(&one[0]).map(|(a, b)| a & b).collect(), true),
+        Job::Sums { digit, hot, .. } => {
+            let value = |(a, b): (&u64, &u64)| {
+                let (sum, size) = (a + b, 1 << digit);
+                match hot {
+                    true => 1 << (sum % size) | (sum >> digit) << size,
+                    false => sum >> digit | u64::from(sum == size - 1) << 1,
+                }
+            };
+            (zero[0].iter().zip(&one[0]).map(value).collect(), true)
+        }
+        Job::Under => {
+            let whole = |i: usize| zero[i].iter().zip(&one[i]).map(|(a, b)| a ^ b);
+            (whole(0).zip(whole(1)).map(|(bit, word)| bit * word).collect(), true)
+        }
         Job::Ands => {
             let whole = |i: usize| zero[i].iter().zip(&one[i]).map(|(a, b)| a ^ b);
             (whole(0).zip(whole(1)).map(|(a, b)| a & b).collect(), true)
