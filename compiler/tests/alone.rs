@@ -112,10 +112,10 @@ fn two_parties_alone_run_a_transformer_as_the_ideal_service_does() {
         assert_eq!(program.verdict, basis == Basis::Guarded);
         let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
         let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
-        for seed in [2, 5] {
+        for (seed, compiles) in [(2, false), (2, true), (5, true)] {
             let values = evaluator.run(&seen[seed as usize], Wanted::All).expect("finite values");
             let given = encode::inputs(&program, &values).expect("inputs fit");
-            let run = pair::run(&program, &encoded, &given, seed);
+            let run = pair::run((&program, compiles), &encoded, &given, seed);
             let predicted = cost::program(&program);
             assert_eq!(run.hops, predicted.hops);
             assert_eq!(run.sent, [predicted.online_bytes.model_owner, predicted.online_bytes.data_owner]);
@@ -163,7 +163,7 @@ fn the_verdict_of_two_parties_says_that_a_value_left_its_range() {
         let data = [kept.clone(), kept].concat();
         let values = evaluator.run(&[Tensor::new(&[2, 4], data)], Wanted::All).expect("finite values");
         let given = encode::inputs(&program, &values).expect("inputs fit");
-        let run = pair::run(&program, &encoded, &given, 1);
+        let run = pair::run((&program, false), &encoded, &given, 1);
         assert_eq!(run.outputs.last(), Some(&vec![i64::from(outside)]));
     }
 }
