@@ -24,17 +24,17 @@ fn a_decay_has_the_known_bits() {
 #[test]
 fn factors_are_accurate_in_every_bucket() {
     for of in [
-        Exponential { fraction: 12, position: 16, count: 3, mask_fraction: 12, public_fraction: 48 },
-        Exponential { fraction: 12, position: 14, count: 5, mask_fraction: 14, public_fraction: 30 },
-        Exponential { fraction: 4, position: 6, count: 4, mask_fraction: 16, public_fraction: 40 },
-        Exponential { fraction: 10, position: 2, count: 1, mask_fraction: 20, public_fraction: 20 },
+        Exponential { fraction: 12, position: 16, count: 3, mask_fraction: 12, public_fraction: 48, mask_factor: MaskFactor::Whole },
+        Exponential { fraction: 12, position: 14, count: 5, mask_fraction: 14, public_fraction: 30, mask_factor: MaskFactor::Whole },
+        Exponential { fraction: 4, position: 6, count: 4, mask_fraction: 16, public_fraction: 40, mask_factor: MaskFactor::Whole },
+        Exponential { fraction: 10, position: 2, count: 1, mask_fraction: 20, public_fraction: 20, mask_factor: MaskFactor::Whole },
     ] {
         let real = |n: u64| n as f64 / f64::from(1u32 << of.fraction);
         let (factors, last) = (of.factors(), (1u64 << of.position) - 1);
         let all = (0..=last).step_by(1 + (last / 1000) as usize).chain([last, last - 1]);
         for position in all {
             let want = real(position).exp() * f64::from(1u32 << of.mask_fraction);
-            let found = factors.secret(position) as f64;
+            let found = factors.secret([position, 0]) as f64;
             assert!((found - want).abs() <= 0.5 + want * 1e-9, "{of:?} at {position}: {found} for {want}");
             for bucket in 0..of.count {
                 let y = real((u64::from(bucket) << of.position) + position);

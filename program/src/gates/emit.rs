@@ -118,7 +118,7 @@ pub(super) struct Underway {
     mask: [Option<Buf>; 2],
     /// Cosine and sine of a multiple, which two of its items have in common, at the dealer.
     factors: Option<(u16, [Buf; 2])>,
-    /// The mask's factor of an exponential, at the dealer.
+    /// The mask's factor of an exponential, at the dealer, or the party's share of it.
     pub(super) exponent: Option<Buf>,
 }
 
@@ -400,7 +400,8 @@ impl<'p> Emit<'p> {
         self.maps_to(lane, lane, rows, cols, body)
     }
 
-    fn maps_to<const N: usize>(
+    /// A map with several results, in a lane that holds them.
+    pub(super) fn maps_to<const N: usize>(
         &mut self,
         lane: Lane,
         result: Lane,

@@ -92,6 +92,10 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             });
             number(e, each, bits, len)
         }
+        Correlation::Exponent { wire, of } => super::buckets::exponent_of_parts(e, (*wire, *of), (len, bits), party),
+        Correlation::PadTimesExponent { bits: word, position, wire, of } => {
+            super::buckets::padded_of_parts(e, (*word, *position), (*wire, *of), (len, bits), party)
+        }
         Correlation::BucketPads { wire, offer } => super::offers::pads(e, item, (*wire, *offer), party),
         Correlation::MaskedPowers { wire, offer } => {
             let operands = super::offers::powers(e, item, (*wire, *offer), party);
@@ -104,9 +108,7 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
         }
         Correlation::RowPowers { .. }
         | Correlation::Comparison { .. }
-        | Correlation::Harmonic { .. }
-        | Correlation::Exponent { .. }
-        | Correlation::PadTimesExponent { .. } => unreachable!("verified: two parties can make it"),
+        | Correlation::Harmonic { .. } => unreachable!("verified: two parties can make it"),
     }
 }
 

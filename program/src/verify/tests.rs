@@ -56,7 +56,6 @@ fn what_two_parties_cannot_make_takes_a_dealer() {
                 | Gate::TrigSeries { .. }
                 | Gate::ReluShared { .. }
                 | Gate::StepShared { .. }
-                | Gate::Exponential { .. }
         );
         assert_eq!(found.contains(&(Some(index as u32), Rule::Supplier)), dealt, "{value:?}");
     }
