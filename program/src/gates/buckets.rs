@@ -260,5 +260,6 @@ pub(super) fn padded_of_parts(
     let made = exponent_of_parts(e, of, (len, bits), party);
     let pads = own(e, word);
     let pad = bit(e, pads, position, len);
+    e.wait_for(pad, made);
     bit_times(e, pad, made, bits, (1, len))
 }

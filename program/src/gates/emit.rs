@@ -586,6 +586,14 @@ impl<'p> Emit<'p> {
         dst
     }
 
+    /// Lets a buffer wait for another: a party whose operand of a task is the one and a party whose operand follows from both put
+    /// the task into the same round.
+    pub(super) fn wait_for(&mut self, buf: Buf, other: Buf) {
+        let until = self.known[other.0 as usize];
+        let known = &mut self.known[buf.0 as usize];
+        *known = until.max(*known);
+    }
+
     /// The bits of a wire's mask, made once.
     pub(super) fn mask_bits(&mut self, wire: ValueId, make: impl FnOnce(&mut Self) -> MaskBits) -> MaskBits {
         let known = |e: &Self| e.maker.as_ref().and_then(|maker| maker.sums.get(&wire).copied());
