@@ -10,7 +10,7 @@ mod predicates;
 use serde::{Deserialize, Serialize};
 
 use crate::code::{ComparisonTree, Owner, RowOffer, RowTable};
-use crate::exponential::Exponential;
+use crate::exponential::{Exponential, MaskFactor};
 use crate::program::{Supplier, ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
@@ -258,7 +258,7 @@ pub enum Correlation {
         /// β.
         payload: Payload,
     },
-    /// G17: exp(ρ), ρ the position of r in its bucket.
+    /// G17: exp(ρ), ρ the position of r in its bucket; between the parties the product of what each rounds of its own part.
     Exponent {
         /// The wire.
         wire: ValueId,
@@ -318,15 +318,14 @@ impl Item {
         match (supplier, &self.what) {
             // A dealer has keys for the same.
             (Supplier::Dealer, Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. }) => false,
+            (_, Correlation::Exponent { of, .. } | Correlation::PadTimesExponent { of, .. }) => {
+                of.mask_factor == MaskFactor::of(supplier)
+            }
             (Supplier::Dealer, _) => true,
             // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it.
             (
                 Supplier::Pair,
-                Correlation::Comparison { .. }
-                | Correlation::RowPowers { .. }
-                | Correlation::Harmonic { .. }
-                | Correlation::Exponent { .. }
-                | Correlation::PadTimesExponent { .. },
+                Correlation::Comparison { .. } | Correlation::RowPowers { .. } | Correlation::Harmonic { .. },
             ) => false,
             (
                 Supplier::Pair,

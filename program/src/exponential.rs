@@ -2,8 +2,13 @@
 //!
 //! exp(−Y) of Y = iD + τ − ρ is exp(−iD − τ) · exp(ρ): a public factor, looked up by two digits of τ, and a factor of the mask,
 //! multiplied bit by bit of ρ. Both stand here as functions; lowered code computes the same integers by maps.
+//!
+//! Two parties that know no more than the positions ρ_0 and ρ_1 of their parts of the mask multiply a factor each: with
+//! ρ = ρ_0 + ρ_1 − Dc the mask's factor is exp(ρ_0) · exp(ρ_1), or exp(ρ_0 − D) · exp(ρ_1) if they carry, c = 1.
 
 use serde::{Deserialize, Serialize};
+
+use crate::program::Supplier;
 
 /// Fraction bits of what is multiplied bit by bit.
 pub(crate) const UNIT: u8 = 62;
@@ -16,6 +21,26 @@ pub(crate) const GUARD: u8 = 4;
 const LOG2_E: u128 = 0x1_7154_7652_b82f_e177_7d0f_fda1;
 /// ln 2 with 64 fraction bits.
 const LN_2: u64 = 0xb172_17f7_d1cf_79ac;
+
+/// Of what the mask's factor is rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MaskFactor {
+    /// Of the whole mask, by who knows it.
+    Whole,
+    /// Of a party's part, by each party. The data owner's factor is at least 1. The model owner's may be as small as one of a
+    /// bucket's width and has as many fraction bits more, so that both are as precise.
+    Parts,
+}
+
+impl MaskFactor {
+    /// What a supplier of correlated randomness can round.
+    pub fn of(supplier: Supplier) -> MaskFactor {
+        match supplier {
+            Supplier::Dealer => MaskFactor::Whole,
+            Supplier::Pair => MaskFactor::Parts,
+        }
+    }
+}
 
 /// The exponentials of a wire's buckets. The fields keep the limits that the verifier of programs holds them to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +55,14 @@ pub struct Exponential {
     pub mask_fraction: u8,
     /// Fraction bits of the public factor.
     pub public_fraction: u8,
+    /// Who rounds the mask's factor.
+    pub mask_factor: MaskFactor,
+}
+
+/// The least power of two that a bucket's exponential lies below, by its logarithm: of a bucket of 2^`position` units with
+/// `fraction` fraction bits, at most 2^4 wide.
+pub fn growth(position: u8, fraction: u8) -> u8 {
+    decay(1 << position, fraction).1 as u8 + 1
 }
 
 /// Products of powers: `start`, and a factor below 1 with [`UNIT`] fraction bits for every bit that is set in the argument.
@@ -106,19 +139,72 @@ impl Exponential {
         Powers::new(1 << UNIT, 0, self.fraction, self.low_bits())
     }
 
-    /// exp(2^position − 1 − n) at the complement n of a position, and how many bits to drop for the mask's fraction bits.
-    pub(crate) fn mask(&self) -> (Powers, u8) {
-        let top = (1 << self.position) - 1;
-        let (mantissa, exponent) = decay(top, self.fraction);
+    /// exp(2^position − 1 − n) at the complement n of a position, and how many bits to drop for some fraction bits.
+    pub(crate) fn mask(&self, fraction_bits: u8) -> (Powers, u8) {
+        let (mantissa, exponent) = decay(self.top(), self.fraction);
         // exp(top) = 2^(63 + exponent) / mantissa, with 61 bits below its power of two.
         let start = ((1u128 << 123) / u128::from(mantissa)) as u64;
-        (Powers::new(start, 0, self.fraction, self.position), 60 - exponent as u8 - self.mask_fraction)
+        (Powers::new(start, 0, self.fraction, self.position), 60 - exponent as u8 - fraction_bits)
+    }
+
+    /// What [`Self::mask`] starts from for a position less a bucket.
+    pub(crate) fn carried_start(&self) -> u64 {
+        fixed(1, self.fraction, 60 - decay(self.top(), self.fraction).1 as u8)
+    }
+
+    /// The last position.
+    fn top(&self) -> u64 {
+        (1 << self.position) - 1
+    }
+
+    /// Fraction bits of the parts' factors, the model owner's first.
+    pub(crate) fn part_fractions(&self) -> [u8; 2] {
+        let second = (self.mask_fraction - growth(self.position, self.fraction)) / 2;
+        [self.mask_fraction - second, second]
+    }
+
+    /// Bits of the parts' factors.
+    pub(crate) fn part_bits(&self) -> [u8; 2] {
+        self.part_fractions().map(|fraction| fraction + growth(self.position, self.fraction))
+    }
+
+    /// Whether the mask's factor can be made without leaving a word, and with bits to spare for products that are rounded down.
+    pub(crate) fn mask_fits(&self) -> bool {
+        match self.mask_factor {
+            MaskFactor::Whole => (4..=24).contains(&self.mask_fraction),
+            MaskFactor::Parts => {
+                let growth = growth(self.position, self.fraction);
+                (growth..=63 - growth).contains(&self.mask_fraction) && self.part_bits()[0] <= 53
+            }
+        }
     }
 
     /// Both factors as functions.
     pub fn factors(&self) -> Factors {
-        Factors { of: *self, high: self.high(), low: self.low(), mask: self.mask() }
+        let mask = match self.mask_factor {
+            MaskFactor::Whole => Mask::Whole(self.mask(self.mask_fraction)),
+            MaskFactor::Parts => {
+                let parts = self.part_fractions().map(|fraction| self.mask(fraction));
+                let carried = Powers { start: self.carried_start(), factors: parts[0].0.factors.clone() };
+                Mask::Parts { parts, carried }
+            }
+        };
+        Factors { of: *self, high: self.high(), low: self.low(), mask }
     }
+}
+
+/// Powers for the complement of a position, and the bits to drop.
+#[derive(Clone, Debug)]
+enum Mask {
+    /// One factor.
+    Whole((Powers, u8)),
+    /// One of either part.
+    Parts {
+        /// The model owner's first.
+        parts: [(Powers, u8); 2],
+        /// The model owner's if positions carry.
+        carried: Powers,
+    },
 }
 
 /// The two factors of an exponential, made ready for many positions.
@@ -127,7 +213,7 @@ pub struct Factors {
     of: Exponential,
     high: Powers,
     low: Powers,
-    mask: (Powers, u8),
+    mask: Mask,
 }
 
 impl Factors {
@@ -140,10 +226,18 @@ impl Factors {
         rounded(u128::from(high) * u128::from(low), LOW + GUARD)
     }
 
-    /// exp(ρ) with the mask's fraction bits.
-    pub fn secret(&self, position: u64) -> u64 {
-        let (powers, drop) = &self.mask;
-        rounded(powers.at(!position & ((1 << self.of.position) - 1)).into(), *drop)
+    /// exp(ρ) with the mask's fraction bits, of both parts of a mask, the model owner's first.
+    pub fn secret(&self, parts: [u64; 2]) -> u64 {
+        let top = self.of.top();
+        let [first, second] = parts.map(|part| part & top);
+        let at = |powers: &Powers, position: u64, drop: u8| rounded(powers.at(!position & top).into(), drop);
+        match &self.mask {
+            Mask::Whole((powers, drop)) => at(powers, first + second, *drop),
+            Mask::Parts { parts: [(powers, drop), (others, other_drop)], carried } => {
+                let powers = if first + second > top { carried } else { powers };
+                at(powers, first, *drop) * at(others, second, *other_drop)
+            }
+        }
     }
 }
 

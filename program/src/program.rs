@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::code::{RowOffer, RowTable};
-use crate::exponential::Exponential;
+use crate::exponential::{Exponential, MaskFactor};
 
 /// Extents of a value, outermost first.
 pub type Shape = SmallVec<[usize; 4]>;
@@ -589,5 +589,6 @@ pub fn exponential(
         count: bits.ring,
         mask_fraction,
         public_fraction,
+        mask_factor: MaskFactor::of(program.supplier),
     }
 }

@@ -5,6 +5,8 @@
 //! a row is exp(−Y) of a Y that is not negative and at most a bucket and the distance of thresholds, whatever the row: it has
 //! the precision that is asked for, and nothing can exceed 1. The cheapest widths are taken for which a ring holds the row.
 
+use mpcc_program::exponential::growth;
+
 use super::WIDEST;
 use super::bits::log2_bound;
 use super::format::{Counts, Form, Format, Formats, Power, Shift};
@@ -13,7 +15,8 @@ use crate::graph::{Graph, NodeId, Op};
 
 /// Fraction bits of the argument.
 const ARGUMENT: i32 = 12;
-/// Fraction bits of the mask's factor, and of the smallest of the largest results.
+/// Fraction bits of the mask's factor, and of the smallest of the largest results: a result is off by 2^−13 of itself at most,
+/// and a row's largest by about 2^−12.
 const PRECISION: i32 = 12;
 /// Bits that what is opened of a result has beyond those of the smallest of the largest.
 const OPENED: i32 = 14;
@@ -37,7 +40,7 @@ impl Power {
 
 /// The widths for rows of `n` numbers that lie within `spread` of one another, with `below` what the largest may lose otherwise
 /// and whether counts say what is taken off.
-fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, counted: bool) -> Option<(Power, f64)> {
+fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, (counted, alone): (bool, bool)) -> Option<(Power, f64)> {
     let least = libm::ceil(libm::log2(spread)) as i32;
     let spread = spread + ROUNDED * libm::exp2(f64::from(-fraction));
     let mut best: Option<(f64, Power, f64)> = None;
@@ -65,20 +68,21 @@ fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, counted: bool) -> 
                 if ring - buckets > fraction + 4 || spread + taken > nats - width {
                     continue;
                 }
+                let mask = mask_fraction(ring - buckets, fraction, alone);
                 let extra = libm::ceil((width + below) * std::f64::consts::LOG2_E) as i32;
                 let public = PRECISION + extra;
                 let seen = f64::from(PRECISION) * std::f64::consts::LN_2 + below;
                 let count = (libm::ceil(seen / width) as i32 + 1).min(1 << buckets);
-                let whole = (n as f64 + 1.0) * libm::exp2(f64::from(PRECISION + public));
+                let whole = (n as f64 + 1.0) * libm::exp2(f64::from(mask + public));
                 if count > 16 || public > 58 || libm::log2(whole) > f64::from(MOST_FRACTION) {
                     continue;
                 }
                 let opened = OPENED + libm::ceil(below * std::f64::consts::LOG2_E) as i32;
                 let bits = dealt
                     + f64::from(1u32 << buckets)
-                    + f64::from(count + 1) * (f64::from(PRECISION + public) + RESULT)
+                    + f64::from(count + 1) * (f64::from(mask + public) + RESULT)
                     + 2.0 * f64::from(count + opened + ring);
-                let power = Power { ring, fraction, buckets, count, mask: PRECISION, public, opened, counts };
+                let power = Power { ring, fraction, buckets, count, mask, public, opened, counts };
                 if best.as_ref().is_none_or(|(least, ..)| bits < *least) {
                     best = Some((bits, power, below));
                 }
@@ -86,6 +90,12 @@ fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, counted: bool) -> 
         }
     }
     best.map(|(_, power, below)| (power, below))
+}
+
+/// Fraction bits of the mask's factor for buckets of 2^position units. Two parties round one factor each, either to half the
+/// error, and one of them may be as small as a bucket's exponential is large.
+fn mask_fraction(position: i32, fraction: i32, alone: bool) -> i32 {
+    if alone { 2 * (PRECISION + 1) + i32::from(growth(position as u8, fraction as u8)) } else { PRECISION }
 }
 
 impl Counts {
@@ -147,7 +157,7 @@ impl Assign<'_> {
         let (low, high) = self.row_range(of)?;
         let fraction = ARGUMENT.min(self.of(of).share);
         let n = *self.graph.node(of).ty.shape.last()?;
-        let (power, below) = cheapest(n, high - low, 0.0, fraction, true)?;
+        let (power, below) = cheapest(n, high - low, 0.0, fraction, (true, self.options.alone()))?;
         Some(Shift { value: high, above: 0.0, below, checked: false, power: Some(power) })
     }
 
@@ -170,7 +180,7 @@ impl Assign<'_> {
             let fraction = ARGUMENT.min(self.of(of).share);
             let n = *self.graph.node(of).ty.shape.last()?;
             let below = shift.below + shift.above;
-            let (power, below) = cheapest(n, high.max(value) - low, below, fraction, false)?;
+            let (power, below) = cheapest(n, high.max(value) - low, below, fraction, (false, self.options.alone()))?;
             Some(Shift { value, above: 0.0, below, checked: shift.checked, power: Some(power) })
         };
         by_buckets().unwrap_or(shift)

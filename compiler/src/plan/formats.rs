@@ -320,7 +320,8 @@ impl Assign<'_> {
                 (self.entries_function(id, *x), i32::from(fraction) + POSITION_BITS, WIDEST)
             }
             Op::Smooth(function, x) => {
-                if self.options.alone() {
+                let powered = *function == Smooth::Exp && self.power(*x).is_some();
+                if self.options.alone() && !powered {
                     let path = self.graph.node(id).path.clone();
                     let what =
                         format!("{}, which takes factors of a whole mask that only a dealer knows", function.name());

@@ -1,16 +1,20 @@
 //! G17: the exponential of a wire by the bucket of its mask and one dealt word.
 //!
-//! With Y = iD + τ − ρ it is exp(−iD − τ), which is public, times exp(ρ), which is dealt. Which bucket i is right is opened as
+//! With Y = iD + τ − ρ it is exp(−iD − τ), which is public, times exp(ρ), which is dealt, or made by both parties. Which bucket i is right is opened as
 //! bits under pads, whose products with the dealt word are dealt too; in buckets that are not looked at the result is 0.
 
-use crate::code::{Buf, Lane, V};
+use crate::code::{Buf, Copy, Instr, Lane, Owner, V};
+use crate::correlation::{Along, Pairing};
 use crate::exponential::{Exponential, GUARD, LOW, Powers, UNIT};
+use crate::making::Job;
 use crate::program::{self, Gate, ValueId};
 
+use super::bits::{bit, bit_times, own, unsigned};
 use super::dealt;
 use super::emit::{Bits, Emit, Lowered};
 use super::expr::Expr;
 use super::opening::open_bits;
+use super::sums::carry;
 
 /// Opens \[bucket of x^ + offset = bucket of r + i\] for every i below the ring.
 pub(super) fn bucket_bits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset: i64, buckets: u8) -> Lowered {
@@ -105,8 +109,8 @@ fn tables(e: &mut Emit<'_>, of: Exponential) -> [Buf; 2] {
     let high = (of.high(), UNIT - of.public_fraction - GUARD);
     let made = [high, (of.low(), UNIT - LOW)].map(|(powers, drop)| {
         e.setup_map(Lane::Double, 1 << powers.factors.len(), |x| {
-            let n = x.row_index();
-            let value = product(x, &powers, n, false);
+            let (start, n) = (x.int(powers.start), x.row_index());
+            let value = product(x, &powers, (start, n), false);
             rounded(x, value, drop)
         })
     });
@@ -114,9 +118,9 @@ fn tables(e: &mut Emit<'_>, of: Exponential) -> [Buf; 2] {
     made
 }
 
-/// `powers` at an argument or at its complement.
-fn product(x: &mut Expr, powers: &Powers, n: V, complement: bool) -> V {
-    let (mut value, unit) = (x.int(powers.start), x.int(1 << UNIT));
+/// `powers` from a start on, at an argument or at its complement.
+fn product(x: &mut Expr, powers: &Powers, (start, n): (V, V), complement: bool) -> V {
+    let (mut value, unit) = (start, x.int(1 << UNIT));
     for (bit, factor) in (0..).zip(&powers.factors) {
         let mut set = x.bit(n, bit);
         if complement {
@@ -149,10 +153,11 @@ pub(super) fn exponent(e: &mut Emit<'_>, wire: ValueId, of: Exponential) -> Buf 
     }
     let len = e.len(wire);
     let r = dealt::mask(e, wire, len);
-    let (powers, drop) = of.mask();
+    let (powers, drop) = of.mask(of.mask_fraction);
     let made = e.map_to(Lane::Double, Lane::Word, len, |x| {
         let r = x.full(r);
-        let value = product(x, &powers, r, true);
+        let start = x.int(powers.start);
+        let value = product(x, &powers, (start, r), true);
         rounded(x, value, drop)
     });
     e.gate.exponent = Some(made);
@@ -173,4 +178,84 @@ pub(super) fn padded(
         let pad = x.bit(pads, position);
         x.mul(pad, made)
     })
+}
+
+/// A party's share of exp(ρ), made once for the gate underway: of the products of what both round of their parts, without a carry
+/// into the bucket and with one, the one that the carry says.
+pub(super) fn exponent_of_parts(
+    e: &mut Emit<'_>,
+    (wire, of): (ValueId, Exponential),
+    (len, bits): (usize, u8),
+    party: usize,
+) -> Buf {
+    if let Some(made) = e.gate.exponent {
+        return made;
+    }
+    let lane = Lane::of(bits);
+    let factor = factor_of_part(e, (wire, of), len, party);
+    let job = Job::Products {
+        left: Owner::ModelOwner,
+        pairing: Pairing::Entries { rows: 2, cols: len, right: Along::Columns },
+        factors: of.part_bits().map(unsigned),
+    };
+    let products = e.task(job, (2 * len, bits), &[factor]);
+    let [plain, carried] = [0, 1].map(|row| {
+        let dst = e.new_buffer(lane, len);
+        e.push(Instr::Copy(Copy {
+            dst,
+            src: products,
+            dims: [1, 1, 1, len],
+            dst_strides: [0, 0, 0, 1],
+            src_strides: [0, 0, 0, 1],
+            dst_offset: 0,
+            src_offset: row * len,
+        }));
+        dst
+    });
+    let more = e.map(lane, 1, len, |x| {
+        let (plain, carried) = (x.full(plain), x.full(carried));
+        let more = x.sub(carried, plain);
+        x.low(more, bits)
+    });
+    let carry = carry(e, wire, of.position).expect("positions have bits");
+    let more = bit_times(e, carry, more, bits, (1, len));
+    let made = e.map(lane, 1, len, |x| {
+        let (plain, more) = (x.full(plain), x.full(more));
+        let value = x.add(plain, more);
+        x.low(value, bits)
+    });
+    e.gate.exponent = Some(made);
+    made
+}
+
+/// What a party rounds of the position of its part: the data owner exp(ρ_1), and the model owner exp(ρ_0) and then exp(ρ_0 − D).
+fn factor_of_part(e: &mut Emit<'_>, (wire, of): (ValueId, Exponential), len: usize, party: usize) -> Buf {
+    let part = own(e, wire);
+    let (powers, drop) = of.mask(of.part_fractions()[party]);
+    let rows = if party == 0 { 2 } else { 1 };
+    e.maps_to(Lane::Double, Lane::Word, rows, len, |x| {
+        let (part, mut start) = (x.col(part), x.int(powers.start));
+        if party == 0 {
+            let (row, less) = (x.row_index(), x.int(powers.start - of.carried_start()));
+            let less = x.mul(row, less);
+            start = x.sub(start, less);
+        }
+        let value = product(x, &powers, (start, part), true);
+        [rounded(x, value, drop)]
+    })[0]
+}
+
+/// A party's share of ε · exp(ρ).
+pub(super) fn padded_of_parts(
+    e: &mut Emit<'_>,
+    (word, position): (ValueId, u8),
+    of: (ValueId, Exponential),
+    (len, bits): (usize, u8),
+    party: usize,
+) -> Buf {
+    let made = exponent_of_parts(e, of, (len, bits), party);
+    let pads = own(e, word);
+    let pad = bit(e, pads, position, len);
+    e.wait_for(pad, made);
+    bit_times(e, pad, made, bits, (1, len))
 }

@@ -110,7 +110,7 @@ pub(super) struct Underway {
     mask: [Option<Buf>; 2],
     /// Cosine and sine of a multiple, which two of its items have in common, at the dealer.
     factors: Option<(u16, [Buf; 2])>,
-    /// The mask's factor of an exponential, at the dealer.
+    /// The mask's factor of an exponential, at the dealer, or the party's share of it.
     pub(super) exponent: Option<Buf>,
 }
 
@@ -393,7 +393,8 @@ impl<'p> Emit<'p> {
         self.maps_to(lane, lane, rows, cols, body)
     }
 
-    fn maps_to<const N: usize>(
+    /// A map with several results, in a lane that holds them.
+    pub(super) fn maps_to<const N: usize>(
         &mut self,
         lane: Lane,
         result: Lane,
@@ -581,6 +582,14 @@ impl<'p> Emit<'p> {
     /// What is asked and known of the sum of a wire's masks.
     pub(super) fn sums(&mut self, wire: ValueId) -> &mut Sums {
         self.maker.as_mut().expect("a maker").sums.entry(wire).or_default()
+    }
+
+    /// Lets a buffer wait for another: a party whose operand of a task is the one and a party whose operand follows from both put
+    /// the task into the same round.
+    pub(super) fn wait_for(&mut self, buf: Buf, other: Buf) {
+        let until = self.known[other.0 as usize];
+        let known = &mut self.known[buf.0 as usize];
+        *known = until.max(*known);
     }
 
     /// Hands out the party's share of an item of the gate underway.

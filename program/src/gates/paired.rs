@@ -88,6 +88,10 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             });
             number(e, each, bits, len)
         }
+        Correlation::Exponent { wire, of } => super::buckets::exponent_of_parts(e, (*wire, *of), (len, bits), party),
+        Correlation::PadTimesExponent { bits: word, position, wire, of } => {
+            super::buckets::padded_of_parts(e, (*word, *position), (*wire, *of), (len, bits), party)
+        }
         Correlation::BucketPads { wire, offer } => super::offers::pads(e, item, (*wire, *offer), party),
         Correlation::MaskedPowers { wire, offer } => {
             let operands = super::offers::powers(e, item, (*wire, *offer), party);
@@ -98,11 +102,9 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
                 .map(|operand| (products(e, (Owner::ModelOwner, pairing, factors), operand, (rows, bits)), false));
             combine(e, lane, rows, bits, &terms)
         }
-        Correlation::RowPowers { .. }
-        | Correlation::Comparison { .. }
-        | Correlation::Harmonic { .. }
-        | Correlation::Exponent { .. }
-        | Correlation::PadTimesExponent { .. } => unreachable!("verified: two parties can make it"),
+        Correlation::RowPowers { .. } | Correlation::Comparison { .. } | Correlation::Harmonic { .. } => {
+            unreachable!("verified: two parties can make it")
+        }
     }
 }
 

@@ -57,6 +57,9 @@ pub(super) fn asked<'i>(program: &Program, items: impl Iterator<Item = &'i Item>
             Correlation::MaskTimesRow { wire, top, .. } | Correlation::PadTimesMask { wire, top, .. } => {
                 cut(wire, ring(wire) - u8::from(top));
             }
+            Correlation::Exponent { wire, of } | Correlation::PadTimesExponent { wire, of, .. } => {
+                cut(wire, of.position)
+            }
             Correlation::OneHot { wire, low, width } => all.entry(wire).or_default().ask(low, width),
             Correlation::InBucket { wire, low } => all.entry(wire).or_default().ask(low, ring(wire) - low),
             Correlation::HalfAbove { wire, low, width } => {
@@ -73,8 +76,6 @@ pub(super) fn asked<'i>(program: &Program, items: impl Iterator<Item = &'i Item>
             | Correlation::RowPowers { .. }
             | Correlation::Harmonic { .. }
             | Correlation::Comparison { .. }
-            | Correlation::Exponent { .. }
-            | Correlation::PadTimesExponent { .. }
             | Correlation::BucketPads { .. }
             | Correlation::MaskedPowers { .. } => {}
         }

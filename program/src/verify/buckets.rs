@@ -3,7 +3,7 @@
 use super::budget::MOST_OFFSETS;
 use super::gates::{fraction, kind, one_a_row, operand, ring, row_of, shape, whole, zero_or_one};
 use super::{Check, Rule};
-use crate::program::{Gate, Kind, Program, Value, ValueId};
+use crate::program::{self, Gate, Kind, Program, Value, ValueId};
 
 /// The widest ring of a wire whose buckets are looked at.
 const WIDEST: u8 = 40;
@@ -57,7 +57,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             }
         }
         Gate::Exponential { bits, source, mask_fraction, public_fraction } => {
-            exponential(check, out, get(*bits), *source, (*mask_fraction, *public_fraction));
+            exponential(check, out, (*bits, *source), (*mask_fraction, *public_fraction));
         }
         Gate::BucketCounts { source, offset, buckets, step } => {
             let source = get(*source);
@@ -159,8 +159,8 @@ fn within(check: &mut Check<'_>, source: &Value, offset: i64) {
 }
 
 /// Limits of G17: what [`crate::exponential::Exponential`] computes without leaving its words.
-fn exponential(check: &mut Check<'_>, out: &Value, bits: &Value, source: ValueId, (mask, public): (u8, u8)) {
-    let wire = check.program.value(source);
+fn exponential(check: &mut Check<'_>, out: &Value, (word, source): (ValueId, ValueId), (mask, public): (u8, u8)) {
+    let (bits, wire) = (check.program.value(word), check.program.value(source));
     kind(check, out, Kind::Share);
     operand(check, wire, Kind::Wire);
     shape(check, out, &wire.shape);
@@ -176,7 +176,8 @@ fn exponential(check: &mut Check<'_>, out: &Value, bits: &Value, source: ValueId
     check.require(Rule::Parameter, wide, || {
         format!("buckets of 2^{position} units with {} fraction bits", wire.fraction)
     });
-    let scaled = (4..=24).contains(&mask) && (4..=58).contains(&public) && mask + public <= 62;
+    let fits = || program::exponential(check.program, (word, source), (mask, public)).mask_fits();
+    let scaled = wide && fits() && (4..=58).contains(&public) && mask + public <= 62;
     check.require(Rule::Parameter, scaled, || format!("factors of {mask} and {public} fraction bits"));
     // exp(0) = 1 is among the results.
     check.require(Rule::Bound, out.bound > mask.saturating_add(public), || {

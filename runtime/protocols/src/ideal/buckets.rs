@@ -12,8 +12,8 @@ pub(super) struct At {
     pub(super) above: u32,
     /// Its position in its bucket.
     position: u64,
-    /// That of the mask in its own.
-    mask: u64,
+    /// The parts of the mask, modulo the ring.
+    parts: [u64; 2],
     /// Bits of a position.
     bits: u8,
 }
@@ -31,12 +31,13 @@ pub(super) fn within(state: &State<'_>, source: ValueId, offset: i64, buckets: u
 fn all(state: &State<'_>, source: ValueId, offset: i64, buckets: u8) -> Vec<At> {
     let (mask, ring) = (state.mask(source), state.program.value(source).ring);
     let (bits, hats) = (ring - buckets, hat(state.integers(source), mask, ring));
-    let pairs = hats.into_iter().zip(total(mask, ring));
+    let [first, second] = mask;
+    let pairs = hats.into_iter().zip(total(mask, ring)).zip(first.iter().zip(second));
     pairs
-        .map(|(hat, r)| {
+        .map(|((hat, r), (first, second))| {
             let hat = low(hat.wrapping_add(offset as u64), ring);
             let above = low((hat >> bits).wrapping_sub(r >> bits), buckets) as u32;
-            At { above, position: low(hat, bits), mask: low(r, bits), bits }
+            At { above, position: low(hat, bits), parts: [low(*first, ring), low(*second, ring)], bits }
         })
         .collect()
 }
@@ -52,7 +53,7 @@ pub(super) fn exponential(state: &State<'_>, (bits, source): (ValueId, ValueId),
     let factors = of.factors();
     let value = |at: At| match u8::try_from(at.above) {
         Ok(bucket) if bucket < of.count => {
-            i128::from(factors.public(bucket, at.position)) * i128::from(factors.secret(at.mask))
+            i128::from(factors.public(bucket, at.position)) * i128::from(factors.secret(at.parts))
         }
         _ => 0,
     };

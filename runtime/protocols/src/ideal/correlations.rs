@@ -158,7 +158,8 @@ impl Known<'_, '_> {
     /// exp of the mask's position in its bucket.
     fn exponents(&self, wire: ValueId, of: &Exponential) -> Vec<u64> {
         let factors = of.factors();
-        self.mask(wire).into_iter().map(|r| factors.secret(low(r, of.position))).collect()
+        let [first, second] = self.state.mask(wire);
+        first.iter().zip(second).map(|(a, b)| factors.secret([*a, *b])).collect()
     }
 
     /// Powers of the position of the model owner's mask in its bucket of every list, times what the data owner draws.

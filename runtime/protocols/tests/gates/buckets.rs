@@ -1,13 +1,16 @@
 //! G17 and G18: exponentials and row maxima by the buckets of masks.
 
 use mpcc_program::code::{Owner, Role};
+use mpcc_program::correlation::{Correlation, Sharing};
 use mpcc_program::cost;
+use mpcc_program::exponential::growth;
 use mpcc_program::gates::lower;
-use mpcc_program::program::{Gate, Kind, ValueId};
+use mpcc_program::program::{self, Gate, Kind, ValueId, stream};
+use mpcc_program::verify::verify;
 use smallvec::SmallVec;
 
 use super::harness::views::{free, views};
-use super::harness::{Builder, Seen, mask, masked_by, mix, run, run_seeded, signed};
+use super::harness::{Builder, Seen, mask, masked, masked_by, mix, pair, run, run_seeded, signed};
 
 /// A wire of k bits whose 2^buckets buckets are looked at.
 #[derive(Clone, Copy)]
@@ -50,11 +53,23 @@ impl Ring {
 
     /// exp of a wire in `count` buckets, with (12, public) fraction bits, in a ring.
     fn exponential(self, b: &mut Builder, wire: ValueId, count: u8, public: u8, ring: u8) -> (ValueId, ValueId) {
+        self.scaled_exponential(b, wire, count, (12, public), ring)
+    }
+
+    /// The same with any fraction bits.
+    fn scaled_exponential(
+        self,
+        b: &mut Builder,
+        wire: ValueId,
+        count: u8,
+        (mask_fraction, public_fraction): (u8, u8),
+        ring: u8,
+    ) -> (ValueId, ValueId) {
         let shape = b.program.value(wire).shape.clone();
         let gate = Gate::BucketBits { source: wire, offset: self.offset(), buckets: self.buckets };
         let bits = b.push(gate, Kind::Bits, &shape, count, 0, count);
-        let gate = Gate::Exponential { bits, source: wire, mask_fraction: 12, public_fraction: public };
-        let fraction = 12 + public;
+        let gate = Gate::Exponential { bits, source: wire, mask_fraction, public_fraction };
+        let fraction = mask_fraction + public_fraction;
         (bits, b.push(gate, Kind::Share, &shape, ring, fraction.into(), fraction + 1))
     }
 }
@@ -110,6 +125,92 @@ fn exponentials_at_production_widths() {
             let whole = *y <= of.width() * i64::from(count - 1);
             assert!((got - want).abs() <= of.allowed(want, public) || !whole && got == 0.0, "{y}: {got} for {want}");
         }
+    }
+}
+
+/// What two parties make of both parts of every mask of small rings: every item is the integer function of the parts, and every
+/// number's result that of them, right to the last bits up to the cut and exactly 0 beyond the last bucket.
+#[test]
+fn two_parties_make_exponentials_of_every_value_and_both_parts_of_its_mask() {
+    for (k, fraction, buckets, count) in [(6u8, 2i16, 2u8, 3u8), (5, 1, 1, 2), (6, 4, 3, 4)] {
+        let of = Ring { k, fraction, buckets };
+        let position = k - buckets;
+        let (size, end) = (1usize << k, of.end() as usize);
+        let growth = growth(position, fraction as u8);
+        let (mask_fraction, public) = (26 + growth, 20);
+        let mut b = Builder::new();
+        let wire = of.wire(&mut b, &[end * size * size]);
+        let (bits, y) = of.scaled_exponential(&mut b, wire, count, (mask_fraction, public), 62);
+        b.reveal(y, 62, 0);
+        let program = pair::paired(&b.program);
+        verify(&program).unwrap_or_else(|v| panic!("{v:?}"));
+        let parts = |row: usize| [(row / size % size) as u64, (row % size) as u64];
+        let x: Vec<i64> = (0..end * size * size).map(|row| (row / size / size) as i64 - of.offset()).collect();
+        let draw = &mut masked(wire, 3, parts);
+        let made = pair::make(&program, std::slice::from_ref(&x), draw, 5);
+        let exponential = program::exponential(&program, (bits, wire), (mask_fraction, public));
+        let factors = exponential.factors();
+        let secret: Vec<u64> = (0..x.len()).map(|row| factors.secret(parts(row))).collect();
+        let pads = [Owner::ModelOwner, Owner::DataOwner].map(|owner| draw(owner, stream(bits, 0), count, x.len()));
+        let mut found = 0;
+        for (at, (_, item)) in made.items.iter().enumerate() {
+            let padded = match item.what {
+                Correlation::Exponent { .. } => None,
+                Correlation::PadTimesExponent { position, .. } => Some(position),
+                _ => continue,
+            };
+            found += 1;
+            for (row, want) in secret.iter().enumerate() {
+                let pad = padded.map_or(1, |position| (pads[0][row] ^ pads[1][row]) >> position & 1);
+                let got = made.shares[0][at][row].wrapping_add(made.shares[1][at][row]) & mask(62);
+                assert_eq!(got, want * pad, "{item:?} of {:?}", parts(row));
+            }
+        }
+        assert_eq!(found, 1 + count);
+        let outputs = pair::run(&program, std::slice::from_ref(&x), &[], draw, made);
+        for (row, got) in outputs[0].iter().enumerate() {
+            let (y, [first, second]) = ((row / size / size) as u64, parts(row));
+            let hat = (y + first + second) & mask(k);
+            let bucket = (hat >> position).wrapping_sub((first + second) >> position) & mask(buckets);
+            let tau = hat & mask(position);
+            let below = u8::try_from(bucket).unwrap() < count;
+            let want = if below { factors.public(bucket as u8, tau) * secret[row] } else { 0 };
+            assert_eq!(*got as u64, want, "{y} under {first} and {second}");
+            let real = (-(y as f64) / f64::from(fraction).exp2()).exp();
+            let (got, allowed) = (*got as f64 / f64::from(mask_fraction + public).exp2(), of.allowed(real, public));
+            if y >= of.width() as u64 * u64::from(count) {
+                assert_eq!(got, 0.0, "{y} under {first} and {second}");
+            } else if y <= of.width() as u64 * u64::from(count - 1) {
+                assert!((got - real).abs() <= allowed, "{y} under {first} and {second}: {got} for {real}");
+            }
+        }
+    }
+}
+
+/// With every mask fixed both parties' shares of what they make are even and odd as often, over what tasks draw.
+#[test]
+fn shares_of_made_exponentials_are_uniform_whatever_the_masks_are() {
+    const RUNS: usize = 400;
+    let of = Ring { k: 6, fraction: 2, buckets: 2 };
+    let mut b = Builder::new();
+    let wire = of.wire(&mut b, &[2]);
+    of.scaled_exponential(&mut b, wire, 2, (32, 20), 60);
+    let program = pair::paired(&b.program);
+    for parts in [[0u64, 0], [63, 63], [17, 60]] {
+        let mut odd: Vec<[usize; 2]> = Vec::new();
+        for seed in 0..RUNS as u64 {
+            let made = pair::make(&program, &[vec![3, -5]], &mut masked(wire, 1, |_| parts), seed);
+            let additive = made.items.iter().enumerate().filter(|(_, (_, item))| item.sharing == Sharing::Additive);
+            let lows: Vec<[usize; 2]> = additive
+                .flat_map(|(at, (_, item))| (0..item.len).map(move |i| (at, i)))
+                .map(|(at, i)| [0, 1].map(|p| (made.shares[p][at][i] & 1) as usize))
+                .collect();
+            odd.resize(lows.len(), [0; 2]);
+            odd.iter_mut().zip(&lows).for_each(|(sum, low)| [0, 1].iter().for_each(|p| sum[*p] += low[*p]));
+        }
+        assert_eq!(odd.len(), 6);
+        // Six standard deviations.
+        assert!(odd.iter().flatten().all(|odd| (140..260).contains(odd)), "{odd:?}");
     }
 }
 
