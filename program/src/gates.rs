@@ -22,6 +22,7 @@ mod products;
 mod rows;
 mod series;
 mod sharing;
+mod turns;
 
 use emit::Emit;
 
