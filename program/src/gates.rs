@@ -23,6 +23,7 @@ mod rows;
 mod series;
 mod sharing;
 mod sums;
+mod turns;
 
 use emit::Emit;
 

@@ -1,6 +1,7 @@
 //! The state of lowering one role: buffers, when each is known, and what a value became.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Owner, Packed, Role, RoleCode, Source, Stage, Step, V};
@@ -14,6 +15,7 @@ use crate::urgent::urgent_first;
 
 use super::expr::Expr;
 use super::sums::{Sums, asked};
+use super::turns::Turns;
 
 /// What is known when: the setup, the offline phase, or step `n` of the online phase.
 const SETUP: i32 = -2;
@@ -110,6 +112,8 @@ pub(super) struct Underway {
     mask: [Option<Buf>; 2],
     /// Cosine and sine of a multiple, which two of its items have in common, at the dealer.
     factors: Option<(u16, [Buf; 2])>,
+    /// What two parties make for all its frequencies at once.
+    turns: Option<Rc<Turns>>,
     /// The mask's factor of an exponential, at the dealer, or the party's share of it.
     pub(super) exponent: Option<Buf>,
 }
@@ -519,6 +523,21 @@ impl<'p> Emit<'p> {
                 made
             }
         }
+    }
+
+    /// What two parties make for all frequencies of the gate underway, made once.
+    pub(super) fn turns(&mut self, make: impl FnOnce(&mut Self) -> Turns) -> Rc<Turns> {
+        if let Some(made) = &self.gate.turns {
+            return made.clone();
+        }
+        let made = Rc::new(make(self));
+        self.gate.turns = Some(made.clone());
+        made
+    }
+
+    /// All items that are dealt for the gate underway.
+    pub(super) fn items(&self) -> &[Item] {
+        &self.gate.items
     }
 
     /// An item that is dealt for the gate underway, by its number.

@@ -102,6 +102,7 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
                 .map(|operand| (products(e, (Owner::ModelOwner, pairing, factors), operand, (rows, bits)), false));
             combine(e, lane, rows, bits, &terms)
         }
+        Correlation::HarmonicOfParts { .. } => super::turns::share(e, item, party),
         Correlation::RowPowers { .. } | Correlation::Comparison { .. } | Correlation::Harmonic { .. } => {
             unreachable!("verified: two parties can make it")
         }
@@ -148,6 +149,7 @@ fn cross(
     if party == 1 {
         let both = match pairing {
             Pairing::Matrices { .. } => pair(e, pairing, bits, a, b),
+            Pairing::Complex { .. } => unreachable!("no pairing of wires"),
             Pairing::Entries { rows, cols, right } => e.map(lane, rows, cols, |x| {
                 let (a, b) = (x.full(a), x.along(b, right));
                 x.mul(a, b)

@@ -75,6 +75,7 @@ pub(super) fn asked<'i>(program: &Program, items: impl Iterator<Item = &'i Item>
             | Correlation::PadProduct { .. }
             | Correlation::RowPowers { .. }
             | Correlation::Harmonic { .. }
+            | Correlation::HarmonicOfParts { .. }
             | Correlation::Comparison { .. }
             | Correlation::BucketPads { .. }
             | Correlation::MaskedPowers { .. } => {}

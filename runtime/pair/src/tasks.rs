@@ -4,7 +4,7 @@ use mpcc_program::code::Owner;
 use mpcc_program::making::{Factor, Job, Task};
 use mpcc_transfer::{Function, Request, and};
 
-use crate::lists::{Words, bits_of, factors, gather, lanes, modulo, terms};
+use crate::lists::{Words, bits_of, factors, gather, lanes, modulo, subtracted, terms};
 
 /// Bits of a word.
 pub(crate) const WORD: u8 = 64;
@@ -78,9 +78,10 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
             let width = choices(if on_left { first } else { second }, bits);
             let list = |words: &[u64], lanes| gather(words, lanes, factors(pairing, left == party));
             if chooser != party {
-                let mut lists = vec![list(&modulo(&operands[0], own, bits), lanes(bits))];
+                let strings = |bits| subtracted(pairing, list(&modulo(&operands[0], own, bits), lanes(bits)), bits);
+                let mut lists = vec![strings(bits)];
                 if width > WORD {
-                    lists.push(list(&modulo(&operands[0], own, bits - WORD), lanes(bits - WORD)));
+                    lists.push(strings(bits - WORD));
                 }
                 return [vec![], lists];
             }

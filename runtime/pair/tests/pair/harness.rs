@@ -192,6 +192,10 @@ pub(crate) fn meant(task: &Task, zero: &[Vec<u128>], one: &[Vec<u128>]) -> (Vec<
                     Along::Columns => product(at, at % cols),
                     Along::Rows => product(at, at / cols),
                 },
+                Pairing::Complex { count } if at < count => {
+                    product(at, at).wrapping_sub(product(count + at, count + at))
+                }
+                Pairing::Complex { count } => product(at - count, at).wrapping_add(product(at, at - count)),
             };
             ((0..task.len).map(|at| entry(at) & all).collect(), false)
         }
@@ -233,6 +237,7 @@ pub(crate) fn products(left: Owner, pairing: Pairing, factors: [Factor; 2], bits
     let len = match pairing {
         Pairing::Matrices { batch, m, n, .. } => batch * m * n,
         Pairing::Entries { rows, cols, .. } => rows * cols,
+        Pairing::Complex { count } => 2 * count,
     };
     Task { job: Job::Products { left, pairing, factors }, len, bits }
 }

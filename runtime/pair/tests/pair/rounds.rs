@@ -39,6 +39,9 @@ fn every_job_of_a_round_is_done_in_two_hops() {
                 .map(|along| products(owner, entries(along), [plain(31), plain(14)], 40)),
         );
         tasks.push(products(owner, entries(Along::Rows), [plain(70), plain(66)], 90));
+        let complex = Pairing::Complex { count: 5 };
+        tasks.push(products(owner, complex, [plain(18), Factor { width: 18, signed: true }], 50));
+        tasks.push(products(owner, complex, [plain(70), plain(66)], 90));
     }
     tasks.extend([1, 5, 31, 64].map(|bits| Task { job: Job::Ands, len: 11, bits }));
     let mut session = session(3);

@@ -133,6 +133,12 @@ fn products(pairing: Pairing, a: &[u64], b: &[u64]) -> Vec<u64> {
             };
             (0..batch * m * n).map(entry).collect()
         }
+        Pairing::Complex { count } => {
+            let product = |i: usize, j: usize| a[i].wrapping_mul(b[j]);
+            let real = (0..count).map(|i| product(i, i).wrapping_sub(product(count + i, count + i)));
+            let imaginary = (0..count).map(|i| product(i, count + i).wrapping_add(product(count + i, i)));
+            real.chain(imaginary).collect()
+        }
         Pairing::Entries { rows, cols, right } => {
             let other = |at: usize| match right {
                 Along::Both => at,
