@@ -339,9 +339,7 @@ impl Item {
             // A dealer has keys for the same, and knows whole masks.
             (
                 Supplier::Dealer,
-                Correlation::BucketPads { .. }
-                | Correlation::MaskedPowers { .. }
-                | Correlation::HarmonicOfParts { .. },
+                Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. } | Correlation::HarmonicOfParts { .. },
             ) => false,
             (Supplier::Dealer, _) => true,
             // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it.

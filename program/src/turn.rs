@@ -20,7 +20,10 @@ pub const SINE: [i64; 6] = [843_314_857, -86_699_834, 2_674_041, -39_273, 336, -
 /// # Panics
 /// If `period_bits` is not in 1..=40 or `fraction` is not below [`INNER`].
 pub fn cos_sin(angle: u64, period_bits: u8, fraction: u8) -> (i64, i64) {
-    assert!((1..=40).contains(&period_bits) && fraction < INNER, "a period of {period_bits} bits, {fraction} after the point");
+    assert!(
+        (1..=40).contains(&period_bits) && fraction < INNER,
+        "a period of {period_bits} bits, {fraction} after the point"
+    );
     let turned = (angle << (64 - period_bits)).wrapping_add(1 << 61);
     let quarter = turned >> 62;
     // In units of 2^-30 of half a quarter.
@@ -42,7 +45,9 @@ mod tests {
     #[test]
     fn every_angle_of_small_periods_and_many_of_large_ones_are_near_the_circle() {
         let mut state = 1u64;
-        for (period, fraction, worst) in [(1, 16, 0.501), (2, 20, 0.51), (13, 24, 0.55), (14, 1, 0.5001), (33, 16, 0.501), (40, 24, 0.55)] {
+        for (period, fraction, worst) in
+            [(1, 16, 0.501), (2, 20, 0.51), (13, 24, 0.55), (14, 1, 0.5001), (33, 16, 0.501), (40, 24, 0.55)]
+        {
             for at in 0..1 << period.min(14) {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let angle = if period > 14 { state >> 8 } else { at };
@@ -50,11 +55,18 @@ mod tests {
                 let unit = f64::from(fraction).exp2();
                 let (cos, sin) = cos_sin(angle, period, fraction);
                 for (got, want) in [(cos, exact.cos()), (sin, exact.sin())] {
-                    assert!((got as f64 - want * unit).abs() < worst, "{angle} of 2^{period}: {got} for {}", want * unit);
+                    assert!(
+                        (got as f64 - want * unit).abs() < worst,
+                        "{angle} of 2^{period}: {got} for {}",
+                        want * unit
+                    );
                     assert!(got.unsigned_abs() <= 1 << fraction);
                 }
             }
         }
-        assert_eq!([0u64, 1, 2, 3, 4].map(|quarter| cos_sin(quarter, 2, 8)), [(256, 0), (0, 256), (-256, 0), (0, -256), (256, 0)]);
+        assert_eq!(
+            [0u64, 1, 2, 3, 4].map(|quarter| cos_sin(quarter, 2, 8)),
+            [(256, 0), (0, 256), (-256, 0), (0, -256), (256, 0)]
+        );
     }
 }

@@ -118,8 +118,7 @@ fn all_factors_of_small_rings_are_exact() {
             let [tiles, slots] = [kinds(&outer), kinds(&pairs)];
             let turned = kinds(&complex);
             for (at, scheme) in tiles.iter().enumerate() {
-                let chosen =
-                    [(outer, *scheme), (pairs, slots[at % slots.len()]), (complex, turned[at % turned.len()])];
+                let chosen = [(outer, *scheme), (pairs, slots[at % slots.len()]), (complex, turned[at % turned.len()])];
                 let shares = round(&mut Session::by(&chosen, bits), &tasks, &given);
                 for (task, ([x, y], (zero, one))) in tasks.iter().zip(shares.iter().zip(given[0].iter().zip(&given[1])))
                 {

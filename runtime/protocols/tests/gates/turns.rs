@@ -48,7 +48,9 @@ fn items_are_products_of_both_parties_rounded_factors() {
         let made = pair::make(&program, &[vec![0; len]], draw, 7);
         let mut seen = vec![];
         for (at, (_, item)) in made.items.iter().enumerate() {
-            let Correlation::HarmonicOfParts { multiple, fraction: h, sine, .. } = item.what else { panic!("{item:?}") };
+            let Correlation::HarmonicOfParts { multiple, fraction: h, sine, .. } = item.what else {
+                panic!("{item:?}")
+            };
             assert_eq!(item.bits, result - 2 * (fraction - h));
             let factor = |part: usize| {
                 let angle = TAU * (usize::from(multiple) * part % (1 << period)) as f64 / f64::from(period).exp2();
@@ -100,7 +102,9 @@ fn a_series_is_one_task_of_numbers_that_each_party_has() {
         let making = mpcc_program::gates::lower_making(&program, owner);
         let [round] = &making.rounds[..] else { panic!("one round") };
         let [task] = round[..] else { panic!("one task") };
-        assert!(matches!(task.job, Job::Products { left: Owner::DataOwner, factors: [f, g], .. } if [f.width, g.width] == [18, 18]));
+        assert!(
+            matches!(task.job, Job::Products { left: Owner::DataOwner, factors: [f, g], .. } if [f.width, g.width] == [18, 18])
+        );
         assert_eq!((task.len, task.bits), (2 * 3 * 6, 60));
         assert_eq!(task.operands(owner), [(2 * 3 * 6, 18)]);
     }
