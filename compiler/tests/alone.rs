@@ -208,7 +208,8 @@ fn two_parties_alone_run_softmax_attention_as_the_ideal_service_does() {
 /// and the function to 2·10⁻⁴.
 #[test]
 fn smooth_functions_of_two_parties_are_accurate() {
-    for call in ["gelu(v)", "gelu_fourier(v)", "tanh(v)", "sigmoid(v)", "silu(v)", "erf(v)"] {
+    let mut wide = 0;
+    for call in ["linear(gelu(v), w)", "gelu(v)", "gelu_fourier(v)", "tanh(v)", "sigmoid(v)", "silu(v)", "erf(v)"] {
         for (most, basis) in [(2.0, Basis::Observed), (2.0, Basis::Guarded), (9.0, Basis::Guarded)] {
             let graph = graph(&format!(
                 "mpv 1;
@@ -230,7 +231,14 @@ fn smooth_functions_of_two_parties_are_accurate() {
                 Ok(plan) => plan.program,
                 Err(errors) => panic!("{call}: {errors:?}"),
             };
-            assert!(program.values.iter().any(|value| matches!(value.gate, Gate::TrigSeries { .. })));
+            let series: Vec<u8> = program
+                .values
+                .iter()
+                .filter(|value| matches!(value.gate, Gate::TrigSeries { .. }))
+                .map(|value| value.ring)
+                .collect();
+            assert!(!series.is_empty());
+            wide += series.iter().filter(|ring| **ring > 64).count();
             let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
             let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
             let values = evaluator.run(&given, Wanted::All).expect("finite values");
@@ -240,10 +248,10 @@ fn smooth_functions_of_two_parties_are_accurate() {
             let float = &values[graph.outputs[0].node].data;
             let got = encode::decode(&program.outputs[0], &run.outputs[0]);
             let worst = got.iter().zip(float).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            println!("{call} to {most}: {worst:e}");
             assert!(worst < 2e-4, "{call} to {most}: {worst:e}");
         }
     }
+    assert!(wide > 0, "rings of two words occur");
 }
 
 /// A value out of its range is told as with a dealer.
@@ -311,14 +319,12 @@ fn examples_need_no_dealer_or_say_where_they_do() {
     };
     let mut planned = 0;
     for (source, refused) in [
-        (example("mpcvit-cifar10-paper"), true),
+        (example("mpcvit-cifar10-paper"), false),
         (changed("mpcvit-cifar10-paper", &[("gelu(", "relu(")]), false),
-        (example("mpcvit-tiny-imagenet"), true),
-        (changed("mpcvit-tiny-imagenet", &[("gelu(", "relu(")]), false),
-        (example("mpcvit-plus"), true),
-        (example("softmax-vit"), true),
-        (changed("softmax-vit", &[("act: fn = gelu", "act: fn = relu")]), false),
-        (example("cifar10"), true),
+        (example("mpcvit-tiny-imagenet"), false),
+        (example("mpcvit-plus"), false),
+        (example("softmax-vit"), false),
+        (example("cifar10"), false),
         (example("secformer-bert"), true),
     ] {
         let graph = graph(&source);
@@ -329,7 +335,13 @@ fn examples_need_no_dealer_or_say_where_they_do() {
                 planned += 1;
             }
             Err(errors) => {
+                let dealer = PlanOptions { supplier: Supplier::Dealer, ..options(Basis::Observed) };
+                let with_dealer = plan_with(&graph, &nominal(&graph), &dealer).err().unwrap_or_default();
                 assert!(refused, "{}: {errors:?}", graph.name);
+                // What no ranges but those of calibration allow, whoever deals.
+                if format!("{errors:?}") == format!("{with_dealer:?}") {
+                    continue;
+                }
                 for error in errors {
                     let PlanError::Alone { path, .. } = &error else { panic!("{}: {error}", graph.name) };
                     let text = error.to_string();
@@ -338,5 +350,5 @@ fn examples_need_no_dealer_or_say_where_they_do() {
             }
         }
     }
-    assert_eq!(planned, 3);
+    assert_eq!(planned, 6);
 }
