@@ -161,11 +161,9 @@ fn two_parties_alone_run_softmax_attention_as_the_ideal_service_does() {
     let params = weights(&graph);
     let seen: Vec<Vec<Tensor>> = (0..8).map(|seed| inputs(&graph, seed)).collect();
     let ranges = calibrate(&graph, &params, &seen, |_| {}).expect("finite values");
-    for (basis, softmax) in [
-        (Basis::Observed, Softmax::Maximum),
-        (Basis::Guarded, Softmax::Maximum),
-        (Basis::Observed, Softmax::Static),
-    ] {
+    for (basis, softmax) in
+        [(Basis::Observed, Softmax::Maximum), (Basis::Guarded, Softmax::Maximum), (Basis::Observed, Softmax::Static)]
+    {
         let options = PlanOptions { softmax, ..options(basis) };
         let program = plan_with(&graph, &ranges, &options).unwrap_or_else(|e| panic!("{e:?}")).program;
         needs_no_dealer(&program);

@@ -325,9 +325,7 @@ impl Item {
             // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it.
             (
                 Supplier::Pair,
-                Correlation::Comparison { .. }
-                | Correlation::RowPowers { .. }
-                | Correlation::Harmonic { .. },
+                Correlation::Comparison { .. } | Correlation::RowPowers { .. } | Correlation::Harmonic { .. },
             ) => false,
             (
                 Supplier::Pair,

@@ -40,13 +40,7 @@ impl Power {
 
 /// The widths for rows of `n` numbers that lie within `spread` of one another, with `below` what the largest may lose otherwise
 /// and whether counts say what is taken off.
-fn cheapest(
-    n: usize,
-    spread: f64,
-    below: f64,
-    fraction: i32,
-    (counted, alone): (bool, bool),
-) -> Option<(Power, f64)> {
+fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, (counted, alone): (bool, bool)) -> Option<(Power, f64)> {
     let least = libm::ceil(libm::log2(spread)) as i32;
     let spread = spread + ROUNDED * libm::exp2(f64::from(-fraction));
     let mut best: Option<(f64, Power, f64)> = None;
@@ -237,3 +231,6 @@ fn taken_fraction<'f>(graph: &Graph, id: NodeId, of: &dyn Fn(NodeId) -> &'f Form
         _ => share,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,10 +24,38 @@ fn a_decay_has_the_known_bits() {
 #[test]
 fn factors_are_accurate_in_every_bucket() {
     for of in [
-        Exponential { fraction: 12, position: 16, count: 3, mask_fraction: 12, public_fraction: 48, mask_factor: MaskFactor::Whole },
-        Exponential { fraction: 12, position: 14, count: 5, mask_fraction: 14, public_fraction: 30, mask_factor: MaskFactor::Whole },
-        Exponential { fraction: 4, position: 6, count: 4, mask_fraction: 16, public_fraction: 40, mask_factor: MaskFactor::Whole },
-        Exponential { fraction: 10, position: 2, count: 1, mask_fraction: 20, public_fraction: 20, mask_factor: MaskFactor::Whole },
+        Exponential {
+            fraction: 12,
+            position: 16,
+            count: 3,
+            mask_fraction: 12,
+            public_fraction: 48,
+            mask_factor: MaskFactor::Whole,
+        },
+        Exponential {
+            fraction: 12,
+            position: 14,
+            count: 5,
+            mask_fraction: 14,
+            public_fraction: 30,
+            mask_factor: MaskFactor::Whole,
+        },
+        Exponential {
+            fraction: 4,
+            position: 6,
+            count: 4,
+            mask_fraction: 16,
+            public_fraction: 40,
+            mask_factor: MaskFactor::Whole,
+        },
+        Exponential {
+            fraction: 10,
+            position: 2,
+            count: 1,
+            mask_fraction: 20,
+            public_fraction: 20,
+            mask_factor: MaskFactor::Whole,
+        },
     ] {
         let real = |n: u64| n as f64 / f64::from(1u32 << of.fraction);
         let (factors, last) = (of.factors(), (1u64 << of.position) - 1);
@@ -64,14 +92,18 @@ fn factors_of_parts_are_accurate_over_all_parts() {
         assert_eq!(of.part_fractions(), [13 + growth, 13]);
         let size = 1u64 << position;
         let real = |n: u64| n as f64 / f64::from(1u32 << fraction);
-        assert!(real(size).exp() <= f64::from(growth).exp2() && real(size).exp() > f64::from(growth - 1).exp2() * 0.999);
+        assert!(
+            real(size).exp() <= f64::from(growth).exp2() && real(size).exp() > f64::from(growth - 1).exp2() * 0.999
+        );
         let factors = of.factors();
         let step = (size / 64).max(1);
         let ends = [0, 1, size - 2, size - 1];
         let some: Vec<u64> = (0..size).step_by(step as usize).chain(ends).collect();
         let mut pairs: Vec<[u64; 2]> = some.iter().flat_map(|a| some.iter().map(|b| [*a, *b])).collect();
         // Those that only just carry and only just do not.
-        pairs.extend(some.iter().flat_map(|a| [0, 1, 2].map(|less| [*a, (size + 1 - less).saturating_sub(*a) & (size - 1)])));
+        pairs.extend(
+            some.iter().flat_map(|a| [0, 1, 2].map(|less| [*a, (size + 1 - less).saturating_sub(*a) & (size - 1)])),
+        );
         for [first, second] in pairs {
             let position = (first + second) % size;
             let want = real(position).exp() * f64::from(of.mask_fraction).exp2();
@@ -79,7 +111,10 @@ fn factors_of_parts_are_accurate_over_all_parts() {
             let found = factors.secret([first | size << 3, second | size]) as f64;
             let own = if first + second < size { real(first).exp() } else { (real(first) - real(size)).exp() };
             let ulps = (-f64::from(13 + growth)).exp2() / own + (-13f64).exp2() / real(second).exp();
-            assert!((found - want).abs() <= want * (0.55 * ulps + 1e-9), "{of:?} at {first}, {second}: {found} for {want}");
+            assert!(
+                (found - want).abs() <= want * (0.55 * ulps + 1e-9),
+                "{of:?} at {first}, {second}: {found} for {want}"
+            );
             assert!((found - want).abs() <= want * 1.01 * (-13f64).exp2(), "{first}, {second}: {found} for {want}");
         }
         let [mine, others] = of.part_fractions().map(|bits| of.mask(bits));

@@ -106,9 +106,9 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
                 .map(|operand| (products(e, (Owner::ModelOwner, pairing, factors), operand, (rows, bits)), false));
             combine(e, lane, rows, bits, &terms)
         }
-        Correlation::RowPowers { .. }
-        | Correlation::Comparison { .. }
-        | Correlation::Harmonic { .. } => unreachable!("verified: two parties can make it"),
+        Correlation::RowPowers { .. } | Correlation::Comparison { .. } | Correlation::Harmonic { .. } => {
+            unreachable!("verified: two parties can make it")
+        }
     }
 }
 

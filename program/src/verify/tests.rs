@@ -52,10 +52,7 @@ fn what_two_parties_cannot_make_takes_a_dealer() {
     for (index, value) in program.values.iter().enumerate() {
         let dealt = matches!(
             value.gate,
-            Gate::RowFunction { .. }
-                | Gate::TrigSeries { .. }
-                | Gate::ReluShared { .. }
-                | Gate::StepShared { .. }
+            Gate::RowFunction { .. } | Gate::TrigSeries { .. } | Gate::ReluShared { .. } | Gate::StepShared { .. }
         );
         assert_eq!(found.contains(&(Some(index as u32), Rule::Supplier)), dealt, "{value:?}");
     }

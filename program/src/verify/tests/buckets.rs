@@ -69,7 +69,8 @@ fn exponentials_beyond_what_words_hold_are_rejected() {
 /// Buckets of 2^13 units with 10 fraction bits are below e^8 < 2^12.
 #[test]
 fn factors_of_parts_beyond_what_words_hold_are_rejected() {
-    for (mask, public, fits) in [(11u8, 30u8, false), (12, 30, true), (51, 11, true), (52, 10, false), (40, 30, false)] {
+    for (mask, public, fits) in [(11u8, 30u8, false), (12, 30, true), (51, 11, true), (52, 10, false), (40, 30, false)]
+    {
         let mut program = Program { supplier: Supplier::Pair, ..sample::program() };
         let value = program.values.iter_mut().find(|v| matches!(v.gate, Gate::Exponential { .. })).unwrap();
         let Gate::Exponential { mask_fraction, public_fraction, .. } = &mut value.gate else { unreachable!() };

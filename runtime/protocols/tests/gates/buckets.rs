@@ -10,7 +10,7 @@ use mpcc_program::verify::verify;
 use smallvec::SmallVec;
 
 use super::harness::views::{free, views};
-use super::harness::{Builder, Seen, mask, masked, masked_by, pair, mix, run, run_seeded, signed};
+use super::harness::{Builder, Seen, mask, masked, masked_by, mix, pair, run, run_seeded, signed};
 
 /// A wire of k bits whose 2^buckets buckets are looked at.
 #[derive(Clone, Copy)]
