@@ -337,7 +337,8 @@ pub enum Gate {
         bits: ValueId,
         /// Its wire.
         source: ValueId,
-        /// Fraction bits of the mask's factor.
+        /// Fraction bits of the mask's factor; by two parties alone those of both parts' factors together
+        /// ([`crate::exponential::MaskFactor`]).
         mask_fraction: u8,
         /// Fraction bits of the public factor; those of the result are the sum.
         public_fraction: u8,

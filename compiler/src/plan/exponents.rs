@@ -231,3 +231,6 @@ fn taken_fraction<'f>(graph: &Graph, id: NodeId, of: &dyn Fn(NodeId) -> &'f Form
         _ => share,
     }
 }
+
+#[cfg(test)]
+mod tests;
