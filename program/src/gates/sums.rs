@@ -194,7 +194,8 @@ fn digit(e: &mut Emit<'_>, wire: ValueId, place: (u8, u8)) -> Digit {
         x.low(part, width)
     });
     // Both parties' messages are about as long if they take turns.
-    let chooser = if (wire.0 + u32::from(low / DIGIT)) % 2 == 0 { Owner::DataOwner } else { Owner::ModelOwner };
+    let chooser =
+        if (wire.0 + u32::from(low / DIGIT)).is_multiple_of(2) { Owner::DataOwner } else { Owner::ModelOwner };
     let entries = 1u8 << width;
     let bits = if wanted { entries + 1 } else { 2 };
     let both = e.task(Job::Sums { chooser, digit: width, hot: wanted }, (len, bits), &[part]);

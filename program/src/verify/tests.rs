@@ -44,19 +44,18 @@ fn the_sample_is_accepted_and_holds_every_gate() {
     assert_eq!(names.len(), 38, "{names:?}");
 }
 
-/// Keys, and what is rounded of a whole mask.
+/// Keys, and exponentials that are rounded of a whole mask. A series of two parties has another fraction than that of a dealer.
 #[test]
 fn what_two_parties_cannot_make_takes_a_dealer() {
     let program = Program { supplier: Supplier::Pair, ..sample::program() };
     let found = rules(&program);
     for (index, value) in program.values.iter().enumerate() {
-        let dealt = matches!(
-            value.gate,
-            Gate::RowFunction { .. } | Gate::TrigSeries { .. } | Gate::ReluShared { .. } | Gate::StepShared { .. }
-        );
+        let dealt = matches!(value.gate, Gate::RowFunction { .. } | Gate::ReluShared { .. } | Gate::StepShared { .. });
         assert_eq!(found.contains(&(Some(index as u32), Rule::Supplier)), dealt, "{value:?}");
+        let series = matches!(value.gate, Gate::TrigSeries { .. });
+        assert_eq!(found.contains(&(Some(index as u32), Rule::Fraction)), series, "{value:?}");
     }
-    assert!(found.iter().all(|(_, rule)| *rule == Rule::Supplier));
+    assert!(found.iter().all(|(_, rule)| [Rule::Supplier, Rule::Fraction].contains(rule)));
 }
 
 #[test]
