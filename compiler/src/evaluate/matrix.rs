@@ -57,7 +57,6 @@ fn blocked(
 }
 
 /// By indices, since optimisers leave nested iterators of short arrays as calls.
-#[expect(clippy::needless_range_loop, reason = "indices are what is inlined")]
 #[inline(always)]
 fn tile<const R: usize>(rows: [&[f64]; R], panel: &[[f64; COLUMNS]]) -> [[f64; COLUMNS]; R] {
     let mut sums = [[0.0; COLUMNS]; R];
