@@ -73,6 +73,11 @@ pub enum Pairing {
         /// Where the right operand varies.
         right: Along,
     },
+    /// Complex numbers, entry by entry: both operands, and the result, are `[2, count]`, the real parts and then the imaginary ones.
+    Complex {
+        /// Products.
+        count: usize,
+    },
 }
 
 impl Pairing {
@@ -82,6 +87,7 @@ impl Pairing {
             Pairing::Matrices { batch, m, k, n, shared_right } => {
                 [batch * m * k, if shared_right { k * n } else { batch * k * n }]
             }
+            Pairing::Complex { count } => [2 * count, 2 * count],
             Pairing::Entries { rows, cols, right } => {
                 let right = match right {
                     Along::Both => rows * cols,
@@ -249,6 +255,20 @@ pub enum Correlation {
         /// The sine instead of the cosine.
         sine: bool,
     },
+    /// G11 without a dealer: the real part of e^(iωr_0)·e^(iωr_1) for ω = 2π j / 2^period_bits, or the imaginary one, of factors each
+    /// rounded by [`crate::turn::cos_sin`]: twice as many fraction bits as they have.
+    HarmonicOfParts {
+        /// The wire.
+        wire: ValueId,
+        /// log2 of the period.
+        period_bits: u8,
+        /// Fraction bits of a factor.
+        fraction: u8,
+        /// j.
+        multiple: u16,
+        /// The imaginary part.
+        sine: bool,
+    },
     /// G16: keys for ⟨β · \[y < r\]⟩ at any public y.
     Comparison {
         /// The wire.
@@ -316,8 +336,11 @@ impl Item {
     /// Whether a supplier can make it.
     pub fn made_by(&self, supplier: Supplier) -> bool {
         match (supplier, &self.what) {
-            // A dealer has keys for the same.
-            (Supplier::Dealer, Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. }) => false,
+            // A dealer has keys for the same, and knows whole masks.
+            (
+                Supplier::Dealer,
+                Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. } | Correlation::HarmonicOfParts { .. },
+            ) => false,
             (_, Correlation::Exponent { of, .. } | Correlation::PadTimesExponent { of, .. }) => {
                 of.mask_factor == MaskFactor::of(supplier)
             }
@@ -342,6 +365,7 @@ impl Item {
                 | Correlation::PadTimesMask { .. }
                 | Correlation::BucketPads { .. }
                 | Correlation::MaskedPowers { .. }
+                | Correlation::HarmonicOfParts { .. }
                 | Correlation::InBucket { .. }
                 | Correlation::PadProduct { .. },
             ) => true,

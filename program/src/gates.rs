@@ -22,6 +22,8 @@ mod products;
 mod rows;
 mod series;
 mod sharing;
+mod sums;
+mod turns;
 
 use emit::Emit;
 

@@ -22,6 +22,7 @@ pub mod series;
 pub mod shown;
 pub mod text;
 pub mod timing;
+pub mod turn;
 pub mod urgent;
 pub mod verify;
 pub mod words;

@@ -32,8 +32,6 @@ pub enum Job {
         /// The left numbers and the right ones.
         factors: [Factor; 2],
     },
-    /// Exclusive-or shares of the conjunction, bit by bit, of the model owner's words and the data owner's.
-    Meets,
     /// Exclusive-or shares of the conjunction, bit by bit, of two lists of words that are shared likewise.
     Ands,
     /// Shares of the other party's number where the chooser's bit is 1, and of 0 where it is 0.
@@ -41,6 +39,18 @@ pub enum Job {
         /// Who has the bits.
         chooser: Owner,
     },
+    /// Exclusive-or shares of what the parties' digits a and b add up to: bit 0 of a + b above them and at bit 1 whether it is the
+    /// largest digit, or, `hot`, bit a + b but for what is above and behind these the bit above.
+    Sums {
+        /// Who chooses.
+        chooser: Owner,
+        /// Bits of a digit.
+        digit: u8,
+        /// All digits' bits.
+        hot: bool,
+    },
+    /// Exclusive-or shares of a shared word where a shared bit is 1, and of 0 where it is 0.
+    Under,
     /// Uniform pads, one for every value of a digit, side by side, and for the chooser the one that its digit names.
     Pads {
         /// Who has the digits.
@@ -69,9 +79,10 @@ impl Task {
                 let [left_len, right_len] = pairing.lengths();
                 if left == party { vec![(left_len, factors[0].width)] } else { vec![(right_len, factors[1].width)] }
             }
-            Job::Meets => vec![(self.len, self.bits)],
             Job::Ands => vec![(self.len, self.bits); 2],
             Job::Chosen { chooser } => vec![(self.len, if chooser == party { 1 } else { self.bits })],
+            Job::Sums { digit, .. } => vec![(self.len, digit)],
+            Job::Under => vec![(self.len, 1), (self.len, self.bits)],
             Job::Pads { chooser, digit } if chooser == party => vec![(self.len, digit)],
             Job::Pads { .. } => vec![],
         }

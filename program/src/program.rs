@@ -297,7 +297,8 @@ pub enum Gate {
         offer: RowOffer,
     },
     /// G11: `Σ_j A_j cos(2π j x / 2^period_bits) + B_j sin(2π j x / 2^period_bits)`, result fraction 2·table_fraction; A_j
-    /// and B_j are integers at scale table_fraction.
+    /// and B_j are integers at scale table_fraction. Without a dealer the result has 3·table_fraction fraction bits, as both parties
+    /// round a factor of the mask.
     TrigSeries {
         /// Wire of ring at least `period_bits`.
         source: ValueId,

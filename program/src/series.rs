@@ -3,7 +3,7 @@
 //! A frequency with small coefficients weighs little, so the factors of its mask need as many fraction bits less, and their
 //! shares as many bits. A frequency without a coefficient is not there at all.
 
-use crate::program::frequencies;
+use crate::program::{Supplier, frequencies};
 
 /// A frequency: `A cos ωx + B sin ωx`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,20 @@ pub struct Frequency {
     pub sine: i64,
     /// Fraction bits that the factors of the mask have less than the public ones.
     pub less: u8,
+}
+
+/// How many rounded numbers a factor of the mask is the product of, each with fraction bits of its own: a dealer rounds the factor of
+/// the whole mask, two parties each that of a part.
+pub fn parts(supplier: Supplier) -> u8 {
+    match supplier {
+        Supplier::Dealer => 1,
+        Supplier::Pair => 2,
+    }
+}
+
+/// Fraction bits of a series' result: of the public factor, and of that of the mask.
+pub fn result_fraction(supplier: Supplier, fraction: u8) -> i32 {
+    i32::from(1 + parts(supplier)) * i32::from(fraction)
 }
 
 /// Fraction bits that a factor of the mask keeps.

@@ -221,7 +221,7 @@ fn text(report: &Report) -> String {
         }
     }
     for network in &report.networks {
-        out += &format!("\n{}\n{}", network.network.name, cost_table(&network.layers, true));
+        out += &format!("\n{}\n{}", network.network.name, cost_table(&network.layers, report.supplier, true));
         if report.networks.len() > 1 {
             out += "(--net PROFILE shows another network)\n";
             break;

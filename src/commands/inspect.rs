@@ -14,14 +14,16 @@ use clap::Args;
 use mpcc::estimate::{By, Priced, Row};
 use mpcc::failure::{Said, Usage, WRONG_INPUT};
 use mpcc::machine::MachineOptions;
+use mpcc::making;
 use mpcc::model::{self, ModelOptions};
 use mpcc::ranges::RangeOptions;
-use mpcc::report::{Bytes, protocols, setup, table};
+use mpcc::report::{Bytes, MadePrediction, made, protocols, setup, table};
 use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
 use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
 use mpcc_compiler::ranges::Basis;
 use mpcc_program::machine::Machine;
+use mpcc_program::program::Supplier;
 use mpcc_program::shown::shown;
 use mpcc_runtime::material::MaterialFile;
 use serde::Serialize;
@@ -79,6 +81,9 @@ struct Report<'a> {
     inputs: Vec<Interface>,
     outputs: Vec<Interface>,
     layers: Vec<Row>,
+    /// What two parties exchange before an inference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<MadePrediction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<Comparison>,
 }
@@ -94,7 +99,7 @@ struct Interface {
 pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<()> {
     let for_sources = !arguments.options.is_empty() || !arguments.ranges.is_empty();
     if arguments.source.is_none() && for_sources {
-        let message = "--plan, --set, --relu, --softmax, --alpha, --ranges and --calibrate are for --source: an artefact is \
+        let message = "--plan, --set, --relu, --softmax, --alpha, --supplier, --ranges and --calibrate are for --source: an artefact is \
                        compiled already";
         return Err(Usage(message.to_owned()).into());
     }
@@ -133,6 +138,7 @@ pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<(
         inputs: inputs.collect(),
         outputs: outputs.collect(),
         layers: Priced::new(&artefact.program, &Machine::built_in()).rows(&NetworkProfile::loopback(), By::Layer),
+        made: making::predicted(&artefact.program, 1)?,
         source,
     };
     terminal.result(&report, || text(&report, &artefact))?;
@@ -191,13 +197,18 @@ fn text(report: &Report<'_>, artefact: &Artefact) -> String {
         Bytes(cost.offline_bytes.data_owner),
         setup(cost.setup_bytes)
     );
+    out += &made(report.made.as_ref());
     out += "\nWhat leaves a party\n";
     for opened in manifest.opened.iter().filter(|o| o.count > 0) {
         out += &format!("  {} ({}) to {}: {}\n", opened.what, opened.count, opened.to, opened.why);
     }
-    out += "  The program itself, with its plans and ranges, is known to both parties and the dealer.\n";
+    let known = match artefact.program.supplier {
+        Supplier::Dealer => "both parties and the dealer",
+        Supplier::Pair => "both parties",
+    };
+    out += &format!("  The program itself, with its plans and ranges, is known to {known}.\n");
     out += "\nCost by layer\n";
-    out += &cost_table(&report.layers, false);
+    out += &cost_table(&report.layers, artefact.program.supplier, false);
     out += "\nValue ranges relied on, as whoever compiled says\n";
     out + &range_table(&manifest.ranges)
 }
@@ -230,7 +241,7 @@ fn range_table(ranges: &[RangeRow]) -> String {
 }
 
 /// Rows of a cost table; seconds only where they mean something.
-pub(super) fn cost_table(rows: &[Row], seconds: bool) -> String {
+pub(super) fn cost_table(rows: &[Row], supplier: Supplier, seconds: bool) -> String {
     let cells = |row: &Row| {
         let mut cells = vec![
             row.path.clone(),
@@ -245,7 +256,11 @@ pub(super) fn cost_table(rows: &[Row], seconds: bool) -> String {
         }
         cells
     };
-    let head = ["", "hops", "from model owner", "from data owner", "dealt to model owner", "to data owner", "online"];
+    let before = match supplier {
+        Supplier::Dealer => ["dealt to model owner", "to data owner"],
+        Supplier::Pair => ["kept by model owner", "by data owner"],
+    };
+    let head = ["", "hops", "from model owner", "from data owner", before[0], before[1], "online"];
     let shown: Vec<Vec<String>> = rows.iter().map(cells).collect();
     table(&head[..head.len() - usize::from(!seconds)], &shown)
 }

@@ -187,7 +187,14 @@ fn opened(program: &Program) -> Vec<Opened> {
         ),
         ("outputs", "data owner", "the result, rounded; meant to be learned", program.outputs.len()),
     ];
+    let offers = count(|g| matches!(g, Gate::RowOffer { .. }));
+    let offered = "under pads of which the model owner knows one, and under a mask; uniform";
+    let offered = (offers > 0).then_some(("coefficients of row functions", "model owner", offered, offers));
     let verdict = "whether any value that is checked was out of its range: one bit";
     let verdict = program.verdict.then_some(("verdict", "data owner", verdict, 1));
-    rows.into_iter().chain(verdict).map(|(what, to, why, count)| Opened { what, to, why, count }).collect()
+    rows.into_iter()
+        .chain(offered)
+        .chain(verdict)
+        .map(|(what, to, why, count)| Opened { what, to, why, count })
+        .collect()
 }

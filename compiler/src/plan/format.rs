@@ -193,6 +193,8 @@ pub(crate) struct Curve {
     pub(crate) saturation: Saturation,
     /// Fraction bits of the trigonometric factors and the coefficients.
     pub(crate) table: i32,
+    /// Fraction bits of the series: of the public factor and of all that the mask's is a product of.
+    pub(crate) scale: i32,
     /// Fraction bits of the series where it is opened before a selection.
     pub(crate) fraction: i32,
     /// What the run checks that the argument does not exceed.

@@ -320,11 +320,10 @@ impl Assign<'_> {
                 (self.entries_function(id, *x), i32::from(fraction) + POSITION_BITS, WIDEST)
             }
             Op::Smooth(function, x) => {
-                let powered = *function == Smooth::Exp && self.power(*x).is_some();
-                if self.options.alone() && !powered {
+                if self.options.alone() && *function == Smooth::Exp && self.power(*x).is_none() {
                     let path = self.graph.node(id).path.clone();
                     let what =
-                        format!("{}, which takes factors of a whole mask that only a dealer knows", function.name());
+                        format!("{} but under a softmax of rows that spread over about 100 at most", function.name());
                     self.errors.push(PlanError::Alone { node: id, path, what });
                 }
                 self.smooth(id, *function, *x)

@@ -1,5 +1,7 @@
 //! How a smooth function is computed: its series alone where a bound is relied on, else saturated at its tails.
 
+use mpcc_program::series::result_fraction;
+
 use super::format::{Curve, Form, Saturation};
 use super::formats::Assign;
 use super::rings::{MOST_BUCKETS, bucketed_bits};
@@ -14,6 +16,8 @@ use crate::value_ranges::EXP_HIGHEST;
 const MANY: usize = 12;
 /// Fraction bits of the factors of GeLU, beyond which its error is that of the fit.
 const GELU_FRACTION: i32 = 15;
+/// Most fraction bits of factors without a dealer: three times as many, and what is in front of the point, fit a word.
+const ALONE_FRACTION: i32 = 17;
 /// log2 of the sizes of buckets that are tried for coarse signs.
 const WIDTHS: [i32; 2] = [0, 1];
 /// Fraction bits of an exponential and of its factors.
@@ -35,8 +39,9 @@ impl Assign<'_> {
         let frac = i32::from(self.graph.numeric.frac);
         let mut table = i32::from(self.graph.numeric.table_frac);
         if function.linear() != 0.0 {
-            // The linear half is added at the series' scale, 2·table_frac.
-            let least = (argument.wire + 2) / 2;
+            // The linear half is added at the series' scale.
+            let numbers = self.scale(1);
+            let least = (argument.wire + numbers) / numbers;
             if table < least {
                 let name = function.name();
                 self.unsupported(
@@ -90,12 +95,16 @@ impl Assign<'_> {
             |s: &Series| !matches!(argument.form, Form::RowFunction { .. }) || argument.magnitude <= s.reach();
         if let Some(series) = plain.filter(bounded) {
             // Every frequency rounds by a unit of the factors.
-            let table = table + i32::from(series.frequencies() > MANY);
-            let curve = Curve { series, saturation: Saturation::Plain, table, fraction, checked: None };
-            return (Form::Smooth(curve), 2 * table, WIDEST);
+            let table = self.factors(table + i32::from(series.frequencies() > MANY));
+            let scale = self.scale(table);
+            let curve = Curve { series, saturation: Saturation::Plain, table, scale, fraction, checked: None };
+            return (Form::Smooth(curve), scale, WIDEST);
         }
+        table = self.factors(table);
+        let scale = self.scale(table);
         if let Some((series, width)) = bucketed {
-            let curve = Curve { series, saturation: Saturation::Bucketed { width }, table, fraction, checked: None };
+            let saturation = Saturation::Bucketed { width };
+            let curve = Curve { series, saturation, table, scale, fraction, checked: None };
             return (Form::Smooth(curve), fraction, WIDEST);
         }
         let Some(series) = saturating else {
@@ -107,11 +116,21 @@ impl Assign<'_> {
         let (share, widest) = match (shared, function) {
             (false, _) => (fraction, WIDEST),
             (true, Smooth::Exp) => (fraction, WORD),
-            (true, _) if function.linear() != 0.0 => (2 * table, (WORD + 2 * table - argument.wire - 1).min(WIDEST)),
-            (true, _) => (2 * table, WIDEST),
+            (true, _) if function.linear() != 0.0 => (scale, (WORD + scale - argument.wire - 1).min(WIDEST)),
+            (true, _) => (scale, WIDEST),
         };
         let checked = self.checks_exponent(id, x).then_some(series.domain.1);
-        (Form::Smooth(Curve { series, saturation, table, fraction, checked }), share, widest)
+        (Form::Smooth(Curve { series, saturation, table, scale, fraction, checked }), share, widest)
+    }
+
+    /// Fraction bits of factors: without a dealer each is the product of two rounded numbers, so they have a bit more.
+    fn factors(&self, table: i32) -> i32 {
+        if self.options.alone() { (table + 1).min(ALONE_FRACTION) } else { table }
+    }
+
+    /// Fraction bits of a series by such factors.
+    fn scale(&self, table: i32) -> i32 {
+        result_fraction(self.options.supplier, table as u8)
     }
 
     /// The greatest argument of an exponential, and fraction bits more that rows far below it need.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use mpcc_codegen::Jit;
 use mpcc_kernels::Seed;
 use mpcc_pair::{Pair, Rates, Round, Schemes, begin_keys};
-use mpcc_program::code::{Owner, Role, RoleCode};
+use mpcc_program::code::{MapExecutor, Owner, Role, RoleCode};
 use mpcc_program::gates::{COIN, lower, lower_making, lower_recording};
 use mpcc_program::interpret::Interpreter;
 use mpcc_program::program::Program;
@@ -33,9 +34,11 @@ fn seed(party: usize, seed: u64) -> SessionSeed {
     SessionSeed::take(&mut [1 + party as u8 + 2 * seed as u8; 16])
 }
 
-fn party(code: RoleCode, weights: Vec<Vec<u64>>, seed: SessionSeed) -> Party {
+fn party((code, compiles): (RoleCode, bool), weights: Vec<Vec<u64>>, seed: SessionSeed) -> Party {
+    let executor: Arc<dyn MapExecutor> =
+        if compiles { Arc::new(Jit::compile(&code).expect("this host has a backend")) } else { Arc::new(Interpreter) };
     let code = CheckedCode::new(code).unwrap_or_else(|e| panic!("{e}"));
-    let mut party = Party::new(Arc::new(code), Arc::new(Interpreter), weights, seed).expect("a party");
+    let mut party = Party::new(Arc::new(code), executor, weights, seed).expect("a party");
     assert!(party.setup_message(&mut [].as_slice()).expect("a setup").is_empty(), "no weight leaves its owner");
     party.setup_receive(Vec::new(), &mut [].as_slice()).expect("a setup");
     party
@@ -77,10 +80,10 @@ fn step(runs: &mut [Online<'_>; 2], h: usize, incoming: &[Vec<u8>; 2]) -> [Vec<u
 }
 
 /// What both keep for an inference.
-fn made(program: &Program, weights: &[Vec<u64>], of: u64) -> [Vec<u8>; 2] {
+fn made((program, compiles): (&Program, bool), weights: &[Vec<u64>], of: u64) -> [Vec<u8>; 2] {
     let makings = OWNERS.map(|owner| lower_making(program, owner));
     let own = [weights.to_vec(), vec![]];
-    let makers = [0, 1].map(|p| party(makings[p].code.clone(), own[p].clone(), seed(p, of)));
+    let makers = [0, 1].map(|p| party((makings[p].code.clone(), compiles), own[p].clone(), seed(p, of)));
     let begun = |maker: &'_ Party| maker.offline(0, &mut [].as_slice()).expect("masks");
     let [m0, m1] = [begun(&makers[0]), begun(&makers[1])];
     let mut runs = [makers[0].online(m0, vec![]).expect("a run"), makers[1].online(m1, vec![]).expect("a run")];
@@ -102,13 +105,13 @@ fn made(program: &Program, weights: &[Vec<u64>], of: u64) -> [Vec<u8>; 2] {
     step(&mut runs, makings[0].rounds.len(), &results)
 }
 
-/// Makes the material of one inference, and runs it.
-pub(crate) fn run(program: &Program, weights: &[Vec<i64>], inputs: &[Vec<i64>], of: u64) -> Run {
+/// Makes the material of one inference, and runs it, by machine code or the interpreter.
+pub(crate) fn run((program, compiles): (&Program, bool), weights: &[Vec<i64>], inputs: &[Vec<i64>], of: u64) -> Run {
     let own = [words(weights), vec![]];
-    let material = made(program, &own[0], of);
+    let material = made((program, compiles), &own[0], of);
     let codes = [lower(program, Role::ModelOwner), lower_recording(program)];
     let [p0, p1] = codes;
-    let parties = [party(p0, own[0].clone(), seed(0, of)), party(p1, vec![], seed(1, of))];
+    let parties = [party((p0, compiles), own[0].clone(), seed(0, of)), party((p1, compiles), vec![], seed(1, of))];
     let materials = [0, 1].map(|p| {
         let mut stream = material[p].as_slice();
         let material = parties[p].offline(0, &mut stream).expect("material");

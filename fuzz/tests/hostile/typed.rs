@@ -4,6 +4,7 @@
 use mpcc_fuzz::Choices;
 use mpcc_program::code::{RowFunction, RowOffer};
 use mpcc_program::program::{Gate, Kind, Program, Supplier, ValueId, View, WeightRounding};
+use mpcc_program::series::result_fraction;
 
 /// Widths at which something changes.
 const WIDTHS: [u8; 16] = [1, 2, 3, 5, 8, 31, 32, 33, 61, 62, 63, 64, 65, 66, 127, 128];
@@ -341,7 +342,7 @@ fn repair(program: &mut Program) {
             Gate::Exponential { mask_fraction, public_fraction, .. } => {
                 Some(i16::from(*mask_fraction) + i16::from(*public_fraction))
             }
-            Gate::TrigSeries { table_fraction, .. } => Some(2 * i16::from(*table_fraction)),
+            Gate::TrigSeries { table_fraction, .. } => Some(result_fraction(program.supplier, *table_fraction) as i16),
             Gate::RowFunction { table, .. } | Gate::RowOffer { offer: RowOffer { table, .. }, .. } => {
                 Some(i16::from(table.fraction) + i16::from(table.position_bits))
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::code::{ComparisonTree, Owner};
-use crate::program::{Gate, Program, Shape, ValueId, exponential};
+use crate::program::{Gate, Program, Shape, Supplier, ValueId, exponential};
 use crate::series::{self, Frequency};
 
 use super::{Along, Correlation, Item, Pairing, Payload, Predicates, Sharing, bytes};
@@ -175,7 +175,14 @@ pub(crate) fn material(program: &Program, id: ValueId) -> Vec<Item> {
             let (wire, period_bits, fraction) = (*source, *period_bits, *table_fraction);
             let present = series::present(cosines, sines, fraction);
             let item = |Frequency { multiple, less, .. }: Frequency, sine| {
-                let what = Correlation::Harmonic { wire, period_bits, fraction, multiple, less, sine };
+                let what = match program.supplier {
+                    Supplier::Dealer => Correlation::Harmonic { wire, period_bits, fraction, multiple, less, sine },
+                    Supplier::Pair => {
+                        let fraction = fraction - less;
+                        Correlation::HarmonicOfParts { wire, period_bits, fraction, multiple, sine }
+                    }
+                };
+                let less = series::parts(program.supplier) * less;
                 additive(harmonic(multiple, sine), ring.saturating_sub(less).max(1), len, what)
             };
             present.flat_map(|frequency| [false, true].map(|sine| item(frequency, sine))).collect()

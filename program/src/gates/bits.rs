@@ -1,4 +1,4 @@
-//! What two parties make of bits that they share: sums of masks, digits as one-hots, bits as numbers and bits times numbers.
+//! What two parties make of bits that they share: one-hots of halves, bits as numbers and bits times numbers.
 //!
 //! A word is shared as the exclusive or of both parties' words, so what is linear in bits is local work. Conjunctions are tasks,
 //! as many of a word's bits at a time as there are, so that a round serves all.
@@ -7,45 +7,8 @@ use crate::code::{Buf, Lane, Owner};
 use crate::making::{Factor, Job};
 use crate::program::ValueId;
 
-use super::emit::{Emit, MaskBits};
+use super::emit::Emit;
 use super::expr::Expr;
-
-/// The bits of r = r_0 + r_1 − 2^k W, by carries over distances that double (Kogge and Stone 1973).
-pub(super) fn mask_bits(e: &mut Emit<'_>, wire: ValueId) -> MaskBits {
-    let (k, len) = (e.value(wire).ring, e.len(wire));
-    let own = own(e, wire);
-    e.mask_bits(wire, |e| {
-        // What carries from a bit on by itself, and what hands a carry on.
-        let mut gives = e.task(Job::Meets, (len, k), &[own]);
-        let mut hands = own;
-        let mut distance = 1;
-        while distance < k {
-            let lower = |e: &mut Emit<'_>, word: Buf| {
-                e.map(Lane::Word, 1, len, |x| {
-                    let word = x.full(word);
-                    let moved = x.shl(word, distance);
-                    x.low(moved, k)
-                })
-            };
-            let below = lower(e, gives);
-            let more = ands(e, hands, below, (len, k));
-            if 2 * distance < k {
-                let below = lower(e, hands);
-                hands = ands(e, hands, below, (len, k));
-            }
-            gives = xor(e, gives, more, len);
-            distance *= 2;
-        }
-        let sum = e.map(Lane::Word, 1, len, |x| {
-            let (own, gives) = (x.full(own), x.full(gives));
-            let carries = x.shl(gives, 1);
-            let sum = x.xor(own, carries);
-            x.low(sum, k)
-        });
-        let carry = bit(e, gives, k - 1, len);
-        MaskBits { sum, carry }
-    })
-}
 
 /// The party's own part of a wire's mask, or of the pads of opened bits.
 pub(super) fn own(e: &Emit<'_>, wire: ValueId) -> Buf {
@@ -74,30 +37,11 @@ pub(super) fn ands(e: &mut Emit<'_>, a: Buf, b: Buf, (len, bits): (usize, u8)) -
     e.task(Job::Ands, (len, bits), &[a, b])
 }
 
-/// 2^d for a shared digit d: the one-hot of its upper half times that of its lower half. Only products of entries other than the
-/// first are tasks, as every one-hot sums to 1.
-pub(super) fn one_hot(e: &mut Emit<'_>, digit: Buf, width: u8, len: usize) -> Buf {
-    let party = e.making().expect("a maker");
-    if width == 1 {
-        return e.map(Lane::Word, 1, len, |x| {
-            let d = x.full(digit);
-            let zero = not(x, d, party);
-            let one = x.shl(d, 1);
-            x.or(zero, one)
-        });
-    }
-    let low = width / 2;
-    let part = |e: &mut Emit<'_>, from: u8, bits: u8| {
-        e.map(Lane::Word, 1, len, |x| {
-            let d = x.full(digit);
-            let d = x.shr(d, from);
-            x.low(d, bits)
-        })
-    };
-    let (lower, upper) = (part(e, 0, low), part(e, low, width - low));
-    let (lower, upper) = (one_hot(e, lower, low, len), one_hot(e, upper, width - low, len));
+/// 2^d for a digit d of `halves` bits below and above: the one-hot of its upper half times that of its lower half. Only products
+/// of entries other than the first are tasks, as every one-hot sums to 1.
+pub(super) fn outer(e: &mut Emit<'_>, [lower, upper]: [Buf; 2], [low, high]: [u8; 2], len: usize) -> Buf {
     // Entries but the first of either half.
-    let (rows, cols) = ((1u8 << (width - low)) - 1, (1u8 << low) - 1);
+    let (rows, cols) = ((1u8 << high) - 1, (1u8 << low) - 1);
     let [left, right] = e.maps(Lane::Word, 1, len, |x| {
         let (upper, lower) = (x.full(upper), x.full(lower));
         let (entries, all) = (x.shr(lower, 1), x.int((1 << cols) - 1));
@@ -131,19 +75,10 @@ pub(super) fn one_hot(e: &mut Emit<'_>, digit: Buf, width: u8, len: usize) -> Bu
 }
 
 /// At bit j of the lower half of a ring whether a bucket is in the half ring above j: whether the bucket's number but for its top
-/// bit is above j, and the other way round if the top bit is set.
-pub(super) fn half_above(e: &mut Emit<'_>, bucket: Buf, width: u8, len: usize) -> Buf {
-    let rest = width - 1;
-    let hot = (rest > 0).then(|| {
-        let number = e.map(Lane::Word, 1, len, |x| {
-            let bucket = x.full(bucket);
-            x.low(bucket, rest)
-        });
-        one_hot(e, number, rest, len)
-    });
+/// bit, given as a one-hot of `rest` bits if there are any, is above j, and the other way round if the top bit is set.
+pub(super) fn half_above(e: &mut Emit<'_>, top: Buf, hot: Option<Buf>, rest: u8, len: usize) -> Buf {
     e.map(Lane::Word, 1, len, |x| {
-        let bucket = x.full(bucket);
-        let top = x.bit(bucket, rest);
+        let top = x.full(top);
         let all = x.neg(top);
         let mut half = all;
         if let Some(hot) = hot {
@@ -166,12 +101,6 @@ fn line(x: &mut Expr, whole: crate::code::V, entries: crate::code::V) -> crate::
     let first = x.xor(whole, others);
     let entries = x.shl(entries, 1);
     x.or(entries, first)
-}
-
-/// 1 − d of a shared bit.
-fn not(x: &mut Expr, d: crate::code::V, party: usize) -> crate::code::V {
-    let one = x.int(u64::from(party == 0));
-    x.xor(d, one)
 }
 
 /// A shared bit as a number: b_0 + b_1 (1 − 2 b_0).

@@ -9,11 +9,12 @@ use crate::exponential::{Exponential, GUARD, LOW, Powers, UNIT};
 use crate::making::Job;
 use crate::program::{self, Gate, ValueId};
 
-use super::bits::{bit, bit_times, mask_bits, own, unsigned};
+use super::bits::{bit, bit_times, own, unsigned};
 use super::dealt;
 use super::emit::{Bits, Emit, Lowered};
 use super::expr::Expr;
 use super::opening::open_bits;
+use super::sums::carry;
 
 /// Opens \[bucket of x^ + offset = bucket of r + i\] for every i below the ring.
 pub(super) fn bucket_bits(e: &mut Emit<'_>, id: ValueId, source: ValueId, offset: i64, buckets: u8) -> Lowered {
@@ -216,12 +217,7 @@ pub(super) fn exponent_of_parts(
         let more = x.sub(carried, plain);
         x.low(more, bits)
     });
-    let (sum, part) = (mask_bits(e, wire).sum, own(e, wire));
-    let carry = e.map(Lane::Word, 1, len, |x| {
-        let (sum, part) = (x.full(sum), x.full(part));
-        let carries = x.xor(sum, part);
-        x.bit(carries, of.position)
-    });
+    let carry = carry(e, wire, of.position).expect("positions have bits");
     let more = bit_times(e, carry, more, bits, (1, len));
     let made = e.map(lane, 1, len, |x| {
         let (plain, more) = (x.full(plain), x.full(more));

@@ -88,6 +88,7 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
             match pairing {
                 Pairing::Matrices { .. } => pair(e, *pairing, item.bits, mask, s),
                 Pairing::Entries { rows, cols, .. } => times(e, lane, (*rows, *cols), mask, s),
+                Pairing::Complex { .. } => unreachable!("no pairing of wires"),
             }
         }
         Correlation::Cross { left, right, pairing } => cross(e, item, *left, *right, *pairing),
@@ -186,8 +187,8 @@ fn words(e: &mut Emit<'_>, item: &Item) -> Buf {
         Correlation::InBucket { wire, low } => super::counts::in_bucket(e, *wire, *low),
         Correlation::PadProduct { bits, set } => super::counts::pad_product(e, *bits, *set),
         Correlation::Comparison { .. } | Correlation::RowPowers { .. } => unreachable!("keys are no sum of shares"),
-        Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. } => {
-            unreachable!("verified: a dealer is not asked for offers")
+        Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. } | Correlation::HarmonicOfParts { .. } => {
+            unreachable!("verified: a dealer is not asked for what is made of parts")
         }
     }
 }
@@ -260,6 +261,7 @@ fn cross(e: &mut Emit<'_>, item: &Item, left: ValueId, right: ValueId, pairing: 
             let own = pair(e, pairing, item.bits, a[0].expect("known"), b[0].expect("known"));
             minus(e, lane, ab, own, item.len)
         }
+        Pairing::Complex { .. } => unreachable!("no pairing of wires"),
         Pairing::Entries { rows, cols, right: along } => {
             let ([a0, a1], [b0, b1]) = (e.both(left), e.both(right));
             e.map(lane, rows, cols, |v| {

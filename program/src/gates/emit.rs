@@ -1,6 +1,7 @@
 //! The state of lowering one role: buffers, when each is known, and what a value became.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::code::OutputBuffer;
 use crate::code::{Buf, Exchange, Instr, Lane, Map, Owner, Packed, Role, RoleCode, Source, Stage, Step, V};
@@ -13,6 +14,8 @@ use crate::schedule::is_large;
 use crate::urgent::urgent_first;
 
 use super::expr::Expr;
+use super::sums::{Sums, asked};
+use super::turns::Turns;
 
 /// What is known when: the setup, the offline phase, or step `n` of the online phase.
 const SETUP: i32 = -2;
@@ -94,17 +97,8 @@ struct Maker {
     items: Vec<(ValueId, Item)>,
     /// The party's shares of them.
     shares: Vec<Packed>,
-    /// What is known of wires' masks.
-    sums: HashMap<ValueId, MaskBits>,
-}
-
-/// Exclusive-or shares of the bits of a wire's mask r = r_0 + r_1 − 2^k W.
-#[derive(Clone, Copy)]
-pub(super) struct MaskBits {
-    /// r.
-    pub(super) sum: Buf,
-    /// W.
-    pub(super) carry: Buf,
+    /// What is asked and known of the sums of wires' masks.
+    sums: HashMap<ValueId, Sums>,
 }
 
 /// The gate that is lowered at present.
@@ -118,6 +112,8 @@ pub(super) struct Underway {
     mask: [Option<Buf>; 2],
     /// Cosine and sine of a multiple, which two of its items have in common, at the dealer.
     factors: Option<(u16, [Buf; 2])>,
+    /// What two parties make for all its frequencies at once.
+    turns: Option<Rc<Turns>>,
     /// The mask's factor of an exponential, at the dealer, or the party's share of it.
     pub(super) exponent: Option<Buf>,
 }
@@ -133,7 +129,8 @@ impl<'p> Emit<'p> {
 
     /// For the code by which a party makes its correlated randomness. To gates it is a dealer that knows one party's masks.
     pub(super) fn maker(program: &'p Program, party: usize) -> Self {
-        let maker = Maker { party, rounds: vec![], items: vec![], shares: vec![], sums: HashMap::new() };
+        let sums = asked(program, materials(program).iter().flatten());
+        let maker = Maker { party, rounds: vec![], items: vec![], shares: vec![], sums };
         Self::begun(program, Role::Dealer, false, (vec![Step::default()], Some(maker)))
     }
 
@@ -528,6 +525,21 @@ impl<'p> Emit<'p> {
         }
     }
 
+    /// What two parties make for all frequencies of the gate underway, made once.
+    pub(super) fn turns(&mut self, make: impl FnOnce(&mut Self) -> Turns) -> Rc<Turns> {
+        if let Some(made) = &self.gate.turns {
+            return made.clone();
+        }
+        let made = Rc::new(make(self));
+        self.gate.turns = Some(made.clone());
+        made
+    }
+
+    /// All items that are dealt for the gate underway.
+    pub(super) fn items(&self) -> &[Item] {
+        &self.gate.items
+    }
+
     /// An item that is dealt for the gate underway, by its number.
     pub(super) fn item(&self, number: u16) -> Item {
         numbered(&self.gate.items, number)
@@ -586,23 +598,17 @@ impl<'p> Emit<'p> {
         dst
     }
 
+    /// What is asked and known of the sum of a wire's masks.
+    pub(super) fn sums(&mut self, wire: ValueId) -> &mut Sums {
+        self.maker.as_mut().expect("a maker").sums.entry(wire).or_default()
+    }
+
     /// Lets a buffer wait for another: a party whose operand of a task is the one and a party whose operand follows from both put
     /// the task into the same round.
     pub(super) fn wait_for(&mut self, buf: Buf, other: Buf) {
         let until = self.known[other.0 as usize];
         let known = &mut self.known[buf.0 as usize];
         *known = until.max(*known);
-    }
-
-    /// The bits of a wire's mask, made once.
-    pub(super) fn mask_bits(&mut self, wire: ValueId, make: impl FnOnce(&mut Self) -> MaskBits) -> MaskBits {
-        let known = |e: &Self| e.maker.as_ref().and_then(|maker| maker.sums.get(&wire).copied());
-        if let Some(bits) = known(self) {
-            return bits;
-        }
-        let bits = make(self);
-        self.maker.as_mut().expect("a maker").sums.insert(wire, bits);
-        bits
     }
 
     /// Hands out the party's share of an item of the gate underway.

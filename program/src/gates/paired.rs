@@ -6,9 +6,10 @@ use crate::correlation::{Along, Correlation, Item, Pairing};
 use crate::making::{Factor, Job};
 use crate::program::ValueId;
 
-use super::bits::{ands, bit, bit_times, half_above, mask_bits, number, one_hot, own, unsigned, xor};
+use super::bits::{ands, bit, bit_times, half_above, number, own, unsigned, xor};
 use super::emit::Emit;
 use super::products::pair;
+use super::sums::{carry, hot, sum_bit};
 
 /// The party's share of an item.
 pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
@@ -25,38 +26,35 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
         }
         Correlation::Cross { left, right, pairing } => cross(e, (len, bits), (*left, *right), *pairing, party),
         Correlation::Carry { wire, top } => {
-            let of = mask_bits(e, *wire);
-            let carry = number(e, of.carry, bits, len);
+            let carry = wraps(e, *wire);
+            let carry = number(e, carry, bits, len);
             if !top {
                 return carry;
             }
-            let top = top_bit(e, *wire, len);
+            let top = top_bit(e, *wire);
             let top = number(e, top, bits, len);
             combine(e, lane, len, bits, &[(carry, false), (top, false)])
         }
         Correlation::Squares { wire, cols } => squares(e, (len, bits), *wire, *cols, party),
         Correlation::TopTimesMask { wire } => {
-            let top = top_bit(e, *wire, len);
+            let top = top_bit(e, *wire);
             bit_times_mask(e, top, *wire, bits)
         }
         Correlation::MaskTimesRow { wire, row, top } => {
             let (rows, cols) = (e.len(*row), len / e.len(*row));
             let t = own(e, *row);
             if *top {
-                let top = top_bit(e, *wire, len);
+                let top = top_bit(e, *wire);
                 return bit_times(e, top, t, bits, (rows, cols));
             }
             mask_times_row(e, (rows, cols), bits, (*wire, *row), party)
         }
-        Correlation::OneHot { wire, low, width } => {
-            let sum = mask_bits(e, *wire).sum;
-            let digit = digit(e, sum, (*low, *width), len);
-            one_hot(e, digit, *width, len)
-        }
+        Correlation::OneHot { wire, low, width } => hot(e, *wire, *low, *width),
         Correlation::HalfAbove { wire, low, width } => {
-            let sum = mask_bits(e, *wire).sum;
-            let bucket = digit(e, sum, (*low, *width), len);
-            half_above(e, bucket, *width, len)
+            let rest = width - 1;
+            let number = (rest > 0).then(|| hot(e, *wire, *low, rest));
+            let top = sum_bit(e, *wire, low + rest);
+            half_above(e, top, number, rest, len)
         }
         Correlation::PadProducts { sets } => {
             let pads = own(e, e.current());
@@ -76,15 +74,13 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             if !top {
                 return bit_times_mask(e, pad, *wire, bits);
             }
-            let top = top_bit(e, *wire, len);
+            let top = top_bit(e, *wire);
             let both = ands(e, pad, top, (len, 1));
             number(e, both, bits, len)
         }
         Correlation::InBucket { wire, low } => {
             let (entries, ring) = (e.len(*wire), e.value(*wire).ring);
-            let sum = mask_bits(e, *wire).sum;
-            let bucket = digit(e, sum, (*low, ring - low), entries);
-            let hot = one_hot(e, bucket, ring - low, entries);
+            let hot = hot(e, *wire, *low, ring - low);
             let each = e.map(Lane::Word, len / entries, entries, |x| {
                 let (word, at) = (x.col(hot), x.row_index());
                 let bit = x.shr_by(word, at);
@@ -106,6 +102,7 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
                 .map(|operand| (products(e, (Owner::ModelOwner, pairing, factors), operand, (rows, bits)), false));
             combine(e, lane, rows, bits, &terms)
         }
+        Correlation::HarmonicOfParts { .. } => super::turns::share(e, item, party),
         Correlation::RowPowers { .. } | Correlation::Comparison { .. } | Correlation::Harmonic { .. } => {
             unreachable!("verified: two parties can make it")
         }
@@ -152,6 +149,7 @@ fn cross(
     if party == 1 {
         let both = match pairing {
             Pairing::Matrices { .. } => pair(e, pairing, bits, a, b),
+            Pairing::Complex { .. } => unreachable!("no pairing of wires"),
             Pairing::Entries { rows, cols, right } => e.map(lane, rows, cols, |x| {
                 let (a, b) = (x.full(a), x.along(b, right));
                 x.mul(a, b)
@@ -163,18 +161,14 @@ fn cross(
 }
 
 /// The top bit of a wire's mask.
-fn top_bit(e: &mut Emit<'_>, wire: ValueId, len: usize) -> Buf {
-    let k = e.value(wire).ring;
-    let sum = mask_bits(e, wire).sum;
-    bit(e, sum, k - 1, len)
+fn top_bit(e: &mut Emit<'_>, wire: ValueId) -> Buf {
+    sum_bit(e, wire, e.value(wire).ring - 1)
 }
 
-fn digit(e: &mut Emit<'_>, word: Buf, (low, width): (u8, u8), len: usize) -> Buf {
-    e.map(Lane::Word, 1, len, |x| {
-        let word = x.full(word);
-        let digit = x.shr(word, low);
-        x.low(digit, width)
-    })
+/// W of a wire's mask.
+fn wraps(e: &mut Emit<'_>, wire: ValueId) -> Buf {
+    let k = e.value(wire).ring;
+    carry(e, wire, k).expect("a ring of one bit at least")
 }
 
 /// A shared bit times the mask of a wire: b·(r_0 + r_1) − 2^k b·W.
@@ -185,7 +179,7 @@ fn bit_times_mask(e: &mut Emit<'_>, bit: Buf, wire: ValueId, bits: u8) -> Buf {
     if bits <= k {
         return whole;
     }
-    let carry = mask_bits(e, wire).carry;
+    let carry = wraps(e, wire);
     let both = ands(e, bit, carry, (len, 1));
     let wraps = number(e, both, bits - k, len);
     less_wraps(e, whole, wraps, (lane, bits, k), len)
@@ -210,7 +204,7 @@ fn squares(e: &mut Emit<'_>, (rows, bits): (usize, u8), wire: ValueId, cols: usi
     let factors = [unsigned(k + 1), unsigned(k)];
     let crossed = products(e, (Owner::ModelOwner, pairing, factors), operand, (rows, bits));
     let wraps = (bits > k + 1).then(|| {
-        let carry = mask_bits(e, wire).carry;
+        let carry = wraps(e, wire);
         let times_mask = bit_times(e, carry, r, bits - k - 1, (1, n));
         (times_mask, (bits > 2 * k).then(|| number(e, carry, bits - 2 * k, n)))
     });
@@ -269,7 +263,7 @@ fn mask_times_row(
     if bits <= k {
         return whole;
     }
-    let carry = mask_bits(e, wire).carry;
+    let carry = wraps(e, wire);
     let wraps = bit_times(e, carry, t, bits - k, (rows, cols));
     less_wraps(e, whole, wraps, (lane, bits, k), len)
 }

@@ -44,7 +44,7 @@ fn pairing(e: &Emit<'_>) -> Pairing {
 fn entries(e: &Emit<'_>) -> (usize, usize, Along) {
     match pairing(e) {
         Pairing::Entries { rows, cols, right } => (rows, cols, right),
-        Pairing::Matrices { .. } => unreachable!("a product entry by entry"),
+        Pairing::Matrices { .. } | Pairing::Complex { .. } => unreachable!("a product entry by entry"),
     }
 }
 

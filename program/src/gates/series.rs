@@ -3,7 +3,7 @@
 use crate::code::{Buf, Instr, Lane, V};
 use crate::correlation::harmonic;
 use crate::program::ValueId;
-use crate::series::{Frequency, present};
+use crate::series::{Frequency, parts, present};
 
 use super::emit::{Emit, Lowered, Shares};
 use super::expr::Expr;
@@ -19,7 +19,7 @@ pub(super) fn trig_series(
     sines: &[i64],
 ) -> Lowered {
     let (len, ring) = (e.len(id), e.value(id).ring);
-    let lane = Lane::of(ring);
+    let (lane, parts) = (Lane::of(ring), parts(e.program.supplier));
     let wire = e.wire(source);
     let secret = |e: &mut Emit<'_>, multiple| [false, true].map(|sine| e.correlated(harmonic(multiple, sine)));
     let present: Vec<(Frequency, [Shares; 2])> =
@@ -34,13 +34,14 @@ pub(super) fn trig_series(
         })
         .collect();
     Lowered::Share(Some(e.map(lane, 1, len, |x| {
-        let mut out = x.signed_int(if party == 0 { cosines[0] << fraction } else { 0 });
+        let out = x.signed_int(if party == 0 { cosines[0] << fraction } else { 0 });
+        let mut out = x.shl(out, (parts - 1) * fraction);
         for (Frequency { cosine, sine, less, .. }, [ch, sh], [c, s]) in terms {
             for (public, secret, other, sine) in [(ch, c, sh, sine), (sh, s, ch, -sine)] {
                 let Some(p) = factor(x, [(cosine, public), (sine, other)]) else { continue };
                 let (p, q) = (rounded(x, p, fraction), x.full(secret));
                 let t = x.mul(p, q);
-                let t = x.shl(t, less);
+                let t = x.shl(t, parts * less);
                 out = x.add(out, t);
             }
         }

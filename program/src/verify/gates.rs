@@ -4,6 +4,7 @@ use super::budget::{MOST_FREQUENCIES, MOST_OFFSETS, MOST_TERMS};
 use super::{Check, Rule};
 use crate::code::{RowFunction, RowOffer, RowTable};
 use crate::program::{Gate, Kind, Program, Shape, Term, Value, ValueId, View, WeightId, frequencies};
+use crate::series::result_fraction;
 
 /// The widest ring: two machine words.
 const FULL: u8 = 128;
@@ -193,7 +194,7 @@ pub(super) fn check(check: &mut Check<'_>) {
             kind(check, out, Kind::Share);
             operand(check, source, Kind::Wire);
             shape(check, out, &source.shape);
-            fraction(check, out, 2 * i32::from(*table_fraction));
+            fraction(check, out, result_fraction(check.program.supplier, *table_fraction));
             check.require(Rule::Ring, (1..=source.ring.min(40)).contains(period_bits), || {
                 format!("a period of 2^{period_bits} on a wire of ring {}", source.ring)
             });

@@ -79,6 +79,7 @@ pub(crate) fn terms(pairing: Pairing) -> usize {
     match pairing {
         Pairing::Matrices { k, .. } => k,
         Pairing::Entries { .. } => 1,
+        Pairing::Complex { .. } => 2,
     }
 }
 
@@ -96,7 +97,24 @@ pub(crate) fn factors(pairing: Pairing, on_left: bool) -> Box<dyn Iterator<Item 
             Along::Columns => at % cols,
             Along::Rows => at / cols,
         })),
+        // The real part is a c − b d, the imaginary one a d + b c.
+        Pairing::Complex { count } => Box::new((0..2 * count).flat_map(move |at| {
+            let (part, entry) = (at / count, at % count);
+            (0..2).map(move |term| entry + count * if on_left { term } else { term ^ part })
+        })),
     }
+}
+
+/// Numbers modulo 2^bits by which single products are made, with a sign where these are subtracted.
+pub(crate) fn subtracted(pairing: Pairing, mut words: Words, bits: u8) -> Words {
+    let Pairing::Complex { count } = pairing else { return words };
+    let (lanes, mask) = (lanes(bits), u128::MAX >> (128 - bits));
+    for number in words.chunks_mut(lanes).take(2 * count).skip(1).step_by(2) {
+        let whole = u128::from(number[0]) | u128::from(number.get(1).copied().unwrap_or(0)) << 64;
+        let negative = whole.wrapping_neg() & mask;
+        number.iter_mut().zip([negative as u64, (negative >> 64) as u64]).for_each(|(to, word)| *to = word);
+    }
+    words
 }
 
 /// The entries of a list at positions.

@@ -68,11 +68,16 @@ impl Slotting {
         [self.spread.uploads() * up, self.spread.answers() * answer]
     }
 
-    /// Numbers of a ciphertext's slots.
-    fn numbers(&self, numbers: &[i128], left: bool, block: usize, group: usize) -> Integers {
-        let entry = |slot| match self.spread.place(block, group, slot) {
-            Some(Place { left: at, .. }) if left => numbers[at],
-            Some(Place { right: at, .. }) => numbers[at],
+    /// Numbers of the slots of an upload, or of what it is multiplied by for a column.
+    fn numbers(&self, numbers: &[i128], left: bool, at: (usize, usize, usize)) -> Integers {
+        let uploaded = left == self.sides.left_encrypted;
+        let entry = |slot| match self.spread.place(at, slot) {
+            Some(Place { left: at, .. }) if left && uploaded => numbers[at],
+            Some(Place { right: at, .. }) if uploaded => numbers[at],
+            Some(Place { left: at, right, negative, .. }) => {
+                let number = numbers[if left { at } else { right }];
+                if negative { -number } else { number }
+            }
             None => 0,
         };
         Zeroizing::new((0..self.spread.height * self.spread.parts).map(entry).collect())
@@ -90,7 +95,7 @@ impl Slotting {
         let mut uploads = owner.upload_slots(&self.slots)?;
         let groups = if self.spread.repeated { 1 } else { self.spread.groups };
         for (block, group) in (0..self.spread.blocks).flat_map(|block| (0..groups).map(move |group| (block, group))) {
-            uploads.write(batch.next(), &self.numbers(&numbers, left_encrypted, block, group), out)?;
+            uploads.write(batch.next(), &self.numbers(&numbers, left_encrypted, (block, group, 0)), out)?;
         }
         Ok(())
     }
@@ -112,16 +117,19 @@ impl Slotting {
         };
         let mut sum = evaluator.slot_sum(&self.slots)?;
         for block in 0..self.spread.blocks {
-            let repeated = if self.spread.repeated { Some(next()?) } else { None };
-            for group in 0..self.spread.groups {
-                let factors = self.numbers(&numbers, !left_encrypted, block, group);
-                match &repeated {
+            let Spread { groups, columns, summed, repeated, .. } = self.spread;
+            // Uploads that are used again.
+            let again = if columns > 1 { groups } else { usize::from(repeated) };
+            let kept = (0..again).map(|_| next()).collect::<Result<Vec<_>, PairError>>()?;
+            for (column, group) in (0..columns).flat_map(|column| (0..groups).map(move |group| (column, group))) {
+                let factors = self.numbers(&numbers, !left_encrypted, (block, group, column));
+                match kept.get(if repeated { 0 } else { group }) {
                     Some(upload) => sum.add(upload, &factors)?,
                     None => sum.add(&next()?, &factors)?,
                 }
-                if !self.spread.summed || group + 1 == self.spread.groups {
+                if !summed || group + 1 == groups {
                     let shares = sum.answer(randomness, out);
-                    self.convert(Side::Evaluator, &shares, (block, group), result)?;
+                    self.convert(Side::Evaluator, &shares, (block, group, column), result)?;
                 }
             }
         }
@@ -131,10 +139,12 @@ impl Slotting {
     /// Opens a task's answers.
     pub(crate) fn open(&self, owner: &Encrypter, answers: &[u8], result: &mut Unconverted) -> Result<(), PairError> {
         let mut answers = answers.chunks(self.slots.answer_bytes());
-        let groups = if self.spread.summed { 1 } else { self.spread.groups };
-        for (block, group) in (0..self.spread.blocks).flat_map(|block| (0..groups).map(move |group| (block, group))) {
+        let Spread { blocks, columns, summed, .. } = self.spread;
+        let groups = if summed { 1 } else { self.spread.groups };
+        for at in 0..blocks * columns * groups {
             let shares = owner.open_slots(&self.slots, answers.next().unwrap_or(&[]))?;
-            self.convert(Side::Owner, &shares, (block, group), result)?;
+            let at = (at / (columns * groups), at % groups, at / groups % columns);
+            self.convert(Side::Owner, &shares, at, result)?;
         }
         Ok(())
     }
@@ -157,7 +167,7 @@ impl Slotting {
         &self,
         side: Side,
         shares: &SlotShares,
-        (block, group): (usize, usize),
+        (block, group, column): (usize, usize, usize),
         result: &mut Unconverted,
     ) -> Result<(), PairError> {
         let (spread, bits) = (&self.spread, self.sides.bits);
@@ -168,7 +178,7 @@ impl Slotting {
         let converted = self.slots.convert(side, summed.as_ref().unwrap_or(shares), count, bits.into())?;
         let lanes = lanes(bits);
         for (slot, (&part, &low)) in converted.parts.iter().zip(converted.low.iter()).enumerate() {
-            if let Some(Place { result: at, .. }) = spread.place(block, group, slot) {
+            if let Some(Place { result: at, .. }) = spread.place((block, group, column), slot) {
                 let words = [part as u64, (part >> 64) as u64];
                 result.parts[at * lanes..][..lanes].copy_from_slice(&words[..lanes]);
                 result.low[at] = low.into();

@@ -20,6 +20,9 @@ pub(crate) struct Spread {
     pub(crate) summed: bool,
     /// All ciphertexts of a block are uploads of the same numbers.
     pub(crate) repeated: bool,
+    /// Answers to the same uploads of a block, if they are summed.
+    pub(crate) columns: usize,
+    left_encrypted: bool,
 }
 
 /// A product: entries of both operands, and of the result.
@@ -27,6 +30,8 @@ pub(crate) struct Place {
     pub(crate) left: usize,
     pub(crate) right: usize,
     pub(crate) result: usize,
+    /// It is subtracted.
+    pub(crate) negative: bool,
 }
 
 impl Spread {
@@ -34,6 +39,7 @@ impl Spread {
     pub(crate) fn new(pairing: Pairing, slots: usize, left_encrypted: bool) -> Spread {
         let (first, second, summed) = match pairing {
             Pairing::Matrices { batch, m, k, n, .. } => (batch * m * n, k, true),
+            Pairing::Complex { count } => (count, 2, true),
             Pairing::Entries { rows, cols, right: Along::Both } => (rows * cols, 1, false),
             Pairing::Entries { rows, cols, right: Along::Rows } => (rows, cols, false),
             Pairing::Entries { rows, cols, right: Along::Columns } => (cols, rows, false),
@@ -42,7 +48,8 @@ impl Spread {
         let parts = (slots / height).clamp(1, second.max(1));
         let repeated = !left_encrypted && !summed && second > 1;
         let (blocks, groups) = (first.div_ceil(height), second.div_ceil(parts));
-        Spread { pairing, first, second, height, blocks, parts, groups, summed, repeated }
+        let columns = if matches!(pairing, Pairing::Complex { .. }) { 2 } else { 1 };
+        Spread { pairing, first, second, height, blocks, parts, groups, summed, repeated, columns, left_encrypted }
     }
 
     /// Uploads of a task.
@@ -52,12 +59,12 @@ impl Spread {
 
     /// Products with uploads.
     pub(crate) fn products(&self) -> usize {
-        self.blocks * self.groups
+        self.blocks * self.groups * self.columns
     }
 
     /// Answers of a task.
     pub(crate) fn answers(&self) -> usize {
-        self.blocks * if self.summed { 1 } else { self.groups }
+        self.blocks * if self.summed { self.columns } else { self.groups }
     }
 
     /// Products that add up in a slot of an answer, and in a result.
@@ -70,22 +77,29 @@ impl Spread {
         self.height * if self.summed { 1 } else { self.parts }
     }
 
-    /// The product of a slot of a ciphertext, if it has one.
-    pub(crate) fn place(&self, block: usize, group: usize, slot: usize) -> Option<Place> {
+    /// The product of a slot of a ciphertext, if it has one; the number that was uploaded is the same for all columns.
+    pub(crate) fn place(&self, (block, group, column): (usize, usize, usize), slot: usize) -> Option<Place> {
         let (a, b) = (block * self.height + slot % self.height, group * self.parts + slot / self.height);
         if a >= self.first || b >= self.second || slot >= self.height * self.parts {
             return None;
         }
+        let place = |left, right, result| Place { left, right, result, negative: false };
         Some(match self.pairing {
             Pairing::Matrices { m, k, n, shared_right, .. } => {
                 let (row, column) = (a / n, a % n);
                 let matrix = if shared_right { 0 } else { row / m };
-                Place { left: row * k + b, right: (matrix * k + b) * n + column, result: a }
+                place(row * k + b, (matrix * k + b) * n + column, a)
+            }
+            // Real and imaginary parts as columns: with the other number's same part, or its other one.
+            Pairing::Complex { count } => {
+                let (uploaded, other) = (b * count + a, (b ^ column) * count + a);
+                let (left, right) = if self.left_encrypted { (uploaded, other) } else { (other, uploaded) };
+                Place { negative: column == 0 && b == 1, ..place(left, right, column * count + a) }
             }
             Pairing::Entries { cols, right, .. } => match right {
-                Along::Both => Place { left: a, right: a, result: a },
-                Along::Rows => Place { left: a * cols + b, right: a, result: a * cols + b },
-                Along::Columns => Place { left: b * cols + a, right: a, result: b * cols + a },
+                Along::Both => place(a, a, a),
+                Along::Rows => place(a * cols + b, a, a * cols + b),
+                Along::Columns => place(b * cols + a, a, b * cols + a),
             },
         })
     }
@@ -118,17 +132,24 @@ mod tests {
                 right,
             }));
         }
+        pairings.extend([1, 3, 4, 17].map(|count| Pairing::Complex { count }));
         for pairing in pairings {
             for slots in [1, 4, 6, 64] {
                 for left in [false, true] {
                     let spread = Spread::new(pairing, slots, left);
                     let mut seen = BTreeMap::new();
                     let mut repeated = BTreeMap::new();
-                    for block in 0..spread.blocks {
+                    let mut uploaded = BTreeMap::new();
+                    let columns = |block| (0..spread.columns).map(move |column| (block, column));
+                    for (block, column) in (0..spread.blocks).flat_map(columns) {
                         for group in 0..spread.groups {
                             for slot in 0..slots {
-                                let Some(place) = spread.place(block, group, slot) else { continue };
+                                let Some(place) = spread.place((block, group, column), slot) else { continue };
                                 *seen.entry((place.result, place.left, place.right)).or_insert(0) += 1;
+                                let own = if left { place.left } else { place.right };
+                                assert_eq!(*uploaded.entry((block, group, slot)).or_insert(own), own);
+                                let odd = place.left / spread.first % 2 * (place.right / spread.first % 2) == 1;
+                                assert_eq!(place.negative, odd && spread.columns == 2);
                                 let slot = slot % spread.height;
                                 let right = *repeated.entry((block, slot)).or_insert(place.right);
                                 assert!(!spread.repeated || right == place.right);

@@ -2,9 +2,9 @@
 
 use mpcc_program::code::Owner;
 use mpcc_program::making::{Factor, Job, Task};
-use mpcc_transfer::{Request, and};
+use mpcc_transfer::{Function, Request, and};
 
-use crate::lists::{Words, bits_of, factors, gather, lanes, modulo, terms};
+use crate::lists::{Words, bits_of, factors, gather, lanes, modulo, subtracted, terms};
 
 /// Bits of a word.
 pub(crate) const WORD: u8 = 64;
@@ -37,11 +37,15 @@ pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
         |count, bits: u8, width: u8| Request::Product { count, bits: bits.into(), widths: vec![u32::from(width)] };
     match job {
         Job::Chosen { chooser } if chooser == receiver => vec![single(len, 1, bits)],
-        Job::Meets if receiver == Owner::DataOwner => vec![single(len * usize::from(bits), 1, 1)],
         Job::Pads { chooser, digit } if chooser == receiver => {
             vec![Request::Random { count: len, bits: digit.into(), widths: vec![bits.into()] }]
         }
-        Job::Chosen { .. } | Job::Meets | Job::Pads { .. } => vec![],
+        Job::Sums { chooser, digit, hot } if chooser == receiver => {
+            let function = if hot { Function::Sum } else { Function::Carry };
+            vec![Request::table(len, digit.into(), function)]
+        }
+        Job::Chosen { .. } | Job::Pads { .. } | Job::Sums { .. } => vec![],
+        Job::Under => vec![Request::Under { count: len, widths: vec![bits.into()] }],
         Job::Ands => vec![and::request(len * usize::from(bits))],
         Job::Products { left, pairing, factors } => {
             let (chooser, on_left) = chooser(left, factors);
@@ -65,7 +69,8 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
         Job::Chosen { chooser } => one_side(chooser == party, operands[0].clone()),
         Job::Pads { chooser, .. } if chooser == party => [vec![operands[0].clone()], vec![]],
         Job::Pads { .. } => [vec![], vec![Words::default()]],
-        Job::Meets => one_side(party == Owner::DataOwner, bits_of(&operands[0], bits)),
+        Job::Sums { chooser, .. } => one_side(chooser == party, operands[0].clone()),
+        Job::Under => [vec![operands[0].clone()], vec![operands[1].clone()]],
         Job::Ands => [0, 1].map(|i| vec![bits_of(&operands[i], bits)]),
         Job::Products { left, pairing, factors: [first, second] } => {
             let (chooser, on_left) = chooser(left, [first, second]);
@@ -73,9 +78,10 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
             let width = choices(if on_left { first } else { second }, bits);
             let list = |words: &[u64], lanes| gather(words, lanes, factors(pairing, left == party));
             if chooser != party {
-                let mut lists = vec![list(&modulo(&operands[0], own, bits), lanes(bits))];
+                let strings = |bits| subtracted(pairing, list(&modulo(&operands[0], own, bits), lanes(bits)), bits);
+                let mut lists = vec![strings(bits)];
                 if width > WORD {
-                    lists.push(list(&modulo(&operands[0], own, bits - WORD), lanes(bits - WORD)));
+                    lists.push(strings(bits - WORD));
                 }
                 return [vec![], lists];
             }

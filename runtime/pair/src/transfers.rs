@@ -59,8 +59,15 @@ pub(crate) fn by_transfers(
     let single = |i| if chooses > 0 { got.words(chosen + i, 0) } else { sent.words(answered + i, 0) };
     let bits = task.bits;
     match task.job {
-        Job::Chosen { .. } | Job::Pads { .. } => write(single(0), bits, out),
-        Job::Meets => write(&words_of(single(0), bits), bits, out),
+        Job::Chosen { .. } | Job::Pads { .. } | Job::Sums { .. } => write(single(0), bits, out),
+        Job::Under => {
+            let [bit, word] = [&operands[0], &operands[1]];
+            let (sent, got) = (sent.words(answered, 0), got.words(chosen, 0));
+            let own = bit.iter().zip(word.iter()).map(|(bit, word)| (bit & 1).wrapping_neg() & word);
+            let crossed = sent.iter().zip(got).map(|(sent, got)| sent ^ got);
+            let words: Words = Words::new(own.zip(crossed).map(|(own, crossed)| own ^ crossed).collect());
+            write(&words, bits, out);
+        }
         Job::Ands => {
             let [x, y] = [&operands[0], &operands[1]].map(|words| bits_of(words, bits));
             let mut products = Words::new(vec![0; x.len()]);

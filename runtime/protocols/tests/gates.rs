@@ -24,3 +24,5 @@ mod rows;
 mod series;
 #[path = "gates/sharing.rs"]
 mod sharing;
+#[path = "gates/turns.rs"]
+mod turns;

@@ -89,7 +89,7 @@ mod word;
 
 pub use error::{PlanError, TransferError};
 pub use field::Field;
-pub use plan::{Plan, Request};
+pub use plan::{Function, Plan, Request};
 pub use price::{Price, setup_price};
 pub use receiver::{Receiver, Waiting};
 pub use sender::Sender;

@@ -28,6 +28,38 @@ const MOST_STRINGS: usize = 64;
 /// Most choice bits of an item of a [`Request::Random`].
 const MOST_DIGIT: u32 = 12;
 
+/// Most choice bits of an item of a [`Request::Table`]: every entry but one travels.
+const MOST_TABLE: u32 = 5;
+
+/// A public function of two digits of n bits, a of the sender and b of the receiver, whose values a table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Bit 0: a + b is 2^n at least. Bit 1: it is 2^n − 1.
+    Carry,
+    /// Bit i below 2^n: a + b is i modulo 2^n. Bit 2^n: it is 2^n at least.
+    Sum,
+}
+
+impl Function {
+    /// Bits of its values, of digits of `bits` bits.
+    pub fn width(self, bits: u32) -> u32 {
+        match self {
+            Function::Carry => 2,
+            Function::Sum => (1 << bits) + 1,
+        }
+    }
+
+    /// The value at a and b below 2^`bits`, in constant time.
+    pub(crate) fn of(self, bits: u32, a: u64, b: u64) -> u64 {
+        let sum = a + b;
+        let (carry, rest) = (sum >> bits, sum & ((1 << bits) - 1));
+        match self {
+            Function::Carry => carry | ((sum + 1) >> bits & !carry & 1) << 1,
+            Function::Sum => 1 << rest | carry << (1 << bits),
+        }
+    }
+}
+
 /// Transfers of one kind. An item has one choice of `bits` bits, known to the receiver, and strings of the given widths (1 to
 /// 128 bits) under it. Elements of more than 64 bits take two words, low word first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,21 +91,48 @@ pub enum Request {
         /// Bits of the pads.
         widths: Vec<u32>,
     },
+    /// Exclusive-or shares of the sender's word where the receiver's bit is 1, and of 0 where it is 0.
+    Under {
+        /// Number of items.
+        count: usize,
+        /// Bits of the words.
+        widths: Vec<u32>,
+    },
+    /// Exclusive-or shares of a function of two digits.
+    Table {
+        /// Number of items.
+        count: usize,
+        /// Bits of a digit, 1 to 5.
+        bits: u32,
+        /// Of the digits.
+        function: Function,
+        /// Bits of its values, the only ones.
+        widths: [u32; 1],
+    },
 }
 
 impl Request {
+    /// Shares of a function of so many pairs of digits.
+    pub fn table(count: usize, bits: u32, function: Function) -> Request {
+        Request::Table { count, bits, function, widths: [function.width(bits.min(MOST_TABLE))] }
+    }
+
     /// Number of items.
     pub fn count(&self) -> usize {
         match *self {
-            Request::Product { count, .. } | Request::Chosen { count, .. } | Request::Random { count, .. } => count,
+            Request::Product { count, .. }
+            | Request::Chosen { count, .. }
+            | Request::Random { count, .. }
+            | Request::Under { count, .. }
+            | Request::Table { count, .. } => count,
         }
     }
 
     /// Choice bits of an item.
     pub fn bits(&self) -> u32 {
         match *self {
-            Request::Product { bits, .. } | Request::Random { bits, .. } => bits,
-            Request::Chosen { .. } => 1,
+            Request::Product { bits, .. } | Request::Random { bits, .. } | Request::Table { bits, .. } => bits,
+            Request::Chosen { .. } | Request::Under { .. } => 1,
         }
     }
 
@@ -87,21 +146,31 @@ impl Request {
     /// Bits of each string.
     pub fn widths(&self) -> &[u32] {
         match self {
-            Request::Product { widths, .. } | Request::Chosen { widths, .. } | Request::Random { widths, .. } => widths,
+            Request::Product { widths, .. }
+            | Request::Chosen { widths, .. }
+            | Request::Random { widths, .. }
+            | Request::Under { widths, .. } => widths,
+            Request::Table { widths, .. } => widths,
         }
     }
 
-    /// Lists that the sender hands in: one for every string of a product, two for every string of a choice between messages.
+    /// Lists that the sender hands in: one for every string of a product or of words under a bit, two for every string of a choice
+    /// between messages, and its digits for a table.
     pub fn inputs(&self) -> usize {
         match self {
-            Request::Product { widths, .. } => widths.len(),
+            Request::Product { widths, .. } | Request::Under { widths, .. } => widths.len(),
+            Request::Table { .. } => 1,
             Request::Chosen { widths, .. } => 2 * widths.len(),
             Request::Random { .. } => 0,
         }
     }
 
     fn check(&self, request: usize) -> Result<(), PlanError> {
-        let most = if matches!(self, Request::Random { .. }) { MOST_DIGIT } else { 64 };
+        let most = match self {
+            Request::Random { .. } => MOST_DIGIT,
+            Request::Table { .. } => MOST_TABLE,
+            _ => 64,
+        };
         let (bits, strings) = (self.bits(), self.widths().len());
         if bits == 0 || bits > most {
             return Err(PlanError::Bits { request, bits, most });
@@ -133,6 +202,8 @@ impl Request {
                 widths.iter().flat_map(left).map(packed).sum()
             }
             Request::Chosen { widths, .. } => widths.iter().map(|&width| 2 * packed(width)).sum(),
+            Request::Under { widths, .. } => widths.iter().map(|&width| packed(width)).sum(),
+            Request::Table { bits, widths: [width], .. } => ((1 << bits) - 1) * packed(*width),
             Request::Random { .. } => 0,
         }
     }
@@ -142,6 +213,9 @@ impl Request {
             Request::Product { .. } => 0,
             Request::Chosen { .. } => 1,
             Request::Random { .. } => 2,
+            Request::Under { .. } => 3,
+            Request::Table { function: Function::Carry, .. } => 4,
+            Request::Table { function: Function::Sum, .. } => 5,
         };
         out.extend([kind, self.bits() as u8, self.widths().len() as u8]);
         out.extend((self.count() as u64).to_le_bytes());

@@ -10,7 +10,7 @@ use crate::field::Field;
 use crate::hash::{Hash, PIECE, Use};
 use crate::plan::{CHUNK, Plan, Request, Run, TAG};
 use crate::scratch::{Piece, Rows, get};
-use crate::sender::{pieces, store};
+use crate::sender::{gray, pieces, store};
 use crate::shares::{End, Shares};
 use crate::spans::Counter;
 use crate::tree::{Block, xor};
@@ -97,9 +97,10 @@ impl Receiver {
                     Call { hash: &self.hash, piece: &mut piece, run, rows, first: index + run.first_row as u64 };
                 match request {
                     Request::Random { widths, .. } => call.pads(widths, &mut shares),
-                    Request::Product { widths, .. } | Request::Chosen { widths, .. } => {
-                        call.strings(widths, &mut shares)
-                    }
+                    Request::Table { widths, .. } => call.pads(widths, &mut shares),
+                    Request::Product { widths, .. }
+                    | Request::Chosen { widths, .. }
+                    | Request::Under { widths, .. } => call.strings(widths, &mut shares),
                 }
             }
             index += chunk.rows as u64;
@@ -208,6 +209,10 @@ impl Waiting {
                         product(run, request.rows(), widths, bits, &mut sent, &mut piece, shares);
                     }
                     Request::Chosen { widths, .. } => chosen(run, widths, bits, &mut sent, &mut piece, shares),
+                    Request::Under { widths, .. } => under(run, widths, bits, &mut sent, &mut piece, shares),
+                    Request::Table { bits: digit, widths: [width], .. } => {
+                        table(run, (*digit, *width), bits, &mut sent, &mut piece, shares);
+                    }
                     Request::Random { .. } => {}
                 }
             }
@@ -273,6 +278,46 @@ fn chosen(run: &Run, widths: &[u32], bits: &[u64], sent: &mut &[u8], scratch: &m
             for (at, share) in share.iter_mut().enumerate() {
                 let mask: u64 = chosen_mask(bits, row + at / lanes(width));
                 *share ^= zeros[at] ^ (zeros[at] ^ ones[at]) & mask;
+            }
+        }
+    }
+}
+
+fn under(run: &Run, widths: &[u32], bits: &[u64], sent: &mut &[u8], scratch: &mut Piece, shares: &mut Shares) {
+    for piece in pieces(run.items) {
+        let row = run.first_row + piece.start;
+        for (s, &width) in widths.iter().enumerate() {
+            let words = &mut scratch.words[0][..piece.len() * lanes(width)];
+            get(sent, piece.len(), width, words);
+            let share = shares.part((run.request, s), width, run.first_item + piece.start, piece.len(), 1);
+            for (at, (share, word)) in share.iter_mut().zip(words).enumerate() {
+                *share ^= *word & chosen_mask::<u64>(bits, row + at / lanes(width));
+            }
+        }
+    }
+}
+
+/// Adds the entry of its digit to every share; digit 0 has none.
+fn table(
+    run: &Run,
+    (digit_bits, width): (u32, u32),
+    bits: &[u64],
+    sent: &mut &[u8],
+    scratch: &mut Piece,
+    shares: &mut Shares,
+) {
+    for piece in pieces(run.items) {
+        let share = shares.part((run.request, 0), width, run.first_item + piece.start, piece.len(), 1);
+        for digit in gray(digit_bits).skip(1) {
+            let words = &mut scratch.words[0][..piece.len()];
+            get(sent, piece.len(), width, words);
+            for (i, (share, word)) in share.iter_mut().zip(words).enumerate() {
+                let row = |bit: usize| run.first_row + bit * run.items + piece.start + i;
+                let chosen = |bit: usize| bits[row(bit) / 64] >> (row(bit) % 64) & 1;
+                let own = (0..digit_bits as usize).fold(0, |own, bit| own | chosen(bit) << bit);
+                // All ones for the digit that was chosen.
+                let mask = ((own ^ digit as u64).wrapping_sub(1) >> 63).wrapping_neg();
+                *share ^= *word & mask;
             }
         }
     }

@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::TransferError;
 use crate::batch::{Message, opened, tag};
 use crate::hash::{Hash, PIECE, Use};
-use crate::plan::{Plan, Request, Run};
+use crate::plan::{Function, Plan, Request, Run};
 use crate::scratch::{Piece, Rows, put};
 use crate::shares::{End, Shares};
 use crate::spans::Counter;
@@ -100,6 +100,10 @@ impl Sender {
                     Request::Product { widths, .. } => call.product(run, rows, widths, inputs, &mut shares, out),
                     Request::Chosen { widths, .. } => call.chosen(run, rows, widths, inputs, out),
                     Request::Random { bits, widths, .. } => call.random(run, rows, *bits, widths, &mut shares),
+                    Request::Under { widths, .. } => call.under(run, rows, widths, inputs, &mut shares, out),
+                    Request::Table { bits, function, widths: [width], .. } => {
+                        call.table(run, rows, (*bits, *function, *width), inputs[0], &mut shares, out);
+                    }
                 }
             }
             index += chunk.rows as u64;
@@ -204,43 +208,123 @@ impl Call<'_> {
     }
 
     fn random(&mut self, run: &Run, rows: Numbered, bits: u32, widths: &[u32], shares: &mut Shares) {
-        if self.piece.changes.len() < bits as usize {
-            self.piece.changes.resize(bits as usize, [[0; 2]; PIECE]);
-        }
         for piece in pieces(run.items) {
-            let len = piece.len();
-            let mut sum = [[0; 2]; PIECE];
-            for bit in 0..bits as usize {
-                let first = self.prepare(rows, bit, run.items, &piece);
-                self.strings(len, first, Use::DIGIT);
-                let Piece { hashed: [zeros, ones], changes, .. } = &mut *self.piece;
-                for i in 0..len {
-                    sum[i] = xor(sum[i], zeros[i]);
-                    changes[bit][i] = xor(zeros[i], ones[i]);
-                }
-            }
-            let number = rows.1 + piece.start as u64;
-            // In the order of a Gray code: each digit differs from the one before in one bit.
-            for step in 0..1usize << bits {
-                let digit = step ^ step >> 1;
-                let Piece { rows: [prepared, _], hashed: [hashed, _], changes, .. } = &mut *self.piece;
-                prepared[..len].copy_from_slice(&sum[..len]);
-                self.hash.prepare(&mut prepared[..len]);
+            self.digits(run, rows, bits, &piece, |call, digit, number| {
+                let len = piece.len();
                 for (s, &width) in widths.iter().enumerate() {
-                    self.hash.strings(&prepared[..len], number, Use::pad(s), hashed);
+                    let Piece { rows: [prepared, _], hashed: [hashed, _], .. } = &mut *call.piece;
+                    call.hash.strings(&prepared[..len], number, Use::pad(s), hashed);
                     let pads = shares.part((run.request, s), width, run.first_item + piece.start, len, 1 << bits);
                     for (i, block) in hashed[..len].iter().enumerate() {
                         store(*block, width, pads, (i << bits) + digit);
                     }
                 }
-                if let Some(change) = changes.get((step + 1).trailing_zeros() as usize).filter(|_| step + 1 < 1 << bits)
-                {
-                    sum[..len].iter_mut().zip(change).for_each(|(sum, &change)| *sum = xor(*sum, change));
-                }
-            }
-            sum.zeroize();
+            });
         }
     }
+
+    /// Prepares, for every value of the digits of a piece in the order of [`gray`], what its pads are strings of.
+    fn digits(
+        &mut self,
+        run: &Run,
+        rows: Numbered,
+        bits: u32,
+        piece: &Range<usize>,
+        mut each: impl FnMut(&mut Self, usize, u64),
+    ) {
+        if self.piece.changes.len() < bits as usize {
+            self.piece.changes.resize(bits as usize, [[0; 2]; PIECE]);
+        }
+        let len = piece.len();
+        let mut sum = [[0; 2]; PIECE];
+        for bit in 0..bits as usize {
+            let first = self.prepare(rows, bit, run.items, piece);
+            self.strings(len, first, Use::DIGIT);
+            let Piece { hashed: [zeros, ones], changes, .. } = &mut *self.piece;
+            for i in 0..len {
+                sum[i] = xor(sum[i], zeros[i]);
+                changes[bit][i] = xor(zeros[i], ones[i]);
+            }
+        }
+        let number = rows.1 + piece.start as u64;
+        for (step, digit) in gray(bits).enumerate() {
+            let prepared = &mut self.piece.rows[0][..len];
+            prepared.copy_from_slice(&sum[..len]);
+            self.hash.prepare(prepared);
+            each(self, digit, number);
+            let change = self.piece.changes.get((step + 1).trailing_zeros() as usize);
+            if let Some(change) = change.filter(|_| step + 1 < 1 << bits) {
+                sum[..len].iter_mut().zip(change).for_each(|(sum, &change)| *sum = xor(*sum, change));
+            }
+        }
+        sum.zeroize();
+    }
+
+    /// Words under bits: H(q) + b + H(q ⊕ Δ) travels, in exclusive ors, and H(q) stays.
+    fn under(
+        &mut self,
+        run: &Run,
+        rows: Numbered,
+        widths: &[u32],
+        inputs: &[&[u64]],
+        shares: &mut Shares,
+        out: &mut Vec<u8>,
+    ) {
+        for piece in pieces(run.items) {
+            let first = self.prepare(rows, 0, run.items, &piece);
+            for (s, &width) in widths.iter().enumerate() {
+                self.strings(piece.len(), first, Use::string(s));
+                let item = run.first_item + piece.start;
+                let share = shares.part((run.request, s), width, item, piece.len(), 1);
+                let words = &inputs[s][item * lanes(width)..][..share.len()];
+                let Piece { hashed: [zeros, ones], words: [sent, _], .. } = &mut *self.piece;
+                for (i, (zero, one)) in zeros.iter().zip(ones).enumerate().take(piece.len()) {
+                    store(*zero, width, share, i);
+                    store(xor(*zero, *one), width, sent, i);
+                }
+                let sent = &mut sent[..share.len()];
+                sent.iter_mut().zip(words).for_each(|(sent, word)| *sent ^= word);
+                put(sent, width, out);
+            }
+        }
+    }
+
+    /// Entries of a table under the pads of all digits but 0, whose pad with its entry is this end's share.
+    fn table(
+        &mut self,
+        run: &Run,
+        rows: Numbered,
+        (bits, function, width): (u32, Function, u32),
+        digits: &[u64],
+        shares: &mut Shares,
+        out: &mut Vec<u8>,
+    ) {
+        for piece in pieces(run.items) {
+            let (item, len) = (run.first_item + piece.start, piece.len());
+            let own = &digits[item..item + len];
+            self.digits(run, rows, bits, &piece, |call, digit, number| {
+                let Piece { rows: [prepared, _], hashed: [hashed, _], words: [sent, _], .. } = &mut *call.piece;
+                call.hash.strings(&prepared[..len], number, Use::pad(0), hashed);
+                let share = shares.part((run.request, 0), width, item, len, 1);
+                let own = own.iter().map(|digit| digit & ((1 << bits) - 1));
+                for (i, (block, own)) in hashed[..len].iter().zip(own).enumerate() {
+                    store(*block, width, sent, i);
+                    sent[i] ^= function.of(bits, own, digit as u64);
+                }
+                if digit == 0 {
+                    share.copy_from_slice(&sent[..len]);
+                } else {
+                    sent[..len].iter_mut().zip(&*share).for_each(|(sent, share)| *sent ^= share);
+                    put(&sent[..len], width, out);
+                }
+            });
+        }
+    }
+}
+
+/// The values of a digit in the order of a Gray code: each differs from the one before in one bit, and 0 is the first.
+pub(crate) fn gray(bits: u32) -> impl Iterator<Item = usize> {
+    (0..1usize << bits).map(|step| step ^ step >> 1)
 }
 
 /// Stores the low `width` bits of a block.

@@ -35,7 +35,7 @@ impl Build<'_> {
         }
     }
 
-    /// Σ A_j cos(2πjx'/P) + B_j sin(2πjx'/P) in `ring`, at twice the table's scale and below 2^magnitude, for the
+    /// Σ A_j cos(2πjx'/P) + B_j sin(2πjx'/P) in `ring`, at the curve's scale and below 2^magnitude, for the
     /// wire of x'.
     fn series(&mut self, wire: ValueId, curve: &Curve, ring: i32, magnitude: i32, node: &Node) -> ValueId {
         let (series, table) = (&curve.series, curve.table);
@@ -47,7 +47,7 @@ impl Build<'_> {
             sines: series.sines.iter().map(|b| encode(*b, table)).collect(),
         };
         let shape = &node.ty.shape;
-        let spec = Spec { kind: Kind::Share, shape, ring, fraction: 2 * table, magnitude };
+        let spec = Spec { kind: Kind::Share, shape, ring, fraction: curve.scale, magnitude };
         self.push(gate, spec, &node.path)
     }
 
@@ -60,12 +60,12 @@ impl Build<'_> {
         (magnitude, argument): (i32, i32),
         node: &Node,
     ) -> ValueId {
-        let (series, table) = (&curve.series, curve.table);
+        let (series, scale) = (&curve.series, curve.scale);
         if series.function.linear() == 0.0 {
             return self.series(wire, curve, ring, magnitude, node);
         }
         let shape = &node.ty.shape;
-        let line = self.line(x, ring, 2 * table - 1);
+        let line = self.line(x, ring, scale - 1);
         let ring = if line.is_some() { ring } else { ring.max(i32::from(self.program.value(wire).ring) + 2) };
         let spec = |ring, fraction, magnitude| Spec { kind: Kind::Share, shape, ring, fraction, magnitude };
         let rest = self.series(wire, curve, ring, series.spread(), node);
@@ -77,8 +77,8 @@ impl Build<'_> {
         let (own, fraction) = (i32::from(known.ring), i32::from(known.fraction) + 1);
         let gate = Gate::Rescale { source: linear, shift: 1 };
         let half = self.push(gate, spec(own, fraction, argument - 1), &node.path);
-        let terms = vec![term(rest), Term { value: half, shift: (2 * table - fraction) as u8 }];
-        self.push(Gate::Add { terms }, spec(ring, 2 * table, magnitude), &node.path)
+        let terms = vec![term(rest), Term { value: half, shift: (scale - fraction) as u8 }];
+        self.push(Gate::Add { terms }, spec(ring, scale, magnitude), &node.path)
     }
 
     /// The share of x itself, if it is known to `ring` bits once it has as many fraction bits.
@@ -96,7 +96,7 @@ impl Build<'_> {
         let shape = &node.ty.shape;
         let magnitude = from.magnitude.min(series.reach());
         let gate = Gate::Open { source, truncate: (from.share - from.wire) as u8 };
-        let extended = series.function.linear() != 0.0 && self.line(x, ring, 2 * curve.table - 1).is_none();
+        let extended = series.function.linear() != 0.0 && self.line(x, ring, curve.scale - 1).is_none();
         let bits = series.wire_bits(from.wire, from.magnitude, extended);
         let spec = Spec { kind: Kind::Wire, shape, ring: bits, fraction: from.wire, magnitude };
         let wire = self.push(gate, spec, &node.path);
@@ -114,7 +114,7 @@ impl Build<'_> {
         let most =
             if series.function.linear() == 0.0 { series.spread() } else { (h.magnitude - 1).max(series.spread()) };
         let magnitude = most + 1;
-        let truncate = 2 * curve.table - fraction;
+        let truncate = curve.scale - fraction;
         // In a ring that is little wider than the core needs, it is not extended; nor is x in its own.
         let needed = fraction + magnitude + 2;
         let narrow = if ring <= needed { ring.max(needed - 1) } else { needed };
@@ -188,14 +188,14 @@ impl Build<'_> {
     /// With s = max(x − L, 0) and p = max(x − R, 0), c = s − p + L is x clamped to [L, R]: the function there is the line
     /// and the series at c, and above R the slope of the tail times p more.
     fn clamped(&mut self, x: NodeId, curve: &Curve, f: &Format, ring: i32, node: &Node) -> ValueId {
-        let (series, table) = (&curve.series, curve.table);
+        let (series, scale) = (&curve.series, curve.scale);
         let wire = self.close(x);
         let (h, argument) = (self.formats.of(x).wire, self.formats.of(x).magnitude);
         let (left, right) = edges(series);
         let right = right.expect("only the exponential has no tail on the right");
         let (low, high) = (encode(left.at, h), encode(right.at, h));
         let line = series.function.linear() != 0.0;
-        let shift = 2 * table - h - 1;
+        let shift = scale - h - 1;
         let period = h + series.period;
         let wide = if line { ring - shift } else { 0 };
         let inner = period.max(wide).max(i32::from(self.program.value(wire).ring) + 1);
@@ -230,7 +230,7 @@ impl Build<'_> {
         let rest = self.series(opened, curve, ring, series.spread(), node);
         let Some(half) = half else { return rest };
         let terms = vec![term(rest), Term { value: half, shift: shift as u8 }];
-        let spec = Spec { kind: Kind::Share, shape, ring, fraction: 2 * table, magnitude: f.magnitude };
+        let spec = Spec { kind: Kind::Share, shape, ring, fraction: scale, magnitude: f.magnitude };
         self.push(Gate::Add { terms }, spec, &node.path)
     }
 
@@ -241,7 +241,7 @@ impl Build<'_> {
         let edge = encode(edges(series).0.at, self.formats.of(x).wire);
         let shape = &node.ty.shape;
         let magnitude = series.spread() + 1;
-        let truncate = 2 * curve.table - fraction;
+        let truncate = curve.scale - fraction;
         let ring = ring.max(fraction + magnitude + 1);
         let spec = |kind, ring, fraction, magnitude| Spec { kind, shape, ring, fraction, magnitude };
         let share = self.series(wire, curve, ring + truncate, series.spread(), node);

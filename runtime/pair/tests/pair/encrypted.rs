@@ -80,6 +80,26 @@ fn entries_of_every_pairing_are_exact_by_every_scheme() {
     by_every_scheme(&tasks);
 }
 
+/// Complex numbers, more of them than a ciphertext holds and few enough that one holds both parts, in rings that results fit into
+/// and in narrower ones.
+#[test]
+fn complex_numbers_are_exact_by_every_scheme() {
+    let mut tasks = vec![];
+    for owner in OWNERS {
+        for (count, factors, bits) in [
+            (5, [plain(18), signed(18)], 50),
+            (4097, [signed(9), signed(8)], 11),
+            (8200, [plain(12), signed(11)], 41),
+            (3, [signed(20), plain(31)], 66),
+            (2, [plain(50), plain(66)], 128),
+        ] {
+            tasks.push(products(owner, Pairing::Complex { count }, factors, bits));
+        }
+    }
+    tasks.iter().for_each(|task| assert_eq!(offered(task), [false, true], "{task:?}"));
+    by_every_scheme(&tasks);
+}
+
 /// All pairs of factors, in rings that hold their products and in rings that do not.
 #[test]
 fn all_factors_of_small_rings_are_exact() {
@@ -92,10 +112,13 @@ fn all_factors_of_small_rings_are_exact() {
             let both: Vec<(u128, u128)> = a.iter().flat_map(|x| b.iter().map(move |y| (*x, *y))).collect();
             let [left, right] = [both.iter().map(|p| p.0).collect(), both.iter().map(|p| p.1).collect()];
             let given = [vec![vec![a], vec![left]], vec![vec![b], vec![right]]];
-            let tasks = [outer, pairs];
+            let complex = products(OWNERS[0], Pairing::Complex { count: both.len() / 2 }, factors, bits);
+            let given = given.map(|lists| [lists[0].clone(), lists[1].clone(), lists[1].clone()].to_vec());
+            let tasks = [outer, pairs, complex];
             let [tiles, slots] = [kinds(&outer), kinds(&pairs)];
+            let turned = kinds(&complex);
             for (at, scheme) in tiles.iter().enumerate() {
-                let chosen = [(outer, *scheme), (pairs, slots[at % slots.len()])];
+                let chosen = [(outer, *scheme), (pairs, slots[at % slots.len()]), (complex, turned[at % turned.len()])];
                 let shares = round(&mut Session::by(&chosen, bits), &tasks, &given);
                 for (task, ([x, y], (zero, one))) in tasks.iter().zip(shares.iter().zip(given[0].iter().zip(&given[1])))
                 {

@@ -158,9 +158,22 @@ pub(crate) fn meant(task: &Task, zero: &[Vec<u128>], one: &[Vec<u128>]) -> (Vec<
         |n: u128, f: Factor| if f.signed { ((n << (128 - f.width)) as i128 >> (128 - f.width)) as u128 } else { n };
     let all = mask(task.bits);
     match task.job {
-        Job::Meets => (zero[0].iter().zip(&one[0]).map(|(a, b)| a & b).collect(), true),
         Job::Ands => ((0..task.len).map(|i| (zero[0][i] ^ one[0][i]) & (zero[1][i] ^ one[1][i])).collect(), true),
         Job::Pads { .. } => unreachable!("pads are no shares"),
+        Job::Sums { digit, hot, .. } => {
+            let value = |(a, b): (&u128, &u128)| {
+                let (sum, size) = (a + b, 1 << digit);
+                match hot {
+                    true => 1 << (sum % size) | (sum >> digit) << size,
+                    false => sum >> digit | u128::from(sum == size - 1) << 1,
+                }
+            };
+            (zero[0].iter().zip(&one[0]).map(value).collect(), true)
+        }
+        Job::Under => {
+            let word = |i: usize| (zero[0][i] ^ one[0][i]) * (zero[1][i] ^ one[1][i]);
+            ((0..task.len).map(word).collect(), true)
+        }
         Job::Chosen { chooser } => {
             let (bits, words) = if chooser == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             (bits.iter().zip(words).map(|(b, w)| b * w).collect(), false)
@@ -179,6 +192,10 @@ pub(crate) fn meant(task: &Task, zero: &[Vec<u128>], one: &[Vec<u128>]) -> (Vec<
                     Along::Columns => product(at, at % cols),
                     Along::Rows => product(at, at / cols),
                 },
+                Pairing::Complex { count } if at < count => {
+                    product(at, at).wrapping_sub(product(count + at, count + at))
+                }
+                Pairing::Complex { count } => product(at - count, at).wrapping_add(product(at, at - count)),
             };
             ((0..task.len).map(|at| entry(at) & all).collect(), false)
         }
@@ -220,6 +237,7 @@ pub(crate) fn products(left: Owner, pairing: Pairing, factors: [Factor; 2], bits
     let len = match pairing {
         Pairing::Matrices { batch, m, n, .. } => batch * m * n,
         Pairing::Entries { rows, cols, .. } => rows * cols,
+        Pairing::Complex { count } => 2 * count,
     };
     Task { job: Job::Products { left, pairing, factors }, len, bits }
 }

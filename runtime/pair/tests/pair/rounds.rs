@@ -21,6 +21,11 @@ fn every_job_of_a_round_is_done_in_two_hops() {
     let mut tasks = vec![];
     for owner in OWNERS {
         tasks.extend([1, 7, 64, 65, 128].map(|bits| Task { job: Job::Chosen { chooser: owner }, len: 9, bits }));
+        for digit in 1..=5 {
+            let sums = |hot, bits| Task { job: Job::Sums { chooser: owner, digit, hot }, len: 300, bits };
+            tasks.extend([sums(false, 2), sums(true, (1 << digit) + 1)]);
+        }
+        tasks.extend([1, 5, 33, 64].map(|bits| Task { job: Job::Under, len: 11, bits }));
         tasks.extend([(1, 128), (5, 128), (4, 9)].map(|(digit, bits)| Task {
             job: Job::Pads { chooser: owner, digit },
             len: 7,
@@ -34,8 +39,10 @@ fn every_job_of_a_round_is_done_in_two_hops() {
                 .map(|along| products(owner, entries(along), [plain(31), plain(14)], 40)),
         );
         tasks.push(products(owner, entries(Along::Rows), [plain(70), plain(66)], 90));
+        let complex = Pairing::Complex { count: 5 };
+        tasks.push(products(owner, complex, [plain(18), Factor { width: 18, signed: true }], 50));
+        tasks.push(products(owner, complex, [plain(70), plain(66)], 90));
     }
-    tasks.extend([1, 5, 31, 64].map(|bits| Task { job: Job::Meets, len: 11, bits }));
     tasks.extend([1, 5, 31, 64].map(|bits| Task { job: Job::Ands, len: 11, bits }));
     let mut session = session(3);
     for seed in 0..3 {
@@ -47,7 +54,8 @@ fn every_job_of_a_round_is_done_in_two_hops() {
 #[test]
 fn bits_are_right_for_all_of_both_ends() {
     let mut session = session(4);
-    let tasks = [Task { job: Job::Ands, len: 16, bits: 1 }, Task { job: Job::Meets, len: 16, bits: 2 }];
+    let sums = Job::Sums { chooser: Owner::ModelOwner, digit: 2, hot: true };
+    let tasks = [Task { job: Job::Ands, len: 16, bits: 1 }, Task { job: sums, len: 16, bits: 5 }];
     let all = |shift: u32| (0..16u128).map(|i| i >> shift & 1).collect::<Vec<_>>();
     let given = [
         vec![vec![all(0), all(1)], vec![(0..16).map(|i| i & 3).collect()]],
@@ -59,7 +67,8 @@ fn bits_are_right_for_all_of_both_ends() {
         assert_eq!(a ^ b, (bit(0) ^ bit(2)) & (bit(1) ^ bit(3)));
     }
     for (i, (a, b)) in shares[1][0].iter().zip(&shares[1][1]).enumerate() {
-        assert_eq!(a ^ b, (i & 3 & i >> 2) as u128);
+        let sum = (i & 3) + (i >> 2);
+        assert_eq!(a ^ b, 1 << (sum % 4) | (sum as u128 >> 2) << 4);
     }
 }
 
@@ -102,14 +111,18 @@ fn what_is_no_message_of_the_round_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn rounds_of_any_tasks_hold(kinds in prop::collection::vec((0..5u8, 1..20usize, 1..=128u8, 1..=128u8, any::<bool>()), 0..6), seed: u64) {
+    fn rounds_of_any_tasks_hold(kinds in prop::collection::vec((0..6u8, 1..20usize, 1..=128u8, 1..=128u8, any::<bool>()), 0..6), seed: u64) {
         let task = |(kind, len, bits, width, first): (u8, usize, u8, u8, bool)| {
             let owner = OWNERS[usize::from(first)];
             let words = (bits - 1) % 64 + 1;
             match kind {
                 0 => Task { job: Job::Chosen { chooser: owner }, len, bits },
-                1 => Task { job: Job::Meets, len, bits: words },
+                1 => {
+                    let digit = width % 5 + 1;
+                    Task { job: Job::Sums { chooser: owner, digit, hot: true }, len, bits: (1 << digit) + 1 }
+                }
                 2 => Task { job: Job::Ands, len, bits: words },
+                4 => Task { job: Job::Under, len, bits: words },
                 3 => Task { job: Job::Pads { chooser: owner, digit: width % 6 + 1 }, len, bits },
                 _ => {
                     let pairing = Pairing::Entries { rows: 1, cols: len, right: Along::Both };

@@ -51,6 +51,22 @@ fn many_products_are_made_under_encryption_and_share_keys() {
     assert!(schemes.key_bytes().expect("a price").iter().sum::<usize>() < 20 << 20);
 }
 
+/// An upload of a part serves the real and the imaginary part of a result: half of what their single products would take.
+#[test]
+fn an_upload_of_complex_numbers_serves_both_parts() {
+    let count = 1 << 17;
+    let complex = products(OWNERS[1], Pairing::Complex { count }, [plain(18), signed(18)], 50);
+    let single = Pairing::Matrices { batch: count, m: 1, k: 2, n: 2, shared_right: false };
+    let single = products(OWNERS[1], single, [plain(18), signed(18)], 50);
+    let [[up, answers], [up_each, answers_each]] = [complex, single].map(|task| {
+        let schemes = choose(&[task], 1);
+        assert!(matches!(schemes.scheme(&task), Scheme::Slots(slots) if slots.encrypts == OWNERS[1]));
+        let sent = schemes.price(&[task]).expect("a price").sent;
+        [sent[0][1], sent[1][0]]
+    });
+    assert_eq!((2 * up, answers), (up_each, answers_each));
+}
+
 /// The choice weighs keys against what they save over all inferences.
 #[test]
 fn keys_are_made_where_they_pay() {

@@ -11,7 +11,7 @@ use mpcc_program::series;
 use mpcc_program::verify::verify;
 
 use super::coins::{low, low_words, total};
-use super::{Coins, IdealError, Ranges, State, gates};
+use super::{Coins, IdealError, Ranges, State, gates, tables};
 use crate::engine::row_offer;
 use crate::seeds::StageSeed;
 
@@ -119,6 +119,14 @@ impl Known<'_, '_> {
                 };
                 self.mask(*wire).into_iter().map(one).collect()
             }
+            Correlation::HarmonicOfParts { wire, period_bits, fraction, multiple, sine } => {
+                let [first, second] = self.state.mask(*wire);
+                let one = |(a, b): (&u64, &u64)| {
+                    let (cos, sin) = tables::product([*a, *b], *multiple, (*period_bits, *fraction));
+                    (if *sine { sin } else { cos }) as u64
+                };
+                first.iter().zip(second).map(one).collect()
+            }
             Correlation::Exponent { wire, of } => self.exponents(*wire, of),
             Correlation::PadTimesExponent { bits, position, wire, of } => {
                 let pads = self.pads(*bits).into_iter().map(|pads| pads >> position & 1);
@@ -213,6 +221,7 @@ fn paired(left: &[u64], right: &[u64], pairing: Pairing) -> Vec<u64> {
             }
             out
         }
+        Pairing::Complex { .. } => unreachable!("no pairing of wires"),
         Pairing::Entries { cols, right: along, .. } => {
             let place = |at: usize| match along {
                 Along::Both => at,

@@ -1,7 +1,7 @@
 //! The meaning of each gate on plain integers.
 
 use mpcc_program::code::{RowOffer, RowTable};
-use mpcc_program::program::{Gate, Term, ValueId, WeightId, exponential};
+use mpcc_program::program::{Gate, Supplier, Term, ValueId, WeightId, exponential};
 
 use super::arithmetic::{concat, matmul, rearrange, row_sums};
 use super::coins::{self, Mask, hat, total};
@@ -135,8 +135,12 @@ pub(super) fn evaluate(state: &State<'_>, id: ValueId) -> Result<(Integers, Opti
         Gate::SubRow { source, row, shift, term } => return Ok(sub_row(state, (*source, *row), *shift, *term)),
         Gate::TrigSeries { source, period_bits, table_fraction, cosines, sines } => {
             let (hat, mask) = opened(state, *source);
-            let parameters = (*period_bits, *table_fraction);
-            hat.iter().zip(&mask).map(|(h, r)| tables::trig_series(*h, *r, parameters, [cosines, sines])).collect()
+            let (parameters, [first, second]) = ((*period_bits, *table_fraction), state.mask(*source));
+            let masks = mask.iter().zip(first.iter().zip(second)).map(|(whole, (a, b))| match state.program.supplier {
+                Supplier::Dealer => tables::Mask::Whole(*whole),
+                Supplier::Pair => tables::Mask::Parts([*a, *b]),
+            });
+            hat.iter().zip(masks).map(|(h, r)| tables::trig_series(*h, r, parameters, [cosines, sines])).collect()
         }
     };
     Ok((integers, None))

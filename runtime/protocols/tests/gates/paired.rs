@@ -23,6 +23,10 @@ fn additive_shares_are_uniform_whatever_the_masks_are() {
     let signs = b.push(Gate::SignDigits { source: wire, offset: 0, digits }, Kind::Bits, &[1, 2], 3, 0, 0);
     let bit = b.push(Gate::OpenSign { signs: smallvec![signs], negate: true }, Kind::Bits, &[1, 2], 1, 0, 0);
     let sign = b.push(Gate::SignShare { bit }, Kind::Share, &[1, 2], 14, 0, 1);
+    let (cosines, sines) = (vec![3, 200, -90], vec![40]);
+    let gate = Gate::TrigSeries { source: wire, period_bits: 8, table_fraction: 8, cosines, sines };
+    let series = b.push(gate, Kind::Share, &[1, 2], 40, 24, 26);
+    b.reveal(series, 40, 0);
     b.reveal(sign, 14, 0);
     b.reveal(wide, 14, 0);
     b.reveal(scaled, 22, 0);

@@ -87,7 +87,20 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
 fn done(task: &Task, given: &[Vec<Vec<u64>>; 2]) -> (Vec<u64>, bool) {
     let [zero, one] = given;
     match task.job {
-        Job::Meets => (zero[0].iter().zip(&one[0]).map(|(a, b)| a & b).collect(), true),
+        Job::Sums { digit, hot, .. } => {
+            let value = |(a, b): (&u64, &u64)| {
+                let (sum, size) = (a + b, 1 << digit);
+                match hot {
+                    true => 1 << (sum % size) | (sum >> digit) << size,
+                    false => sum >> digit | u64::from(sum == size - 1) << 1,
+                }
+            };
+            (zero[0].iter().zip(&one[0]).map(value).collect(), true)
+        }
+        Job::Under => {
+            let whole = |i: usize| zero[i].iter().zip(&one[i]).map(|(a, b)| a ^ b);
+            (whole(0).zip(whole(1)).map(|(bit, word)| bit * word).collect(), true)
+        }
         Job::Ands => {
             let whole = |i: usize| zero[i].iter().zip(&one[i]).map(|(a, b)| a ^ b);
             (whole(0).zip(whole(1)).map(|(a, b)| a & b).collect(), true)
@@ -119,6 +132,12 @@ fn products(pairing: Pairing, a: &[u64], b: &[u64]) -> Vec<u64> {
                 (0..k).fold(0u64, |sum, l| sum.wrapping_add(a[(t * m + i) * k + l].wrapping_mul(b[right + l * n + j])))
             };
             (0..batch * m * n).map(entry).collect()
+        }
+        Pairing::Complex { count } => {
+            let product = |i: usize, j: usize| a[i].wrapping_mul(b[j]);
+            let real = (0..count).map(|i| product(i, i).wrapping_sub(product(count + i, count + i)));
+            let imaginary = (0..count).map(|i| product(i, count + i).wrapping_add(product(count + i, i)));
+            real.chain(imaginary).collect()
         }
         Pairing::Entries { rows, cols, right } => {
             let other = |at: usize| match right {

@@ -1,7 +1,7 @@
 //! What the tests share: sessions, random words, batches carried from one end to the other.
 
 use mpcc_kernels::{Prg, Seed};
-use mpcc_transfer::{Entropy, Field, Plan, Receiver, Request, Sender, SessionId, Shares, Side, begin};
+use mpcc_transfer::{Entropy, Field, Function, Plan, Receiver, Request, Sender, SessionId, Shares, Side, begin};
 
 /// The sender and receiver of one end.
 pub(crate) type End = (Sender, Receiver);
@@ -101,6 +101,19 @@ pub(crate) fn check((sender, receiver): (&mut Sender, &mut Receiver), field: Fie
                     }
                     Request::Chosen { .. } => element(&lists[r][2 * s + choice as usize], width, i),
                     Request::Random { bits, .. } => element(sent, width, (i << bits) + choice as usize),
+                    Request::Under { .. } => {
+                        let word = element(&lists[r][s], width, i) & u128::MAX >> (128 - width);
+                        element(sent, width, i) ^ if choice == 1 { word } else { 0 }
+                    }
+                    Request::Table { bits, function, .. } => {
+                        let sum = (lists[r][0][i] & low) + choice;
+                        let (carry, rest) = (sum >> bits, sum & low);
+                        let value = match function {
+                            Function::Carry => carry | u64::from(sum == low) << 1,
+                            Function::Sum => 1 << rest | carry << (1 << bits),
+                        };
+                        element(sent, width, i) ^ u128::from(value)
+                    }
                 };
                 assert_eq!(of_got, expected, "request {r}, {request:?}, string {s}, item {i}");
             }

@@ -1,7 +1,7 @@
 //! Correlated, chosen and random transfers give what they mean, in every field, width and layout, at their price.
 
 use mpcc_kernels::{Level, level};
-use mpcc_transfer::{Field, Plan, Request};
+use mpcc_transfer::{Field, Function, Plan, Request};
 
 use crate::ends::{batch, check, direction, inputs, slices};
 
@@ -35,6 +35,8 @@ fn every_kind_is_right_in_every_field_and_both_directions() {
                     Request::Random { count: 100, bits: 4, widths: vec![2] },
                     Request::Chosen { count: 50, widths: vec![13] },
                     Request::Product { count: 10, bits: 17, widths: vec![47] },
+                    Request::Under { count: 70, widths: vec![5, 64, 70] },
+                    Request::table(90, 4, Function::Sum),
                 ]
             };
             check((&mut a_sends, &mut b_receives), field, requests(), seed);
@@ -51,6 +53,17 @@ fn the_pad_of_a_digit_is_the_senders_pad_of_that_number() {
         let requests = vec![Request::Random { count, bits, widths: vec![2, 56, 101] }];
         check((&mut sender, &mut receiver), Field::new(8).unwrap(), requests, 90 + u64::from(bits));
     }
+}
+
+/// Uniform digits of so many items meet in every pair.
+#[test]
+fn tables_are_of_both_digits() {
+    let (mut sender, mut receiver) = direction(8, 9);
+    for bits in 1..=5 {
+        let requests = [Function::Carry, Function::Sum].map(|function| Request::table(8000, bits, function));
+        check((&mut sender, &mut receiver), Field::new(8).unwrap(), requests.into(), 190 + u64::from(bits));
+    }
+    assert!(Plan::new(vec![Request::table(1, 6, Function::Sum)]).is_err(), "a table of 64 entries");
 }
 
 #[test]

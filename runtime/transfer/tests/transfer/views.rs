@@ -1,6 +1,6 @@
 //! What each end sees says nothing about the other: messages are uniform given all that an end knows, alone and together.
 
-use mpcc_transfer::{Plan, Request, and};
+use mpcc_transfer::{Function, Plan, Request, and};
 
 use crate::ends::{batch, direction, session, words};
 use crate::products::shared_bits;
@@ -107,6 +107,29 @@ fn pads_of_other_digits_are_uniform_together_given_the_receivers() {
         histogram(4, (0..count).map(sum), "their sum");
         let own = |i: usize| batch.got.words(0, 0)[i] | more[4 * i + (digit as usize ^ 3)] << 2;
         histogram(16, (0..count).map(own), "the receiver's with another string of the opposite digit");
+    }
+}
+
+/// Whatever the sender's digit is: the receiver's share with all entries that travelled, and each entry with what it holds.
+#[test]
+fn entries_of_a_table_say_nothing_to_the_receiver() {
+    let count = 1 << 14;
+    let (mut sender, mut receiver) = direction(8, 35);
+    let plan = Plan::new(vec![Request::table(count, 2, Function::Carry)]).unwrap();
+    for own in 0..4 {
+        for digit in 0..4u64 {
+            let lists: [&[u64]; 1] = [&vec![own; count]];
+            let batch = batch((&mut sender, &mut receiver), &plan, &[&vec![digit; count]], &[&lists]);
+            let (got, sent) = (batch.got.words(0, 0), batch.sent.words(0, 0));
+            // Entries of a piece of 256 items lie one digit behind the other, four items a byte.
+            let entry = |i: usize, place: usize| {
+                let byte = batch.strings[TAG + i / 256 * 192 + place * 64 + i % 256 / 4];
+                u64::from(byte >> (2 * (i % 4)) & 3)
+            };
+            let all = |i: usize| got[i] | (0..3).map(|place| entry(i, place) << (2 + 2 * place)).sum::<u64>();
+            histogram(256, (0..count).map(all), "a share and the entries");
+            histogram(4, (0..count).map(|i| sent[i]), "the sender's share");
+        }
     }
 }
 
