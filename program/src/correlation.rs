@@ -10,7 +10,7 @@ mod predicates;
 use serde::{Deserialize, Serialize};
 
 use crate::code::{ComparisonTree, Owner, RowOffer, RowTable};
-use crate::exponential::{Exponential, MaskFactor};
+use crate::exponential::Exponential;
 use crate::program::{Supplier, ValueId, WeightId};
 
 pub(crate) use material::PAD_PRODUCTS;
@@ -342,7 +342,7 @@ impl Item {
                 Correlation::BucketPads { .. } | Correlation::MaskedPowers { .. } | Correlation::HarmonicOfParts { .. },
             ) => false,
             (_, Correlation::Exponent { of, .. } | Correlation::PadTimesExponent { of, .. }) => {
-                of.mask_factor == MaskFactor::of(supplier)
+                of.mask_factor == supplier.mask_factor()
             }
             (Supplier::Dealer, _) => true,
             // Keys are made from both roots, and what is rounded of a whole mask is no product of parts of it.

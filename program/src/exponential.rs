@@ -8,8 +8,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::program::Supplier;
-
 /// Fraction bits of what is multiplied bit by bit.
 pub(crate) const UNIT: u8 = 62;
 /// Fraction bits of the factor for the low digit of a position.
@@ -30,16 +28,6 @@ pub enum MaskFactor {
     /// Of a party's part, by each party. The data owner's factor is at least 1. The model owner's may be as small as one of a
     /// bucket's width and has as many fraction bits more, so that both are as precise.
     Parts,
-}
-
-impl MaskFactor {
-    /// What a supplier of correlated randomness can round.
-    pub fn of(supplier: Supplier) -> MaskFactor {
-        match supplier {
-            Supplier::Dealer => MaskFactor::Whole,
-            Supplier::Pair => MaskFactor::Parts,
-        }
-    }
 }
 
 /// The exponentials of a wire's buckets. The fields keep the limits that the verifier of programs holds them to.

@@ -469,6 +469,16 @@ pub enum Supplier {
     Pair,
 }
 
+impl Supplier {
+    /// What it can round of the mask under an exponential.
+    pub fn mask_factor(self) -> MaskFactor {
+        match self {
+            Supplier::Dealer => MaskFactor::Whole,
+            Supplier::Pair => MaskFactor::Parts,
+        }
+    }
+}
+
 /// A share program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Program {
@@ -591,6 +601,6 @@ pub fn exponential(
         count: bits.ring,
         mask_fraction,
         public_fraction,
-        mask_factor: MaskFactor::of(program.supplier),
+        mask_factor: program.supplier.mask_factor(),
     }
 }

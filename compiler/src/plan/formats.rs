@@ -323,7 +323,7 @@ impl Assign<'_> {
                 if self.options.alone() && *function == Smooth::Exp && self.power(*x).is_none() {
                     let path = self.graph.node(id).path.clone();
                     let what =
-                        format!("{}, which takes factors of a whole mask that only a dealer knows", function.name());
+                        format!("{} but under a softmax of rows that spread over about 100 at most", function.name());
                     self.errors.push(PlanError::Alone { node: id, path, what });
                 }
                 self.smooth(id, *function, *x)

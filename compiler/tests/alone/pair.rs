@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use mpcc_codegen::Jit;
-use mpcc_kernels::Seed;
+use mpcc_kernels::{Seed, pack};
 use mpcc_pair::{Pair, Rates, Round, Schemes, begin_keys};
-use mpcc_program::code::{MapExecutor, Owner, Role, RoleCode};
+use mpcc_program::code::{Lane, MapExecutor, Owner, Role, RoleCode};
+use mpcc_program::correlation::{Correlation, Sharing, materials};
 use mpcc_program::gates::{COIN, lower, lower_making, lower_recording};
 use mpcc_program::interpret::Interpreter;
 use mpcc_program::program::Program;
-use mpcc_protocols::ideal::{self, Coins};
+use mpcc_protocols::ideal::correlations::meanings;
+use mpcc_protocols::ideal::{self, Coins, IdealError};
 use mpcc_protocols::{CheckedCode, InMemory, Online, OutputWords, Party, SessionSeed};
 use mpcc_transfer::{Entropy, Field, SessionId, Side, begin};
 
@@ -105,6 +107,48 @@ fn made((program, compiles): (&Program, bool), weights: &[Vec<u64>], of: u64) ->
     step(&mut runs, makings[0].rounds.len(), &results)
 }
 
+/// Both halves add up to what every item means to the ideal service, unless a value left its range. Of weights it means a dealer's
+/// products, which are other ones.
+fn adds_up(
+    program: &Program,
+    [weights, inputs]: [&[Vec<i64>]; 2],
+    (coins, of): (&Coins, u64),
+    material: &[Vec<u8>; 2],
+) {
+    let mut meanings = match meanings(program, weights, inputs, coins, &seed(0, of).setup()) {
+        Err(IdealError::Range(_)) => return,
+        meanings => meanings.unwrap_or_else(|e| panic!("{e}")).into_iter(),
+    };
+    let mut rest = material.each_ref().map(Vec::as_slice);
+    for item in materials(program).iter().flatten() {
+        let lane = Lane::of(item.bits);
+        let [first, second] = [0, 1].map(|p| {
+            let len = item.entries(OWNERS[p]);
+            let (bytes, behind) = rest[p].split_at(pack::packed_len(len, item.bits.into()));
+            rest[p] = behind;
+            let mut words = vec![0; len * lane.words()];
+            match lane {
+                Lane::Word => pack::unpack(bytes, item.bits.into(), &mut words).expect("packed words"),
+                Lane::Double => pack::unpack_double(bytes, item.bits.into(), &mut words).expect("packed words"),
+            }
+            words.into_iter().step_by(lane.words()).collect::<Vec<u64>>()
+        });
+        let join: fn(u64, u64) -> u64 = match item.sharing {
+            Sharing::Additive => u64::wrapping_add,
+            Sharing::Xor => |a, b| a ^ b,
+            Sharing::Keys | Sharing::Pads => continue,
+        };
+        let meaning = meanings.next().expect("one for every sum");
+        assert_eq!(&meaning.item, item);
+        if !matches!(item.what, Correlation::MaskTimesWeight { .. }) {
+            let low = u64::MAX >> (64 - item.bits.min(64));
+            let joined = first.iter().zip(&second).map(|(a, b)| join(*a, *b) & low);
+            assert!(joined.eq(meaning.words.iter().copied()), "{item:?} of %{}", meaning.value.0);
+        }
+    }
+    assert!(rest.iter().all(|bytes| bytes.is_empty()) && meanings.next().is_none());
+}
+
 /// Makes the material of one inference, and runs it, by machine code or the interpreter.
 pub(crate) fn run((program, compiles): (&Program, bool), weights: &[Vec<i64>], inputs: &[Vec<i64>], of: u64) -> Run {
     let own = [words(weights), vec![]];
@@ -134,6 +178,7 @@ pub(crate) fn run((program, compiles): (&Program, bool), weights: &[Vec<i64>], i
     let coins = Coins::of_run(first, second, &handed_out);
     let ideal =
         ideal::evaluate(program, weights, inputs, &coins, ideal::Ranges::Record).unwrap_or_else(|e| panic!("{e}"));
+    adds_up(program, [weights, inputs], (&coins, of), &material);
     let outputs = handed_out.iter().filter(|words| words.output & COIN == 0).map(OutputWords::signed).collect();
     Run { hops: parties[0].hops() as u32, sent, outputs, ideal: ideal.outputs }
 }

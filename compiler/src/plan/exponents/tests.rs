@@ -29,7 +29,7 @@ fn two_parties_have_widths_for_long_rows_as_precise_as_a_dealers() {
 
 /// Buckets as wide as a dealer's would take more bits than a word has beside a row's sum.
 #[test]
-fn rows_that_spread_far_take_a_dealer() {
+fn rows_that_spread_far_have_widths_with_a_dealer_alone() {
     assert!(widths(257, 200.0, 0.0, true, false).is_some());
     assert!(widths(257, 200.0, 0.0, true, true).is_none());
 }
