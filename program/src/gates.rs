@@ -5,6 +5,7 @@
 //! An instruction is placed at the earliest point its operands are known: what depends on no opened value and no
 //! input becomes offline work, everything else belongs to the step of the latest hop it needs.
 
+mod asked;
 mod bits;
 mod buckets;
 mod coarse;

@@ -13,9 +13,8 @@ use crate::program::{Program, Supplier, Value, ValueId, WeightId, stream};
 use crate::schedule::is_large;
 use crate::urgent::urgent_first;
 
+use super::asked::{Sums, asked};
 use super::expr::Expr;
-use super::sums::{Sums, asked};
-use super::turns::Turns;
 
 /// What is known when: the setup, the offline phase, or step `n` of the online phase.
 const SETUP: i32 = -2;
@@ -101,6 +100,16 @@ struct Maker {
     sums: HashMap<ValueId, Sums>,
 }
 
+/// What two parties make for all frequencies of a series at once.
+pub(super) struct Turns {
+    /// The frequencies, as multiples of the basic one.
+    pub(super) multiples: Vec<u16>,
+    /// Cosine and sine of the party's own part of the mask, by frequency.
+    pub(super) own: Vec<[Buf; 2]>,
+    /// Shares of the products: the real parts of all frequencies, then the imaginary ones.
+    pub(super) products: Buf,
+}
+
 /// The gate that is lowered at present.
 #[derive(Default)]
 pub(super) struct Underway {
@@ -112,7 +121,7 @@ pub(super) struct Underway {
     mask: [Option<Buf>; 2],
     /// Cosine and sine of a multiple, which two of its items have in common, at the dealer.
     factors: Option<(u16, [Buf; 2])>,
-    /// What two parties make for all its frequencies at once.
+    /// What two parties make for all its frequencies.
     turns: Option<Rc<Turns>>,
     /// The mask's factor of an exponential, at the dealer, or the party's share of it.
     pub(super) exponent: Option<Buf>,

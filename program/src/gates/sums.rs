@@ -4,114 +4,13 @@
 //! whether they hand a carry on, and, where somebody asks, their sum as a one-hot. A carry runs over the digits below with one
 //! conjunction each; a one-hot is turned by one place if a carry comes in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
 use crate::code::{Buf, Lane, Owner};
-use crate::correlation::{Correlation, Item};
 use crate::making::Job;
-use crate::program::{Program, ValueId};
+use crate::program::ValueId;
 
+use super::asked::{DIGIT, Digit};
 use super::bits::{ands, outer, own, xor};
 use super::emit::Emit;
-
-/// Most bits of a digit that is looked up: a table of 2^n entries travels.
-const DIGIT: u8 = 4;
-
-/// What is asked of a wire's mask, and what is made of it already.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sums {
-    /// Bits into which carries are asked for.
-    cuts: BTreeSet<u8>,
-    /// First bit and bits of digits whose one-hots are asked for, none of more than [`DIGIT`] bits.
-    hots: BTreeSet<(u8, u8)>,
-    carries: BTreeMap<u8, Buf>,
-    digits: BTreeMap<(u8, u8), Digit>,
-}
-
-/// What two digits add up to.
-#[derive(Clone, Copy, Debug)]
-struct Digit {
-    carries: Buf,
-    hands_on: Buf,
-    hot: Option<Buf>,
-}
-
-/// What the items of a program ask of every wire.
-pub(super) fn asked<'i>(program: &Program, items: impl Iterator<Item = &'i Item>) -> HashMap<ValueId, Sums> {
-    let mut all: HashMap<ValueId, Sums> = HashMap::new();
-    let ring = |wire: ValueId| program.value(wire).ring;
-    for item in items {
-        let mut cut = |wire: ValueId, at: u8| {
-            all.entry(wire).or_default().cuts.insert(at);
-        };
-        match item.what {
-            Correlation::Carry { wire, top } => {
-                cut(wire, ring(wire));
-                cut(wire, ring(wire) - u8::from(top));
-            }
-            Correlation::Squares { wire, .. } => cut(wire, ring(wire)),
-            Correlation::TopTimesMask { wire } => {
-                cut(wire, ring(wire) - 1);
-                cut(wire, ring(wire));
-            }
-            Correlation::MaskTimesRow { wire, top, .. } | Correlation::PadTimesMask { wire, top, .. } => {
-                cut(wire, ring(wire) - u8::from(top));
-            }
-            Correlation::Exponent { wire, of } | Correlation::PadTimesExponent { wire, of, .. } => {
-                cut(wire, of.position)
-            }
-            Correlation::OneHot { wire, low, width } => all.entry(wire).or_default().ask(low, width),
-            Correlation::InBucket { wire, low } => all.entry(wire).or_default().ask(low, ring(wire) - low),
-            Correlation::HalfAbove { wire, low, width } => {
-                cut(wire, low + width - 1);
-                if width > 1 {
-                    all.entry(wire).or_default().ask(low, width - 1);
-                }
-            }
-            Correlation::MaskTimesWeight { .. }
-            | Correlation::Cross { .. }
-            | Correlation::PadProducts { .. }
-            | Correlation::Pad { .. }
-            | Correlation::PadProduct { .. }
-            | Correlation::RowPowers { .. }
-            | Correlation::Harmonic { .. }
-            | Correlation::HarmonicOfParts { .. }
-            | Correlation::Comparison { .. }
-            | Correlation::BucketPads { .. }
-            | Correlation::MaskedPowers { .. } => {}
-        }
-    }
-    all
-}
-
-impl Sums {
-    fn ask(&mut self, low: u8, width: u8) {
-        if width > DIGIT {
-            self.ask(low, width / 2);
-            self.ask(low + width / 2, width - width / 2);
-        } else {
-            self.cuts.insert(low);
-            self.hots.insert((low, width));
-        }
-    }
-
-    /// First bit and bits of the digits below a bit.
-    fn below(&self, at: u8) -> Vec<(u8, u8)> {
-        let mut digits = Vec::new();
-        let mut low = 0;
-        let cuts = self.cuts.iter().copied().filter(|cut| *cut < at).chain([at]);
-        for cut in cuts.filter(|cut| *cut > 0) {
-            // As even as they go.
-            while low < cut {
-                let left = cut - low;
-                let width = left.div_ceil(left.div_ceil(DIGIT));
-                digits.push((low, width));
-                low += width;
-            }
-        }
-        digits
-    }
-}
 
 /// Exclusive-or shares of the carry into a bit of the sum of a wire's parts, W at bit k; nothing into bit 0.
 pub(super) fn carry(e: &mut Emit<'_>, wire: ValueId, at: u8) -> Option<Buf> {

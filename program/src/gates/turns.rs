@@ -11,16 +11,8 @@ use crate::making::{Factor, Job};
 use crate::turn::{COSINE, INNER, SINE};
 
 use super::bits::{own, unsigned};
-use super::emit::Emit;
+use super::emit::{Emit, Turns};
 use super::expr::Expr;
-
-/// What a gate's items have in common: by frequency the party's own factors, and its shares of all products, first the real parts
-/// of all frequencies.
-pub(super) struct Turns {
-    multiples: Vec<u16>,
-    own: Vec<[Buf; 2]>,
-    products: Buf,
-}
 
 /// The party's share of the real or the imaginary part of a frequency.
 pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
