@@ -44,7 +44,7 @@ fn the_sample_is_accepted_and_holds_every_gate() {
     assert_eq!(names.len(), 38, "{names:?}");
 }
 
-/// Keys, and exponentials that are rounded of a whole mask. A series of two parties has another fraction than that of a dealer.
+/// Keys. A series of two parties has another fraction than that of a dealer.
 #[test]
 fn what_two_parties_cannot_make_takes_a_dealer() {
     let program = Program { supplier: Supplier::Pair, ..sample::program() };
