@@ -8,6 +8,10 @@ use tempfile::TempDir;
 
 use crate::documents::{commands, copy, mpcc, run};
 use crate::networks::vit;
+use crate::support::Place;
+
+/// The section that is run on a model of its own.
+const ALONE: &str = "Without a dealer";
 
 /// Sections whose commands need no studies.
 const HERE: [&str; 5] = ["Two commands", "Deploying", "Dealing ahead", "Many inputs", "Your own network"];
@@ -46,8 +50,20 @@ fn the_commands_of_the_readme_do_what_they_say() {
     run("README.md", &HERE, place.path(), &smaller, &elsewhere);
 
     let other: Vec<String> = commands("README.md").into_iter().map(|(section, _)| section).collect();
-    let unknown = |section: &&String| ![&HERE[..], &STUDIES].concat().contains(&section.as_str());
+    let unknown = |section: &&String| ![&HERE[..], &STUDIES, &[ALONE]].concat().contains(&section.as_str());
     assert_eq!(other.iter().find(unknown), None, "a section whose commands nobody runs");
+}
+
+/// On a small model, since what two parties make for a large one takes a while.
+#[test]
+fn the_commands_without_a_dealer_do_what_they_say() {
+    let place = Place::new();
+    fs::create_dir(place.path("test")).expect("a directory");
+    for image in ["cat.png", "dog.png"] {
+        fs::copy(place.path(image), place.path("test").join(image)).expect("a copy");
+    }
+    let smaller = [("pair model.mpca", &[("--inferences 20", "--inferences 2")][..], "")];
+    run("README.md", &[ALONE], &place.path("."), &smaller, &[]);
 }
 
 #[test]

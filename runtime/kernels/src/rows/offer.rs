@@ -283,7 +283,7 @@ impl<E: Entry> Stream<E> {
 /// Neither control flow nor addresses depend on a word.
 ///
 /// # Panics
-/// As [`write`].
+/// As [`fn@write`].
 pub fn read(
     offer: &Offer,
     width: Width,
