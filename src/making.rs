@@ -10,7 +10,7 @@ use mpcc_program::interpret::Interpreter;
 use mpcc_program::program::{Program, Supplier};
 use mpcc_protocols::CheckedCode;
 use mpcc_runtime::SessionError;
-use mpcc_runtime::material::{Making, made_at_once, pool_bytes};
+use mpcc_runtime::material::{Making, PoolPrice, pool_price};
 
 use crate::report::MadePrediction;
 
@@ -28,7 +28,6 @@ pub fn predicted(program: &Program, inferences: u64) -> Result<Option<MadePredic
         Ok(Making::new(Arc::new(code), Arc::new(Interpreter), made.rounds))
     });
     let (first, second) = (first?, second?);
-    let at_once = made_at_once([&first, &second], inferences)?;
-    let ([model_owner, data_owner], hops) = pool_bytes(&first, inferences, at_once)?;
+    let PoolPrice { bytes: [model_owner, data_owner], hops, .. } = pool_price([&first, &second], inferences)?;
     Ok(Some(MadePrediction { inferences, hops, bytes: PartyBytes { model_owner, data_owner } }))
 }

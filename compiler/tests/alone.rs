@@ -149,23 +149,35 @@ fn transformer(graph: &Graph) -> Program {
         let evaluator = Evaluator::new(graph, &params).expect("finite weights");
         let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
         for (seed, compiles) in [(2, false), (2, true), (5, true)] {
-            let values = evaluator.run(&seen[seed as usize], Wanted::All).expect("finite values");
-            let given = encode::inputs(&program, &values).expect("inputs fit");
-            let run = pair::run((&program, compiles), &encoded, &given, seed);
-            let predicted = cost::program(&program);
-            assert_eq!(run.hops, predicted.hops);
-            assert_eq!(run.sent, [predicted.online_bytes.model_owner, predicted.online_bytes.data_owner]);
-            assert_eq!(run.outputs, run.ideal, "two parties and the ideal service");
-            let (answers, verdict) = run.outputs.split_at(graph.outputs.len());
-            assert!(verdict.iter().all(|bit| *bit == [0]), "all in range");
-            let float = &values[graph.outputs[0].node].data;
-            for (got, want) in encode::decode(&program.outputs[0], &answers[0]).iter().zip(float) {
-                assert!((got - want).abs() < 0.01, "{got} for {want}");
-            }
+            agrees(graph, (&program, compiles), (&evaluator, &encoded), (&seen[seed as usize], seed), 0.01);
         }
         program
     });
     plans.into_iter().next_back().expect("two")
+}
+
+/// A run's integers are those of the ideal service, what it sent is what was predicted, nothing left its range, and the answer is
+/// within `tolerance` of the float network's.
+fn agrees(
+    graph: &Graph,
+    (program, compiles): (&Program, bool),
+    (evaluator, encoded): (&Evaluator<'_>, &[Vec<i64>]),
+    (input, seed): (&[Tensor], u64),
+    tolerance: f64,
+) {
+    let values = evaluator.run(input, Wanted::All).expect("finite values");
+    let given = encode::inputs(program, &values).expect("inputs fit");
+    let run = pair::run((program, compiles), encoded, &given, seed);
+    let predicted = cost::program(program);
+    assert_eq!(run.hops, predicted.hops);
+    assert_eq!(run.sent, [predicted.online_bytes.model_owner, predicted.online_bytes.data_owner]);
+    assert_eq!(run.outputs, run.ideal, "two parties and the ideal service");
+    let (answers, verdict) = run.outputs.split_at(graph.outputs.len());
+    assert!(verdict.iter().all(|bit| *bit == [0]), "all in range");
+    let float = &values[graph.outputs[0].node].data;
+    for (got, want) in encode::decode(&program.outputs[0], &answers[0]).iter().zip(float) {
+        assert!((got - want).abs() < tolerance, "{got} for {want}");
+    }
 }
 
 /// The same with softmax by exponentials of which both round their parts.
@@ -187,19 +199,7 @@ fn two_parties_alone_run_softmax_attention_as_the_ideal_service_does() {
         let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
         let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
         for seed in [1, 6] {
-            let values = evaluator.run(&seen[seed as usize], Wanted::All).expect("finite values");
-            let given = encode::inputs(&program, &values).expect("inputs fit");
-            let run = pair::run((&program, false), &encoded, &given, seed);
-            let predicted = cost::program(&program);
-            assert_eq!(run.hops, predicted.hops);
-            assert_eq!(run.sent, [predicted.online_bytes.model_owner, predicted.online_bytes.data_owner]);
-            assert_eq!(run.outputs, run.ideal, "two parties and the ideal service");
-            let (answers, verdict) = run.outputs.split_at(graph.outputs.len());
-            assert!(verdict.iter().all(|bit| *bit == [0]), "all in range");
-            let float = &values[graph.outputs[0].node].data;
-            for (got, want) in encode::decode(&program.outputs[0], &answers[0]).iter().zip(float) {
-                assert!((got - want).abs() < 0.003, "{got} for {want}");
-            }
+            agrees(&graph, (&program, false), (&evaluator, &encoded), (&seen[seed as usize], seed), 0.003);
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::identity::ProgramIdentity;
 pub(crate) use agree::{agree, check};
 pub use deal::{DealOptions, Dealt, deal};
 pub(crate) use link::MaterialLink;
-pub use pool::{Inferences, Making, PoolOptions, Pooled, made_at_once, pool, pool_bytes};
+pub use pool::{Inferences, Making, PoolOptions, PoolPrice, Pooled, pool, pool_price};
 pub use read::{Contents, MaterialFile};
 
 /// Version of the format; a file of another version is refused.

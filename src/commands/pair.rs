@@ -261,12 +261,8 @@ fn deployed(
     if let Endpoint::Listen(listener) = &endpoint {
         terminal.remark(&format!("listening on {}", listener.local_addr()));
     }
-    let peer = Peer::new(other(role).called(), peer);
+    let peer = Peer::new(role.other().called(), peer);
     Ok(maker.make(arguments, (identity, peer, endpoint), None, progress)?)
-}
-
-fn other(role: RoleName) -> RoleName {
-    if role == RoleName::ModelOwner { RoleName::DataOwner } else { RoleName::ModelOwner }
 }
 
 /// Both parties in this process, with keys that are thrown away, over a link of their own.

@@ -192,6 +192,11 @@ impl RoleName {
         }
     }
 
+    /// The other party's role; no dealer has one.
+    pub(crate) fn other(self) -> RoleName {
+        if self == RoleName::ModelOwner { RoleName::DataOwner } else { RoleName::ModelOwner }
+    }
+
     /// As options and files call it.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -132,19 +132,32 @@ pub struct Pooled {
     pub seconds: f64,
 }
 
-/// Payload that the model owner and the data owner send in order to make so many inferences, `at_once` at a time, and hops.
+/// What a pool costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolPrice {
+    /// Payload that the model owner and the data owner send.
+    pub bytes: [u64; 2],
+    /// Exchanges.
+    pub hops: u64,
+    /// Inferences made at the same time: as many as both parties can.
+    pub at_once: u64,
+}
+
+/// What two parties exchange in order to make so many inferences.
 ///
 /// # Errors
 /// [`SessionError::Misuse`] if a round asks for more transfers than a session gives.
-pub fn pool_bytes(making: &Making, inferences: u64, at_once: u64) -> Result<([u64; 2], u64), SessionError> {
-    let schemes = making.schemes(inferences);
+pub fn pool_price(makings: [&Making; 2], inferences: u64) -> Result<PoolPrice, SessionError> {
+    let rounds = &makings[0].rounds;
+    let schemes = makings[0].schemes(inferences);
+    let fitting = |making: &Making| making.fitting(&schemes, inferences).map_err(|e| beyond(&e));
+    let at_once = fitting(makings[0])?.min(fitting(makings[1])?);
     let setup: usize = setup_price().iter().sum();
     let keys = schemes.key_bytes().map_err(|e| beyond(&e))?;
     let mut bytes = keys.map(|keys| (setup + keys) as u64);
     let mut hops = setup_price().len() as u64 + key_hops(keys);
-    let at_once = at_once.clamp(1, inferences.max(1));
     for (size, times) in [(at_once, inferences / at_once), (inferences % at_once, 1)] {
-        for tasks in making.rounds.iter().filter(|_| size > 0) {
+        for tasks in rounds.iter().filter(|_| size > 0) {
             let round = schemes.price(&repeated(tasks, size)).map_err(|e| beyond(&e))?;
             for sent in round.sent {
                 bytes.iter_mut().zip(sent).for_each(|(bytes, sent)| *bytes += times * sent as u64);
@@ -152,16 +165,7 @@ pub fn pool_bytes(making: &Making, inferences: u64, at_once: u64) -> Result<([u6
             hops += times * round.hops() as u64;
         }
     }
-    Ok((bytes, hops))
-}
-
-/// How many of so many inferences two parties make at the same time: as many as both can.
-///
-/// # Errors
-/// As [`pool_bytes`].
-pub fn made_at_once(makings: [&Making; 2], inferences: u64) -> Result<u64, SessionError> {
-    let fitting = |making: &Making| making.fitting(&making.schemes(inferences), inferences).map_err(|e| beyond(&e));
-    Ok(fitting(makings[0])?.min(fitting(makings[1])?))
+    Ok(PoolPrice { bytes, hops, at_once })
 }
 
 /// Hops that keys of so many bytes take.

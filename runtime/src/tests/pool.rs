@@ -16,7 +16,7 @@ use mpcc_protocols::{CheckedCode, OutputWords};
 use super::lowered::{ROWS, WIDTHS, perceptron, within_rounding};
 use super::{IDENTITY, given, numbers, program};
 use crate::material::Inferences::{self, AtMost, Exactly};
-use crate::material::{Making, MaterialFile, PoolOptions, Pooled, file_name, pool, pool_bytes};
+use crate::material::{Making, MaterialFile, PoolOptions, PoolPrice, Pooled, file_name, pool, pool_price};
 use crate::{
     Endpoint, NoProgress, PartyConfig, ProgramIdentity, RoleProgram, SessionError, Supply, data_owner, model_owner,
 };
@@ -167,8 +167,9 @@ fn pool_serves_once(two: Two, setup_hops: u64) -> [u64; 2] {
     let place = tempfile::tempdir().unwrap();
     let [a, b] = two.make(place.path(), [Exactly(5), Exactly(5)], [IDENTITY; 2], ALL).map(Result::unwrap);
     assert_eq!((a.batch, a.at_once), (b.batch, b.at_once));
-    let made = making(&network(), Owner::ModelOwner, two.rates);
-    let (predicted, hops) = pool_bytes(&made, 5, a.at_once).unwrap();
+    let [made, other] = OWNERS.map(|(owner, _)| making(&network(), owner, two.rates));
+    let PoolPrice { bytes: predicted, hops, at_once } = pool_price([&made, &other], 5).unwrap();
+    assert_eq!(a.at_once, at_once);
     assert_eq!((a.bytes, b.bytes), (predicted, [predicted[1], predicted[0]]), "sent and received");
     assert_eq!((a.hops, b.hops), (hops, hops));
     assert_eq!(hops, setup_hops + 2 * made.rounds.len() as u64, "all five share their rounds");

@@ -71,8 +71,8 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     // Every role has a machine of its own.
     let machine = Machine { cores: u32::MAX, ..calibrate::rates_at_hand(&arguments.machine)? };
     let weights = arguments.weights.as_deref();
-    let prepared =
-        roles::prepare(model.artefact, role, weights, &arguments.input, arguments.interpret, Some(terminal))?;
+    let code = (arguments.interpret, arguments.deployment.material.is_none());
+    let prepared = roles::prepare(model.artefact, role, weights, &arguments.input, code, Some(terminal))?;
     let examples = prepared.examples.clone();
     if let (RoleName::DataOwner, Meeting::Party { source: Source::Made { inferences }, .. }) = (role, &mut meeting) {
         *inferences = Inferences::Exactly(examples.len() as u64);
@@ -214,14 +214,13 @@ fn meeting(arguments: &RunArguments, (role, supplier): (RoleName, Supplier), sta
             listener: Listener::bind(&needed(&deployment.listen, "--listen")?)?,
         });
     }
-    let other = if role == RoleName::ModelOwner { RoleName::DataOwner } else { RoleName::ModelOwner };
     let peer_endpoint = match (&deployment.listen, &deployment.connect) {
         (Some(address), None) => Endpoint::Listen(Listener::bind(address)?),
         (None, Some(address)) => Endpoint::Connect(address.clone()),
         _ => return Err(Usage("a party needs --listen or --connect; the other party the opposite".to_owned()).into()),
     };
     Ok(Meeting::Party {
-        peer: peer(other, &deployment.peer, "--peer")?,
+        peer: peer(role.other(), &deployment.peer, "--peer")?,
         peer_endpoint,
         source: match (&deployment.material, supplier) {
             (Some(file), _) => Source::File(file.clone()),

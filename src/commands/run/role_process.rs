@@ -62,7 +62,8 @@ fn role(lines: &Receiver<String>) -> Result<()> {
     let job: Job = receive(lines)?;
     let artefact = model::read_artefact(job.artefact.path())?;
     let weights = job.weights.as_ref().map(AnyPath::path);
-    let prepared = roles::prepare(artefact, job.role, weights, &job.input, job.interpret, None)?;
+    let prepared =
+        roles::prepare(artefact, job.role, weights, &job.input, (job.interpret, job.material.is_none()), None)?;
     let identity = Identity::load(job.identity.path())?;
     let listener = match job.role {
         RoleName::DataOwner => None,
@@ -82,7 +83,7 @@ fn role(lines: &Receiver<String>) -> Result<()> {
             listener,
         },
         (role, listener) => Meeting::Party {
-            peer: peer(if role == RoleName::ModelOwner { RoleName::DataOwner } else { RoleName::ModelOwner })?,
+            peer: peer(role.other())?,
             peer_endpoint: match listener {
                 Some(listener) => Endpoint::Listen(listener),
                 None => Endpoint::Connect(go.model_owner),

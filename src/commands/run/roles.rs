@@ -59,13 +59,14 @@ pub(super) struct Prepared {
     pub(super) examples: Vec<Example>,
 }
 
-/// Loads what the role owns, checks that it can be encoded, and makes its code. Remarks on the inputs go to `terminal`.
+/// Loads what the role owns, checks that it can be encoded, and makes its code; that for making material only if it `makes` some
+/// rather than having a file. Remarks on the inputs go to `terminal`.
 pub(super) fn prepare(
     artefact: Artefact,
     role: RoleName,
     weights_file: Option<&Path>,
     input: &[OsString],
-    interpret: bool,
+    (interpret, makes): (bool, bool),
     terminal: Option<&Terminal>,
 ) -> Result<Prepared> {
     let (mut weights, mut examples, mut given) = (Vec::new(), Vec::new(), Vec::new());
@@ -82,7 +83,7 @@ pub(super) fn prepare(
         RoleName::Dealer => {}
     }
     let program = program(&artefact, role, interpret)?;
-    let making = making(&artefact, role, interpret)?;
+    let making = if makes { making(&artefact, role, interpret)? } else { None };
     let artefact = Arc::new(artefact);
     let data = match role {
         RoleName::ModelOwner => Data::Weights(weights),
