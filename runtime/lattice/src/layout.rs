@@ -6,7 +6,7 @@ use crate::error::{LatticeError, Result};
 use crate::params::Parameters;
 
 /// Rows times inner of the owner's matrix, inner times columns of the evaluator's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileShape {
     /// Rows of the owner's matrix and of the result.
     pub rows: usize,
@@ -17,7 +17,7 @@ pub struct TileShape {
 }
 
 /// A choice of blocks and tiles for a shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileLayout {
     pub(crate) degree: usize,
     pub(crate) shape: TileShape,

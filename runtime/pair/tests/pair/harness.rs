@@ -178,7 +178,7 @@ pub(crate) fn meant(task: &Task, zero: &[Vec<u128>], one: &[Vec<u128>]) -> (Vec<
             let (bits, words) = if chooser == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             (bits.iter().zip(words).map(|(b, w)| b * w).collect(), false)
         }
-        Job::Products { left, pairing, factors: [f, g] } => {
+        Job::Products { left, pairing, factors: [f, g], .. } => {
             let (a, b) = if left == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             let product = |i: usize, j: usize| number(a[i], f).wrapping_mul(number(b[j], g));
             let entry = |at: usize| match pairing {
@@ -239,7 +239,7 @@ pub(crate) fn products(left: Owner, pairing: Pairing, factors: [Factor; 2], bits
         Pairing::Entries { rows, cols, .. } => rows * cols,
         Pairing::Complex { count } => 2 * count,
     };
-    Task { job: Job::Products { left, pairing, factors }, len, bits }
+    Task { job: Job::Products { left, pairing, factors, again: 0 }, len, bits }
 }
 
 /// The cheapest scheme of each kind and encrypting party.

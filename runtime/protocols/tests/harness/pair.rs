@@ -111,7 +111,7 @@ fn done(task: &Task, given: &[Vec<Vec<u64>>; 2]) -> (Vec<u64>, bool) {
             assert!(bits.iter().all(|b| *b < 2));
             (bits.iter().zip(words).map(|(b, w)| b * w).collect(), false)
         }
-        Job::Products { left, pairing, factors } => {
+        Job::Products { left, pairing, factors, .. } => {
             let (a, b) = if left == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             let [a, b] = [(a, factors[0]), (b, factors[1])].map(|(words, of)| numbers(words, of));
             (products(pairing, &a, &b), false)
