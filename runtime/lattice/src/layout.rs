@@ -234,8 +234,9 @@ impl TileLayout {
         let (uploads, answers) = (self.uploads() as u64, self.answers() as u64);
         let tiles = (self.inner_blocks() * self.groups()) as u64;
         let low = u64::from(self.low().next_power_of_two().trailing_zeros().max(6));
-        let merges: u64 =
-            (0..self.sets()).map(|set| (1 << self.groups_of(set).1) - 1).sum::<u64>() * self.blocks as u64;
+        // All sets but the last are whole.
+        let last = self.sets() - 1;
+        let merges = (last as u64 * ((1 << self.log_merged) - 1) + (1 << self.groups_of(last).1) - 1) * self.blocks as u64;
         let owner = Work {
             layers: log * limbs * uploads + 4 * log * answers,
             products: limbs * uploads + 2 * answers,

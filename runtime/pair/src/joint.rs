@@ -44,7 +44,7 @@ impl Block {
 pub(crate) struct Member {
     /// Its number in the round.
     pub(crate) at: usize,
-    /// Where its operands stand; the left one nowhere if it is that of the first member.
+    /// Where its operands stand.
     operands: [Block; 2],
     /// Where its result stands.
     pub(crate) result: Block,
@@ -56,6 +56,8 @@ pub(crate) struct Joint {
     /// What they amount to, in the widths of the widest.
     pub(crate) whole: Task,
     pub(crate) members: Vec<Member>,
+    /// All have the left operand of the first.
+    stacked: bool,
 }
 
 /// What tasks have in common that stand beside each other: extents and widths in which they may differ are 0.
@@ -138,7 +140,7 @@ impl Joint {
             lengths = pairing.lengths();
         }
         let member = Member { at, operands: lengths.map(|len| Block::run(0, len)), result: Block::run(0, whole.len) };
-        Joint { whole, members: vec![member] }
+        Joint { whole, members: vec![member], stacked: false }
     }
 
     /// Tasks that have a [`line`] in common, one behind the other.
@@ -166,7 +168,8 @@ impl Joint {
         let members = ats.iter().zip(&extents).map(&mut member).collect();
         let (factors, bits) = widest(ats.iter().map(|at| &tasks[*at]));
         let len = ats.iter().map(|at| tasks[*at].len).sum();
-        Joint { whole: Task { job: Job::Products { left, pairing: all, factors, again: 0 }, len, bits }, members }
+        let whole = Task { job: Job::Products { left, pairing: all, factors, again: 0 }, len, bits };
+        Joint { whole, members, stacked: false }
     }
 
     /// Products of one list of left numbers with several right operands, these beside each other.
@@ -177,22 +180,22 @@ impl Joint {
         let columns = |at: &usize| tasks[*at].len / rows.max(1);
         let all: usize = ats.iter().map(columns).sum();
         let mut begin = 0;
-        let mut member = |(number, at): (usize, &usize)| {
+        let mut member = |at: &usize| {
             let (offset, cols) = (begin, columns(at));
             begin += cols;
-            let of_left = Block::run(0, if number == 0 { rows * inner } else { 0 });
             let beside = |rows: usize| Block { rows, cols, stride: all, offset };
-            Member { at: *at, operands: [of_left, beside(inner)], result: beside(rows) }
+            Member { at: *at, operands: [Block::run(0, rows * inner), beside(inner)], result: beside(rows) }
         };
-        let members = ats.iter().enumerate().map(&mut member).collect();
+        let members = ats.iter().map(&mut member).collect();
         let (factors, bits) = widest(ats.iter().map(|at| &tasks[*at]));
         let pairing = Pairing::Matrices { batch: 1, m: rows, k: inner, n: all, shared_right: false };
-        Joint { whole: Task { job: Job::Products { left, pairing, factors, again: 0 }, len: rows * all, bits }, members }
+        let whole = Task { job: Job::Products { left, pairing, factors, again: 0 }, len: rows * all, bits };
+        Joint { whole, members, stacked: true }
     }
 
-    /// Whether a member's left operand is that of the first one.
+    /// Whether a member's operand stands there already.
     fn shares(&self, number: usize, left: bool) -> bool {
-        left && number > 0 && self.members[number].operands[0].cols == 0
+        left && self.stacked && number > 0
     }
 
     /// An operand's numbers modulo 2^bits of the whole, in its lanes: those of one of `units` equal parts of a single task.
@@ -220,7 +223,7 @@ impl Joint {
         out
     }
 
-    /// An operand's integers, each no larger than its own task's widths say: those of one of `units` equal parts of a single task.
+    /// An operand's integers, each no larger than the widths of its own task, or of all that share it, say: those of one of `units` equal parts of a single task.
     pub(crate) fn integers(
         &self,
         tasks: &[Task],
@@ -230,7 +233,8 @@ impl Joint {
         let of = |member: &Member| {
             let words = &operands[member.at][0];
             let (task, size) = (&tasks[member.at], words.len() / units);
-            integers(&words[unit * size..(unit + 1) * size], factor(task, left), task.bits)
+            let bits = if left && self.stacked { self.whole.bits } else { task.bits };
+            integers(&words[unit * size..(unit + 1) * size], factor(task, left), bits)
         };
         if let [single] = &self.members[..] {
             return of(single);

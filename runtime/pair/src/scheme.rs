@@ -172,14 +172,22 @@ impl Sides {
 /// more is not paid for the sake of a key.
 fn near_best(of: impl Fn(Parameters) -> Option<(Scheme, u64)>) -> Vec<(Scheme, u64)> {
     let mut out: Vec<(usize, (Scheme, u64))> = vec![];
+    let mut best = u64::MAX;
+    let near = |cost: u64, best: u64| cost <= best.saturating_add(best / 2);
     for parameters in Parameters::all() {
         let degree = parameters.degree();
-        if out.iter().all(|(known, _)| *known == degree) {
-            out.extend(of(parameters).map(|option| (degree, option)));
+        if out.iter().any(|(known, _)| *known != degree) {
+            break;
         }
+        let Some(option) = of(parameters) else { continue };
+        best = best.min(option.1);
+        // Larger rings are dearer still.
+        if !near(option.1, best) {
+            break;
+        }
+        out.push((degree, option));
     }
-    let best = out.iter().map(|(_, (_, cost))| *cost).min().unwrap_or(0);
-    out.into_iter().map(|(_, option)| option).filter(|(_, cost)| *cost <= best.saturating_add(best / 2)).collect()
+    out.into_iter().map(|(_, option)| option).filter(|(_, cost)| near(*cost, best)).collect()
 }
 
 /// Numbers of blocks of so many rows with which more and more columns stand beside each other: all numbers of columns up to 8, and
@@ -213,12 +221,10 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
                 for log_merged in [0, merged] {
                     let layout = TileLayout::new(parameters, shape, blocks, log_inner, log_merged);
                     let Ok(layout) = layout else { continue };
-                    if Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_err() {
-                        continue;
-                    }
                     let scheme = TileScheme { encrypts, parameters, layout, parts };
                     let cost = scheme.cost(task.bits, products, rates);
-                    if better(cost, &best) {
+                    let fits = || Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_ok();
+                    if better(cost, &best) && fits() {
                         best = Some((cost, scheme));
                     }
                 }
@@ -259,10 +265,10 @@ fn slots(
     let sides = Sides::of(task, encrypts)?;
     let terms = terms(sides.pairing);
     let modulus_bits = modulus_bits(&sides, terms);
-    if parameters.bits() < 2 * modulus_bits + FLOOD.bits() {
+    // Flood, factors and message alone may be too much.
+    if !SlotModulus::BITS.contains(&modulus_bits) || parameters.bits() < 2 * modulus_bits + FLOOD.bits() {
         return None;
     }
-    SlotModulus::new(modulus_bits).ok()?;
     Slots::budget_for(parameters, modulus_bits, terms as u64, FLOOD).ok()?;
     let scheme = Scheme::Slots(SlotScheme { encrypts, parameters, modulus_bits });
     Some((scheme, scheme.cost(task, field, rates)?))

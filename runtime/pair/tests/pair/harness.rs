@@ -73,10 +73,11 @@ pub(crate) fn next(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Both parties' lists of numbers for every task, the largest of a width and its top bit among them.
+/// Both parties' lists of numbers for every task, the largest of a width and its top bit among them; where a task says so, those of
+/// an earlier one.
 pub(crate) fn operands(tasks: &[Task], seed: u64) -> [Vec<Vec<Vec<u128>>>; 2] {
     let mut state = seed;
-    OWNERS.map(|owner| {
+    let mut lists = OWNERS.map(|owner| {
         let list = |(len, bits): (usize, u8), state: &mut u64| {
             let number = |at: usize| match at % 7 {
                 2 => mask(bits),
@@ -85,8 +86,16 @@ pub(crate) fn operands(tasks: &[Task], seed: u64) -> [Vec<Vec<Vec<u128>>>; 2] {
             };
             (0..len).map(number).collect()
         };
-        tasks.iter().map(|t| t.operands(owner).into_iter().map(|l| list(l, &mut state)).collect()).collect()
-    })
+        let lists = |t: &Task| t.operands(owner).into_iter().map(|l| list(l, &mut state)).collect();
+        tasks.iter().map(lists).collect::<Vec<Vec<Vec<u128>>>>()
+    });
+    for (at, task) in tasks.iter().enumerate() {
+        if let Job::Products { left, again, .. } = task.job {
+            let lists = &mut lists[usize::from(left == OWNERS[1])];
+            lists[at] = lists[at - again as usize].clone();
+        }
+    }
+    lists
 }
 
 /// What a party's code hands out.
@@ -240,6 +249,12 @@ pub(crate) fn products(left: Owner, pairing: Pairing, factors: [Factor; 2], bits
         Pairing::Complex { count } => 2 * count,
     };
     Task { job: Job::Products { left, pairing, factors, again: 0 }, len, bits }
+}
+
+/// The same products of the left numbers that the task so many before it has.
+pub(crate) fn again(task: Task, distance: u32) -> Task {
+    let Job::Products { left, pairing, factors, .. } = task.job else { unreachable!("products") };
+    Task { job: Job::Products { left, pairing, factors, again: distance }, ..task }
 }
 
 /// The cheapest scheme of each kind and encrypting party.
