@@ -236,7 +236,8 @@ impl TileLayout {
         let low = u64::from(self.low().next_power_of_two().trailing_zeros().max(6));
         // All sets but the last are whole.
         let last = self.sets() - 1;
-        let merges = (last as u64 * ((1 << self.log_merged) - 1) + (1 << self.groups_of(last).1) - 1) * self.blocks as u64;
+        let merges =
+            (last as u64 * ((1 << self.log_merged) - 1) + (1 << self.groups_of(last).1) - 1) * self.blocks as u64;
         let owner = Work {
             layers: log * limbs * uploads + 4 * log * answers,
             products: limbs * uploads + 2 * answers,

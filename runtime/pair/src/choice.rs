@@ -33,12 +33,7 @@ struct Offer {
 }
 
 /// The cheapest schemes by [`class`] for a program's rounds, all done `inferences` times.
-pub(crate) fn chosen(
-    rounds: &[Vec<Task>],
-    inferences: u64,
-    field: Field,
-    rates: &Rates,
-) -> Vec<(Task, Scheme)> {
+pub(crate) fn chosen(rounds: &[Vec<Task>], inferences: u64, field: Field, rates: &Rates) -> Vec<(Task, Scheme)> {
     let mut choices = classes(rounds);
     let mut rings: Vec<(Owner, Parameters)> = vec![];
     for choice in &mut choices {

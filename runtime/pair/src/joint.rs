@@ -303,3 +303,80 @@ pub(crate) fn stacks(tasks: &[Task]) -> Vec<Joint> {
     }
     groups.iter().map(|members| Joint::stacked(tasks, members)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use mpcc_program::code::Owner;
+
+    use super::*;
+    use crate::lists::{factors, terms};
+
+    fn task(pairing: Pairing, len: usize, again: u32) -> Task {
+        let factors = [Factor { width: 9, signed: false }; 2];
+        Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again }, len, bits: 20 }
+    }
+
+    /// The single products that add up to each result, by numbers of the operands' entries.
+    fn meant(task: &Task, [left, right]: [&[usize]; 2]) -> Vec<Vec<(usize, usize)>> {
+        let pairing = pairing(task).expect("products");
+        let all: Vec<(usize, usize)> =
+            factors(pairing, true).zip(factors(pairing, false)).map(|(l, r)| (left[l], right[r])).collect();
+        all.chunks(terms(pairing)).map(<[_]>::to_vec).collect()
+    }
+
+    /// What a joint's whole is where a member's result stands is what the member is by itself.
+    fn every_product_is_in_its_place(tasks: &[Task], joint: &Joint) {
+        let lengths = |task: &Task| pairing(task).expect("products").lengths();
+        let mut wholes = lengths(&joint.whole).map(|len| vec![0usize; len]);
+        let lists: Vec<[Vec<usize>; 2]> = joint
+            .members
+            .iter()
+            .map(|member| {
+                let shared = |side| if side == 0 && joint.stacked { 0 } else { member.at };
+                let of = lengths(&tasks[member.at]);
+                [0, 1].map(|side| (0..of[side]).map(|entry| 1000 * shared(side) + entry).collect())
+            })
+            .collect();
+        for (member, lists) in joint.members.iter().zip(&lists) {
+            (0..2).for_each(|side| member.operands[side].put(&lists[side], &mut wholes[side], 1));
+        }
+        let whole = meant(&joint.whole, [&wholes[0], &wholes[1]]);
+        assert_eq!(whole.len(), joint.whole.len);
+        let mut seen = 0;
+        for (member, [left, right]) in joint.members.iter().zip(&lists) {
+            let places = member.result.get(&(0..whole.len()).collect::<Vec<usize>>(), 1);
+            let part: Vec<_> = places.iter().map(|at| whole[*at].clone()).collect();
+            assert_eq!(part, meant(&tasks[member.at], [left, right]), "{joint:?}");
+            seen += part.len();
+        }
+        assert_eq!(seen, whole.len(), "every result is a member's");
+    }
+
+    #[test]
+    fn every_product_of_a_member_is_one_of_the_whole() {
+        let kinds: [fn(usize) -> (Pairing, usize); 5] = [
+            |n| (Pairing::Entries { rows: n, cols: 4, right: Along::Rows }, 4 * n),
+            |n| (Pairing::Entries { rows: 3, cols: n, right: Along::Columns }, 3 * n),
+            |n| (Pairing::Entries { rows: n, cols: 2, right: Along::Both }, 2 * n),
+            |n| (Pairing::Complex { count: n }, 2 * n),
+            |n| (Pairing::Matrices { batch: n, m: 1, k: 5, n: 1, shared_right: false }, n),
+        ];
+        for kind in kinds {
+            let tasks: Vec<Task> = [3, 1, 6, 2].map(kind).map(|(pairing, len)| task(pairing, len, 0)).to_vec();
+            let joint = Joint::lined(&tasks, &[0, 1, 3]);
+            every_product_is_in_its_place(&tasks, &joint);
+            let sum = [tasks[1], tasks[3]].iter().fold(tasks[0], |sum, task| together(&sum, task));
+            assert_eq!(sum, joint.whole);
+            assert_eq!(line(&tasks[0]), line(&joint.whole));
+            assert_eq!(class(&tasks[0]), class(&joint.whole));
+        }
+        let matrices = |n, shared_right| {
+            let (batch, m) = if shared_right { (6, 1) } else { (1, 6) };
+            Pairing::Matrices { batch, m, k: 5, n, shared_right }
+        };
+        let tasks = [task(matrices(2, false), 12, 0), task(matrices(1, true), 6, 1), task(matrices(4, false), 24, 1)];
+        let joints = stacks(&tasks);
+        assert_eq!(joints.len(), 1);
+        every_product_is_in_its_place(&tasks, &joints[0]);
+    }
+}

@@ -10,11 +10,11 @@ use mpcc_transfer::{Field, Request};
 
 use crate::PairError;
 use crate::choice::KeyUse;
+use crate::lists::terms;
 use crate::numbers::{digit_bits, size};
 use crate::rates::Rates;
-use crate::lists::terms;
-use crate::spread::Spread;
 use crate::schemes::OWNERS;
+use crate::spread::Spread;
 use crate::tasks::{other, requests};
 
 /// A task does not say whether an operand is a weight, so every answer hides its numbers as weights are hidden.
@@ -120,10 +120,7 @@ impl SlotScheme {
         let Some(sides) = Sides::of(task, self.encrypts) else { return u64::MAX };
         let spread = Spread::new(sides.pairing, self.parameters.degree(), sides.left_encrypted);
         let [uploads, products, answers] = [spread.uploads(), spread.products(), spread.answers()].map(|n| n as u64);
-        rates.encrypted(
-            self.parameters,
-            &slot_cost(self.parameters, self.modulus_bits, uploads, products, answers),
-        )
+        rates.encrypted(self.parameters, &slot_cost(self.parameters, self.modulus_bits, uploads, products, answers))
     }
 }
 
@@ -309,7 +306,8 @@ mod tests {
         let entries = Pairing::Entries { rows: 65, cols: 256, right: Along::Rows };
         let complex = Pairing::Complex { count: 9000 };
         for (pairing, len) in [(matrices, 2 * 65 * 64), (entries, 65 * 256), (complex, 2 * 9000)] {
-            let task = Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 }, len, bits: 48 };
+            let task =
+                Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 }, len, bits: 48 };
             let options = Scheme::options(&task, field, &Rates::REFERENCE);
             assert!(options.len() > 1, "{task:?}");
             for (scheme, _) in options {

@@ -11,8 +11,8 @@ use mpcc_program::making::Task;
 use zeroize::Zeroizing;
 
 use crate::PairError;
-use crate::lists::{Words, lanes};
 use crate::lists::terms;
+use crate::lists::{Words, lanes};
 use crate::numbers::Integers;
 use crate::scheme::{FLOOD, Sides, SlotScheme};
 use crate::spread::{Place, Spread};

@@ -94,7 +94,8 @@ impl Tiling {
         out: &mut Vec<u8>,
     ) -> Result<(), PairError> {
         let TileShape { inner, columns, .. } = self.shape;
-        let numbers = if self.sides.left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, (columns, inner), 1)) };
+        let numbers =
+            if self.sides.left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, (columns, inner), 1)) };
         let mut product = evaluator.tile_product(&self.tiles)?;
         for upload in uploads.chunks(self.tiles.upload_bytes()) {
             product.take(batch.next(), upload)?;

@@ -25,7 +25,8 @@ fn shares_that_wait_for_conversion_are_uniform_whatever_the_numbers_are() {
     let sums = Pairing::Matrices { batch: 64, m: 8, k: 5, n: 8, shared_right: false };
     let complex = Pairing::Complex { count: 2048 };
     for pairing in [single, rows, sums, complex] {
-        let task = Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 }, len: 4096, bits: 40 };
+        let task =
+            Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 }, len: 4096, bits: 40 };
         let encrypts = Owner::ModelOwner;
         let sides = Sides::of(&task, encrypts).expect("products");
         let parameters = Parameters::all().find(|set| set.bits() >= 140).expect("a large set");

@@ -168,7 +168,8 @@ fn shares_of_joined_tasks_are_uniform_and_independent() {
     let pair = products(OWNERS[1], matrices(1, 40, 3, 50, false), [plain(20), plain(20)], 8);
     let single = products(OWNERS[1], entries(40, 50, Along::Rows), [plain(20), plain(20)], 8);
     let beside = products(OWNERS[1], matrices(1, 40, 3, 100, false), [plain(20), plain(20)], 8);
-    let cases = [([pair, again(pair, 1)], by(&[beside], tiles(OWNERS[1]))), ([single; 2], by(&[single], slots(OWNERS[1])))];
+    let cases =
+        [([pair, again(pair, 1)], by(&[beside], tiles(OWNERS[1]))), ([single; 2], by(&[single], slots(OWNERS[1])))];
     for (tasks, schemes) in cases {
         let mut session = Session::new(schemes, 27);
         let operands = |owner: usize, number: u128| -> Vec<Vec<Vec<u128>>> {

@@ -61,7 +61,10 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
                 Job::Products { left, again, .. } => {
                     let list = given[usize::from(left == Owner::DataOwner)][0].clone();
                     let earlier = (again > 0).then(|| lefts[lefts.len() - again as usize].as_ref());
-                    assert!(earlier.is_none_or(|earlier| earlier == Some(&list)), "not the same left numbers: {task:?}");
+                    assert!(
+                        earlier.is_none_or(|earlier| earlier == Some(&list)),
+                        "not the same left numbers: {task:?}"
+                    );
                     Some(list)
                 }
                 _ => None,
