@@ -10,25 +10,32 @@ use zeroize::Zeroizing;
 use crate::lists::{Words, lanes, modulo, resized};
 use crate::numbers::{Integers, integers};
 
-/// Where a member's list stands in that of the whole: row by row, `stride` entries from one row to the next.
+/// Entries of a row that stand beside each other where rows of different lengths do: longer ones are several rows.
+const WIDTH: usize = 64;
+
+/// Where a member's list stands in that of the whole: row by row, `stride` entries from one row to the next, every entry several
+/// times side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     rows: usize,
     cols: usize,
     stride: usize,
     offset: usize,
+    times: usize,
 }
 
 impl Block {
     fn run(offset: usize, len: usize) -> Block {
-        Block { rows: 1, cols: len, stride: 0, offset }
+        Block { rows: 1, cols: len, stride: 0, offset, times: 1 }
     }
 
     /// Copies a member's list, of `lanes` elements an entry, to its place in the whole.
     pub(crate) fn put<T: Copy>(&self, member: &[T], whole: &mut [T], lanes: usize) {
         for (row, entries) in member.chunks((self.cols * lanes).max(1)).take(self.rows).enumerate() {
             let at = (self.offset + row * self.stride) * lanes;
-            whole[at..at + entries.len()].copy_from_slice(entries);
+            let places = whole[at..at + entries.len() * self.times].chunks_mut(lanes);
+            let repeated = entries.chunks(lanes).flat_map(|entry| std::iter::repeat_n(entry, self.times));
+            places.zip(repeated).for_each(|(place, entry)| place.copy_from_slice(entry));
         }
     }
 
@@ -81,7 +88,9 @@ fn joined(pairing: Pairing, extents: &[usize]) -> Option<Pairing> {
     let sum = extents.iter().sum();
     Some(match pairing {
         Pairing::Entries { right: Along::Both, .. } => Pairing::Entries { rows: 1, cols: sum, right: Along::Both },
-        Pairing::Entries { cols, right: Along::Rows, .. } => Pairing::Entries { rows: sum, cols, right: Along::Rows },
+        Pairing::Entries { cols, right: Along::Rows, .. } => {
+            Pairing::Entries { rows: sum, cols: cols / pieces(cols), right: Along::Rows }
+        }
         Pairing::Entries { rows, right: Along::Columns, .. } => {
             Pairing::Entries { rows, cols: sum, right: Along::Columns }
         }
@@ -93,11 +102,16 @@ fn joined(pairing: Pairing, extents: &[usize]) -> Option<Pairing> {
     })
 }
 
+/// Rows that a row of so many entries becomes.
+fn pieces(cols: usize) -> usize {
+    if cols > 0 && cols.is_multiple_of(WIDTH) { cols / WIDTH } else { 1 }
+}
+
 /// A task's own extent along the axis along which it is joined.
 fn extent(pairing: Pairing) -> usize {
     match pairing {
         Pairing::Entries { rows, cols, right: Along::Both } => rows * cols,
-        Pairing::Entries { rows, right: Along::Rows, .. } => rows,
+        Pairing::Entries { rows, cols, right: Along::Rows } => rows * pieces(cols),
         Pairing::Entries { cols, right: Along::Columns, .. } => cols,
         Pairing::Complex { count } => count,
         Pairing::Matrices { batch, .. } => batch,
@@ -155,10 +169,16 @@ impl Joint {
             let (from, extent) = (begin, *extent);
             begin += extent;
             let run = |each: usize| Block::run(from * each, extent * each);
-            let across = |rows: usize| Block { rows, cols: extent, stride: sum, offset: from };
+            let across = |rows: usize| Block { rows, cols: extent, stride: sum, offset: from, times: 1 };
             let [left, right, result] = match all {
                 Pairing::Entries { right: Along::Both, .. } => [run(1); 3],
-                Pairing::Entries { cols, right: Along::Rows, .. } => [run(cols), run(1), run(cols)],
+                Pairing::Entries { cols, right: Along::Rows, .. } => {
+                    let times = match pairing(&tasks[at]) {
+                        Some(Pairing::Entries { cols, .. }) => pieces(cols),
+                        _ => 1,
+                    };
+                    [run(cols), Block { cols: extent / times, times, ..run(1) }, run(cols)]
+                }
                 Pairing::Entries { rows, right: Along::Columns, .. } => [across(rows), run(1), across(rows)],
                 Pairing::Complex { .. } => [across(2); 3],
                 Pairing::Matrices { k, .. } => [run(k), run(k), run(1)],
@@ -183,7 +203,7 @@ impl Joint {
         let mut member = |at: &usize| {
             let (offset, cols) = (begin, columns(at));
             begin += cols;
-            let beside = |rows: usize| Block { rows, cols, stride: all, offset };
+            let beside = |rows: usize| Block { rows, cols, stride: all, offset, times: 1 };
             Member { at: *at, operands: [Block::run(0, rows * inner), beside(inner)], result: beside(rows) }
         };
         let members = ats.iter().map(&mut member).collect();
@@ -354,7 +374,12 @@ mod tests {
 
     #[test]
     fn every_product_of_a_member_is_one_of_the_whole() {
-        let kinds: [fn(usize) -> (Pairing, usize); 5] = [
+        let kinds: [fn(usize) -> (Pairing, usize); 6] = [
+            // Rows of 64, 128 and 192 entries.
+            |n| {
+                let cols = WIDTH * [1, 2, 3][n % 3];
+                (Pairing::Entries { rows: n, cols, right: Along::Rows }, cols * n)
+            },
             |n| (Pairing::Entries { rows: n, cols: 4, right: Along::Rows }, 4 * n),
             |n| (Pairing::Entries { rows: 3, cols: n, right: Along::Columns }, 3 * n),
             |n| (Pairing::Entries { rows: n, cols: 2, right: Along::Both }, 2 * n),
