@@ -42,8 +42,10 @@ pub struct TileScheme {
     pub encrypts: Owner,
     /// In which ring.
     pub parameters: Parameters,
-    /// How matrices lie in polynomials.
+    /// How matrices lie in polynomials: all rows, or the first ones.
     pub layout: TileLayout,
+    /// And how the last rows do, if they are multiplied apart.
+    pub rest: Option<TileLayout>,
     /// Digits that the other party's numbers are split into.
     pub parts: u32,
 }
@@ -101,16 +103,28 @@ impl Scheme {
     pub(crate) fn key(&self) -> Option<KeyUse> {
         match self {
             Scheme::Transfers => None,
-            Scheme::Tiles(tiles) => Some((tiles.encrypts, tiles.parameters, tiles.layout.steps())),
+            Scheme::Tiles(tiles) => {
+                let steps = tiles.layouts().map(|(_, layout)| layout.steps()).max();
+                Some((tiles.encrypts, tiles.parameters, steps.unwrap_or(0)))
+            }
             Scheme::Slots(slots) => Some((slots.encrypts, slots.parameters, 0)),
         }
     }
 }
 
 impl TileScheme {
+    /// The layouts with the first of the rows of each.
+    pub(crate) fn layouts(&self) -> impl Iterator<Item = (usize, TileLayout)> {
+        let rest = self.rest.map(|rest| (self.layout.shape().rows, rest));
+        std::iter::once((0, self.layout)).chain(rest)
+    }
+
     fn cost(&self, bits: u8, products: usize, rates: &Rates) -> u64 {
-        let cost = times(self.layout.cost(self.parameters, bits.into()), self.parts.into());
-        rates.encrypted(self.parameters, &cost).saturating_mul(products as u64)
+        let one = |layout: TileLayout| {
+            rates.encrypted(self.parameters, &times(layout.cost(self.parameters, bits.into()), self.parts.into()))
+        };
+        let all = self.layouts().fold(0u64, |sum, (_, layout)| sum.saturating_add(one(layout)));
+        all.saturating_mul(products as u64)
     }
 }
 
@@ -202,7 +216,6 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
     let (products, shape) = sides.shape()?;
     let bits = u32::from(task.bits);
     let mut best: Option<(u64, TileScheme)> = None;
-    let better = |cost: u64, best: &Option<(u64, TileScheme)>| best.is_none_or(|(least, _)| cost < least);
     for parts in 1..=MOST_PARTS {
         let factor_bits = digit_bits(sides.plain_size(), parts);
         if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) {
@@ -212,19 +225,18 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
         if parameters.bits() < bits + FLOOD.bits() + factor_bits + shape.inner.ilog2() / 2 {
             continue;
         }
-        for log_inner in 0..=MOST_STEPS.min(shape.inner.next_power_of_two().trailing_zeros()) {
-            for blocks in blocks(shape.rows, parameters.degree() >> log_inner, shape.columns) {
-                let merged = if parameters.special_bits() > 0 { log_inner } else { 0 };
-                for log_merged in [0, merged] {
-                    let layout = TileLayout::new(parameters, shape, blocks, log_inner, log_merged);
-                    let Ok(layout) = layout else { continue };
-                    let scheme = TileScheme { encrypts, parameters, layout, parts };
-                    let cost = scheme.cost(task.bits, products, rates);
-                    let fits = || Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_ok();
-                    if better(cost, &best) && fits() {
-                        best = Some((cost, scheme));
-                    }
-                }
+        let of =
+            |rows: usize| cheapest_layout(TileShape { rows, ..shape }, (bits, factor_bits, parts), parameters, rates);
+        // All rows, or a power of two of them and the few that are left.
+        let first = 1 << shape.rows.ilog2();
+        let few = shape.rows - first;
+        let whole = of(shape.rows).map(|layout| (layout, None));
+        let cut = if (1..=first / 8).contains(&few) { of(first).zip(of(few).map(Some)) } else { None };
+        for (layout, rest) in whole.into_iter().chain(cut) {
+            let scheme = TileScheme { encrypts, parameters, layout, rest, parts };
+            let cost = scheme.cost(task.bits, products, rates);
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, scheme));
             }
         }
         // Digits beyond those that let columns merge only cost more.
@@ -233,6 +245,31 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
         }
     }
     best.map(|(cost, scheme)| (Scheme::Tiles(scheme), cost))
+}
+
+/// The cheapest layout whose noise fits.
+fn cheapest_layout(
+    shape: TileShape,
+    (bits, factor_bits, parts): (u32, u32, u32),
+    parameters: Parameters,
+    rates: &Rates,
+) -> Option<TileLayout> {
+    let mut best: Option<(u64, TileLayout)> = None;
+    for log_inner in 0..=MOST_STEPS.min(shape.inner.next_power_of_two().trailing_zeros()) {
+        for blocks in blocks(shape.rows, parameters.degree() >> log_inner, shape.columns) {
+            let merged = if parameters.special_bits() > 0 { log_inner } else { 0 };
+            for log_merged in [0, merged] {
+                let layout = TileLayout::new(parameters, shape, blocks, log_inner, log_merged);
+                let Ok(layout) = layout else { continue };
+                let cost = rates.encrypted(parameters, &times(layout.cost(parameters, bits), parts.into()));
+                let fits = || Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_ok();
+                if best.is_none_or(|(least, _)| cost < least) && fits() {
+                    best = Some((cost, layout));
+                }
+            }
+        }
+    }
+    best.map(|(_, layout)| layout)
 }
 
 /// What a product takes if so many matrices are multiplied by one upload.
@@ -313,7 +350,8 @@ mod tests {
             for (scheme, _) in options {
                 let (terms, size, flood) = match scheme {
                     Scheme::Transfers => continue,
-                    Scheme::Tiles(TileScheme { encrypts, parameters, layout, parts }) => {
+                    Scheme::Tiles(TileScheme { encrypts, parameters, layout, rest, parts }) => {
+                        let layout = rest.unwrap_or(layout);
                         let sides = Sides::of(&task, encrypts).expect("products");
                         let bits = digit_bits(sides.plain_size(), parts);
                         let budget = Tiles::budget_for(parameters, &layout, 48, bits, FLOOD).expect("a budget");
