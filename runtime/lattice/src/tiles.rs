@@ -47,7 +47,7 @@ impl Tiles {
     /// layout of another degree, [`LatticeError::Keys`] if the layout merges and the ring cannot.
     pub fn new(ring: &Arc<Ring>, layout: TileLayout, bits: u32, factor_bits: u32, flood: Flood) -> Result<Tiles> {
         let budget = Tiles::budget_for(ring.parameters(), &layout, bits, factor_bits, flood)?;
-        let switch = Switch::new(ring, bits, layout.used())?;
+        let switch = Switch::new(ring, bits, (layout.used(), layout.spacing()))?;
         let reducer = |merged: u32| {
             let scale = |t: &crate::ntt::Transform| {
                 let m = t.modulus;
