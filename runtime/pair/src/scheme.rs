@@ -90,8 +90,9 @@ impl Scheme {
                 rates.transfers(requests.collect(), field)
             }
             Scheme::Tiles(tiles) => {
-                let (products, _) = Sides::of(task, tiles.encrypts)?.shape()?;
-                Some(tiles.cost(task.bits, products, rates))
+                let sides = Sides::of(task, tiles.encrypts)?;
+                let (products, _) = sides.shape()?;
+                Some(tiles.cost(&sides, products, rates))
             }
             Scheme::Slots(slots) => {
                 let wraps = rates.transfers(vec![wrap(task)], field)?;
@@ -119,13 +120,21 @@ impl TileScheme {
         std::iter::once((0, self.layout)).chain(rest)
     }
 
-    fn cost(&self, bits: u8, products: usize, rates: &Rates) -> u64 {
-        let one = |layout: TileLayout| {
-            rates.encrypted(self.parameters, &times(layout.cost(self.parameters, bits.into()), self.parts.into()))
-        };
+    fn cost(&self, sides: &Sides, products: usize, rates: &Rates) -> u64 {
+        let widths = (sides.bits.into(), digit_bits(sides.plain_size(), self.parts));
+        let one = |layout: TileLayout| rates.encrypted(self.parameters, &digits_cost(layout, self, widths));
         let all = self.layouts().fold(0u64, |sum, (_, layout)| sum.saturating_add(one(layout)));
         all.saturating_mul(products as u64)
     }
+}
+
+/// What a product takes if as many matrices are multiplied by one upload as there are digits, of so many bits each: answers for
+/// upper ones have fewer bits.
+pub(crate) fn digits_cost(layout: TileLayout, scheme: &TileScheme, (bits, digit): (u32, u32)) -> Cost {
+    let (parts, parameters) = (scheme.parts, scheme.parameters);
+    let answer = |part: u32| layout.answer_bytes(parameters, bits.saturating_sub(part * digit)) as u64;
+    let cost = times(layout.cost(parameters, bits), parts.into());
+    Cost { answer_bytes: layout.answers() as u64 * (0..parts).map(answer).sum::<u64>(), ..cost }
 }
 
 impl SlotScheme {
@@ -218,7 +227,7 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
     let mut best: Option<(u64, TileScheme)> = None;
     for parts in 1..=MOST_PARTS {
         let factor_bits = digit_bits(sides.plain_size(), parts);
-        if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) {
+        if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) || (parts - 1) * factor_bits >= bits {
             continue;
         }
         // Flood, factors and message alone are too much.
@@ -234,7 +243,7 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
         let cut = if (1..=first / 8).contains(&few) { of(first).zip(of(few).map(Some)) } else { None };
         for (layout, rest) in whole.into_iter().chain(cut) {
             let scheme = TileScheme { encrypts, parameters, layout, rest, parts };
-            let cost = scheme.cost(task.bits, products, rates);
+            let cost = scheme.cost(&sides, products, rates);
             if best.is_none_or(|(least, _)| cost < least) {
                 best = Some((cost, scheme));
             }
@@ -262,7 +271,12 @@ fn cheapest_layout(
                 let layout = TileLayout::new(parameters, shape, blocks, log_inner, log_merged);
                 let Ok(layout) = layout else { continue };
                 let cost = rates.encrypted(parameters, &times(layout.cost(parameters, bits), parts.into()));
-                let fits = || Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_ok();
+                let fits = || {
+                    let places = (0..parts).map(|part| (bits, part * factor_bits));
+                    places
+                        .into_iter()
+                        .all(|place| Tiles::budget_for(parameters, &layout, place, factor_bits, FLOOD).is_ok())
+                };
                 if best.is_none_or(|(least, _)| cost < least) && fits() {
                     best = Some((cost, layout));
                 }
@@ -354,8 +368,10 @@ mod tests {
                         let layout = rest.unwrap_or(layout);
                         let sides = Sides::of(&task, encrypts).expect("products");
                         let bits = digit_bits(sides.plain_size(), parts);
-                        let budget = Tiles::budget_for(parameters, &layout, 48, bits, FLOOD).expect("a budget");
-                        (layout.shape().inner, bits - 1, budget.flood_bits())
+                        // The highest digit's numbers count most.
+                        let place = (48, (parts - 1) * bits);
+                        let budget = Tiles::budget_for(parameters, &layout, place, bits, FLOOD).expect("a budget");
+                        (layout.shape().inner, bits - 1 + place.1, budget.flood_bits())
                     }
                     Scheme::Slots(SlotScheme { encrypts, parameters, modulus_bits }) => {
                         let sides = Sides::of(&task, encrypts).expect("products");

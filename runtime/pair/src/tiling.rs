@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::PairError;
 use crate::lists::{Words, lanes};
 use crate::numbers::{Integers, digit_bits, digits};
-use crate::scheme::{FLOOD, Sides, TileScheme};
+use crate::scheme::{FLOOD, Sides, TileScheme, digits_cost};
 
 /// How a task is done by tiles, or tasks that amount to it.
 #[derive(Debug)]
@@ -24,8 +24,24 @@ pub(crate) struct Tiling {
     sides: Sides,
     shape: TileShape,
     parts: u32,
-    /// The rows that are multiplied together, from their first one on.
-    pieces: Vec<(usize, Tiles)>,
+    pieces: Vec<Piece>,
+}
+
+/// Rows that are multiplied together.
+#[derive(Debug)]
+struct Piece {
+    first: usize,
+    layout: TileLayout,
+    /// By digit of the other party's numbers.
+    tiles: Vec<Tiles>,
+}
+
+impl Piece {
+    /// Bytes of uploads, and of the answers for each digit.
+    fn bytes(&self) -> (usize, impl Iterator<Item = usize>) {
+        let uploads = self.layout.uploads() * self.tiles[0].upload_bytes();
+        (uploads, self.tiles.iter().map(|tiles| self.layout.answers() * tiles.answer_bytes()))
+    }
 }
 
 /// A task's sides, how many products of matrices it is, and their shape, which must be that of the scheme.
@@ -47,7 +63,9 @@ impl Tiling {
         let (sides, products, shape) = shape(task, scheme)?;
         let factor_bits = digit_bits(sides.plain_size(), parts);
         let piece = |(first, layout)| -> Result<_, PairError> {
-            Ok((first, Tiles::new(ring, layout, task.bits.into(), factor_bits, FLOOD)?))
+            let place = |part| (task.bits.into(), part * factor_bits);
+            let tiles = |part| Tiles::shifted(ring, layout, place(part), factor_bits, FLOOD);
+            Ok(Piece { first, layout, tiles: (0..parts).map(tiles).collect::<Result<_, _>>()? })
         };
         let pieces = scheme.layouts().map(piece).collect::<Result<_, _>>()?;
         Ok(Tiling { encrypts, key, products, sides, shape, parts, pieces })
@@ -55,26 +73,22 @@ impl Tiling {
 
     /// Bytes of a task's uploads and answers.
     pub(crate) fn bytes(task: &Task, scheme: &TileScheme) -> Result<[usize; 2], PairError> {
-        let (_, products, _) = shape(task, scheme)?;
-        let parameters = scheme.parameters;
-        let up = |layout: &TileLayout| layout.uploads() * layout.upload_bytes(parameters);
-        let answers = |layout: &TileLayout| layout.answers() * layout.answer_bytes(parameters, task.bits.into());
-        let [up, answers] = scheme.layouts().fold([0; 2], |sum, (_, of)| [sum[0] + up(&of), sum[1] + answers(&of)]);
-        Ok([products * up, products * answers * scheme.parts as usize])
+        let (sides, products, _) = shape(task, scheme)?;
+        let digit = digit_bits(sides.plain_size(), scheme.parts);
+        if (scheme.parts - 1) * digit >= u32::from(task.bits) {
+            return Err(PairError::Scheme("digits that do not count"));
+        }
+        let cost = scheme.layouts().map(|(_, layout)| digits_cost(layout, scheme, (task.bits.into(), digit)));
+        let bytes = cost.fold([0; 2], |[up, answers], cost| [up + cost.upload_bytes, answers + cost.answer_bytes]);
+        Ok(bytes.map(|bytes| products * bytes as usize))
     }
 
     /// Bytes of a unit's uploads and answers.
     pub(crate) fn unit_bytes(&self) -> [usize; 2] {
         self.pieces
             .iter()
-            .map(|(_, tiles)| self.piece_bytes(tiles))
-            .fold([0; 2], |sum, more| [sum[0] + more[0], sum[1] + more[1]])
-    }
-
-    /// Bytes of the uploads and answers of some rows.
-    fn piece_bytes(&self, tiles: &Tiles) -> [usize; 2] {
-        let layout = tiles.layout();
-        [layout.uploads() * tiles.upload_bytes(), layout.answers() * tiles.answer_bytes() * self.parts as usize]
+            .map(Piece::bytes)
+            .fold([0; 2], |sum, (up, answers)| [sum[0] + up, sum[1] + answers.sum::<usize>()])
     }
 
     /// Whether the left operand is encrypted.
@@ -93,10 +107,10 @@ impl Tiling {
         // Rows are those of the right operand's transpose if that is encrypted.
         let TileShape { rows, inner, .. } = self.shape;
         let matrix = if left_encrypted { matrix } else { Words::new(transposed(&matrix, (inner, rows), lanes(bits))) };
-        for (first, tiles) in &self.pieces {
+        for Piece { first, layout, tiles } in &self.pieces {
             let row = inner * lanes(bits);
-            let rows = &matrix[first * row..][..tiles.layout().shape().rows * row];
-            let mut uploads = owner.upload_tiles(tiles, rows)?;
+            let rows = &matrix[first * row..][..layout.shape().rows * row];
+            let mut uploads = owner.upload_tiles(&tiles[0], rows)?;
             while uploads.left() > 0 {
                 uploads.write(batch.next(), out)?;
             }
@@ -117,20 +131,20 @@ impl Tiling {
             if self.sides.left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, (columns, inner), 1)) };
         let digits = digits(&numbers, self.sides.plain_size(), self.parts);
         let mut rest = uploads;
-        for (first, tiles) in &self.pieces {
-            let (now, later) = rest.split_at(self.piece_bytes(tiles)[0].min(rest.len()));
+        for piece in &self.pieces {
+            let (now, later) = rest.split_at(piece.bytes().0.min(rest.len()));
             rest = later;
-            let mut product = evaluator.tile_product(tiles)?;
-            for upload in now.chunks(tiles.upload_bytes()) {
+            let mut product = evaluator.tile_product(&piece.tiles[0])?;
+            for upload in now.chunks(piece.tiles[0].upload_bytes()) {
                 product.take(batch.next(), upload)?;
             }
-            for (place, digits) in (0..).zip(&digits) {
+            for (place, (tiles, digits)) in (0..).zip(piece.tiles.iter().zip(&digits)) {
                 let mut shares = self.shares(tiles);
-                let mut answers = product.answers(digits)?;
+                let mut answers = product.answers_above(tiles, digits)?;
                 while answers.left() > 0 {
                     answers.write(randomness, &mut shares, out)?;
                 }
-                self.add(&shares, (unit, *first, place), result);
+                self.add((&shares, tiles.lanes()), (unit, piece.first, place), result);
             }
         }
         Ok(())
@@ -144,16 +158,15 @@ impl Tiling {
         result: &mut [u64],
     ) -> Result<(), PairError> {
         let mut rest = answers;
-        for (first, tiles) in &self.pieces {
-            let (now, later) = rest.split_at(self.piece_bytes(tiles)[1].min(rest.len()));
-            rest = later;
-            let (count, size) = (tiles.layout().answers(), tiles.answer_bytes());
-            for (place, answers) in (0..).zip(now.chunks(count * size)) {
+        for piece in &self.pieces {
+            for (place, (tiles, bytes)) in (0..).zip(piece.tiles.iter().zip(piece.bytes().1)) {
+                let (now, later) = rest.split_at(bytes.min(rest.len()));
+                rest = later;
                 let mut shares = self.shares(tiles);
-                for (number, answer) in answers.chunks(size).enumerate() {
+                for (number, answer) in now.chunks(tiles.answer_bytes()).enumerate() {
                     owner.open_tiles(tiles, number, answer, &mut shares)?;
                 }
-                self.add(&shares, (unit, *first, place), result);
+                self.add((&shares, tiles.lanes()), (unit, piece.first, place), result);
             }
         }
         Ok(())
@@ -165,14 +178,14 @@ impl Tiling {
     }
 
     /// Adds shares of the product with one digit, from a row on, to the result.
-    fn add(&self, shares: &[u64], (unit, first, place): (usize, usize, u32), result: &mut [u64]) {
+    fn add(&self, (shares, of_share): (&[u64], usize), (unit, first, place): (usize, usize, u32), result: &mut [u64]) {
         let TileShape { rows, columns, .. } = self.shape;
         let (size, lanes) = (rows * columns, lanes(self.sides.bits));
         let shift = place * digit_bits(self.sides.plain_size(), self.parts);
         let mask = u128::MAX >> (128 - self.sides.bits);
         let number = |words: &[u64]| u128::from(words[0]) | u128::from(words.get(1).copied().unwrap_or(0)) << 64;
         let result = &mut result[unit * size * lanes..(unit + 1) * size * lanes];
-        for (at, share) in shares.chunks(lanes).enumerate() {
+        for (at, share) in shares.chunks(of_share).enumerate() {
             let at = first * columns + at;
             let at = if self.sides.left_encrypted { at } else { at % columns * rows + at / columns };
             let to = &mut result[at * lanes..(at + 1) * lanes];
