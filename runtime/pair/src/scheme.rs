@@ -352,13 +352,20 @@ mod tests {
     #[test]
     fn every_answer_is_flooded_as_for_weights() {
         let field = Field::new(8).expect("a field");
-        let factors = [(48, false), (17, true)].map(|(width, signed)| Factor { width, signed });
+        let weights = [(48, false), (17, true)].map(|(width, signed)| Factor { width, signed });
+        let wide = [Factor { width: 72, signed: false }; 2];
         let matrices = Pairing::Matrices { batch: 2, m: 65, k: 256, n: 64, shared_right: false };
         let entries = Pairing::Entries { rows: 65, cols: 256, right: Along::Rows };
         let complex = Pairing::Complex { count: 9000 };
-        for (pairing, len) in [(matrices, 2 * 65 * 64), (entries, 65 * 256), (complex, 2 * 9000)] {
-            let task =
-                Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 }, len, bits: 48 };
+        let mut digits = 0;
+        for (pairing, len, factors, all) in [
+            (matrices, 2 * 65 * 64, weights, 48),
+            (matrices, 2 * 65 * 64, wide, 72),
+            (entries, 65 * 256, weights, 48),
+            (complex, 2 * 9000, weights, 48),
+        ] {
+            let job = Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 };
+            let task = Task { job, len, bits: all };
             let options = Scheme::options(&task, field, &Rates::REFERENCE);
             assert!(options.len() > 1, "{task:?}");
             for (scheme, _) in options {
@@ -369,7 +376,8 @@ mod tests {
                         let sides = Sides::of(&task, encrypts).expect("products");
                         let bits = digit_bits(sides.plain_size(), parts);
                         // The highest digit's numbers count most.
-                        let place = (48, (parts - 1) * bits);
+                        let place = (all.into(), (parts - 1) * bits);
+                        digits = digits.max(parts);
                         let budget = Tiles::budget_for(parameters, &layout, place, bits, FLOOD).expect("a budget");
                         (layout.shape().inner, bits - 1 + place.1, budget.flood_bits())
                     }
@@ -385,6 +393,7 @@ mod tests {
                 assert!(flood >= 58 + hidden, "{scheme:?}: {flood} bits over {hidden}");
             }
         }
+        assert!(digits > 1, "no wide factors were split");
     }
 
     /// The fewest blocks for every number of columns beside each other.
