@@ -190,6 +190,26 @@ fn shares_of_joined_tasks_are_uniform_and_independent() {
     }
 }
 
+/// Of equal numbers no two results have the same share, in answers to one upload and in answers of common ciphertexts: no mask serves
+/// twice.
+#[test]
+fn no_two_results_of_joined_tasks_have_one_mask() {
+    let pair = products(OWNERS[1], matrices(1, 64, 4, 128, false), [plain(20), plain(20)], 60);
+    let beside = products(OWNERS[1], matrices(1, 64, 4, 256, false), [plain(20), plain(20)], 60);
+    let single = products(OWNERS[1], entries(64, 128, Along::Rows), [plain(20), plain(20)], 60);
+    let cases =
+        [([pair, again(pair, 1)], by(&[beside], tiles(OWNERS[1]))), ([single; 2], by(&[single], slots(OWNERS[1])))];
+    for (tasks, schemes) in cases {
+        let of = |owner| tasks.iter().map(|task| vec![vec![77; task.operands(owner)[0].0]]).collect();
+        let (shares, _) = transcript(&mut Session::new(schemes, 28), &tasks, &OWNERS.map(of));
+        for party in 0..2 {
+            let all: Vec<u128> = shares.iter().flat_map(|shares| shares[party].iter().copied()).collect();
+            let distinct: std::collections::BTreeSet<u128> = all.iter().copied().collect();
+            assert_eq!((all.len(), distinct.len()), (2 * 64 * 128, 2 * 64 * 128), "party {party}: {tasks:?}");
+        }
+    }
+}
+
 /// Thousands of different tasks, as a program made for it has: ways are chosen and priced in moments, however they are repeated.
 #[test]
 fn thousands_of_different_tasks_are_priced_at_once() {
