@@ -97,14 +97,14 @@ fn a_list_that_is_no_earlier_one_stands_for_itself() {
 /// ciphertexts, whichever party encrypts, and several times.
 #[test]
 fn tasks_of_one_kind_share_ciphertexts_and_are_exact() {
-    let kinds: [(fn(usize) -> Pairing, usize); 5] = [
-        (|n| entries(n, 9, Along::Rows), 9),
-        (|n| entries(3, n, Along::Columns), 3),
-        (|n| entries(n, 2, Along::Both), 2),
-        (|n| Pairing::Complex { count: n }, 2),
-        (|n| matrices(n, 1, 21, 1, false), 1),
+    let kinds: [fn(usize) -> Pairing; 5] = [
+        |n| entries(n, 9, Along::Rows),
+        |n| entries(3, n, Along::Columns),
+        |n| entries(n, 2, Along::Both),
+        |n| Pairing::Complex { count: n },
+        |n| matrices(n, 1, 21, 1, false),
     ];
-    for (pairing, each) in kinds {
+    for pairing in kinds {
         for (left, encrypts) in [(OWNERS[0], OWNERS[0]), (OWNERS[0], OWNERS[1]), (OWNERS[1], OWNERS[0])] {
             let of = |n, factors, bits| products(left, pairing(n), factors, bits);
             let narrow = [plain(14), plain(20)];
@@ -133,8 +133,8 @@ fn tasks_of_one_kind_share_ciphertexts_and_are_exact() {
                 sum
             }];
             let (encrypts, answers) = (usize::from(encrypts == OWNERS[1]), usize::from(encrypts == OWNERS[0]));
-            assert!(3 * together[0][encrypts] <= alone[0][encrypts], "{each}: uploads of {:?}", pairing(1));
-            assert!(2 * together[1][answers] <= alone[1][answers], "{each}: answers of {:?}", pairing(1));
+            assert!(3 * together[0][encrypts] <= alone[0][encrypts], "uploads of {:?}", pairing(1));
+            assert!(2 * together[1][answers] <= alone[1][answers], "answers of {:?}", pairing(1));
         }
     }
 }
@@ -178,8 +178,8 @@ fn shares_of_joined_tasks_are_uniform_and_independent() {
         };
         for (a, b) in [(0, 0), ((1 << 20) - 1, (1 << 20) - 1), (0, 77)] {
             let (shares, messages) = transcript(&mut session, &tasks, &[operands(0, a), operands(1, b)]);
-            for party in 0..2 {
-                let [one, other] = [0, 1].map(|task: usize| &shares[task][party]);
+            let [first, second] = &shares[..] else { unreachable!("two tasks") };
+            for (party, (one, other)) in first.iter().zip(second).enumerate() {
                 let both = one.iter().zip(other).map(|(x, y)| (x >> 4 << 4 | y >> 4) as usize);
                 assert!(unevenness(both, 256) < 6.0, "party {party} of {a} and {b}: {tasks:?}");
                 let difference = one.iter().zip(other).map(|(x, y)| (x.wrapping_sub(*y) & 255) as usize);
