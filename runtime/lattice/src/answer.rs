@@ -68,8 +68,9 @@ pub(crate) struct Switch {
     degree: usize,
     /// Bits of a coefficient of `a` and of `b`.
     bits: [u32; 2],
-    /// Coefficients of `b` that travel, from the first.
+    /// How many coefficients of `b` travel, and how far apart they are.
     used: usize,
+    spacing: usize,
     /// ⌊2^256 / q_i⌋.
     wide: Vec<[u64; 4]>,
     /// Where they suffice, fractions of fewer bits.
@@ -87,8 +88,8 @@ struct Opening {
 }
 
 impl Switch {
-    /// Answers of messages of `message` bits of which the first `used` coefficients travel.
-    pub(crate) fn new(ring: &Ring, message: u32, used: usize) -> Result<Switch> {
+    /// Answers of messages of `message` bits of which `used` coefficients travel, from the first at every `spacing`.
+    pub(crate) fn new(ring: &Ring, message: u32, (used, spacing): (usize, usize)) -> Result<Switch> {
         let bits = answer_bits(ring.parameters(), message);
         if bits[0] + 2 + ring.parameters().log_degree() > 64 * WORDS as u32 {
             return Err(LatticeError::Range {
@@ -119,6 +120,7 @@ impl Switch {
             degree: ring.degree(),
             bits,
             used,
+            spacing,
             wide: ring.limbs.iter().map(|t| reciprocal(t.modulus.p)).collect(),
             narrow: ring.limbs.iter().zip(&ring.hats).map(|(t, &hat)| Fraction::new(t.modulus, hat)).collect(),
             opening,
@@ -134,8 +136,9 @@ impl Switch {
         self.bits[0]
     }
 
-    /// Appends the first `count` coefficients of x·2^bits/q, rounded.
-    fn write(&self, ring: &Ring, x: &[Vec<u64>], count: usize, bits: u32, out: &mut Vec<u8>) {
+    /// Appends coefficients of x·2^bits/q, rounded.
+    fn write(&self, ring: &Ring, x: &[Vec<u64>], bits: u32, out: &mut Vec<u8>) {
+        let count = x[0].len();
         let mut out_planes = vec![vec![0; count]; bits.div_ceil(64) as usize];
         // The fraction x/q of that many bits is exact to the part that is rounded away.
         if bits + 64 <= fractions::BITS {
@@ -278,12 +281,14 @@ impl Answer<'_> {
     /// Switches moduli and appends the bytes.
     pub(crate) fn write(self, ring: &Ring, switch: &Switch, out: &mut Vec<u8>) {
         out.reserve(switch.bytes());
-        switch.write(ring, &self.pair.a, switch.degree, switch.bits[0], out);
-        switch.write(ring, &self.pair.b, switch.used, switch.bits[1], out);
+        switch.write(ring, &self.pair.a, switch.bits[0], out);
+        let that_travel = |x: &Vec<u64>| x.iter().step_by(switch.spacing).take(switch.used).copied().collect();
+        let b: Vec<Vec<u64>> = self.pair.b.iter().map(that_travel).collect();
+        switch.write(ring, &b, switch.bits[1], out);
     }
 }
 
-/// Phases of an answer's first coefficients, wiped when dropped.
+/// Phases of an answer's coefficients that travelled, wiped when dropped.
 pub(crate) struct Phases(pub(crate) Vec<Words>);
 
 impl Drop for Phases {
@@ -317,7 +322,7 @@ impl Owner {
         for (i, phase) in b.iter_mut().enumerate() {
             let (mut sum, mut fraction) = ([0; WORDS], 1u128 << 63);
             for (((t, &hat), part), x) in self.ring.limbs.iter().zip(&opening.hats).zip(&opening.parts).zip(&products) {
-                let z = t.modulus.times(x[i], hat);
+                let z = t.modulus.times(x[i * switch.spacing], hat);
                 add_product(&mut sum, part, z);
                 fraction += u128::from(z) * u128::from(u64::MAX / t.modulus.p);
             }

@@ -201,9 +201,14 @@ impl TileLayout {
         self.wide << self.log_inner
     }
 
-    /// Coefficients of an answer that travel.
+    /// Coefficients of an answer's `b` that travel: those at multiples of [`TileLayout::spacing`] that have results.
     pub(crate) fn used(&self) -> usize {
-        self.high * self.low()
+        self.high * self.low() / self.spacing()
+    }
+
+    /// Results of every answer stand at multiples of it.
+    pub(crate) fn spacing(&self) -> usize {
+        (1 << self.log_inner) >> self.groups_of(0).1
     }
 
     /// Uploads of a product.

@@ -67,7 +67,7 @@ impl Slots {
         }
         let plain = Slotted::new(ring, modulus);
         let budget = Slots::budget_for(ring.parameters(), plain.bits, terms, flood)?;
-        let switch = Switch::new(ring, plain.bits, ring.degree())?;
+        let switch = Switch::new(ring, plain.bits, (ring.degree(), 1))?;
         Ok(Slots { ring: ring.clone(), reducers: multipliers(ring), plain, terms, budget, switch })
     }
 

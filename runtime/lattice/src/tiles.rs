@@ -26,6 +26,8 @@ pub struct Tiles {
     layout: TileLayout,
     plain: PowerOfTwo,
     factor_bits: u32,
+    /// lg of what factors count, and what uploads' numbers had more bits than results.
+    shift: u32,
     budget: Budget,
     switch: Switch,
     /// By lg of the merged groups, then by prime: factors to multipliers that undo the growth of merging.
@@ -46,34 +48,53 @@ impl Tiles {
     /// [`LatticeError::Budget`] if the ring is too small, [`LatticeError::Range`] for widths that are not supported or a
     /// layout of another degree, [`LatticeError::Keys`] if the layout merges and the ring cannot.
     pub fn new(ring: &Arc<Ring>, layout: TileLayout, bits: u32, factor_bits: u32, flood: Flood) -> Result<Tiles> {
-        let budget = Tiles::budget_for(ring.parameters(), &layout, bits, factor_bits, flood)?;
-        let switch = Switch::new(ring, bits, layout.used())?;
+        Tiles::shifted(ring, layout, (bits, 0), factor_bits, flood)
+    }
+
+    /// Products with upper digits of wide factors, of the uploads of [`Tiles::new`] for `bits` bits: modulo 2^(`bits` − `shift`), which is
+    /// all that counts of what is multiplied by 2^`shift` modulo 2^`bits`. Shares have so many bits less, and answers too.
+    ///
+    /// # Errors
+    /// As [`Tiles::new`], and [`LatticeError::Range`] if nothing is left.
+    pub fn shifted(
+        ring: &Arc<Ring>,
+        layout: TileLayout,
+        (bits, shift): (u32, u32),
+        factor_bits: u32,
+        flood: Flood,
+    ) -> Result<Tiles> {
+        let budget = Tiles::budget_for(ring.parameters(), &layout, (bits, shift), factor_bits, flood)?;
+        let bits = bits - shift;
+        let switch = Switch::new(ring, bits, (layout.used(), layout.spacing()))?;
         let reducer = |merged: u32| {
             let scale = |t: &crate::ntt::Transform| {
                 let m = t.modulus;
-                Reducer::new(m, m.product(m.power(2, 52), m.invert(m.power(2, merged.into()))))
+                Reducer::new(m, m.product(m.power(2, 52 + u64::from(shift)), m.invert(m.power(2, merged.into()))))
             };
             ring.limbs.iter().map(scale).collect()
         };
         let reducers = (0..=layout.log_merged).map(reducer).collect();
         let plain = PowerOfTwo::new(ring, bits);
-        Ok(Tiles { ring: ring.clone(), layout, plain, factor_bits, budget, switch, reducers })
+        Ok(Tiles { ring: ring.clone(), layout, plain, factor_bits, shift, budget, switch, reducers })
     }
 
     /// The noise of such answers, for planners.
     ///
     /// # Errors
-    /// As [`Tiles::new`].
+    /// As [`Tiles::shifted`].
     pub fn budget_for(
         parameters: Parameters,
         layout: &TileLayout,
-        bits: u32,
+        (bits, shift): (u32, u32),
         factor_bits: u32,
         flood: Flood,
     ) -> Result<Budget> {
         let refused = |what, allowed, found: u32| Err(LatticeError::Range { what, allowed, found: found.into() });
         if !(1..=128).contains(&bits) {
             return refused("bits of a ring", "1 to 128", bits);
+        }
+        if shift >= bits {
+            return refused("the place of a digit", "below the bits of the ring", shift);
         }
         if !(1..=51).contains(&factor_bits) {
             return refused("bits of factors", "1 to 51; split wider ones", factor_bits);
@@ -86,9 +107,9 @@ impl Tiles {
         }
         let sources = Sources {
             parameters,
-            message: bits,
+            message: bits - shift,
             terms: Bound::integer(layout.shape.inner as u64).times(Bound::integer(layout.wide as u64)),
-            factor: Bound::power_of_two(factor_bits - 1),
+            factor: Bound::power_of_two(factor_bits - 1 + shift),
             merged: layout.log_merged,
             flood,
         };
@@ -105,7 +126,7 @@ impl Tiles {
         &self.budget
     }
 
-    /// Words of a number of the owner's and of a share.
+    /// Words of a share, and of a number of the owner's if no digit was multiplied above others.
     pub fn lanes(&self) -> usize {
         self.plain.lanes()
     }

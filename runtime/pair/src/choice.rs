@@ -59,7 +59,7 @@ pub(crate) fn chosen(rounds: &[Vec<Task>], inferences: u64, field: Field, rates:
         }
     }
     let mut schemes: Vec<Option<Scheme>> = best.iter().map(|offer| offer.map(|offer| offer.scheme)).collect();
-    pool(&choices, &mut schemes, rates);
+    pool(&choices, &open, &mut schemes, rates);
     choices.iter().zip(schemes).filter_map(|(choice, scheme)| Some((choice.class, scheme?))).collect()
 }
 
@@ -148,43 +148,71 @@ fn choose(
     (sum, best)
 }
 
-/// Puts choices by slots that can stand beside each other into those of the larger modulus where that is cheaper than slots of
-/// their own.
-fn pool(choices: &[Choice], schemes: &mut [Option<Scheme>], rates: &Rates) {
-    let mut groups: Vec<Vec<(SlotScheme, usize)>> = vec![];
+/// Most kinds of tasks that share slots.
+const MOST_KINDS: usize = 32;
+
+/// Lets kinds of tasks that can stand beside each other share the slots of the largest modulus among them, where that is cheaper than
+/// slots of their own: of all ways to cut their list, ordered by modulus, the cheapest one. Either party may encrypt.
+fn pool(choices: &[Choice], open: &[bool], schemes: &mut [Option<Scheme>], rates: &Rates) {
+    let mut groups: Vec<Vec<usize>> = vec![];
     let mut known = HashMap::new();
     for (at, (choice, scheme)) in choices.iter().zip(schemes.iter()).enumerate() {
-        let (Some(Scheme::Slots(slots)), Some(line)) = (scheme, line(&choice.class)) else { continue };
-        let group = *known.entry((line, slots.encrypts)).or_insert(groups.len());
+        let (Some(Scheme::Slots(_)), Some(line)) = (scheme, line(&choice.class)) else { continue };
+        let group = *known.entry(line).or_insert(groups.len());
         match groups.get_mut(group) {
-            Some(members) => members.push((*slots, at)),
-            None => groups.push(vec![(*slots, at)]),
+            Some(members) => members.push(at),
+            None => groups.push(vec![at]),
         }
     }
     for mut members in groups {
-        members.sort_by_key(|(slots, at)| (std::cmp::Reverse(slots.modulus_bits), *at));
-        let mut wider: Option<(SlotScheme, HashMap<usize, Task>)> = None;
-        for (slots, at) in members {
-            let wholes = &choices[at].wholes;
-            let cost = |task: &Task, by: &SlotScheme| i128::from(by.cost(task, rates));
-            if let Some((scheme, together_by_round)) = &mut wider {
-                let own: i128 = wholes.iter().map(|(_, whole, _)| cost(whole, &slots)).sum();
-                let more = |(round, whole, _): &(usize, Task, u64)| match together_by_round.get(round) {
-                    Some(sum) => cost(&together(sum, whole), scheme) - cost(sum, scheme),
-                    None => cost(whole, scheme),
-                };
-                if wholes.iter().map(more).sum::<i128>() <= own {
-                    schemes[at] = Some(Scheme::Slots(*scheme));
-                    for (round, whole, _) in wholes {
-                        let sum = together_by_round.get(round).map_or(*whole, |sum| together(sum, whole));
-                        together_by_round.insert(*round, sum);
+        members.sort_by_key(|at| (std::cmp::Reverse(modulus(&choices[*at])), *at));
+        // What the first so many take at least, where the last part of them begins, and its slots.
+        let mut least: Vec<Option<(i128, usize, SlotScheme)>> = vec![None; members.len() + 1];
+        for from in 0..members.len() {
+            let before = least[from].map_or(0, |(cost, ..)| cost);
+            for slots in slot_options(&choices[members[from]], open) {
+                let mut cost = before;
+                let mut by_round: HashMap<usize, Task> = HashMap::new();
+                for (to, at) in (from + 1..).zip(&members[from..]).take(MOST_KINDS) {
+                    let choice = &choices[*at];
+                    if !slot_options(choice, open).any(|other| other.encrypts == slots.encrypts) {
+                        break;
                     }
-                    continue;
+                    for (round, whole, _) in &choice.wholes {
+                        let (sum, had) = match by_round.get(round) {
+                            Some(sum) => (together(sum, whole), slots.cost(sum, rates)),
+                            None => (*whole, 0),
+                        };
+                        cost += i128::from(slots.cost(&sum, rates)) - i128::from(had);
+                        by_round.insert(*round, sum);
+                    }
+                    if least[to].is_none_or(|(known, ..)| cost < known) {
+                        least[to] = Some((cost, from, slots));
+                    }
                 }
             }
-            wider = Some((slots, wholes.iter().map(|(round, whole, _)| (*round, *whole)).collect()));
+        }
+        let mut to = members.len();
+        while let Some((_, from, slots)) = least[to] {
+            members[from..to].iter().for_each(|at| schemes[*at] = Some(Scheme::Slots(slots)));
+            to = from;
         }
     }
+}
+
+/// Slots that there are keys for.
+fn slot_options<'c>(choice: &'c Choice, open: &'c [bool]) -> impl Iterator<Item = SlotScheme> + 'c {
+    let may = |offer: &&Offer| offer.ring.is_some_and(|ring| open[ring]);
+    choice.options.iter().filter(may).filter_map(|offer| match offer.scheme {
+        Scheme::Slots(slots) => Some(slots),
+        _ => None,
+    })
+}
+
+/// Bits of the odd modulus that results of these tasks fit into.
+fn modulus(choice: &Choice) -> u32 {
+    let of = |offer: &Offer| if let Scheme::Slots(slots) = offer.scheme { slots.modulus_bits } else { 0 };
+    choice.options.iter().map(of).max().unwrap_or(0)
 }
 
 /// The keys that schemes use, each once.

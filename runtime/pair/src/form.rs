@@ -15,7 +15,7 @@ use crate::tiling::Tiling;
 #[derive(Debug)]
 pub(crate) enum Form {
     Tiles(Tiling),
-    Slots(Slotting),
+    Slots(Box<Slotting>),
 }
 
 impl Form {
@@ -33,7 +33,7 @@ impl Form {
             }
             Scheme::Slots(slots) => {
                 let (ring, key) = ring(slots.encrypts, slots.parameters);
-                Ok(Form::Slots(Slotting::new(task, slots, &ring, key)?))
+                Ok(Form::Slots(Box::new(Slotting::new(task, slots, &ring, key)?)))
             }
         }
     }

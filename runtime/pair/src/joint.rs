@@ -10,25 +10,32 @@ use zeroize::Zeroizing;
 use crate::lists::{Words, lanes, modulo, resized};
 use crate::numbers::{Integers, integers};
 
-/// Where a member's list stands in that of the whole: row by row, `stride` entries from one row to the next.
+/// Entries of a row that stand beside each other where rows of different lengths do: longer ones are several rows.
+const WIDTH: usize = 64;
+
+/// Where a member's list stands in that of the whole: row by row, `stride` entries from one row to the next, every entry several
+/// times side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     rows: usize,
     cols: usize,
     stride: usize,
     offset: usize,
+    times: usize,
 }
 
 impl Block {
     fn run(offset: usize, len: usize) -> Block {
-        Block { rows: 1, cols: len, stride: 0, offset }
+        Block { rows: 1, cols: len, stride: 0, offset, times: 1 }
     }
 
     /// Copies a member's list, of `lanes` elements an entry, to its place in the whole.
     pub(crate) fn put<T: Copy>(&self, member: &[T], whole: &mut [T], lanes: usize) {
         for (row, entries) in member.chunks((self.cols * lanes).max(1)).take(self.rows).enumerate() {
             let at = (self.offset + row * self.stride) * lanes;
-            whole[at..at + entries.len()].copy_from_slice(entries);
+            let places = whole[at..at + entries.len() * self.times].chunks_mut(lanes);
+            let repeated = entries.chunks(lanes).flat_map(|entry| std::iter::repeat_n(entry, self.times));
+            places.zip(repeated).for_each(|(place, entry)| place.copy_from_slice(entry));
         }
     }
 
@@ -81,7 +88,9 @@ fn joined(pairing: Pairing, extents: &[usize]) -> Option<Pairing> {
     let sum = extents.iter().sum();
     Some(match pairing {
         Pairing::Entries { right: Along::Both, .. } => Pairing::Entries { rows: 1, cols: sum, right: Along::Both },
-        Pairing::Entries { cols, right: Along::Rows, .. } => Pairing::Entries { rows: sum, cols, right: Along::Rows },
+        Pairing::Entries { cols, right: Along::Rows, .. } => {
+            Pairing::Entries { rows: sum, cols: cols / pieces(cols), right: Along::Rows }
+        }
         Pairing::Entries { rows, right: Along::Columns, .. } => {
             Pairing::Entries { rows, cols: sum, right: Along::Columns }
         }
@@ -93,11 +102,16 @@ fn joined(pairing: Pairing, extents: &[usize]) -> Option<Pairing> {
     })
 }
 
+/// Rows that a row of so many entries becomes.
+fn pieces(cols: usize) -> usize {
+    if cols > 0 && cols.is_multiple_of(WIDTH) { cols / WIDTH } else { 1 }
+}
+
 /// A task's own extent along the axis along which it is joined.
 fn extent(pairing: Pairing) -> usize {
     match pairing {
         Pairing::Entries { rows, cols, right: Along::Both } => rows * cols,
-        Pairing::Entries { rows, right: Along::Rows, .. } => rows,
+        Pairing::Entries { rows, cols, right: Along::Rows } => rows * pieces(cols),
         Pairing::Entries { cols, right: Along::Columns, .. } => cols,
         Pairing::Complex { count } => count,
         Pairing::Matrices { batch, .. } => batch,
@@ -155,10 +169,16 @@ impl Joint {
             let (from, extent) = (begin, *extent);
             begin += extent;
             let run = |each: usize| Block::run(from * each, extent * each);
-            let across = |rows: usize| Block { rows, cols: extent, stride: sum, offset: from };
+            let across = |rows: usize| Block { rows, cols: extent, stride: sum, offset: from, times: 1 };
             let [left, right, result] = match all {
                 Pairing::Entries { right: Along::Both, .. } => [run(1); 3],
-                Pairing::Entries { cols, right: Along::Rows, .. } => [run(cols), run(1), run(cols)],
+                Pairing::Entries { cols, right: Along::Rows, .. } => {
+                    let times = match pairing(&tasks[at]) {
+                        Some(Pairing::Entries { cols, .. }) => pieces(cols),
+                        _ => 1,
+                    };
+                    [run(cols), Block { cols: extent / times, times, ..run(1) }, run(cols)]
+                }
                 Pairing::Entries { rows, right: Along::Columns, .. } => [across(rows), run(1), across(rows)],
                 Pairing::Complex { .. } => [across(2); 3],
                 Pairing::Matrices { k, .. } => [run(k), run(k), run(1)],
@@ -183,7 +203,7 @@ impl Joint {
         let mut member = |at: &usize| {
             let (offset, cols) = (begin, columns(at));
             begin += cols;
-            let beside = |rows: usize| Block { rows, cols, stride: all, offset };
+            let beside = |rows: usize| Block { rows, cols, stride: all, offset, times: 1 };
             Member { at: *at, operands: [Block::run(0, rows * inner), beside(inner)], result: beside(rows) }
         };
         let members = ats.iter().map(&mut member).collect();
@@ -302,4 +322,86 @@ pub(crate) fn stacks(tasks: &[Task]) -> Vec<Joint> {
         }
     }
     groups.iter().map(|members| Joint::stacked(tasks, members)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mpcc_program::code::Owner;
+
+    use super::*;
+    use crate::lists::{factors, terms};
+
+    fn task(pairing: Pairing, len: usize, again: u32) -> Task {
+        let factors = [Factor { width: 9, signed: false }; 2];
+        Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again }, len, bits: 20 }
+    }
+
+    /// The single products that add up to each result, by numbers of the operands' entries.
+    fn meant(task: &Task, [left, right]: [&[usize]; 2]) -> Vec<Vec<(usize, usize)>> {
+        let pairing = pairing(task).expect("products");
+        let all: Vec<(usize, usize)> =
+            factors(pairing, true).zip(factors(pairing, false)).map(|(l, r)| (left[l], right[r])).collect();
+        all.chunks(terms(pairing)).map(<[_]>::to_vec).collect()
+    }
+
+    /// What a joint's whole is where a member's result stands is what the member is by itself.
+    fn every_product_is_in_its_place(tasks: &[Task], joint: &Joint) {
+        let lengths = |task: &Task| pairing(task).expect("products").lengths();
+        let mut wholes = lengths(&joint.whole).map(|len| vec![0usize; len]);
+        let lists: Vec<[Vec<usize>; 2]> = joint
+            .members
+            .iter()
+            .map(|member| {
+                let shared = |side| if side == 0 && joint.stacked { 0 } else { member.at };
+                let of = lengths(&tasks[member.at]);
+                [0, 1].map(|side| (0..of[side]).map(|entry| 1000 * shared(side) + entry).collect())
+            })
+            .collect();
+        for (member, lists) in joint.members.iter().zip(&lists) {
+            (0..2).for_each(|side| member.operands[side].put(&lists[side], &mut wholes[side], 1));
+        }
+        let whole = meant(&joint.whole, [&wholes[0], &wholes[1]]);
+        assert_eq!(whole.len(), joint.whole.len);
+        let mut seen = 0;
+        for (member, [left, right]) in joint.members.iter().zip(&lists) {
+            let places = member.result.get(&(0..whole.len()).collect::<Vec<usize>>(), 1);
+            let part: Vec<_> = places.iter().map(|at| whole[*at].clone()).collect();
+            assert_eq!(part, meant(&tasks[member.at], [left, right]), "{joint:?}");
+            seen += part.len();
+        }
+        assert_eq!(seen, whole.len(), "every result is a member's");
+    }
+
+    #[test]
+    fn every_product_of_a_member_is_one_of_the_whole() {
+        let kinds: [fn(usize) -> (Pairing, usize); 6] = [
+            // Rows of 64, 128 and 192 entries.
+            |n| {
+                let cols = WIDTH * [1, 2, 3][n % 3];
+                (Pairing::Entries { rows: n, cols, right: Along::Rows }, cols * n)
+            },
+            |n| (Pairing::Entries { rows: n, cols: 4, right: Along::Rows }, 4 * n),
+            |n| (Pairing::Entries { rows: 3, cols: n, right: Along::Columns }, 3 * n),
+            |n| (Pairing::Entries { rows: n, cols: 2, right: Along::Both }, 2 * n),
+            |n| (Pairing::Complex { count: n }, 2 * n),
+            |n| (Pairing::Matrices { batch: n, m: 1, k: 5, n: 1, shared_right: false }, n),
+        ];
+        for kind in kinds {
+            let tasks: Vec<Task> = [3, 1, 6, 2].map(kind).map(|(pairing, len)| task(pairing, len, 0)).to_vec();
+            let joint = Joint::lined(&tasks, &[0, 1, 3]);
+            every_product_is_in_its_place(&tasks, &joint);
+            let sum = [tasks[1], tasks[3]].iter().fold(tasks[0], |sum, task| together(&sum, task));
+            assert_eq!(sum, joint.whole);
+            assert_eq!(line(&tasks[0]), line(&joint.whole));
+            assert_eq!(class(&tasks[0]), class(&joint.whole));
+        }
+        let matrices = |n, shared_right| {
+            let (batch, m) = if shared_right { (6, 1) } else { (1, 6) };
+            Pairing::Matrices { batch, m, k: 5, n, shared_right }
+        };
+        let tasks = [task(matrices(2, false), 12, 0), task(matrices(1, true), 6, 1), task(matrices(4, false), 24, 1)];
+        let joints = stacks(&tasks);
+        assert_eq!(joints.len(), 1);
+        every_product_is_in_its_place(&tasks, &joints[0]);
+    }
 }

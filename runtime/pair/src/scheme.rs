@@ -42,8 +42,10 @@ pub struct TileScheme {
     pub encrypts: Owner,
     /// In which ring.
     pub parameters: Parameters,
-    /// How matrices lie in polynomials.
+    /// How matrices lie in polynomials: all rows, or the first ones.
     pub layout: TileLayout,
+    /// And how the last rows do, if they are multiplied apart.
+    pub rest: Option<TileLayout>,
     /// Digits that the other party's numbers are split into.
     pub parts: u32,
 }
@@ -88,8 +90,9 @@ impl Scheme {
                 rates.transfers(requests.collect(), field)
             }
             Scheme::Tiles(tiles) => {
-                let (products, _) = Sides::of(task, tiles.encrypts)?.shape()?;
-                Some(tiles.cost(task.bits, products, rates))
+                let sides = Sides::of(task, tiles.encrypts)?;
+                let (products, _) = sides.shape()?;
+                Some(tiles.cost(&sides, products, rates))
             }
             Scheme::Slots(slots) => {
                 let wraps = rates.transfers(vec![wrap(task)], field)?;
@@ -101,17 +104,37 @@ impl Scheme {
     pub(crate) fn key(&self) -> Option<KeyUse> {
         match self {
             Scheme::Transfers => None,
-            Scheme::Tiles(tiles) => Some((tiles.encrypts, tiles.parameters, tiles.layout.steps())),
+            Scheme::Tiles(tiles) => {
+                let steps = tiles.layouts().map(|(_, layout)| layout.steps()).max();
+                Some((tiles.encrypts, tiles.parameters, steps.unwrap_or(0)))
+            }
             Scheme::Slots(slots) => Some((slots.encrypts, slots.parameters, 0)),
         }
     }
 }
 
 impl TileScheme {
-    fn cost(&self, bits: u8, products: usize, rates: &Rates) -> u64 {
-        let cost = times(self.layout.cost(self.parameters, bits.into()), self.parts.into());
-        rates.encrypted(self.parameters, &cost).saturating_mul(products as u64)
+    /// The layouts with the first of the rows of each.
+    pub(crate) fn layouts(&self) -> impl Iterator<Item = (usize, TileLayout)> {
+        let rest = self.rest.map(|rest| (self.layout.shape().rows, rest));
+        std::iter::once((0, self.layout)).chain(rest)
     }
+
+    fn cost(&self, sides: &Sides, products: usize, rates: &Rates) -> u64 {
+        let widths = (sides.bits.into(), digit_bits(sides.plain_size(), self.parts));
+        let one = |layout: TileLayout| rates.encrypted(self.parameters, &digits_cost(layout, self, widths));
+        let all = self.layouts().fold(0u64, |sum, (_, layout)| sum.saturating_add(one(layout)));
+        all.saturating_mul(products as u64)
+    }
+}
+
+/// What a product takes if as many matrices are multiplied by one upload as there are digits, of so many bits each: answers for
+/// upper ones have fewer bits.
+pub(crate) fn digits_cost(layout: TileLayout, scheme: &TileScheme, (bits, digit): (u32, u32)) -> Cost {
+    let (parts, parameters) = (scheme.parts, scheme.parameters);
+    let answer = |part: u32| layout.answer_bytes(parameters, bits.saturating_sub(part * digit)) as u64;
+    let cost = times(layout.cost(parameters, bits), parts.into());
+    Cost { answer_bytes: layout.answers() as u64 * (0..parts).map(answer).sum::<u64>(), ..cost }
 }
 
 impl SlotScheme {
@@ -202,29 +225,27 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
     let (products, shape) = sides.shape()?;
     let bits = u32::from(task.bits);
     let mut best: Option<(u64, TileScheme)> = None;
-    let better = |cost: u64, best: &Option<(u64, TileScheme)>| best.is_none_or(|(least, _)| cost < least);
     for parts in 1..=MOST_PARTS {
         let factor_bits = digit_bits(sides.plain_size(), parts);
-        if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) {
+        if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) || (parts - 1) * factor_bits >= bits {
             continue;
         }
         // Flood, factors and message alone are too much.
         if parameters.bits() < bits + FLOOD.bits() + factor_bits + shape.inner.ilog2() / 2 {
             continue;
         }
-        for log_inner in 0..=MOST_STEPS.min(shape.inner.next_power_of_two().trailing_zeros()) {
-            for blocks in blocks(shape.rows, parameters.degree() >> log_inner, shape.columns) {
-                let merged = if parameters.special_bits() > 0 { log_inner } else { 0 };
-                for log_merged in [0, merged] {
-                    let layout = TileLayout::new(parameters, shape, blocks, log_inner, log_merged);
-                    let Ok(layout) = layout else { continue };
-                    let scheme = TileScheme { encrypts, parameters, layout, parts };
-                    let cost = scheme.cost(task.bits, products, rates);
-                    let fits = || Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_ok();
-                    if better(cost, &best) && fits() {
-                        best = Some((cost, scheme));
-                    }
-                }
+        let of =
+            |rows: usize| cheapest_layout(TileShape { rows, ..shape }, (bits, factor_bits, parts), parameters, rates);
+        // All rows, or a power of two of them and the few that are left.
+        let first = 1 << shape.rows.ilog2();
+        let few = shape.rows - first;
+        let whole = of(shape.rows).map(|layout| (layout, None));
+        let cut = if (1..=first / 8).contains(&few) { of(first).zip(of(few).map(Some)) } else { None };
+        for (layout, rest) in whole.into_iter().chain(cut) {
+            let scheme = TileScheme { encrypts, parameters, layout, rest, parts };
+            let cost = scheme.cost(&sides, products, rates);
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, scheme));
             }
         }
         // Digits beyond those that let columns merge only cost more.
@@ -233,6 +254,36 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
         }
     }
     best.map(|(cost, scheme)| (Scheme::Tiles(scheme), cost))
+}
+
+/// The cheapest layout whose noise fits.
+fn cheapest_layout(
+    shape: TileShape,
+    (bits, factor_bits, parts): (u32, u32, u32),
+    parameters: Parameters,
+    rates: &Rates,
+) -> Option<TileLayout> {
+    let mut best: Option<(u64, TileLayout)> = None;
+    for log_inner in 0..=MOST_STEPS.min(shape.inner.next_power_of_two().trailing_zeros()) {
+        for blocks in blocks(shape.rows, parameters.degree() >> log_inner, shape.columns) {
+            let merged = if parameters.special_bits() > 0 { log_inner } else { 0 };
+            for log_merged in [0, merged] {
+                let layout = TileLayout::new(parameters, shape, blocks, log_inner, log_merged);
+                let Ok(layout) = layout else { continue };
+                let cost = rates.encrypted(parameters, &times(layout.cost(parameters, bits), parts.into()));
+                let fits = || {
+                    let places = (0..parts).map(|part| (bits, part * factor_bits));
+                    places
+                        .into_iter()
+                        .all(|place| Tiles::budget_for(parameters, &layout, place, factor_bits, FLOOD).is_ok())
+                };
+                if best.is_none_or(|(least, _)| cost < least) && fits() {
+                    best = Some((cost, layout));
+                }
+            }
+        }
+    }
+    best.map(|(_, layout)| layout)
 }
 
 /// What a product takes if so many matrices are multiplied by one upload.
@@ -301,23 +352,34 @@ mod tests {
     #[test]
     fn every_answer_is_flooded_as_for_weights() {
         let field = Field::new(8).expect("a field");
-        let factors = [(48, false), (17, true)].map(|(width, signed)| Factor { width, signed });
+        let weights = [(48, false), (17, true)].map(|(width, signed)| Factor { width, signed });
+        let wide = [Factor { width: 72, signed: false }; 2];
         let matrices = Pairing::Matrices { batch: 2, m: 65, k: 256, n: 64, shared_right: false };
         let entries = Pairing::Entries { rows: 65, cols: 256, right: Along::Rows };
         let complex = Pairing::Complex { count: 9000 };
-        for (pairing, len) in [(matrices, 2 * 65 * 64), (entries, 65 * 256), (complex, 2 * 9000)] {
-            let task =
-                Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 }, len, bits: 48 };
+        let mut digits = 0;
+        for (pairing, len, factors, all) in [
+            (matrices, 2 * 65 * 64, weights, 48),
+            (matrices, 2 * 65 * 64, wide, 72),
+            (entries, 65 * 256, weights, 48),
+            (complex, 2 * 9000, weights, 48),
+        ] {
+            let job = Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 };
+            let task = Task { job, len, bits: all };
             let options = Scheme::options(&task, field, &Rates::REFERENCE);
             assert!(options.len() > 1, "{task:?}");
             for (scheme, _) in options {
                 let (terms, size, flood) = match scheme {
                     Scheme::Transfers => continue,
-                    Scheme::Tiles(TileScheme { encrypts, parameters, layout, parts }) => {
+                    Scheme::Tiles(TileScheme { encrypts, parameters, layout, rest, parts }) => {
+                        let layout = rest.unwrap_or(layout);
                         let sides = Sides::of(&task, encrypts).expect("products");
                         let bits = digit_bits(sides.plain_size(), parts);
-                        let budget = Tiles::budget_for(parameters, &layout, 48, bits, FLOOD).expect("a budget");
-                        (layout.shape().inner, bits - 1, budget.flood_bits())
+                        // The highest digit's numbers count most.
+                        let place = (all.into(), (parts - 1) * bits);
+                        digits = digits.max(parts);
+                        let budget = Tiles::budget_for(parameters, &layout, place, bits, FLOOD).expect("a budget");
+                        (layout.shape().inner, bits - 1 + place.1, budget.flood_bits())
                     }
                     Scheme::Slots(SlotScheme { encrypts, parameters, modulus_bits }) => {
                         let sides = Sides::of(&task, encrypts).expect("products");
@@ -331,6 +393,7 @@ mod tests {
                 assert!(flood >= 58 + hidden, "{scheme:?}: {flood} bits over {hidden}");
             }
         }
+        assert!(digits > 1, "no wide factors were split");
     }
 
     /// The fewest blocks for every number of columns beside each other.

@@ -15,6 +15,9 @@ use crate::rates::Rates;
 use crate::scheme::{Scheme, evaluates, fits, wrap};
 use crate::tasks::{other, requests};
 
+/// Most results of tasks in common slots: what comes of them is held until all uploads are there.
+const MOST_TOGETHER: usize = 1 << 19;
+
 /// The owners in the order of their indices.
 pub(crate) const OWNERS: [Owner; 2] = [Owner::ModelOwner, Owner::DataOwner];
 
@@ -124,7 +127,7 @@ impl Schemes {
     /// Slots that a task's results do not fit into.
     pub(crate) fn laid(&self, tasks: &[Task]) -> Result<Laid, PairError> {
         let mut joints: Vec<(Joint, Scheme)> = vec![];
-        let mut lines: Vec<(Vec<usize>, Scheme)> = vec![];
+        let mut lines: Vec<(Vec<usize>, usize, Scheme)> = vec![];
         let mut known = HashMap::new();
         for joint in stacks(tasks) {
             let scheme = self.scheme(&joint.whole);
@@ -135,16 +138,23 @@ impl Schemes {
             joint.members.iter().try_for_each(|member| fits(&tasks[member.at], &slots))?;
             match (&joint.members[..], line(&joint.whole)) {
                 ([single], Some(line)) => {
-                    let place = *known.entry((line, slots)).or_insert(lines.len());
-                    match lines.get_mut(place) {
-                        Some((members, _)) => members.push(single.at),
-                        None => lines.push((vec![single.at], scheme)),
+                    let place = known.entry((line, slots)).or_insert(lines.len());
+                    let len = joint.whole.len;
+                    match lines.get_mut(*place) {
+                        Some((members, sum, _)) if *sum + len <= MOST_TOGETHER => {
+                            members.push(single.at);
+                            *sum += len;
+                        }
+                        _ => {
+                            *place = lines.len();
+                            lines.push((vec![single.at], len, scheme));
+                        }
                     }
                 }
                 _ => joints.push((joint, scheme)),
             }
         }
-        joints.extend(lines.into_iter().map(|(members, scheme)| (Joint::lined(tasks, &members), scheme)));
+        joints.extend(lines.into_iter().map(|(members, _, scheme)| (Joint::lined(tasks, &members), scheme)));
         let mut places = vec![None; tasks.len()];
         for (joint, (of, _)) in joints.iter().enumerate() {
             of.members.iter().enumerate().for_each(|(number, member)| places[member.at] = Some((joint, number)));

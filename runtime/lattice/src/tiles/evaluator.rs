@@ -80,26 +80,46 @@ impl<'e> TileProduct<'e> {
         factors: &'f [i64],
         occupied: &'f dyn Fn(Range<usize>, Range<usize>) -> bool,
     ) -> Result<TileAnswers<'f>> {
-        let l = &self.tiles.layout;
+        self.answers_by(self.tiles, factors, occupied)
+    }
+
+    /// As [`TileProduct::answers`] of a digit of wide factors, by the tiles of its place in the same ring and layout.
+    ///
+    /// # Errors
+    /// As [`TileProduct::answers`], and [`LatticeError::Range`] for tiles of another ring, layout or width.
+    pub fn answers_above<'f>(&'f self, tiles: &'f Tiles, factors: &'f [i64]) -> Result<TileAnswers<'f>> {
+        self.evaluator.ring.same(&tiles.ring)?;
+        let whole = |tiles: &Tiles| tiles.plain.bits + tiles.shift;
+        if tiles.layout != self.tiles.layout || whole(tiles) != whole(self.tiles) {
+            let found = u64::from(whole(tiles));
+            return Err(LatticeError::Range { what: "tiles of a digit", allowed: "those of the uploads", found });
+        }
+        self.answers_by(tiles, factors, &|_, _| true)
+    }
+
+    fn answers_by<'f>(
+        &'f self,
+        tiles: &'f Tiles,
+        factors: &'f [i64],
+        occupied: &'f dyn Fn(Range<usize>, Range<usize>) -> bool,
+    ) -> Result<TileAnswers<'f>> {
+        let l = &tiles.layout;
         if self.missing() > 0 {
             let found = self.missing() as u64;
             return Err(LatticeError::Range { what: "missing uploads", allowed: "none", found });
         }
         count("the evaluator's matrix", l.shape.inner * l.shape.columns, factors.len())?;
         // One look at all of them, whatever they are.
-        let limit = 1u64 << (self.tiles.factor_bits - 1);
+        let limit = 1u64 << (tiles.factor_bits - 1);
         let largest = factors.iter().fold(0, |largest, f| largest.max(f.unsigned_abs()));
         if largest > limit {
             let allowed = "within the bits that were declared";
-            return Err(LatticeError::Range {
-                what: "bits of a factor",
-                allowed,
-                found: self.tiles.factor_bits.into(),
-            });
+            return Err(LatticeError::Range { what: "bits of a factor", allowed, found: tiles.factor_bits.into() });
         }
-        let zero = || Pair::zero(&self.tiles.ring);
+        let zero = || Pair::zero(&tiles.ring);
         Ok(TileAnswers {
             product: self,
+            tiles,
             factors,
             occupied,
             next: 0,
@@ -114,6 +134,7 @@ impl<'e> TileProduct<'e> {
 /// The answers of one product, made one after the other: all blocks of rows for some columns, then the next columns.
 pub struct TileAnswers<'f> {
     product: &'f TileProduct<'f>,
+    tiles: &'f Tiles,
     factors: &'f [i64],
     occupied: &'f dyn Fn(Range<usize>, Range<usize>) -> bool,
     next: usize,
@@ -127,14 +148,14 @@ pub struct TileAnswers<'f> {
 
 impl std::fmt::Debug for TileAnswers<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TileAnswers({} of {}, ..)", self.next, self.product.tiles.layout.answers())
+        write!(f, "TileAnswers({} of {}, ..)", self.next, self.tiles.layout.answers())
     }
 }
 
 impl TileAnswers<'_> {
     /// Answers that are left.
     pub fn left(&self) -> usize {
-        self.product.tiles.layout.answers() - self.next
+        self.tiles.layout.answers() - self.next
     }
 
     /// Appends the next answer to `out` and writes the evaluator's shares of its results into the rows times columns numbers of
@@ -153,7 +174,7 @@ impl TileAnswers<'_> {
         shares: &mut [u64],
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let tiles = self.product.tiles;
+        let tiles = self.tiles;
         let l = &tiles.layout;
         let lanes = tiles.lanes();
         count("shares", l.shape.rows * l.shape.columns * lanes, shares.len())?;
@@ -191,7 +212,7 @@ impl TileAnswers<'_> {
 
     /// Products and merged sums of one set of columns, for all blocks of rows.
     fn multiply(&mut self, set: usize) {
-        let l = self.product.tiles.layout;
+        let l = self.tiles.layout;
         let (groups, merged) = l.groups_of(set);
         for leaf in 0..1usize << merged {
             // Leaves in the order in which partners meet.
@@ -218,7 +239,7 @@ impl TileAnswers<'_> {
 
     /// Products of one group of columns, added at `depth`. Some tiles are transformed together, and each set serves all blocks.
     fn multiply_group(&mut self, group: usize, merged: u32, depth: usize) {
-        let tiles = self.product.tiles;
+        let tiles = self.tiles;
         let l = tiles.layout;
         let first = group * l.wide;
         let columns = first..(first + l.wide).min(l.shape.columns);

@@ -58,7 +58,7 @@ impl Owner {
         let phases = self.phases(&tiles.switch, bytes)?;
         let mut failed = Ok(());
         tiles.results(answer, |place, coefficient| {
-            match tiles.plain.message(&phases.0[coefficient], tiles.switch.phase_bits()) {
+            match tiles.plain.message(&phases.0[coefficient / l.spacing()], tiles.switch.phase_bits()) {
                 Ok(message) => shares[place * lanes..][..lanes].copy_from_slice(&message[..lanes]),
                 Err(error) => failed = Err(error),
             }

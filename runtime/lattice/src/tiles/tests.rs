@@ -376,3 +376,47 @@ fn shapes_that_do_not_fit_are_refused() {
     let tiles = tiles(20, 3).expect("a budget");
     assert!(matches!(s.evaluator.tile_product(&tiles), Err(LatticeError::Keys { made: 2, needed: 3 })));
 }
+
+/// Digits of wide factors, multiplied by one matrix: each place modulo what counts of it, all bits of its shares uniform, and no tiles
+/// of other uploads taken.
+#[test]
+fn upper_digits_are_exact_modulo_what_counts_of_them() {
+    let mut s = session(params::small(), 2);
+    let shape = TileShape { rows: 9, inner: 7, columns: 40 };
+    let layout = TileLayout::new(s.ring.parameters(), shape, 2, 2, 2).expect("a layout");
+    let whole = Tiles::new(&s.ring, layout, 60, 10, Flood::WEIGHTS).expect("a budget");
+    for shift in [0, 1, 20, 45, 59] {
+        let tiles = Tiles::shifted(&s.ring, layout, (60, shift), 10, Flood::WEIGHTS).expect("a budget");
+        let (a, b) = (words(u64::from(shift), 60, 63), numbers(502, 10, 280));
+        for variation in [Variation::None, Variation::LargestFlood] {
+            let (mut ours, mut theirs) = s.batch();
+            let mut product = s.evaluator.tile_product(&whole).expect("keys");
+            let mut uploads = s.owner.upload_tiles(&whole, &a).expect("a matrix");
+            while uploads.left() > 0 {
+                let mut bytes = Vec::new();
+                uploads.write(ours.next(), &mut bytes).expect("an upload");
+                product.take(theirs.next(), &bytes).expect("an upload");
+            }
+            let mut answers = product.answers_above(&tiles, &b).expect("factors");
+            let [mut x, mut y] = [const { [0; 360] }; 2];
+            for number in 0..layout.answers() {
+                let mut bytes = Vec::new();
+                answers.write_varied(variation, &mut s.randomness, &mut x, &mut bytes).expect("an answer");
+                assert_eq!(bytes.len(), layout.answer_bytes(s.ring.parameters(), 60 - shift));
+                s.owner.open_tiles(&tiles, number, &bytes, &mut y).expect("an answer");
+            }
+            let low = u64::MAX >> (64 - (60 - shift));
+            let sum: Vec<u64> = x.iter().zip(&y).map(|(x, y)| x.wrapping_add(*y) & low).collect();
+            assert_eq!(sum, plain_product(shape, 60 - shift, &a, &b), "{tiles:?}");
+            for shares in [&x, &y] {
+                for bit in 0..60 - shift {
+                    let ones = shares.iter().filter(|&&v| v >> bit & 1 == 1).count();
+                    assert!((123..=237).contains(&ones), "bit {bit} beside {shift}: {ones} ones of 360");
+                }
+            }
+            let other = Tiles::shifted(&s.ring, layout, (61, shift), 10, Flood::WEIGHTS).expect("a budget");
+            assert!(product.answers_above(&other, &b).is_err());
+        }
+    }
+    assert!(Tiles::shifted(&s.ring, layout, (60, 60), 10, Flood::WEIGHTS).is_err());
+}

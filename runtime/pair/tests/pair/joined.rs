@@ -97,14 +97,14 @@ fn a_list_that_is_no_earlier_one_stands_for_itself() {
 /// ciphertexts, whichever party encrypts, and several times.
 #[test]
 fn tasks_of_one_kind_share_ciphertexts_and_are_exact() {
-    let kinds: [(fn(usize) -> Pairing, usize); 5] = [
-        (|n| entries(n, 9, Along::Rows), 9),
-        (|n| entries(3, n, Along::Columns), 3),
-        (|n| entries(n, 2, Along::Both), 2),
-        (|n| Pairing::Complex { count: n }, 2),
-        (|n| matrices(n, 1, 21, 1, false), 1),
+    let kinds: [fn(usize) -> Pairing; 5] = [
+        |n| entries(n, 9, Along::Rows),
+        |n| entries(3, n, Along::Columns),
+        |n| entries(n, 2, Along::Both),
+        |n| Pairing::Complex { count: n },
+        |n| matrices(n, 1, 21, 1, false),
     ];
-    for (pairing, each) in kinds {
+    for pairing in kinds {
         for (left, encrypts) in [(OWNERS[0], OWNERS[0]), (OWNERS[0], OWNERS[1]), (OWNERS[1], OWNERS[0])] {
             let of = |n, factors, bits| products(left, pairing(n), factors, bits);
             let narrow = [plain(14), plain(20)];
@@ -133,8 +133,8 @@ fn tasks_of_one_kind_share_ciphertexts_and_are_exact() {
                 sum
             }];
             let (encrypts, answers) = (usize::from(encrypts == OWNERS[1]), usize::from(encrypts == OWNERS[0]));
-            assert!(3 * together[0][encrypts] <= alone[0][encrypts], "{each}: uploads of {:?}", pairing(1));
-            assert!(2 * together[1][answers] <= alone[1][answers], "{each}: answers of {:?}", pairing(1));
+            assert!(3 * together[0][encrypts] <= alone[0][encrypts], "uploads of {:?}", pairing(1));
+            assert!(2 * together[1][answers] <= alone[1][answers], "answers of {:?}", pairing(1));
         }
     }
 }
@@ -178,14 +178,34 @@ fn shares_of_joined_tasks_are_uniform_and_independent() {
         };
         for (a, b) in [(0, 0), ((1 << 20) - 1, (1 << 20) - 1), (0, 77)] {
             let (shares, messages) = transcript(&mut session, &tasks, &[operands(0, a), operands(1, b)]);
-            for party in 0..2 {
-                let [one, other] = [0, 1].map(|task: usize| &shares[task][party]);
+            let [first, second] = &shares[..] else { unreachable!("two tasks") };
+            for (party, (one, other)) in first.iter().zip(second).enumerate() {
                 let both = one.iter().zip(other).map(|(x, y)| (x >> 4 << 4 | y >> 4) as usize);
                 assert!(unevenness(both, 256) < 6.0, "party {party} of {a} and {b}: {tasks:?}");
                 let difference = one.iter().zip(other).map(|(x, y)| (x.wrapping_sub(*y) & 255) as usize);
                 assert!(unevenness(difference, 256) < 6.0, "party {party} of {a} and {b}: {tasks:?}");
             }
             assert!(unevenness(messages[1][0].iter().map(|&v| usize::from(v)), 256) < 6.0, "{a} and {b}: {tasks:?}");
+        }
+    }
+}
+
+/// Of equal numbers no two results have the same share, in answers to one upload and in answers of common ciphertexts: no mask serves
+/// twice.
+#[test]
+fn no_two_results_of_joined_tasks_have_one_mask() {
+    let pair = products(OWNERS[1], matrices(1, 64, 4, 128, false), [plain(20), plain(20)], 60);
+    let beside = products(OWNERS[1], matrices(1, 64, 4, 256, false), [plain(20), plain(20)], 60);
+    let single = products(OWNERS[1], entries(64, 128, Along::Rows), [plain(20), plain(20)], 60);
+    let cases =
+        [([pair, again(pair, 1)], by(&[beside], tiles(OWNERS[1]))), ([single; 2], by(&[single], slots(OWNERS[1])))];
+    for (tasks, schemes) in cases {
+        let of = |owner| tasks.iter().map(|task| vec![vec![77; task.operands(owner)[0].0]]).collect();
+        let (shares, _) = transcript(&mut Session::new(schemes, 28), &tasks, &OWNERS.map(of));
+        for party in 0..2 {
+            let all: Vec<u128> = shares.iter().flat_map(|shares| shares[party].iter().copied()).collect();
+            let distinct: std::collections::BTreeSet<u128> = all.iter().copied().collect();
+            assert_eq!((all.len(), distinct.len()), (2 * 64 * 128, 2 * 64 * 128), "party {party}: {tasks:?}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! G3 and G4.
 
+use mpcc_program::code::Owner;
+use mpcc_program::making::Job;
 use mpcc_program::program::{Gate, Kind, Term, View};
 use smallvec::smallvec;
 
@@ -266,4 +268,34 @@ fn an_input_as_a_share_costs_nothing() {
     assert_eq!(seen.outputs[0], scores.iter().zip(&hidden).map(|(a, b)| a + b).collect::<Vec<_>>());
     assert!(seen.messages.iter().all(|[_, of_data_owner]| of_data_owner.is_empty()));
     assert!(seen.dealt.is_empty());
+}
+
+/// Weights of one wire are multiplied by one list of its mask's parts, and their tasks say so, whatever stands between them.
+#[test]
+fn tasks_of_one_wire_say_that_they_have_one_list() {
+    let (m, k, n) = (3, 5, 2);
+    let x = random(m * k, 16, 3);
+    let weights: Vec<Vec<i64>> = (0..4).map(|at| random(k * n, 14, 10 + at)).collect();
+    let mut b = Builder::new();
+    let first = b.input(&[m, k], 44, 17);
+    let second = b.input(&[m, k], 40, 17);
+    for source in [first, second, first, first] {
+        let weight = b.weight(&[k, n], 0, 14);
+        let product = b.push(Gate::MatMulServer { source, weight }, Kind::Share, &[m, n], 40, 0, 36);
+        b.reveal(product, 40, 0);
+    }
+    for owner in [Owner::ModelOwner, Owner::DataOwner] {
+        let making = mpcc_program::gates::lower_making(&b.program, owner);
+        let [round] = &making.rounds[..] else { panic!("one round") };
+        let agains: Vec<u32> = round
+            .iter()
+            .filter_map(|task| if let Job::Products { again, .. } = task.job { Some(again) } else { None })
+            .collect();
+        assert_eq!(agains, [0, 0, 2, 1]);
+    }
+    let y = random(m * k, 16, 4);
+    let seen = run_seeded(&b.program, &weights, &[x.clone(), y.clone()], 1);
+    for (at, of) in [&x, &y, &x, &x].into_iter().enumerate() {
+        assert_eq!(seen.outputs[at], plain(1, m, k, n, of, &weights[at]));
+    }
 }
