@@ -1,12 +1,13 @@
-//! Operations beside their roofs: what the least that they consist of takes on the same machine.
+//! Operations beside their roofs: what the least that they consist of takes on the same machine. The time is that of the processor, so
+//! what else runs on the machine changes it little.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use cpu_time::ThreadTime;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Throughput};
 
-/// Measures an operation on so many elements: the fewest nanoseconds an element, which what else runs on the machine changes least, or
-/// nothing if it was left out.
+/// Measures an operation on so many elements: the fewest nanoseconds an element, or nothing if it was left out.
 pub(crate) fn timed(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
@@ -19,7 +20,7 @@ pub(crate) fn timed(
         b.iter_custom(|count| {
             let mut took = Duration::ZERO;
             for _ in 0..count {
-                let start = Instant::now();
+                let start = ThreadTime::now();
                 body();
                 let one = start.elapsed();
                 took += one;
