@@ -46,6 +46,7 @@ fn two_parties_alone_would_name_real_images_as_the_float_network_does() {
     let counts = ["agreeing", "differing_clearly", "withheld"].map(|field| simulation[field].as_u64().unwrap());
     assert_eq!(counts, [images.len() as u64, 0, 0], "{simulation}");
     assert!(simulation["largest_output_error"].as_f64().unwrap() <= 0.03);
+    assert!(simulation["first_divergent_layer"].is_null(), "{}", simulation["layers"]);
     let shown = place.good(&of(1));
     assert!(shown.contains("labels differ for 0 of them where the float margin is above 0.1"), "{shown}");
     assert!(shown.contains("withhold 0 of 1 answers"), "{shown}");
