@@ -26,6 +26,8 @@ mod pair_broken;
 #[cfg(unix)]
 #[path = "cli/paths.rs"]
 mod paths;
+#[path = "cli/ranges.rs"]
+mod ranges;
 #[path = "cli/readme.rs"]
 mod readme;
 #[path = "cli/sessions.rs"]

@@ -206,7 +206,7 @@ impl Maker {
         let weights = match (role, &arguments.weights) {
             (RoleName::ModelOwner, Some(file)) => {
                 let params = weights::load(file, &artefact.graph)?.params;
-                encoded::words(encoded::weights(artefact, params)?)
+                encoded::words(encoded::weights(artefact, params, None)?)
             }
             _ => Vec::new(),
         };

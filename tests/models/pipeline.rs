@@ -8,7 +8,7 @@ use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc::compiler::graph::{Element, Graph};
 use mpcc::compiler::lower::LowerOptions;
 use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions, Softmax};
-use mpcc::compiler::ranges::{Basis, Ranges};
+use mpcc::compiler::ranges::{Basis, Kept, Ranges};
 use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
 use mpcc::program::code::{Role, RoleCode};
@@ -137,8 +137,8 @@ pub(crate) fn golden_ranges_by(
 ) -> Compiled {
     let source = std::fs::read_to_string(model).expect("the example's model");
     let rewritten = rewritten(&source);
-    let ranges: Ranges =
-        serde_json::from_slice(&std::fs::read(ranges).expect("the example's ranges")).expect("ranges parse");
+    let kept = Kept::read(&std::fs::read_to_string(ranges).expect("the example's ranges")).expect("ranges parse");
+    let ranges = kept.of(&rewritten.graph).expect("the example's ranges are of its graph");
     let params = match weights_file {
         Some(file) => weights::load(file, &rewritten.graph).expect("weights bind").params,
         None => generated(&rewritten.lowered, &rewritten.graph, 1),

@@ -74,7 +74,7 @@ pub(super) fn prepare(
         RoleName::ModelOwner => {
             let file = weights_file.ok_or_else(|| Bug("a model owner without weights".to_owned()))?;
             let params = weights::load(file, &artefact.graph)?.params;
-            weights = encoded::words(encoded::weights(&artefact, params)?);
+            weights = encoded::words(encoded::weights(&artefact, params, None)?);
         }
         RoleName::DataOwner => {
             examples = examples::find(input, &artefact.graph, terminal)?;
