@@ -312,14 +312,10 @@ fn text(report: &Report, tolerance: f64) -> String {
         "\nlabels agree for {} of {answered}, largest output error {:.5}\n",
         simulation.agreeing, simulation.largest_output_error
     );
-    let differ = answered - simulation.agreeing;
-    if differ > 0 {
-        let clearly = simulation.differing_clearly;
-        out += &format!("labels differ for {differ}, for {clearly} of them where the float margin is above {CLEAR}\n");
-    }
-    if simulation.withheld > 0 {
-        out += &format!("a run would withhold {} of {count} answers\n", simulation.withheld);
-    }
+    out += &format!(
+        "labels differ for {} of them where the float margin is above {CLEAR}; a run would withhold {} of {count} answers\n",
+        simulation.differing_clearly, simulation.withheld
+    );
     for value in &simulation.out_of_range {
         out += &format!("out of range for {} of {count} inputs: {}\n", value.inputs, value.worst.text());
     }

@@ -33,7 +33,7 @@ const NOT_ALONE: [(&str, &str); 4] = [
     ("softmax", EXP),
     ("softmax_shared", EXP),
 ];
-const EXP: &str = "exp but under a softmax of rows that spread over about 100 at most";
+const EXP: &str = "exp but under a softmax of rows that spread over about 500 at most";
 
 const ROLES: [(Role, Owner); 2] = [(Role::ModelOwner, Owner::ModelOwner), (Role::DataOwner, Owner::DataOwner)];
 const PATIENCE: Duration = Duration::from_secs(60);

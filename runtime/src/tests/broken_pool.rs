@@ -31,6 +31,10 @@ type Step = (bool, u8);
 enum Fate {
     Dies,
     Stalls,
+    /// Sends the message with another byte.
+    Changes,
+    /// Sends it without its last byte.
+    Shortens,
 }
 
 /// A party's end of a link at which its fate may meet it.
@@ -45,7 +49,8 @@ struct Mortal {
 }
 
 impl Mortal {
-    fn at(&mut self, step: Step) {
+    /// What befalls the party at this step, if it lives.
+    fn at(&mut self, step: Step) -> Option<Fate> {
         let mut steps = self.steps.lock().unwrap();
         let now = steps.len();
         steps.push(step);
@@ -56,7 +61,7 @@ impl Mortal {
                 let _ = self.other.recv_timeout(2 * LIMIT);
                 panic!("{KILLED}");
             }
-            _ => {}
+            fate => fate.filter(|(_, at)| *at == now).map(|(fate, _)| fate),
         }
     }
 }
@@ -70,8 +75,12 @@ impl Duplex for Mortal {
         self.link.peer()
     }
 
-    fn send(&mut self, kind: u8, payload: Vec<u8>) -> Result<(), LinkError> {
-        self.at((true, kind));
+    fn send(&mut self, kind: u8, mut payload: Vec<u8>) -> Result<(), LinkError> {
+        match (self.at((true, kind)), payload.len()) {
+            (Some(Fate::Changes), length @ 1..) => payload[length * 2 / 3] ^= 0x11,
+            (Some(Fate::Shortens), _) => drop(payload.pop()),
+            _ => {}
+        }
         if SERVE_ONCE.contains(&kind) {
             self.sent.lock().unwrap().push(blake3::hash(&payload));
         }
@@ -295,6 +304,39 @@ fn a_party_that_stalls_is_given_up_in_time() {
             assert_eq!(error.exit_code(), 4, "{error}");
             assert!(error.to_string().contains("timed out"), "{error}");
             assert_eq!(trial.files(), [BTreeSet::new(), BTreeSet::new()], "{victim} at {kind}");
+        }
+    }
+}
+
+/// A message that is not as it was sent is an error of the peer's or makes other shares; it is no bug, stops nobody for ever, and
+/// leaves a file only at who has a pool.
+#[test]
+fn changed_messages_are_errors_or_make_other_shares() {
+    for trial in both() {
+        let steps = trial.whole().steps;
+        trial.files().iter().flatten().for_each(|file| std::fs::remove_file(file).unwrap());
+        let trial = Trial { patience: Duration::from_millis(800), ..trial };
+        for (victim, steps) in steps.iter().enumerate() {
+            for at in turns(steps).into_iter().filter(|at| steps[*at].0) {
+                for fate in [Fate::Changes, Fate::Shortens] {
+                    let start = Instant::now();
+                    let ended = trial.kill(victim, fate, at);
+                    assert!(start.elapsed() < LIMIT, "{victim} at {:?}", steps[at]);
+                    for (files, ended) in trial.files().iter().zip(&ended.results) {
+                        match ended {
+                            Ok(made) => assert_eq!(files, &BTreeSet::from([made.path.clone()])),
+                            Err(error) => {
+                                assert!(matches!(error.exit_code(), 3 | 4), "{victim} at {:?}: {error}", steps[at]);
+                                assert!(files.is_empty(), "{victim} at {:?}", steps[at]);
+                            }
+                        }
+                        files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+                    }
+                    if fate == Fate::Shortens {
+                        assert!(ended.results[1 - victim].is_err(), "{victim} at {:?}", steps[at]);
+                    }
+                }
+            }
         }
     }
 }

@@ -45,7 +45,8 @@ impl Received {
 /// The end that gets both keys of all base transfers: a and A = a·G.
 pub(crate) struct Offer {
     secret: Zeroizing<Scalar>,
-    point: RistrettoPoint,
+    /// a·A, by which the points of both keys of a transfer differ.
+    square: Zeroizing<RistrettoPoint>,
     pub(crate) bytes: [u8; POINT],
 }
 
@@ -53,12 +54,14 @@ impl Offer {
     pub(crate) fn new(random: &[u8; SCALAR]) -> Offer {
         let secret = Zeroizing::new(Scalar::from_bytes_mod_order_wide(random));
         let point = RistrettoPoint::mul_base(&secret);
-        Offer { secret, point, bytes: point.compress().to_bytes() }
+        let square = Zeroizing::new(point * *secret);
+        Offer { secret, square, bytes: point.compress().to_bytes() }
     }
 
     /// Both keys of transfer `index`: hashes of a·B and a·(B − A). `place` is this end's.
     pub(crate) fn keys(&self, place: Place, index: usize, reply: &Received) -> [Key; 2] {
-        let mut shared = [reply.point, reply.point - self.point].map(|point| point * *self.secret);
+        let mut shared = [reply.point * *self.secret; 2];
+        shared[1] -= *self.square;
         let keys = shared.map(|shared| key(place, index, &self.bytes, &reply.bytes, shared));
         shared.zeroize();
         keys

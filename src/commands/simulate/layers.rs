@@ -157,7 +157,13 @@ fn compared(program: &Program) -> Vec<bool> {
             _ => &[],
         };
         for part in parts {
+            let mut part = *part;
             compared[part.0 as usize] = false;
+            // What is checked against its range is opened once, and reduced to the width that its table takes.
+            while let Gate::Reduce { source, .. } = program.value(part).gate {
+                part = source;
+                compared[part.0 as usize] = false;
+            }
         }
     }
     let mut seen = HashSet::new();

@@ -61,7 +61,7 @@ fn a_key_depends_on_session_end_index_and_both_messages() {
         super::key(place(), 6, &offer.bytes, &reply.bytes, shared()),
         super::key(place(), 5, &flipped(offer.bytes), &reply.bytes, shared()),
         super::key(place(), 5, &offer.bytes, &flipped(reply.bytes), shared()),
-        super::key(place(), 5, &offer.bytes, &reply.bytes, shared() + offer.point),
+        super::key(place(), 5, &offer.bytes, &reply.bytes, shared() + received.point),
     ] {
         assert_ne!(key, changed);
     }
