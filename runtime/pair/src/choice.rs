@@ -8,13 +8,9 @@ use mpcc_program::code::Owner;
 use mpcc_program::making::Task;
 use mpcc_transfer::Field;
 
-use crate::joint::{class, line, stacks, together};
+use crate::joint::{class, line, multiplies, stacks, together};
 use crate::rates::Rates;
-use crate::scheme::{Scheme, SlotScheme};
-use crate::schemes::multiplies;
-
-/// A key that a scheme needs: whose it is, its ring, and how many steps of merging it serves.
-pub(crate) type KeyUse = (Owner, Parameters, u32);
+use crate::scheme::{KeyUse, Scheme, SlotScheme};
 
 /// Tasks that are done in the same way, and what can be done about them.
 struct Choice {

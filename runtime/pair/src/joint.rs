@@ -127,6 +127,11 @@ pub(crate) fn together(one: &Task, other: &Task) -> Task {
     Task { job: Job::Products { left, pairing: all, factors, again: 0 }, len: one.len + other.len, bits }
 }
 
+/// Whether a task makes products.
+pub(crate) fn multiplies(task: &Task) -> bool {
+    matches!(task.job, Job::Products { .. })
+}
+
 fn pairing(task: &Task) -> Option<Pairing> {
     if let Job::Products { pairing, .. } = task.job { Some(pairing) } else { None }
 }

@@ -12,7 +12,7 @@ use crate::PairError;
 use crate::form::Form;
 use crate::scheme::Scheme;
 use crate::schemes::Schemes;
-use crate::tasks::other;
+use crate::tasks::{index, other};
 
 /// Purposes of seeds.
 mod purpose {
@@ -89,7 +89,7 @@ impl KeysSent {
     /// A message that is not that of the same schemes.
     pub fn finish(self, message: &[u8]) -> Result<Lattice, PairError> {
         let KeysSent { party, schemes, rings, own, randomness } = self;
-        let expected = schemes.key_bytes()?[crate::schemes::index(other(party))];
+        let expected = schemes.key_bytes()?[index(other(party))];
         if message.len() != expected {
             return Err(PairError::Length { what: "message of keys", expected, found: message.len() });
         }

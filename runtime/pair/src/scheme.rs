@@ -9,13 +9,11 @@ use mpcc_program::making::{Factor, Job, Task};
 use mpcc_transfer::{Field, Request};
 
 use crate::PairError;
-use crate::choice::KeyUse;
 use crate::lists::terms;
 use crate::numbers::{digit_bits, size};
 use crate::rates::Rates;
-use crate::schemes::OWNERS;
 use crate::spread::Spread;
-use crate::tasks::{other, requests};
+use crate::tasks::{OWNERS, other, requests};
 
 /// A task does not say whether an operand is a weight, so every answer hides its numbers as weights are hidden.
 pub(crate) const FLOOD: Flood = Flood::WEIGHTS;
@@ -60,6 +58,9 @@ pub struct SlotScheme {
     /// Bits of the odd modulus.
     pub modulus_bits: u32,
 }
+
+/// A key that a scheme needs: whose it is, its ring, and how many steps of merging it serves.
+pub(crate) type KeyUse = (Owner, Parameters, u32);
 
 impl Scheme {
     /// The cheapest of every kind, encrypting party and ring that does a task, rings that are far from the best left out, with the

@@ -4,27 +4,19 @@ use std::collections::HashMap;
 
 use mpcc_lattice::{Parameters, key_bytes};
 use mpcc_program::code::Owner;
-use mpcc_program::making::{Job, Task};
+use mpcc_program::making::Task;
 use mpcc_transfer::{Field, Plan, Request};
 
 use crate::PairError;
-use crate::choice::{KeyUse, chosen, keys};
+use crate::choice::{chosen, keys};
 use crate::form::Form;
 use crate::joint::{Joint, class, line, stacks};
 use crate::rates::Rates;
-use crate::scheme::{Scheme, evaluates, fits, wrap};
-use crate::tasks::{other, requests};
+use crate::scheme::{KeyUse, Scheme, evaluates, fits, wrap};
+use crate::tasks::{OWNERS, index, other, requests};
 
 /// Most results of tasks in common slots: what comes of them is held until all uploads are there.
 const MOST_TOGETHER: usize = 1 << 19;
-
-/// The owners in the order of their indices.
-pub(crate) const OWNERS: [Owner; 2] = [Owner::ModelOwner, Owner::DataOwner];
-
-/// A party's index.
-pub(crate) fn index(owner: Owner) -> usize {
-    usize::from(owner == Owner::DataOwner)
-}
 
 /// What both parties agree on beforehand: how each task is done, which keys that takes, and what travels. Both make it of the same
 /// public numbers.
@@ -225,9 +217,4 @@ impl Laid {
         let requests: Vec<Request> = (0..tasks.len()).filter_map(converted).collect();
         Ok(Plan::new(requests)?)
     }
-}
-
-/// Whether a task makes products.
-pub(crate) fn multiplies(task: &Task) -> bool {
-    matches!(task.job, Job::Products { .. })
 }

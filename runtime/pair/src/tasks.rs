@@ -9,6 +9,14 @@ use crate::lists::{Words, bits_of, factors, gather, lanes, modulo, subtracted, t
 /// Bits of a word.
 pub(crate) const WORD: u8 = 64;
 
+/// The owners in the order of their indices.
+pub(crate) const OWNERS: [Owner; 2] = [Owner::ModelOwner, Owner::DataOwner];
+
+/// A party's index.
+pub(crate) fn index(owner: Owner) -> usize {
+    usize::from(owner == Owner::DataOwner)
+}
+
 /// The other party.
 pub(crate) fn other(owner: Owner) -> Owner {
     match owner {
