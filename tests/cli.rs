@@ -4,6 +4,8 @@
 mod bad_files;
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/deal.rs"]
 mod deal;
 #[path = "cli/documents.rs"]
