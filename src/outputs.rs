@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_import::inputs::Example;
 use mpcc_program::program::{Output, Program};
@@ -54,7 +53,8 @@ pub struct Revealed {
     pub shape: Vec<usize>,
     /// Entries, row-major.
     pub values: Vec<f64>,
-    /// Name of the largest entry, or of the revealed position, where the model names them and there is one row.
+    /// Name of the largest entry, or of the revealed position, where the model names them and there is one row; of where an
+    /// answer begins, the answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub label: Option<String>,
     /// Names of the largest entries of each row, where the model names them and there are several; or of the entries above 0,
@@ -103,16 +103,6 @@ impl Revealed {
         let others = self.values.iter().enumerate().filter(|(i, _)| *i != best).map(|(_, v)| *v);
         self.values[best] - others.fold(f64::NEG_INFINITY, f64::max)
     }
-}
-
-/// Outputs as the model says they are read.
-pub fn presented(mut outputs: Vec<Revealed>, artefact: &Artefact) -> Vec<Revealed> {
-    for at in artefact.graph.several.iter().map(|at| *at as usize) {
-        if let (Some(revealed), Some(output)) = (outputs.get_mut(at), artefact.program.outputs.get(at)) {
-            revealed.any_of(output);
-        }
-    }
-    outputs
 }
 
 /// The label of every row, if there are several and the entries of a row are named.

@@ -1,5 +1,7 @@
 //! The command line from outside: what it prints, what it writes, and how it ends when something is wrong.
 
+#[path = "cli/answers.rs"]
+mod answers;
 #[path = "cli/bad_files.rs"]
 mod bad_files;
 #[path = "cli/commands.rs"]

@@ -17,7 +17,8 @@ use mpcc::failure::{Said, Usage, WITHHELD};
 use mpcc::files;
 use mpcc::machine::MachineOptions;
 use mpcc::model::{self, Model, ModelOptions, Target};
-use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference};
+use mpcc::outputs::{Accuracy, Answer, Revealed, largest_difference};
+use mpcc::presented::Presenter;
 use mpcc::progress::Bar;
 use mpcc::ranges::{self, RangeOptions};
 use mpcc::report::table;
@@ -153,7 +154,7 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<
         observed.keep(&path, &source, terminal)?;
         report.ranges_written = Some(path.display().to_string());
         let model = Model { artefact, source: None };
-        report.calibration = Some(Calibration::new(&observed, &model, &source, arguments));
+        report.calibration = Some(Calibration::new(&observed, &model, &source, arguments)?);
         Model { source: Some(source), ..model }
     } else {
         model::read(&arguments.model, &arguments.options, &arguments.ranges, weights, &target, terminal)?
@@ -178,6 +179,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     encoded::check_weights(artefact, &params, model.source.as_ref())?;
     let mut layers = LayerErrors::new(artefact);
     let mut declared = DeclaredRanges::new(model.float_graph(), model.source.as_ref());
+    let presenter = Presenter::new(artefact)?;
     let mut inferences = Vec::with_capacity(examples.len());
     let bar = Bar::new(terminal, examples.len() as u64, "simulating");
     for (index, (example, input)) in (0u64..).zip(examples.iter().zip(&given)) {
@@ -191,7 +193,8 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
             layers.add(&fixed, &rewritten.run(input, Wanted::All).with_context(context)?);
         }
         declared.add(&as_written, input).with_context(context)?;
-        let inference = compare(model, example, &as_written, input, (answer, found)).with_context(context)?;
+        let inference =
+            compare(&presenter, model, example, &as_written, input, (answer, found)).with_context(context)?;
         inferences.push(inference);
         bar.set(index + 1);
     }
@@ -217,19 +220,19 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
 }
 
 fn compare(
+    presenter: &Presenter<'_>,
     model: &Model,
     example: &Example,
     float: &Evaluator<'_>,
     input: &[Tensor],
     (answer, violations): (Answer, Vec<Violation>),
 ) -> Result<Inference> {
-    let outputs = &model.artefact.program.outputs;
-    let float = encoded::float_outputs(model, float, input)?;
-    let fixed = answer.outputs().to_vec();
+    let float = presenter.present(encoded::float_outputs(model, float, input)?, example)?;
+    let fixed = presenter.present(answer.outputs().to_vec(), example)?;
     let errors = float.iter().zip(&fixed).map(|(a, b)| largest_difference(&a.values, &b.values));
     Ok(Inference {
         input: example.to_string(),
-        expected: expected_of(example, outputs),
+        expected: presenter.expected(example),
         float_margin: float.first().map_or(f64::INFINITY, Revealed::margin),
         largest_error: errors.fold(0.0, f64::max),
         float,

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use mpcc::encoded;
 use mpcc::model::Model;
-use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference, presented};
+use mpcc::outputs::{Accuracy, Answer, Revealed, largest_difference};
+use mpcc::presented::Presenter;
 use mpcc::progress::Bar;
 use mpcc::terminal::Terminal;
 use mpcc_compiler::encode;
@@ -46,11 +47,12 @@ pub(super) fn measure(
     let rewritten = Evaluator::new(&artefact.graph, params)?;
     let weights = encode::weights(program, rewritten.server_values())?;
     encoded::check_weights(artefact, params, model.source.as_ref())?;
+    let presenter = Presenter::new(artefact)?;
     let bar = Bar::new(terminal, examples.len() as u64, "comparing");
     let (mut floats, mut answers) = (Vec::with_capacity(given.len()), Vec::with_capacity(given.len()));
     for (index, (example, input)) in (0u64..).zip(examples.iter().zip(given)) {
         let float = encoded::float_outputs(model, &as_written, input).with_context(|| example.to_string())?;
-        floats.push(presented(float, artefact));
+        floats.push(presenter.present(float, example)?);
         let answer = match encoded::inputs(artefact, input) {
             // A run refuses what its encoding cannot hold.
             Err(_) => Answer::Withheld,
@@ -62,7 +64,7 @@ pub(super) fn measure(
             }
         };
         answers.push(match answer {
-            Answer::Given(outputs) => Some(presented(outputs, artefact)),
+            Answer::Given(outputs) => Some(presenter.present(outputs, example)?),
             Answer::Withheld => None,
         });
         bar.set(index + 1);
@@ -73,7 +75,7 @@ pub(super) fn measure(
     let farthest =
         |from: &[Vec<Revealed>]| answered().flat_map(|(at, answer)| differences(answer, &from[at])).reduce(f64::max);
     let labelled = floats.iter().flatten().any(|output| output.said().is_some());
-    let expected: Vec<Option<String>> = examples.iter().map(|example| expected_of(example, &program.outputs)).collect();
+    let expected: Vec<Option<String>> = examples.iter().map(|example| presenter.expected(example)).collect();
     let measured = Measured {
         accuracy: accuracy(&expected, &answers, &floats),
         as_first: labelled.then(|| answered().filter(|(at, answer)| said(answer) == said(&first[*at])).count()),

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use mpcc::examples;
 use mpcc::failure::{Said, WITHHELD};
-use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference, presented};
+use mpcc::outputs::{Accuracy, Answer, Revealed, largest_difference};
+use mpcc::presented::Presenter;
 use mpcc::report::{Bytes, Predicted, Seconds, table};
 use mpcc::terminal::Terminal;
 use mpcc_compiler::artefact::{Artefact, Manifest};
@@ -108,14 +109,17 @@ impl InferenceReport {
             true => examples::tokens(examples, graph, artefact.tokenizer.as_deref())?,
             false => vec![Vec::new(); examples.len()],
         };
-        let one = |((example, answer), tokens): ((&Example, Answer), &mut Vec<String>)| InferenceReport {
-            input: example.to_string(),
-            expected: expected_of(example, declared),
-            withheld: answer.is_withheld(),
-            outputs: presented(answer.outputs().to_vec(), artefact),
-            tokens: std::mem::take(tokens),
+        let presenter = Presenter::new(artefact)?;
+        let one = |((example, answer), tokens): ((&Example, Answer), &mut Vec<String>)| {
+            Ok(InferenceReport {
+                input: example.to_string(),
+                expected: presenter.expected(example),
+                withheld: answer.is_withheld(),
+                outputs: presenter.present(answer.outputs().to_vec(), example)?,
+                tokens: std::mem::take(tokens),
+            })
         };
-        Ok(examples.iter().zip(answers).zip(&mut tokens).map(one).collect())
+        examples.iter().zip(answers).zip(&mut tokens).map(one).collect()
     }
 
     /// What it gave; nothing if it is withheld.
