@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn answers_have_at_most_so_many_tokens() {
-        let places = (0..40).map(|at| (at > 0).then_some((at - 1, at))).collect();
+        let places = (0..40).map(|at| (at > 0).then(|| (at - 1, at))).collect();
         let passage = Passage { text: "x".repeat(39), places };
         let of = |last: usize| {
             let [starts, ends] =
