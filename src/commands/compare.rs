@@ -76,7 +76,7 @@ pub(crate) struct CompareArguments {
     /// Who makes correlated randomness, as in `mpcc compile`; several are separated by commas.
     #[arg(long, value_name = "WHO,…", value_enum, value_delimiter = ',', default_value = "dealer")]
     supplier: Vec<SupplierName>,
-    /// Write the table with all figures to a file. May be repeated.
+    /// Write the table to a file, into CSV with all figures. May be repeated.
     #[arg(short, long, value_name = "FILE.csv|FILE.html")]
     output: Vec<Output>,
     /// Seed of the rounding.

@@ -17,7 +17,7 @@ use mpcc::failure::{Said, Usage, WITHHELD};
 use mpcc::files;
 use mpcc::machine::MachineOptions;
 use mpcc::model::{self, Model, ModelOptions, Target};
-use mpcc::outputs::{Accuracy, Answer, Revealed, largest_difference};
+use mpcc::outputs::{Accuracy, Answer, Revealed, brief, largest_difference, named, same_names};
 use mpcc::presented::Presenter;
 use mpcc::progress::Bar;
 use mpcc::ranges::{self, RangeOptions};
@@ -199,8 +199,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
         bar.set(index + 1);
     }
     bar.finish();
-    let labels = |revealed: &[Revealed]| revealed.iter().map(|r| r.label.clone()).collect::<Vec<_>>();
-    let agreeing = inferences.iter().filter(|i| !i.withheld && labels(&i.float) == labels(&i.fixed)).count();
+    let agreeing = inferences.iter().filter(|i| !i.withheld && same_names(&i.float, &i.fixed)).count();
     let layers = layers.rows();
     let divergent = layers.iter().find(|l| l.relative_error.is_some_and(|e| e > arguments.tolerance));
     Ok(Simulation {
@@ -283,17 +282,21 @@ fn text(report: &Report, tolerance: f64) -> String {
     }
     let Some(simulation) = &report.simulation else { return out };
     out += &format!("program    {}\n\n", simulation.program);
-    let label = |revealed: &[Revealed]| revealed.iter().find_map(|r| r.label.clone()).unwrap_or_default();
     let rows: Vec<Vec<String>> = simulation
         .inferences
         .iter()
         .map(|i| {
-            let margin = if i.float_margin.is_finite() { format!("{:.4}", i.float_margin) } else { String::new() };
+            // What has no labels has no margin.
+            let margin = if i.float_margin.is_finite() && named(&i.float).is_some() {
+                format!("{:.4}", i.float_margin)
+            } else {
+                String::new()
+            };
             let (fixed, error) = match i.withheld {
                 true => ("no answer".to_owned(), String::new()),
-                false => (label(&i.fixed), format!("{:.5}", i.largest_error)),
+                false => (brief(&i.fixed), format!("{:.5}", i.largest_error)),
             };
-            vec![i.input.clone(), label(&i.float), fixed, margin, error]
+            vec![i.input.clone(), brief(&i.float), fixed, margin, error]
         })
         .collect();
     out += &table(&["input", "float", "fixed point", "float margin", "largest error"], &rows);
@@ -302,10 +305,11 @@ fn text(report: &Report, tolerance: f64) -> String {
     out += &table(&["layer", "largest error", "relative", "least headroom", "in"], &rows);
     let count = simulation.inferences.len();
     let answered = count - simulation.withheld;
-    out += &format!(
-        "\nlabels agree for {} of {answered}, largest output error {:.5}\n",
-        simulation.agreeing, simulation.largest_output_error
-    );
+    let agree = match simulation.inferences.iter().any(|i| named(&i.float).is_some()) {
+        true => format!("labels agree for {} of {answered}, ", simulation.agreeing),
+        false => String::new(),
+    };
+    out += &format!("\n{agree}largest output error {:.5}\n", simulation.largest_output_error);
     if simulation.withheld > 0 {
         out += &format!("a run would withhold {} of {count} answers\n", simulation.withheld);
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use mpcc::encoded;
 use mpcc::model::Model;
-use mpcc::outputs::{Accuracy, Answer, Revealed, largest_difference};
+use mpcc::outputs::{Accuracy, Answer, Revealed, largest_difference, named, same_names};
 use mpcc::presented::Presenter;
 use mpcc::progress::Bar;
 use mpcc::terminal::Terminal;
@@ -74,11 +74,11 @@ pub(super) fn measure(
     let answered = || answers.iter().enumerate().filter_map(|(at, answer)| Some((at, answer.as_ref()?)));
     let farthest =
         |from: &[Vec<Revealed>]| answered().flat_map(|(at, answer)| differences(answer, &from[at])).reduce(f64::max);
-    let labelled = floats.iter().flatten().any(|output| output.said().is_some());
+    let labelled = floats.iter().any(|outputs| named(outputs).is_some());
     let expected: Vec<Option<String>> = examples.iter().map(|example| presenter.expected(example)).collect();
     let measured = Measured {
         accuracy: accuracy(&expected, &answers, &floats),
-        as_first: labelled.then(|| answered().filter(|(at, answer)| said(answer) == said(&first[*at])).count()),
+        as_first: labelled.then(|| answered().filter(|(at, answer)| same_names(answer, &first[*at])).count()),
         withheld: answers.iter().filter(|answer| answer.is_none()).count(),
         largest_error: farthest(&floats),
         largest_difference_from_first: farthest(first),
@@ -88,10 +88,6 @@ pub(super) fn measure(
 
 fn differences(one: &[Revealed], other: &[Revealed]) -> impl Iterator<Item = f64> {
     one.iter().zip(other).map(|(a, b)| largest_difference(&a.values, &b.values))
-}
-
-fn said(outputs: &[Revealed]) -> Vec<Option<String>> {
-    outputs.iter().map(Revealed::said).collect()
 }
 
 fn accuracy(
