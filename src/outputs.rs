@@ -195,6 +195,8 @@ pub struct Accuracy {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use smallvec::smallvec;
 
     use super::*;
@@ -220,7 +222,7 @@ mod tests {
             .map(|values| Revealed::new(&tokens, values.to_vec()));
         assert_eq!((one.said().as_deref(), other.said().as_deref()), (Some("dog cat"), Some("dog owl")));
         assert!((one.margin() - 0.5).abs() < 1e-12 && (other.margin() - 0.1).abs() < 1e-12);
-        assert!(!same_names(&[one.clone()], &[other]) && same_names(&[one.clone()], &[one]));
+        assert!(!same_names(from_ref(&one), &[other]) && same_names(from_ref(&one), from_ref(&one)));
 
         let several = |values: &[f64]| {
             let mut revealed = Revealed::new(&output(), values.to_vec());
@@ -233,7 +235,7 @@ mod tests {
         assert!(!same_names(&[one], &[other]));
 
         let numbers = Revealed::new(&Output { labels: Vec::new(), ..output() }, vec![0.5, -1.25, 2.0]);
-        assert_eq!((named(&[numbers.clone()]), brief(&[numbers]).as_str()), (None, "0.5000 -1.2500 2.0000"));
+        assert_eq!((named(from_ref(&numbers)), brief(from_ref(&numbers)).as_str()), (None, "0.5000 -1.2500 2.0000"));
     }
 
     #[test]
