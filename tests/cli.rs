@@ -25,6 +25,9 @@ mod new;
 #[path = "cli/pair.rs"]
 mod pair;
 #[cfg(unix)]
+#[path = "cli/pair_broken.rs"]
+mod pair_broken;
+#[cfg(unix)]
 #[path = "cli/paths.rs"]
 mod paths;
 #[path = "cli/ranges.rs"]

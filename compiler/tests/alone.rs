@@ -204,6 +204,24 @@ fn two_parties_alone_run_softmax_attention_as_the_ideal_service_does() {
     }
 }
 
+/// Rows that spread further than two rounded factors fit into a word: arguments are halved, results squared.
+#[test]
+fn two_parties_alone_run_a_softmax_of_rows_that_spread_far() {
+    let graph = graph(&SOFTMAX.replace("0.5 * rsqrt", "1.8 * rsqrt").replace("frac: 12", "frac: 16"));
+    let params = weights(&graph);
+    let seen: Vec<Vec<Tensor>> = (0..8).map(|seed| inputs(&graph, seed)).collect();
+    let ranges = calibrate(&graph, &params, &seen, |_| {}).expect("finite values");
+    let program = plan_with(&graph, &ranges, &options(Basis::Guarded)).unwrap_or_else(|e| panic!("{e:?}")).program;
+    needs_no_dealer(&program);
+    let squares = program.values.iter().filter(|value| matches!(value.gate, Gate::Square { .. })).count();
+    assert!((1..=3).contains(&squares), "{squares} squarings");
+    let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
+    let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
+    for (seed, compiles) in [(1, false), (6, true)] {
+        agrees(&graph, (&program, compiles), (&evaluator, &encoded), (&seen[seed as usize], seed), 0.003);
+    }
+}
+
 /// Every smooth function but the exponential, of arguments that are bounded and of such that saturate: the ideal service's integers,
 /// and the function to 2·10⁻⁴.
 #[test]

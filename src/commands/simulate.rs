@@ -91,6 +91,9 @@ struct Report {
     simulation: Option<Simulation>,
 }
 
+/// A margin between the two best entries that rounding must not turn.
+const CLEAR: f64 = 0.1;
+
 #[derive(Serialize)]
 struct Simulation {
     program: String,
@@ -106,6 +109,8 @@ struct Simulation {
     declared: Vec<Declared>,
     /// Inferences whose labels agree, of those that are answered.
     agreeing: usize,
+    /// Those whose label differs though the float network's margin is above [`CLEAR`].
+    differing_clearly: usize,
     largest_output_error: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<Accuracy>,
@@ -199,7 +204,10 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
         bar.set(index + 1);
     }
     bar.finish();
-    let agreeing = inferences.iter().filter(|i| !i.withheld && same_names(&i.float, &i.fixed)).count();
+    let (agree, differ): (Vec<_>, Vec<_>) =
+        inferences.iter().filter(|i| !i.withheld).partition(|i| same_names(&i.float, &i.fixed));
+    let agreeing = agree.len();
+    let differing_clearly = differ.iter().filter(|i| i.float_margin > CLEAR).count();
     let layers = layers.rows();
     let divergent = layers.iter().find(|l| l.relative_error.is_some_and(|e| e > arguments.tolerance));
     Ok(Simulation {
@@ -210,6 +218,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
         out_of_range: out_of_range(&inferences),
         declared: declared.left(),
         agreeing,
+        differing_clearly,
         largest_output_error: inferences.iter().map(|i| i.largest_error).fold(0.0, f64::max),
         accuracy: accuracy(&inferences),
         first_divergent_layer: divergent.map(|l| l.path.clone()),
@@ -310,6 +319,11 @@ fn text(report: &Report, tolerance: f64) -> String {
         false => String::new(),
     };
     out += &format!("\n{agree}largest output error {:.5}\n", simulation.largest_output_error);
+    let differ = answered - simulation.agreeing;
+    if differ > 0 {
+        let clearly = simulation.differing_clearly;
+        out += &format!("labels differ for {differ}, for {clearly} of them where the float margin is above {CLEAR}\n");
+    }
     if simulation.withheld > 0 {
         out += &format!("a run would withhold {} of {count} answers\n", simulation.withheld);
     }
