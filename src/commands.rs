@@ -2,6 +2,7 @@
 
 pub(crate) mod calibrate;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod compile;
 pub(crate) mod cost;
 pub(crate) mod deal;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Compile(compile::CompileArguments),
     Inspect(inspect::InspectArguments),
     Cost(cost::CostArguments),
+    Compare(Box<compare::CompareArguments>),
     Simulate(simulate::SimulateArguments),
     Run(Box<run::RunArguments>),
     Deal(Box<deal::DealArguments>),
@@ -67,6 +69,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Compile(arguments) => compile::run(arguments, terminal),
         Command::Inspect(arguments) => inspect::run(arguments, terminal),
         Command::Cost(arguments) => cost::run(arguments, terminal),
+        Command::Compare(arguments) => compare::run(arguments, terminal),
         Command::Simulate(arguments) => simulate::run(arguments, terminal),
         Command::Run(arguments) => run::run(arguments, terminal),
         Command::Deal(arguments) => deal::run(arguments, terminal),

@@ -21,6 +21,7 @@ pub mod making;
 pub mod model;
 pub mod outputs;
 pub mod planning;
+pub mod presented;
 pub mod progress;
 pub mod ranges;
 pub mod report;

@@ -31,9 +31,20 @@ use crate::terminal::Terminal;
 /// The largest artefact that is read.
 const ARTEFACT_LIMIT: u64 = 1 << 27;
 
-/// What may be replaced in a model without editing it.
+/// What may be replaced in a model without editing it, and who makes its correlated randomness.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ModelOptions {
+    #[command(flatten)]
+    replaced: ReplaceOptions,
+    /// Who makes the correlated randomness that an inference uses up: a third machine that sees no data, or the two parties
+    /// themselves by oblivious transfer and products under encryption, and then nobody else takes part.
+    #[arg(long, value_name = "WHO", value_enum, default_value = "dealer")]
+    supplier: SupplierName,
+}
+
+/// What may be replaced in a model without editing it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReplaceOptions {
     /// Use another plan: one of the file by name, or a JSON file with lists of function names. May be repeated.
     #[arg(long = "plan", value_name = "NAME=PLAN|FILE.json")]
     plans: Vec<String>,
@@ -54,20 +65,42 @@ pub struct ModelOptions {
     /// randomness can be made at leisure; 1, the default, if an inference waits for it.
     #[arg(long, value_name = "A", value_parser = alpha)]
     alpha: Option<f64>,
-    /// Who makes the correlated randomness that an inference uses up: a third machine that sees no data, or the two parties
-    /// themselves by oblivious transfer and products under encryption, and then nobody else takes part.
-    #[arg(long, value_name = "WHO", value_enum, default_value = "dealer")]
-    supplier: SupplierName,
+}
+
+impl ReplaceOptions {
+    /// The same with one more name given another value, as `--set` takes it.
+    #[must_use]
+    pub fn with_set(mut self, pair: String) -> Self {
+        self.sets.push(pair);
+        self
+    }
+
+    /// The same with one more plan, as `--plan` takes it.
+    #[must_use]
+    pub fn with_plan(mut self, pair: String) -> Self {
+        self.plans.push(pair);
+        self
+    }
 }
 
 /// Who makes correlated randomness, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum SupplierName {
+pub enum SupplierName {
     /// A third machine that sees no data.
     #[default]
     Dealer,
     /// The two parties themselves.
     Pair,
+}
+
+impl SupplierName {
+    /// As options have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            SupplierName::Dealer => "dealer",
+            SupplierName::Pair => "pair",
+        }
+    }
 }
 
 /// What a second before the input is known counts.
@@ -121,23 +154,28 @@ impl SoftmaxShift {
 }
 
 impl ModelOptions {
+    /// Both together.
+    pub fn of(replaced: ReplaceOptions, supplier: SupplierName) -> Self {
+        Self { replaced, supplier }
+    }
+
     /// Whether nothing is replaced.
     pub fn is_empty(&self) -> bool {
-        self.plans.is_empty()
-            && self.sets.is_empty()
-            && self.relu == ReluProtocol::Auto
-            && self.softmax == SoftmaxShift::Auto
-            && self.alpha.is_none()
+        self.replaced.plans.is_empty()
+            && self.replaced.sets.is_empty()
+            && self.replaced.relu == ReluProtocol::Auto
+            && self.replaced.softmax == SoftmaxShift::Auto
+            && self.replaced.alpha.is_none()
             && self.supplier == SupplierName::Dealer
     }
 
     /// What a second before the input is known counts.
     pub fn counted_offline(&self) -> f64 {
-        self.alpha.unwrap_or(1.0)
+        self.replaced.alpha.unwrap_or(1.0)
     }
 
     fn decided(&self) -> Decided {
-        let comparison = match self.relu {
+        let comparison = match self.replaced.relu {
             ReluProtocol::Auto => None,
             ReluProtocol::DigitTables => Some(Comparison::DigitTables),
             ReluProtocol::FunctionSharing => Some(Comparison::FunctionSharing),
@@ -146,7 +184,7 @@ impl ModelOptions {
             SupplierName::Dealer => Supplier::Dealer,
             SupplierName::Pair => Supplier::Pair,
         };
-        Decided { comparison, softmax: self.softmax.decided(), supplier, ..Decided::default() }
+        Decided { comparison, softmax: self.replaced.softmax.decided(), supplier, ..Decided::default() }
     }
 
     /// The same for two parties without a dealer.
@@ -158,7 +196,7 @@ impl ModelOptions {
     /// What is replaced and what is decided, as a command line has it.
     fn given(&self) -> Given {
         let mut given = Given::default();
-        let replaced = [("--plan", &self.plans), ("--set", &self.sets)];
+        let replaced = [("--plan", &self.replaced.plans), ("--set", &self.replaced.sets)];
         for (option, value) in replaced.iter().flat_map(|(option, values)| values.iter().map(move |v| (option, v))) {
             given.replaced.extend([(*option).to_owned(), value.clone()]);
         }
@@ -167,9 +205,9 @@ impl ModelOptions {
             Some(name.get_name().to_owned())
         }
         let decided = [
-            ("--relu", named(&self.relu)),
-            ("--softmax", named(&self.softmax)),
-            ("--alpha", self.alpha.map(|alpha| alpha.to_string())),
+            ("--relu", named(&self.replaced.relu)),
+            ("--softmax", named(&self.replaced.softmax)),
+            ("--alpha", self.replaced.alpha.map(|alpha| alpha.to_string())),
             ("--supplier", named(&self.supplier)),
         ];
         for (option, value) in decided {
@@ -180,7 +218,7 @@ impl ModelOptions {
 
     /// Nothing but plans, as `--plan` takes them.
     pub fn of_plans(plans: Vec<String>) -> Self {
-        Self { plans, ..Self::default() }
+        Self::of(ReplaceOptions { plans, ..ReplaceOptions::default() }, SupplierName::Dealer)
     }
 
     /// The plans that are given, as one JSON object that `--plan` takes; `None` if there are none.
@@ -204,19 +242,19 @@ impl ModelOptions {
             .with_context(|| format!("{name} does not name the plans that it replaces, as {{\"PLAN\": […]}} would"))?;
         let mut options = self.clone();
         let Some(file) = path.to_str() else { bail!("{name} has a name that is not UTF-8") };
-        options.plans.extend(plans.keys().map(|plan| format!("{plan}={file}")));
+        options.replaced.plans.extend(plans.keys().map(|plan| format!("{plan}={file}")));
         Ok(options)
     }
 
     /// As lowering takes them.
     pub fn lower_options(&self) -> Result<LowerOptions> {
         let mut options = LowerOptions::default();
-        for text in &self.plans {
+        for text in &self.replaced.plans {
             let (name, value) = assignment("--plan", text)?;
             let twice = options.plans.insert(name.to_owned(), plan_value(name, value)?);
             refuse_twice("--plan", name, twice.is_some())?;
         }
-        for text in &self.sets {
+        for text in &self.replaced.sets {
             let (name, value) = assignment("--set", text)?;
             let twice = options.sets.insert(name.to_owned(), set_value(value));
             refuse_twice("--set", name, twice.is_some())?;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_import::inputs::Example;
 use mpcc_program::program::{Output, Program};
@@ -54,7 +53,8 @@ pub struct Revealed {
     pub shape: Vec<usize>,
     /// Entries, row-major.
     pub values: Vec<f64>,
-    /// Name of the largest entry, or of the revealed position, where the model names them and there is one row.
+    /// Name of the largest entry, or of the revealed position, where the model names them and there is one row; of where an
+    /// answer begins, the answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub label: Option<String>,
     /// Names of the largest entries of each row, where the model names them and there are several; or of the entries above 0,
@@ -97,22 +97,51 @@ impl Revealed {
         }
     }
 
-    /// How far the largest entry is above the second.
+    /// How far the entries are from another label: how far the largest is above the second, of several rows the least of that;
+    /// where each label holds by itself, how far the entry closest to 0 is from it.
     pub fn margin(&self) -> f64 {
-        let Some(best) = largest(&self.values) else { return f64::INFINITY };
-        let others = self.values.iter().enumerate().filter(|(i, _)| *i != best).map(|(_, v)| *v);
-        self.values[best] - others.fold(f64::NEG_INFINITY, f64::max)
+        let rows = match (&self.labels, self.shape.last()) {
+            (Some(_), _) if self.shape.len() < 2 => {
+                return self.values.iter().map(|v| v.abs()).fold(f64::INFINITY, f64::min);
+            }
+            (Some(_), Some(last)) => *last,
+            _ => self.values.len(),
+        };
+        self.values.chunks(rows.max(1)).map(above_the_second).fold(f64::INFINITY, f64::min)
+    }
+
+    /// What is named, or the first numbers where nothing has a name.
+    pub fn brief(&self) -> String {
+        self.said().unwrap_or_else(|| {
+            let first: Vec<String> = self.values.iter().take(SHOWN).map(|v| format!("{v:.4}")).collect();
+            let more = if self.values.len() > SHOWN { " …" } else { "" };
+            format!("{}{more}", first.join(" "))
+        })
     }
 }
 
-/// Outputs as the model says they are read.
-pub fn presented(mut outputs: Vec<Revealed>, artefact: &Artefact) -> Vec<Revealed> {
-    for at in artefact.graph.several.iter().map(|at| *at as usize) {
-        if let (Some(revealed), Some(output)) = (outputs.get_mut(at), artefact.program.outputs.get(at)) {
-            revealed.any_of(output);
-        }
-    }
-    outputs
+/// How many numbers of an output without labels are listed for one of many inferences.
+const SHOWN: usize = 6;
+
+fn above_the_second(row: &[f64]) -> f64 {
+    let Some(best) = largest(row) else { return f64::INFINITY };
+    let others = row.iter().enumerate().filter(|(i, _)| *i != best).map(|(_, v)| *v);
+    row[best] - others.fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// What the outputs of an inference name, in a word or some, or the numbers of the first where none is named.
+pub fn brief(outputs: &[Revealed]) -> String {
+    named(outputs).unwrap_or_else(|| outputs.first().map_or_else(String::new, Revealed::brief))
+}
+
+/// What the first output with names names.
+pub fn named(outputs: &[Revealed]) -> Option<String> {
+    outputs.iter().find_map(Revealed::said)
+}
+
+/// Whether all outputs name the same.
+pub fn same_names(one: &[Revealed], other: &[Revealed]) -> bool {
+    one.iter().map(Revealed::said).eq(other.iter().map(Revealed::said))
 }
 
 /// The label of every row, if there are several and the entries of a row are named.
@@ -166,6 +195,8 @@ pub struct Accuracy {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use smallvec::smallvec;
 
     use super::*;
@@ -181,6 +212,30 @@ mod tests {
         assert_eq!(revealed.label.as_deref(), Some("dog"));
         assert!((revealed.margin() - 0.5).abs() < 1e-12);
         assert_eq!(Revealed::new(&output(), vec![1.0; 6]).label, None);
+    }
+
+    /// Of a label for each of two tokens, and of labels that hold by themselves, each counts.
+    #[test]
+    fn all_that_is_named_is_compared() {
+        let tokens = Output { shape: smallvec![2, 3], ..output() };
+        let [one, other] = [[0.0, 2.0, 1.0, 3.0, 0.0, 2.5], [0.0, 2.0, 1.0, 2.4, 0.0, 2.5]]
+            .map(|values| Revealed::new(&tokens, values.to_vec()));
+        assert_eq!((one.said().as_deref(), other.said().as_deref()), (Some("dog cat"), Some("dog owl")));
+        assert!((one.margin() - 0.5).abs() < 1e-12 && (other.margin() - 0.1).abs() < 1e-12);
+        assert!(!same_names(from_ref(&one), &[other]) && same_names(from_ref(&one), from_ref(&one)));
+
+        let several = |values: &[f64]| {
+            let mut revealed = Revealed::new(&output(), values.to_vec());
+            revealed.any_of(&output());
+            revealed
+        };
+        let (one, other) = (several(&[1.0, -0.25, 3.0]), several(&[1.0, 0.01, 3.0]));
+        assert_eq!((one.brief().as_str(), other.brief().as_str()), ("cat, owl", "cat, dog, owl"));
+        assert!((one.margin() - 0.25).abs() < 1e-12);
+        assert!(!same_names(&[one], &[other]));
+
+        let numbers = Revealed::new(&Output { labels: Vec::new(), ..output() }, vec![0.5, -1.25, 2.0]);
+        assert_eq!((named(from_ref(&numbers)), brief(from_ref(&numbers)).as_str()), (None, "0.5000 -1.2500 2.0000"));
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl RangeOptions {
         &self.calibrate
     }
 
+    /// Whether a file is named.
+    pub fn names_file(&self) -> bool {
+        self.ranges.iter().any(|given| matches!(given, RangesArgument::File(_)))
+    }
+
     /// Whether ranges are to be observed.
     pub fn calibrates(&self) -> bool {
         !self.calibrate.is_empty()
@@ -159,6 +164,12 @@ fn read(path: &Path, source: &Source) -> Result<Ranges> {
             source.calibrating()
         )
     })
+}
+
+/// The ranges for a source in a file, if it is there and has them.
+pub fn known(path: &Path, source: &Source) -> Option<Ranges> {
+    let text = fs::read_to_string(path).ok()?;
+    Kept::read(&text).ok()?.of(&source.rewritten.graph)
 }
 
 /// What a file keeps, in words.

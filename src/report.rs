@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use mpcc_compiler::artefact::{ChoiceRow, PlannedFor};
 use mpcc_program::cost::{Cost, PartyBytes};
 use mpcc_program::program::Supplier;
@@ -160,7 +160,26 @@ pub fn table_of_sentences(head: &[&str], rows: &[Vec<String>]) -> String {
     aligned(head, rows, |column| if [0, last].contains(&column) { CellAlignment::Left } else { CellAlignment::Right })
 }
 
+/// [`table`] of at most so many characters a line: cells of the first column that are too long for that go on below, and all
+/// others stay whole, so that it is wider where they alone are.
+pub fn table_within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
+    let alignment = |column| if column == 0 { CellAlignment::Left } else { CellAlignment::Right };
+    let mut table = filled(head, rows, alignment);
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+        for column in table.column_iter_mut().skip(1) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    table.trim_fmt() + "\n"
+}
+
 fn aligned(head: &[&str], rows: &[Vec<String>], alignment: impl Fn(usize) -> CellAlignment) -> String {
+    filled(head, rows, alignment).trim_fmt() + "\n"
+}
+
+fn filled(head: &[&str], rows: &[Vec<String>], alignment: impl Fn(usize) -> CellAlignment) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(head);
     table.add_rows(rows.iter().map(|row| row.iter().map(|cell| shown(cell).to_string())));
@@ -168,7 +187,7 @@ fn aligned(head: &[&str], rows: &[Vec<String>], alignment: impl Fn(usize) -> Cel
         column.set_padding((if number == 0 { 0 } else { 2 }, 0));
         column.set_cell_alignment(alignment(number));
     }
-    table.trim_fmt() + "\n"
+    table
 }
 
 #[cfg(test)]
@@ -181,6 +200,21 @@ mod tests {
         assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "12.3 kB", "1.23 MB", "9.88 GB"]);
         let shown: Vec<String> = [0.000_25, 0.0105, 2.5].map(|s| Seconds(s).to_string()).into();
         assert_eq!(shown, ["250 us", "10.5 ms", "2.50 s"]);
+    }
+
+    #[test]
+    fn a_table_fits_its_width_and_loses_nothing() {
+        let rows = [vec!["probs=relu_softmax act=quad".to_owned(), "10".to_owned(), "3.42 MB".to_owned()]];
+        let head = ["variant", "hops", "sent"];
+        assert_eq!(table_within(&head, &rows, None), table(&head, &rows));
+        assert_eq!(table_within(&head, &rows, Some(80)), table(&head, &rows));
+        for width in [26, 30, 36] {
+            let narrow = table_within(&head, &rows, Some(width));
+            assert!(narrow.lines().all(|line| line.chars().count() <= width), "{narrow}");
+            assert!(narrow.contains("3.42 MB"), "{narrow}");
+            let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
+            assert_eq!(letters(&narrow), letters(&table(&head, &rows)), "{narrow}");
+        }
     }
 
     #[test]

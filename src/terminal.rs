@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
+use console::Term;
 use mpcc_program::shown;
 use serde::Serialize;
 
@@ -66,6 +67,16 @@ impl Terminal {
     /// Whether messages are coloured.
     pub fn error_colour(&self) -> bool {
         self.error_colour
+    }
+
+    /// How many characters a line of results has room for, if that is limited: as `COLUMNS` says, else as the terminal does.
+    pub fn width(&self) -> Option<usize> {
+        let named = env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|columns| *columns > 0);
+        named.or_else(|| {
+            let out = Term::stdout();
+            let (_, columns) = out.size_checked().filter(|_| io::stdout().is_terminal())?;
+            Some(usize::from(columns))
+        })
     }
 
     /// Whether progress is drawn.

@@ -1,9 +1,13 @@
 //! The command line from outside: what it prints, what it writes, and how it ends when something is wrong.
 
+#[path = "cli/answers.rs"]
+mod answers;
 #[path = "cli/bad_files.rs"]
 mod bad_files;
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/deal.rs"]
 mod deal;
 #[path = "cli/documents.rs"]

@@ -99,6 +99,13 @@ pub(crate) struct Network {
     one_uplink: bool,
 }
 
+impl Network {
+    /// As it was named.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl From<&NetworkProfile> for Network {
     fn from(profile: &NetworkProfile) -> Self {
         Self {
@@ -111,7 +118,7 @@ impl From<&NetworkProfile> for Network {
 }
 
 /// Profiles separated by commas; `rtt=…,bw=…` is one of them, which ends where a field comes again.
-fn profiles(text: &str) -> Result<Vec<NetworkProfile>, ProfileError> {
+pub(crate) fn profiles(text: &str) -> Result<Vec<NetworkProfile>, ProfileError> {
     let key = |field: &str| field.split_once('=').map(|(name, _)| name.trim().to_owned());
     let has = |profile: &str, name: String| profile.split(',').any(|field| key(field) == Some(name.clone()));
     let mut fields: Vec<String> = Vec::new();

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use mpcc::failure::{Bug, Usage};
 use mpcc::files;
+use mpcc::given::Given;
 use mpcc::terminal::Terminal;
 use mpcc_compiler::lower::{LowerOptions, lower};
 use mpcc_import::models::{self, Leftover, Options};
@@ -128,6 +129,8 @@ struct Report {
     ignored: Vec<String>,
     /// What was assumed or approximated.
     notes: Vec<String>,
+    /// What to run next, `DIR` being inputs like those that will be sent.
+    next: String,
 }
 
 pub(crate) fn run(arguments: &NewArguments, terminal: &Terminal) -> Result<()> {
@@ -197,8 +200,10 @@ pub(crate) fn run(arguments: &NewArguments, terminal: &Terminal) -> Result<()> {
     }
     files::write(&model, source.as_bytes())?;
 
+    let given = Given { weights: Some(weights.clone()), ..Given::default() };
     let report = Report {
         schema: "mpcc.new/1",
+        next: given.command("simulate", &model) + " --calibrate DIR",
         template: name,
         model: model.display().to_string(),
         weights: weights.display().to_string(),
@@ -252,6 +257,6 @@ impl Report {
         for note in &self.notes {
             out += &format!("note: {note}\n");
         }
-        out
+        out + &format!("next    {}, with inputs like those that will be sent\n", self.next)
     }
 }

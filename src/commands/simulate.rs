@@ -17,7 +17,8 @@ use mpcc::failure::{Said, Usage, WITHHELD};
 use mpcc::files;
 use mpcc::machine::MachineOptions;
 use mpcc::model::{self, Model, ModelOptions, Target};
-use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference};
+use mpcc::outputs::{Accuracy, Answer, Revealed, brief, largest_difference, named, same_names};
+use mpcc::presented::Presenter;
 use mpcc::progress::Bar;
 use mpcc::ranges::{self, RangeOptions};
 use mpcc::report::table;
@@ -158,7 +159,7 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<
         observed.keep(&path, &source, terminal)?;
         report.ranges_written = Some(path.display().to_string());
         let model = Model { artefact, source: None };
-        report.calibration = Some(Calibration::new(&observed, &model, &source, arguments));
+        report.calibration = Some(Calibration::new(&observed, &model, &source, arguments)?);
         Model { source: Some(source), ..model }
     } else {
         model::read(&arguments.model, &arguments.options, &arguments.ranges, weights, &target, terminal)?
@@ -183,6 +184,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     encoded::check_weights(artefact, &params, model.source.as_ref())?;
     let mut layers = LayerErrors::new(artefact);
     let mut declared = DeclaredRanges::new(model.float_graph(), model.source.as_ref());
+    let presenter = Presenter::new(artefact)?;
     let mut inferences = Vec::with_capacity(examples.len());
     let bar = Bar::new(terminal, examples.len() as u64, "simulating");
     for (index, (example, input)) in (0u64..).zip(examples.iter().zip(&given)) {
@@ -196,14 +198,14 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
             layers.add(&fixed, &rewritten.run(input, Wanted::All).with_context(context)?);
         }
         declared.add(&as_written, input).with_context(context)?;
-        let inference = compare(model, example, &as_written, input, (answer, found)).with_context(context)?;
+        let inference =
+            compare(&presenter, model, example, &as_written, input, (answer, found)).with_context(context)?;
         inferences.push(inference);
         bar.set(index + 1);
     }
     bar.finish();
-    let labels = |revealed: &[Revealed]| revealed.iter().map(|r| r.label.clone()).collect::<Vec<_>>();
     let (agree, differ): (Vec<_>, Vec<_>) =
-        inferences.iter().filter(|i| !i.withheld).partition(|i| labels(&i.float) == labels(&i.fixed));
+        inferences.iter().filter(|i| !i.withheld).partition(|i| same_names(&i.float, &i.fixed));
     let agreeing = agree.len();
     let differing_clearly = differ.iter().filter(|i| i.float_margin > CLEAR).count();
     let layers = layers.rows();
@@ -226,19 +228,19 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
 }
 
 fn compare(
+    presenter: &Presenter<'_>,
     model: &Model,
     example: &Example,
     float: &Evaluator<'_>,
     input: &[Tensor],
     (answer, violations): (Answer, Vec<Violation>),
 ) -> Result<Inference> {
-    let outputs = &model.artefact.program.outputs;
-    let float = encoded::float_outputs(model, float, input)?;
-    let fixed = answer.outputs().to_vec();
+    let float = presenter.present(encoded::float_outputs(model, float, input)?, example)?;
+    let fixed = presenter.present(answer.outputs().to_vec(), example)?;
     let errors = float.iter().zip(&fixed).map(|(a, b)| largest_difference(&a.values, &b.values));
     Ok(Inference {
         input: example.to_string(),
-        expected: expected_of(example, outputs),
+        expected: presenter.expected(example),
         float_margin: float.first().map_or(f64::INFINITY, Revealed::margin),
         largest_error: errors.fold(0.0, f64::max),
         float,
@@ -289,17 +291,21 @@ fn text(report: &Report, tolerance: f64) -> String {
     }
     let Some(simulation) = &report.simulation else { return out };
     out += &format!("program    {}\n\n", simulation.program);
-    let label = |revealed: &[Revealed]| revealed.iter().find_map(|r| r.label.clone()).unwrap_or_default();
     let rows: Vec<Vec<String>> = simulation
         .inferences
         .iter()
         .map(|i| {
-            let margin = if i.float_margin.is_finite() { format!("{:.4}", i.float_margin) } else { String::new() };
+            // What has no labels has no margin.
+            let margin = if i.float_margin.is_finite() && named(&i.float).is_some() {
+                format!("{:.4}", i.float_margin)
+            } else {
+                String::new()
+            };
             let (fixed, error) = match i.withheld {
                 true => ("no answer".to_owned(), String::new()),
-                false => (label(&i.fixed), format!("{:.5}", i.largest_error)),
+                false => (brief(&i.fixed), format!("{:.5}", i.largest_error)),
             };
-            vec![i.input.clone(), label(&i.float), fixed, margin, error]
+            vec![i.input.clone(), brief(&i.float), fixed, margin, error]
         })
         .collect();
     out += &table(&["input", "float", "fixed point", "float margin", "largest error"], &rows);
@@ -308,14 +314,22 @@ fn text(report: &Report, tolerance: f64) -> String {
     out += &table(&["layer", "largest error", "relative", "least headroom", "in"], &rows);
     let count = simulation.inferences.len();
     let answered = count - simulation.withheld;
-    out += &format!(
-        "\nlabels agree for {} of {answered}, largest output error {:.5}\n",
-        simulation.agreeing, simulation.largest_output_error
-    );
-    out += &format!(
-        "labels differ for {} of them where the float margin is above {CLEAR}; a run would withhold {} of {count} answers\n",
-        simulation.differing_clearly, simulation.withheld
-    );
+    let labels = simulation.inferences.iter().any(|i| named(&i.float).is_some());
+    let agree = match labels {
+        true => format!("labels agree for {} of {answered}, ", simulation.agreeing),
+        false => String::new(),
+    };
+    out += &format!("\n{agree}largest output error {:.5}\n", simulation.largest_output_error);
+    let differ = match labels {
+        true => {
+            format!(
+                "labels differ for {} of them where the float margin is above {CLEAR}; ",
+                simulation.differing_clearly
+            )
+        }
+        false => String::new(),
+    };
+    out += &format!("{differ}a run would withhold {} of {count} answers\n", simulation.withheld);
     for value in &simulation.out_of_range {
         out += &format!("out of range for {} of {count} inputs: {}\n", value.inputs, value.worst.text());
     }

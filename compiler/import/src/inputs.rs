@@ -23,7 +23,7 @@ pub use error::InputError;
 pub use examples::{Example, examples};
 pub use expand::{expand, passed_over};
 use lines::Lines;
-pub use reader::{Given, Reader};
+pub use reader::{Given, Passage, Reader};
 
 /// The largest image file that is read: 64 MiB.
 const IMAGE_LIMIT: u64 = 1 << 26;

@@ -93,6 +93,8 @@ pub struct Tokens {
     pub cut: bool,
     /// The tokens as text, those around it among them, without padding.
     pub pieces: Vec<String>,
+    /// For each of those, its bytes in the text, or in the second of two; nothing of a token that is not of it.
+    pub places: Vec<Option<(usize, usize)>>,
 }
 
 /// A tokenizer for a model that reads a fixed number of tokens.
@@ -190,7 +192,10 @@ impl Tokenizer {
             list.resize(self.length, filler);
             list
         };
+        let last = usize::from(second.is_some());
+        let of_last = |(place, sequence): (&(usize, usize), Option<usize>)| (sequence == Some(last)).then_some(*place);
         Ok(Tokens {
+            places: encoding.get_offsets().iter().zip(encoding.get_sequence_ids()).map(of_last).collect(),
             ids: filled(encoding.get_ids(), self.padding),
             segments: filled(encoding.get_type_ids(), 0),
             mask: filled(encoding.get_attention_mask(), 0),

@@ -127,6 +127,31 @@ fn a_file_keeps_the_newest_of_each_graph_and_not_too_many() {
     assert_eq!(kept.entries()[0], entry(&numbered(5), 2.0));
 }
 
+/// A number that changed in its last place would give another program.
+#[test]
+fn numbers_come_back_as_they_were() {
+    let mut state = 1u64;
+    let mut number = || loop {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let any = f64::from_bits(state.rotate_left(17) & !(1 << 62) | 0x3000_0000_0000_0000);
+        if any.is_finite() {
+            return any;
+        }
+    };
+    let nodes = (0..1000).map(|node| {
+        let known = NodeRange {
+            observed: Some((number(), number())),
+            proved: Some((-0.1 * number(), number())),
+            ..NodeRange::default()
+        };
+        (node, known)
+    });
+    let ranges = Ranges { nodes: nodes.collect(), ..Ranges::new(&graph()) };
+    let mut kept = Kept::default();
+    kept.keep(&graph(), Entry { options: None, inputs: None, ranges: ranges.clone() });
+    assert_eq!(Kept::read(&kept.text().expect("text")).expect("its own text").of(&graph()), Some(ranges));
+}
+
 #[test]
 fn files_of_one_graph_are_read_by_its_text() {
     let mut value = serde_json::to_value(entry(&graph(), 3.0).ranges).expect("JSON");

@@ -14,6 +14,7 @@ use mpcc::failure::Bug;
 use mpcc::making;
 use mpcc::model::{self, Model, Target};
 use mpcc::outputs::Revealed;
+use mpcc::presented::Presenter;
 use mpcc::progress::Bar;
 use mpcc::terminal::Terminal;
 use mpcc_channel::Identity;
@@ -175,10 +176,12 @@ fn float(
         encoded::weights(&model.artefact, params.clone(), model.source.as_ref())?;
     }
     let evaluator = Evaluator::new(model.float_graph(), &params)?;
+    let presenter = Presenter::new(&model.artefact)?;
     let bar = Bar::new(terminal, given.len() as u64, "comparing with the float network");
     let one = |(example, input): (&Example, &Vec<Tensor>)| {
         bar.advance();
-        encoded::float_outputs(model, &evaluator, input).with_context(|| example.to_string())
+        let outputs = encoded::float_outputs(model, &evaluator, input).with_context(|| example.to_string())?;
+        presenter.present(outputs, example)
     };
     let outputs = examples.iter().zip(given).map(one).collect();
     bar.finish();

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use mpcc::examples;
 use mpcc::failure::{Said, WITHHELD};
-use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference, presented};
+use mpcc::outputs::{Accuracy, Answer, Revealed, brief, largest_difference, named, same_names};
+use mpcc::presented::Presenter;
 use mpcc::report::{Bytes, Predicted, Seconds, table};
 use mpcc::terminal::Terminal;
 use mpcc_compiler::artefact::{Artefact, Manifest};
@@ -18,8 +19,6 @@ use super::RunArguments;
 
 /// How many inferences are listed one by one for people.
 const LISTED: usize = 40;
-/// How many numbers of an output without labels are listed for one of many inferences.
-const SHOWN: usize = 6;
 
 /// `mpcc.run/1`
 #[derive(Debug, Serialize)]
@@ -108,14 +107,17 @@ impl InferenceReport {
             true => examples::tokens(examples, graph, artefact.tokenizer.as_deref())?,
             false => vec![Vec::new(); examples.len()],
         };
-        let one = |((example, answer), tokens): ((&Example, Answer), &mut Vec<String>)| InferenceReport {
-            input: example.to_string(),
-            expected: expected_of(example, declared),
-            withheld: answer.is_withheld(),
-            outputs: presented(answer.outputs().to_vec(), artefact),
-            tokens: std::mem::take(tokens),
+        let presenter = Presenter::new(artefact)?;
+        let one = |((example, answer), tokens): ((&Example, Answer), &mut Vec<String>)| {
+            Ok(InferenceReport {
+                input: example.to_string(),
+                expected: presenter.expected(example),
+                withheld: answer.is_withheld(),
+                outputs: presenter.present(answer.outputs().to_vec(), example)?,
+                tokens: std::mem::take(tokens),
+            })
         };
-        Ok(examples.iter().zip(answers).zip(&mut tokens).map(one).collect())
+        examples.iter().zip(answers).zip(&mut tokens).map(one).collect()
     }
 
     /// What it gave; nothing if it is withheld.
@@ -189,11 +191,11 @@ impl Summary {
             out += &accuracy.float_correct.map_or("\n".to_owned(), |n| format!("; the float network {}\n", share(n)));
         }
         if let Some(float) = &self.float {
-            out += &format!(
-                "against the float network: {} labels differ, largest output error {:.5}\n",
-                float.flips.len(),
-                float.largest_error
-            );
+            let differ = match self.inferences.iter().any(|inference| named(&inference.outputs).is_some()) {
+                true => format!("{} labels differ, ", float.flips.len()),
+                false => String::new(),
+            };
+            out += &format!("against the float network: {differ}largest output error {:.5}\n", float.largest_error);
             for flip in &float.flips {
                 out += &format!(
                     "  {}: {} instead of {}, whose float margin is {:.4}\n",
@@ -267,8 +269,8 @@ fn single(inference: &InferenceReport) -> String {
     if inference.withheld {
         return "no answer\n".to_owned();
     }
-    let named = |output: &&Revealed| output.shape.len() < 2;
-    let mut out = match inference.outputs.iter().filter(named).find_map(Revealed::said) {
+    let of_the_whole = |output: &&Revealed| output.shape.len() < 2;
+    let mut out = match inference.outputs.iter().filter(of_the_whole).find_map(Revealed::said) {
         Some(label) => format!("{}\n\n", shown(&label)),
         None => String::new(),
     };
@@ -294,25 +296,17 @@ fn batch(inferences: &[InferenceReport]) -> String {
         let remark = wrong.map_or(String::new(), |expected| format!("(should be {expected})"));
         let label = match i.withheld {
             true => "no answer".to_owned(),
-            false => i.outputs.iter().find_map(Revealed::said).unwrap_or_else(|| numbers(&i.outputs)),
+            false => brief(&i.outputs),
         };
         vec![i.input.clone(), label, remark]
     };
     let rows: Vec<Vec<String>> = inferences.iter().take(LISTED).map(row).collect();
-    let named = inferences.iter().flat_map(|i| &i.outputs).any(|output| output.said().is_some());
-    let mut out = table(&["input", if named { "label" } else { "outputs" }, ""], &rows);
+    let labelled = inferences.iter().any(|inference| named(&inference.outputs).is_some());
+    let mut out = table(&["input", if labelled { "label" } else { "outputs" }, ""], &rows);
     if inferences.len() > LISTED {
         out += &format!("… {} inferences in all\n", inferences.len());
     }
     out + "\n"
-}
-
-/// The first numbers of the first output, where nothing has a name.
-fn numbers(outputs: &[Revealed]) -> String {
-    let Some(output) = outputs.first() else { return String::new() };
-    let first: Vec<String> = output.values.iter().take(SHOWN).map(|v| format!("{v:.4}")).collect();
-    let more = if output.values.len() > SHOWN { " …" } else { "" };
-    format!("{}{more}", first.join(" "))
 }
 
 fn accuracy(inferences: &[InferenceReport], float: Option<&[Vec<Revealed>]>) -> Option<Accuracy> {
@@ -332,15 +326,11 @@ fn compare(inferences: &[InferenceReport], float: &[Vec<Revealed>]) -> FloatComp
         for (one, other) in inference.outputs.iter().zip(float) {
             comparison.largest_error = comparison.largest_error.max(largest_difference(&one.values, &other.values));
         }
-        if let (Some(label), Some(float_label)) = (inference.label(), label(float))
-            && label != float_label
+        if let (Some(label), Some(float_label)) = (named(&inference.outputs), named(float))
+            && !same_names(&inference.outputs, float)
         {
-            comparison.flips.push(Flip {
-                input: inference.input.clone(),
-                label: label.to_owned(),
-                float_label: float_label.to_owned(),
-                float_margin: float.first().map_or(f64::INFINITY, Revealed::margin),
-            });
+            let float_margin = float.first().map_or(f64::INFINITY, Revealed::margin);
+            comparison.flips.push(Flip { input: inference.input.clone(), label, float_label, float_margin });
         }
     }
     comparison

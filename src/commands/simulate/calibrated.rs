@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use anyhow::Result;
 use mpcc::given::quoted;
 use mpcc::model::Model;
-use mpcc::outputs::{Accuracy, Revealed, expected_of, presented};
+use mpcc::outputs::{Accuracy, Revealed};
+use mpcc::presented::Presenter;
 use mpcc::ranges::Observed;
 use mpcc::source::Source;
+use mpcc_import::inputs::Example;
 use mpcc_program::shown::shown;
 use serde::Serialize;
 
@@ -39,26 +42,33 @@ struct Seen {
 
 impl Calibration {
     /// Of a model planned on what was observed.
-    pub(super) fn new(observed: &Observed, model: &Model, source: &Source, arguments: &SimulateArguments) -> Self {
+    pub(super) fn new(
+        observed: &Observed,
+        model: &Model,
+        source: &Source,
+        arguments: &SimulateArguments,
+    ) -> Result<Self> {
         let declared = &model.artefact.program.outputs;
-        let reveal = |values: &Vec<Vec<f64>>| {
+        let presenter = Presenter::new(&model.artefact)?;
+        let reveal = |(example, values): (&Example, &Vec<Vec<f64>>)| {
             let outputs = declared.iter().zip(values).map(|(output, values)| Revealed::new(output, values.clone()));
-            presented(outputs.collect(), &model.artefact)
+            presenter.present(outputs.collect(), example)
         };
-        let revealed: Vec<Vec<Revealed>> = observed.outputs.iter().map(reveal).collect();
+        let revealed = observed.examples.iter().zip(&observed.outputs).map(reveal);
+        let revealed: Vec<Vec<Revealed>> = revealed.collect::<Result<_>>()?;
         let mut accuracy = Accuracy { float_correct: Some(0), ..Accuracy::default() };
         for (example, revealed) in observed.examples.iter().zip(&revealed) {
-            let Some(expected) = expected_of(example, declared) else { continue };
+            let Some(expected) = presenter.expected(example) else { continue };
             let right = revealed.iter().any(|output| output.label.as_ref() == Some(&expected));
             accuracy.labelled += 1;
             accuracy.float_correct = accuracy.float_correct.map(|n| n + usize::from(right));
         }
-        Self {
+        Ok(Self {
             inputs: observed.outputs.len(),
             outputs: (0..declared.len()).filter_map(|at| Seen::of(revealed.iter().filter_map(|r| r.get(at)))).collect(),
             accuracy: (accuracy.labelled > 0).then_some(accuracy),
             next: next(source, arguments),
-        }
+        })
     }
 
     /// Lines for people.

@@ -1,7 +1,7 @@
 //! Files with an example in every line: texts, perhaps in pairs, and perhaps with the label that each should get.
 //!
 //! `.txt` has a text a line, or two with a tab between them. `.tsv` and `.csv` have columns that their first line names, `text` (or
-//! `sentence`, `premise`, `question` and the like), a second one and `label`; a `.tsv` without names has the columns of a training
+//! `sentence`, `premise`, `question` and the like), a second one and `label` (or `answer`); a `.tsv` without names has the columns of a training
 //! file, or one text or two. `.jsonl` has an object a line with the same names, or a string.
 
 use std::path::Path;
@@ -17,7 +17,7 @@ const LIMIT: u64 = 1 << 26;
 const TEXT: [&str; 9] =
     ["text", "sentence", "sentence1", "text1", "premise", "question", "question1", "review", "content"];
 const SECOND: [&str; 7] = ["text2", "sentence2", "hypothesis", "question2", "second", "context", "passage"];
-const LABEL: [&str; 5] = ["label", "labels", "class", "category", "target"];
+const LABEL: [&str; 6] = ["label", "labels", "class", "category", "target", "answer"];
 
 /// What the lines of a file hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +152,9 @@ fn objects(path: &Path, text: &str) -> Result<Vec<Line>, InputError> {
         }
         let field = |names: &[&str]| names.iter().find_map(|name| value.get(name));
         let first = field(&TEXT).and_then(Value::as_str).ok_or_else(|| wrong(number, "has no `text`"))?;
-        let label = field(&LABEL).map(|label| match label {
+        // Questions have the answers that people gave, the first of which is meant.
+        let answer = || value.pointer("/answers/text/0");
+        let label = field(&LABEL).or_else(answer).map(|label| match label {
             Value::String(label) => label.clone(),
             other => other.to_string(),
         });

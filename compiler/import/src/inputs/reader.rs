@@ -7,7 +7,7 @@ use mpcc_compiler::graph::{self, Element, Graph, Input, Type};
 
 use super::examples::names;
 use super::{Example, InputError, Kind, archive, lines, load_prepared, pixel_values, preparation};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Tokenizer, Tokens};
 
 /// What an example gives.
 #[derive(Clone, PartialEq)]
@@ -16,6 +16,15 @@ pub struct Given {
     pub inputs: Vec<Tensor>,
     /// Whether it is text with more tokens than the model reads.
     pub cut: bool,
+}
+
+/// A text, or the second of two, and where its tokens stand in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// The text. It is the data owner's secret.
+    pub text: String,
+    /// For each token that the model reads but padding, its bytes in the text; nothing of a token that is not of it.
+    pub places: Vec<Option<(usize, usize)>>,
 }
 
 /// A model's inputs, and what makes them of text.
@@ -96,13 +105,27 @@ impl<'g> Reader<'g> {
     /// # Errors
     /// If the text cannot be tokenized.
     pub fn pieces(&self, example: &Example) -> Result<Vec<String>, InputError> {
+        Ok(self.tokenized(example)?.map_or_else(Vec::new, |(tokens, _)| tokens.pieces))
+    }
+
+    /// The text of an example, or the second of two, with the places of its tokens; nothing of an example that is no text.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    pub fn passage(&self, example: &Example) -> Result<Option<Passage>, InputError> {
+        Ok(self.tokenized(example)?.map(|(tokens, text)| Passage { text: text.to_owned(), places: tokens.places }))
+    }
+
+    /// The tokens of an example that is text, and the text or the second of two.
+    fn tokenized<'e>(&self, example: &'e Example) -> Result<Option<(Tokens, &'e str)>, InputError> {
         match (example, &self.text) {
             (Example::Text { text, .. } | Example::Line { text, .. }, Some((_, tokenizer))) => {
                 let (first, second) = sentences(text, example)?;
                 let tokens = tokenizer.encode(first, second);
-                Ok(tokens.map_err(|source| InputError::Tokens { name: example.to_string(), source })?.pieces)
+                let tokens = tokens.map_err(|source| InputError::Tokens { name: example.to_string(), source })?;
+                Ok(Some((tokens, second.unwrap_or(first))))
             }
-            _ => Ok(Vec::new()),
+            _ => Ok(None),
         }
     }
 

@@ -86,6 +86,25 @@ fn one_sentence_and_two_are_marked_as_bert_was_trained() {
     assert!(!one.cut && !two.cut);
 }
 
+/// Whatever the text was changed to before it was cut, places are those in the text as it was given.
+#[test]
+fn tokens_know_their_place_in_the_last_text() {
+    let words = |tokens: &Tokens, text: &str| -> Vec<String> {
+        assert_eq!(tokens.places.len(), tokens.pieces.len());
+        tokens.places.iter().map(|place| place.map_or("-", |(from, to)| &text[from..to]).to_owned()).collect()
+    };
+    let bert = bert(9);
+    let text = "Café, 中  UNable";
+    assert_eq!(words(&encoded(&bert, text, None), text), ["-", "Café", ",", "中", "UN", "able", "-"]);
+    assert_eq!(words(&encoded(&bert, "the un", Some("a Café")), "a Café"), ["-", "-", "-", "-", "a", "Café", "-"]);
+    assert_eq!(words(&encoded(&bert, "the", Some(text)), text).len(), 9, "what is cut off has no place");
+    let roberta = roberta(9);
+    let tokens = encoded(&roberta, "ab", Some("ab abc"));
+    let words = words(&tokens, "ab abc");
+    let trimmed: Vec<&str> = words.iter().map(|word| word.trim()).collect();
+    assert_eq!(trimmed, ["-", "-", "-", "-", "ab", "ab", "c", "-"], "{:?}", tokens.pieces);
+}
+
 #[test]
 fn what_is_too_long_is_cut_and_special_tokens_stay() {
     let bert = bert(6);
