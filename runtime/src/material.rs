@@ -10,6 +10,7 @@ mod deal;
 mod draft;
 mod link;
 mod pool;
+mod price;
 mod read;
 
 use std::io;
@@ -26,6 +27,7 @@ pub(crate) use agree::{agree, check};
 pub use deal::{DealOptions, Dealt, deal};
 pub(crate) use link::MaterialLink;
 pub use pool::{Inferences, Making, PoolOptions, PoolPrice, Pooled, pool, pool_price};
+pub use price::BytesMade;
 pub use read::{Contents, MaterialFile};
 
 /// Version of the format; a file of another version is refused.

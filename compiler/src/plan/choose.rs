@@ -81,6 +81,8 @@ pub struct Chosen {
 const LEAST_GAIN: f64 = 1e-3;
 /// Most plans that are compared.
 const MOST_PLANS: usize = 48;
+/// The same where a making has a price, so that every opening is a choice.
+const MOST_PRICED: usize = 96;
 
 /// The best plan that was found for an objective.
 ///
@@ -92,7 +94,8 @@ pub fn plan_for(
     objective: &Objective<'_>,
     decided: Decided,
 ) -> Result<Chosen, Vec<PlanError>> {
-    let most = std::env::var("MP").ok().map_or(48,|v|v.parse().unwrap());
+    let priced = decided.supplier == Supplier::Pair && objective.making.is_some();
+    let most = if priced { MOST_PRICED } else { MOST_PLANS };
     let mut search = Search { graph, ranges, objective, seen: Vec::new(), best: None, refused: None, most };
     let supplier = decided.supplier;
     let comparisons = match (supplier, decided.comparison) {
@@ -100,7 +103,12 @@ pub fn plan_for(
         (Supplier::Dealer, Some(comparison)) => vec![comparison],
         (Supplier::Dealer, None) => vec![Comparison::DigitTables, Comparison::FunctionSharing],
     };
-    let chains = decided.chain.map_or(vec![Chain::Wide, Chain::Narrow], |c| vec![c]);
+    let chains = match decided.chain {
+        Some(chain) => vec![chain],
+        // There is a choice at every opening, and few of them change.
+        None if priced => vec![Chain::Wide],
+        None => vec![Chain::Wide, Chain::Narrow],
+    };
     let mut starts = Vec::new();
     for &comparison in &comparisons {
         for &chain in &chains {
@@ -115,7 +123,7 @@ pub fn plan_for(
     }
     let fits = |taken: Taken| match taken {
         Taken::Comparison(_) => comparisons.len() > 1,
-        Taken::Chain(_) => chains.len() > 1,
+        Taken::Chain(_) => decided.chain.is_none(),
         Taken::Softmax(_) => false,
     };
     for by_layer in [false, true] {

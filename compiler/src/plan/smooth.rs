@@ -95,9 +95,7 @@ impl Assign<'_> {
             |s: &Series| !matches!(argument.form, Form::RowFunction { .. }) || argument.magnitude <= s.reach();
         if let Some(series) = plain.filter(bounded) {
             // Every frequency rounds by a unit of the factors.
-            let table = match function {
-                Smooth::Gelu => (table + std::env::var("TF").map_or(1,|v|v.parse().unwrap())).min(ALONE_FRACTION),
-                _ => self.factors(table + i32::from(series.frequencies() > MANY)) };
+            let table = self.factors(table + i32::from(series.frequencies() > MANY));
             let scale = self.scale(table);
             let curve = Curve { series, saturation: Saturation::Plain, table, scale, fraction, checked: None };
             return (Form::Smooth(curve), scale, WIDEST);
