@@ -294,6 +294,46 @@ fn smooth_functions_of_two_parties_are_accurate() {
     assert!(wide > 0, "rings of two words occur");
 }
 
+/// Frequencies are products of both parties, so a GeLU has no more of them than rounding to the model's fraction bits asks for: its
+/// error is that of the fit, which is half a unit at most, of its factors and of openings.
+#[test]
+fn a_gelu_of_two_parties_is_as_exact_as_its_model_rounds() {
+    let frequencies = [(12, 4e-4), (16, 2e-4)].map(|(frac, tolerance)| {
+        let graph = graph(&format!(
+            "mpv 1;
+            numeric {{ frac: {frac}, weight_frac: 14, output_frac: 16 }}
+            model Gelu() {{
+              input x: secret client Tensor<4, 64>;
+              weights secret server {{ format: safetensors }}
+              param w: Tensor<64, 64> = \"w\";
+              let v = linear(x, w);
+              assume range(v) in [-5, 5];
+              output y: reveal client Tensor<4, 64> = gelu(v);
+            }}"
+        ));
+        let identity = (0..64 * 64).map(|at| if at % 65 == 0 { 1.0 } else { 0.0 }).collect();
+        let params = [Tensor::new(&[64, 64], identity)];
+        let given = [Tensor::new(&[4, 64], (0..256).map(|i| (f64::from(i) / 127.5 - 1.0) * 4.98).collect())];
+        let ranges = calibrate(&graph, &params, &[given.to_vec()], |_| {}).expect("finite values");
+        let of = |supplier| {
+            let options = PlanOptions { supplier, ..options(Basis::Observed) };
+            let program = plan_with(&graph, &ranges, &options).unwrap_or_else(|e| panic!("{e:?}")).program;
+            let count = |value: &Value| match &value.gate {
+                Gate::TrigSeries { cosines, .. } => Some(cosines[1..].iter().filter(|a| **a != 0).count()),
+                _ => None,
+            };
+            let count = program.values.iter().find_map(count).expect("a series");
+            (program, count)
+        };
+        let (program, count) = of(Supplier::Pair);
+        let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
+        let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
+        agrees(&graph, (&program, false), (&evaluator, &encoded), (&given, 1), tolerance);
+        [count, of(Supplier::Dealer).1]
+    });
+    assert_eq!(frequencies, [[6, 7], [7, 7]]);
+}
+
 /// A value out of its range is told as with a dealer.
 #[test]
 fn the_verdict_of_two_parties_says_that_a_value_left_its_range() {
