@@ -16,10 +16,11 @@ use mpcc_runtime::data_owner::Encode;
 use crate::failure;
 use crate::model::Model;
 use crate::outputs::Revealed;
+use crate::source::Source;
 
-/// The model owner's encoded weights, in the program's order.
-pub fn weights(artefact: &Artefact, params: Vec<Tensor>) -> Result<Vec<Vec<i64>>> {
-    let checked = check_weights(artefact, &params);
+/// The model owner's encoded weights, in the program's order; errors are as those of [`check_weights`].
+pub fn weights(artefact: &Artefact, params: Vec<Tensor>, source: Option<&Source>) -> Result<Vec<Vec<i64>>> {
+    let checked = check_weights(artefact, &params, source);
     let weights = &artefact.program.weights;
     let wanted: Vec<NodeId> = weights.iter().map(|w| NodeId(w.node)).collect();
     let mut encoded = vec![None; weights.len()];
@@ -35,8 +36,9 @@ pub fn weights(artefact: &Artefact, params: Vec<Tensor>) -> Result<Vec<Vec<i64>>
     checked.map(|()| encoded)
 }
 
-/// Whether weights are those for which the program's ranges hold, if it relies on more than what was seen.
-pub fn check_weights(artefact: &Artefact, params: &[Tensor]) -> Result<()> {
+/// Whether weights are those for which the program's ranges hold, if it relies on more than what was seen. A program that was
+/// compiled just now has a source, and then what was given for it is repeated.
+pub fn check_weights(artefact: &Artefact, params: &[Tensor], source: Option<&Source>) -> Result<()> {
     if artefact.facts.basis == Basis::Observed {
         return Ok(());
     }
@@ -45,9 +47,13 @@ pub fn check_weights(artefact: &Artefact, params: &[Tensor]) -> Result<()> {
         return Ok(());
     }
     let others = if of_program.is_some() { "with other weights" } else { "without weights" };
+    let command = source.map_or_else(
+        || "`mpcc simulate MODEL.mpv --weights W --calibrate DIR`) and compile again".to_owned(),
+        |source| format!("`{}`)", source.calibrating()),
+    );
     bail!(
         "the ranges of this program were made {others}, and what holds for them need not hold for these: observe ranges with \
-         these weights (`mpcc simulate MODEL.mpv --weights W --calibrate DIR`) and compile again"
+         these weights ({command}"
     )
 }
 

@@ -15,6 +15,7 @@ pub mod estimate;
 pub mod examples;
 pub mod failure;
 pub mod files;
+pub mod given;
 pub mod machine;
 pub mod making;
 pub mod model;

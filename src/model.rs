@@ -23,6 +23,7 @@ use crate::estimate;
 use crate::examples;
 use crate::failure::{SourceErrors, Usage};
 use crate::files;
+use crate::given::Given;
 use crate::planning;
 use crate::ranges::{self, RangeOptions};
 pub use crate::source::Source;
@@ -155,6 +156,29 @@ impl ModelOptions {
         Self { supplier: SupplierName::Pair, ..self }
     }
 
+    /// What is replaced and what is decided, as a command line has it.
+    fn given(&self) -> Given {
+        let mut given = Given::default();
+        let replaced = [("--plan", &self.plans), ("--set", &self.sets)];
+        for (option, value) in replaced.iter().flat_map(|(option, values)| values.iter().map(move |v| (option, v))) {
+            given.replaced.extend([(*option).to_owned(), value.clone()]);
+        }
+        fn named<T: ValueEnum + Default + PartialEq>(value: &T) -> Option<String> {
+            let name = value.to_possible_value().filter(|_| *value != T::default())?;
+            Some(name.get_name().to_owned())
+        }
+        let decided = [
+            ("--relu", named(&self.relu)),
+            ("--softmax", named(&self.softmax)),
+            ("--alpha", self.alpha.map(|alpha| alpha.to_string())),
+            ("--supplier", named(&self.supplier)),
+        ];
+        for (option, value) in decided {
+            given.decided.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+        }
+        given
+    }
+
     /// Nothing but plans, as `--plan` takes them.
     pub fn of_plans(plans: Vec<String>) -> Self {
         Self { plans, ..Self::default() }
@@ -274,13 +298,16 @@ pub fn from_text(path: &Path, text: String, lower: &LowerOptions, options: &Mode
         Err(diagnostics) => return Err(SourceErrors { file: name, source_text: text, diagnostics }.into()),
     };
     let (decided, alpha) = (options.decided(), options.counted_offline());
-    Ok(Source { path: path.to_owned(), name, text, rewritten, decided, alpha })
+    Ok(Source { path: path.to_owned(), name, text, rewritten, decided, alpha, given: options.given() })
 }
 
 impl Source {
-    /// The same, to be planned on what the options say may be relied on.
-    pub fn relying_on(mut self, options: &RangeOptions) -> Result<Self> {
+    /// The same, to be planned on what the options say may be relied on, with these weights if any are named.
+    pub fn relying_on(mut self, options: &RangeOptions, weights: Option<&Path>) -> Result<Self> {
         self.decided.basis = options.basis()?;
+        self.given.basis = options.says_basis().then_some(self.decided.basis);
+        self.given.ranges = options.file()?.map(Path::to_owned);
+        self.given.weights = weights.map(Path::to_owned);
         Ok(self)
     }
 
@@ -370,7 +397,7 @@ pub fn open(
         }
         return Ok(Opened::Artefact(Box::new(read_artefact(path)?)));
     }
-    let source = read_source(path, options, terminal)?.relying_on(range_options)?;
+    let source = read_source(path, options, terminal)?.relying_on(range_options, weights)?;
     let ranges = ranges::find(&source, range_options, weights, terminal)?;
     Ok(Opened::Source(Box::new(source), Box::new(ranges)))
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::encode;
 use mpcc_import::inputs::Example;
 use mpcc_program::program::{Output, Program};
@@ -102,6 +103,16 @@ impl Revealed {
         let others = self.values.iter().enumerate().filter(|(i, _)| *i != best).map(|(_, v)| *v);
         self.values[best] - others.fold(f64::NEG_INFINITY, f64::max)
     }
+}
+
+/// Outputs as the model says they are read.
+pub fn presented(mut outputs: Vec<Revealed>, artefact: &Artefact) -> Vec<Revealed> {
+    for at in artefact.graph.several.iter().map(|at| *at as usize) {
+        if let (Some(revealed), Some(output)) = (outputs.get_mut(at), artefact.program.outputs.get(at)) {
+            revealed.any_of(output);
+        }
+    }
+    outputs
 }
 
 /// The label of every row, if there are several and the entries of a row are named.

@@ -25,7 +25,7 @@ fn diagnostic(source: &Source, error: &PlanError) -> Diagnostic {
 }
 
 fn words(source: &Source, error: &PlanError) -> (&'static str, &'static str, String) {
-    let calibrate = format!("mpcc simulate {} --weights W --calibrate DIR", source.name);
+    let calibrate = source.calibrating();
     match error {
         PlanError::NoRange { .. } => (
             "E0801",

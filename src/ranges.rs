@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use mpcc_compiler::calibrate::calibrate;
+use mpcc_compiler::calibrate::calibrate_watched;
 use mpcc_compiler::evaluate::{Evaluator, Tensor};
-use mpcc_compiler::ranges::{Basis, Ranges, SCHEMA, digest};
+use mpcc_compiler::graph::Graph;
+use mpcc_compiler::ranges::{Basis, Entry, Kept, Ranges, Unreadable};
+use mpcc_import::inputs::Example;
 use mpcc_program::shown::shown;
 
 use crate::bound;
@@ -23,8 +25,8 @@ use crate::terminal::Terminal;
 /// Where value ranges come from.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RangeOptions {
-    /// Value ranges written by `mpcc simulate --calibrate`; without this option MODEL.ranges.json beside the model.
-    /// Or what a program may rely on: `guarded` (without this option), on proofs and on checks in the run, so that an input
+    /// Value ranges written by `mpcc simulate --calibrate`, of as many variants of the model as it was run for; without this
+    /// option MODEL.ranges.json beside the model. Or what a program may rely on: `guarded` (without this option), on proofs and on checks in the run, so that an input
     /// gets a right answer or none; `proved`, on proofs alone; `observed`, also on what calibration saw, so that an unusual
     /// input may get a wrong answer. May be given twice, for a file and a word.
     #[arg(long, value_name = "FILE.json|guarded|proved|observed")]
@@ -58,7 +60,7 @@ impl RangeOptions {
     }
 
     /// The file of ranges, if one is named.
-    fn file(&self) -> Result<Option<&Path>> {
+    pub(crate) fn file(&self) -> Result<Option<&Path>> {
         let mut files = self.ranges.iter().filter_map(|given| match given {
             RangesArgument::File(path) => Some(path.as_path()),
             RangesArgument::Basis(_) => None,
@@ -91,6 +93,16 @@ impl RangeOptions {
         Ok(basis)
     }
 
+    /// Whether it is said what a program may rely on.
+    pub(crate) fn says_basis(&self) -> bool {
+        self.ranges.iter().any(|given| matches!(given, RangesArgument::Basis(_)))
+    }
+
+    /// Inputs to observe ranges on, as they were named.
+    pub fn named(&self) -> &[OsString] {
+        &self.calibrate
+    }
+
     /// Whether ranges are to be observed.
     pub fn calibrates(&self) -> bool {
         !self.calibrate.is_empty()
@@ -113,18 +125,16 @@ pub fn find(source: &Source, options: &RangeOptions, weights: Option<&Path>, ter
         return read(path, source);
     }
     if !options.calibrate.is_empty() {
-        let Some(weights) = weights else {
-            return Err(Usage("--calibrate needs --weights".to_owned()).into());
-        };
-        return observe(source, weights, &options.calibrate, terminal);
+        return Ok(observed(source, options, weights, terminal)?.ranges);
     }
     let path = beside(&source.path);
     if files::is_standard(&source.path) || !path.exists() {
+        let written =
+            if files::is_standard(&source.path) { String::new() } else { format!(", which writes {}", shown(&path)) };
         bail!(
-            "no value ranges are known for {0}: observe them on example inputs with `mpcc simulate {0} --weights W \
-             --calibrate DIR`, which writes {1}",
+            "no value ranges are known for {}: observe them on example inputs with `{}`{written}",
             source.name,
-            shown(&path)
+            source.calibrating()
         );
     }
     read(&path, source)
@@ -133,33 +143,95 @@ pub fn find(source: &Source, options: &RangeOptions, weights: Option<&Path>, ter
 fn read(path: &Path, source: &Source) -> Result<Ranges> {
     let name = shown(path);
     let text = fs::read_to_string(path).with_context(|| format!("cannot read the value ranges {name}"))?;
-    let ranges: Ranges = serde_json::from_str(&text)
-        .with_context(|| format!("{name} holds no value ranges; write them with `mpcc simulate --calibrate`"))?;
-    if ranges.schema != SCHEMA {
-        bail!(
-            "{name} has the schema {:?}; this mpcc reads {SCHEMA}: observe the ranges again with `mpcc simulate {} \
-             --weights W --calibrate DIR`",
-            ranges.schema,
-            source.name
-        );
-    }
-    if ranges.graph != digest(&source.rewritten.graph) {
-        bail!(
-            "the value ranges {name} belong to another state of {0} or to another plan: observe them again with \
-             `mpcc simulate {0} --weights W --calibrate DIR`",
-            source.name
-        );
-    }
-    Ok(ranges)
+    let kept = Kept::read(&text).map_err(|error| match error {
+        Unreadable::Schema(_) => anyhow!("{name}: {error}: observe the ranges again with `{}`", source.calibrating()),
+        Unreadable::Malformed(_) => anyhow!("{name} holds no value ranges; write them with `{}`", source.calibrating()),
+    })?;
+    kept.of(&source.rewritten.graph).with_context(|| {
+        format!(
+            "{name} has no value ranges for {}, only for another state of it or for other options ({}): observe these too with \
+             `{}`",
+            match source.given.replaced.is_empty() {
+                true => source.name.clone(),
+                false => format!("{} with {}", source.name, source.given.replaced()),
+            },
+            listed(&kept),
+            source.calibrating()
+        )
+    })
 }
 
-/// Observes ranges on example inputs.
-pub fn observe(source: &Source, weights: &Path, given: &[OsString], terminal: &Terminal) -> Result<Ranges> {
+/// What a file keeps, in words.
+fn listed(kept: &Kept) -> String {
+    let one = |entry: &Entry| {
+        let options = match entry.options.as_deref() {
+            None => "of unknown options",
+            Some("") => "none",
+            Some(options) => options,
+        };
+        let inputs = entry.inputs.map_or(String::new(), |inputs| format!(" on {inputs} inputs"));
+        format!("{}{inputs}", shown(options))
+    };
+    match kept.entries() {
+        [] => "nothing".to_owned(),
+        entries => entries.iter().map(one).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// Ranges with what they were observed on.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The ranges.
+    pub ranges: Ranges,
+    /// For each input, the float entries of every output.
+    pub outputs: Vec<Vec<Vec<f64>>>,
+    /// The inputs; none where only their values were given.
+    pub examples: Vec<Example>,
+}
+
+impl Observed {
+    /// Writes the ranges to a file, beside those of other graphs that it keeps.
+    pub fn keep(&self, path: &Path, source: &Source, terminal: &Terminal) -> Result<()> {
+        let options = Some(source.given.replaced());
+        keep(
+            path,
+            &source.rewritten.graph,
+            Entry { options, inputs: Some(self.outputs.len()), ranges: self.ranges.clone() },
+            terminal,
+        )
+    }
+}
+
+/// Writes ranges to a file, beside those of other graphs that it keeps.
+pub fn keep(path: &Path, graph: &Graph, entry: Entry, terminal: &Terminal) -> Result<()> {
+    let mut kept = Kept::default();
+    if !files::is_standard(path) && path.is_file() {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read the value ranges {}", shown(path)))?;
+        match Kept::read(&text) {
+            Ok(there) => kept = there,
+            Err(error) => terminal.remark(&format!("{} is written anew: {error}", shown(path))),
+        }
+    }
+    kept.keep(graph, entry);
+    files::write(path, kept.text()?.as_bytes())
+}
+
+/// Observes ranges on the inputs that the options name.
+pub fn observed(
+    source: &Source,
+    options: &RangeOptions,
+    weights: Option<&Path>,
+    terminal: &Terminal,
+) -> Result<Observed> {
+    options.file()?;
+    let Some(weights) = weights else {
+        return Err(Usage("--calibrate needs --weights".to_owned()).into());
+    };
     let graph = &source.rewritten.graph;
     let tokenizer = examples::tokenizer(source)?;
-    let examples = examples::find(given, graph, Some(terminal))?;
-    let examples = examples::load(&examples, graph, tokenizer.as_deref(), Some(terminal))?;
-    observe_values(source, weights, &examples, terminal)
+    let examples = examples::find(&options.calibrate, graph, Some(terminal))?;
+    let values = examples::load(&examples, graph, tokenizer.as_deref(), Some(terminal))?;
+    Ok(Observed { examples, ..observe_values(source, weights, &values, terminal)? })
 }
 
 /// Observes ranges on values for all inputs of each example.
@@ -168,11 +240,15 @@ pub fn observe_values(
     weights: &Path,
     examples: &[Vec<Tensor>],
     terminal: &Terminal,
-) -> Result<Ranges> {
+) -> Result<Observed> {
     let graph = &source.rewritten.graph;
     let params = bound::load(weights, graph, Some(source))?.params;
     let bar = Bar::new(terminal, examples.len() as u64, "calibrating");
-    let ranges = calibrate(graph, &params, examples, |done| bar.set(done as u64))?;
+    let mut outputs = Vec::with_capacity(examples.len());
+    let ranges = calibrate_watched(graph, &params, examples, |done, values| {
+        outputs.push(graph.outputs.iter().map(|output| values[output.node].data.clone()).collect());
+        bar.set(done as u64);
+    })?;
     let mut declared = DeclaredRanges::new(&source.rewritten.lowered, Some(source));
     if !declared.is_empty() {
         let as_written = Evaluator::new(&source.rewritten.lowered, &params)?;
@@ -184,5 +260,5 @@ pub fn observe_values(
     for declared in declared.left() {
         terminal.remark(&format!("warning: {}", declared.text().trim_end()));
     }
-    Ok(ranges)
+    Ok(Observed { ranges, outputs, examples: Vec::new() })
 }

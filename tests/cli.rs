@@ -21,8 +21,13 @@ mod new;
 #[path = "cli/pair.rs"]
 mod pair;
 #[cfg(unix)]
+#[path = "cli/pair_broken.rs"]
+mod pair_broken;
+#[cfg(unix)]
 #[path = "cli/paths.rs"]
 mod paths;
+#[path = "cli/ranges.rs"]
+mod ranges;
 #[path = "cli/readme.rs"]
 mod readme;
 #[path = "cli/sessions.rs"]

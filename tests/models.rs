@@ -21,6 +21,8 @@ mod pipeline;
 mod random;
 #[path = "models/rows.rs"]
 mod rows;
+#[path = "models/suppliers.rs"]
+mod suppliers;
 #[path = "models/widths.rs"]
 mod widths;
 

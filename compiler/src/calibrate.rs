@@ -15,6 +15,19 @@ pub fn calibrate(
     inputs: &[Vec<Tensor>],
     mut progress: impl FnMut(usize),
 ) -> Result<Ranges, EvaluateError> {
+    calibrate_watched(graph, params, inputs, |done, _| progress(done))
+}
+
+/// [`calibrate`], which shows `seen` how many inputs are done and all values of the last one.
+///
+/// # Errors
+/// As [`calibrate`].
+pub fn calibrate_watched(
+    graph: &Graph,
+    params: &[Tensor],
+    inputs: &[Vec<Tensor>],
+    mut seen: impl FnMut(usize, &Values),
+) -> Result<Ranges, EvaluateError> {
     let evaluator = Evaluator::new(graph, params)?;
     let mut ranges = Ranges { weights: Some(weights_digest(params)), ..Ranges::new(graph) };
     let mut see = |id: u32, tensor: &Tensor| {
@@ -41,7 +54,7 @@ pub fn calibrate(
                 see(id.0, tensor);
             }
         }
-        progress(done + 1);
+        seen(done + 1, &values);
     }
     for (index, proved) in value_ranges::proved(graph, evaluator.server_values()).into_iter().enumerate() {
         if let Some(range) = proved {

@@ -3,10 +3,12 @@
 //!
 //! A program relies on the last kind unless its [`Basis`] says otherwise: on what is proved for every input, narrowed by
 //! what the run checks. Before weights exist, [`nominal`] stands in for all of them.
-//! Ranges belong to one rewritten graph and carry its digest. They are public: they go into the
-//! share program as ring widths, table domains and bounds.
+//! Ranges belong to one rewritten graph and carry its [`digest`]; a file keeps those of several ([`Kept`]). They are public:
+//! they go into the share program as ring widths, table domains and bounds.
 
+mod belonging;
 mod checked;
+mod kept;
 mod nominal;
 mod weights;
 
@@ -16,14 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, NodeId, Visibility};
 
+pub use belonging::{digest, text_digest};
 pub use checked::{ABOVE, BELOW, Checked, Relied};
+pub use kept::{Entry, KEPT, Kept, SCHEMA, Unreadable};
 pub use nominal::nominal;
 pub use weights::weights_digest;
 
 /// Factor by which an observed magnitude is widened before it is relied on.
 pub const MARGIN: f64 = 2.0;
-/// The form of the file of ranges.
-pub const SCHEMA: &str = "mpcc.ranges/2";
 
 /// What is known about one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -73,9 +75,7 @@ impl NodeRange {
 /// Ranges of a rewritten graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranges {
-    /// [`SCHEMA`]
-    pub schema: String,
-    /// Digest of the rewritten graph's text form.
+    /// [`digest`] of the graph.
     pub graph: String,
     /// [`weights_digest`] of the weights that they were made with; nothing if there were none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -132,15 +132,10 @@ pub enum Origin {
     Observed,
 }
 
-/// Digest that ties ranges to a graph.
-pub fn digest(graph: &Graph) -> String {
-    blake3::hash(crate::text::graph(graph).as_bytes()).to_hex().to_string()
-}
-
 impl Ranges {
     /// No ranges yet for a graph.
     pub fn new(graph: &Graph) -> Self {
-        Self { schema: SCHEMA.into(), graph: digest(graph), weights: None, nodes: BTreeMap::new() }
+        Self { graph: digest(graph), weights: None, nodes: BTreeMap::new() }
     }
 
     /// What is known of a node.

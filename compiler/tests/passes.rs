@@ -8,6 +8,8 @@ mod examples;
 mod goldens;
 #[path = "passes/graph.rs"]
 mod graph;
+#[path = "passes/kept.rs"]
+mod kept;
 #[path = "passes/meaning.rs"]
 mod meaning;
 #[path = "passes/models.rs"]

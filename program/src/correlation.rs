@@ -49,7 +49,7 @@ pub enum Sharing {
 }
 
 /// Which entries of two operands are multiplied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Pairing {
     /// Row-major matrices `[m, k]` and `[k, n]`, one pair for each of `batch`.
     Matrices {
@@ -101,7 +101,7 @@ impl Pairing {
 }
 
 /// Along which axes of a `rows × cols` index space an operand has entries of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Along {
     /// One a position.
     Both,

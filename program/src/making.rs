@@ -12,7 +12,7 @@ use crate::correlation::{Item, Pairing};
 use crate::program::ValueId;
 
 /// Numbers that one party has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Factor {
     /// They are modulo 2^width.
     pub width: u8,
@@ -21,7 +21,7 @@ pub struct Factor {
 }
 
 /// What two parties make of numbers that each has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Job {
     /// Shares of the products of one party's numbers, on the left, and the other's.
     Products {
@@ -31,6 +31,8 @@ pub enum Job {
         pairing: Pairing,
         /// The left numbers and the right ones.
         factors: [Factor; 2],
+        /// How many tasks before it in its round another one stands that has the same list of left numbers; 0 if none is known to.
+        again: u32,
     },
     /// Exclusive-or shares of the conjunction, bit by bit, of two lists of words that are shared likewise.
     Ands,
@@ -69,7 +71,7 @@ pub enum Job {
 }
 
 /// A job of a round. Both parties' codes have the same tasks in the same order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Task {
     /// What is made.
     pub job: Job,
@@ -83,7 +85,7 @@ impl Task {
     /// Lists of numbers that a party gives to it: entries and bits of each.
     pub fn operands(&self, party: Owner) -> Vec<(usize, u8)> {
         match self.job {
-            Job::Products { left, pairing, factors } => {
+            Job::Products { left, pairing, factors, .. } => {
                 let [left_len, right_len] = pairing.lengths();
                 if left == party { vec![(left_len, factors[0].width)] } else { vec![(right_len, factors[1].width)] }
             }

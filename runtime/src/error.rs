@@ -60,10 +60,12 @@ pub enum SessionError {
     #[error(transparent)]
     Link(#[from] LinkError),
     /// Correlated randomness that was used before.
-    #[error("{0}; start a new session so that the dealer deals anew, or deal again with `mpcc deal`")]
+    #[error(
+        "{0}; start a new session so that the dealer deals anew, or make files again with `mpcc deal` or `mpcc pair`"
+    )]
     MaterialUsed(String),
     /// A file holds too little correlated randomness for what is asked.
-    #[error("{0}; give fewer inputs, or deal again with `mpcc deal`")]
+    #[error("{0}; give fewer inputs, or make files again with `mpcc deal` or `mpcc pair`")]
     Exhausted(String),
     /// A file of correlated randomness cannot be made or used.
     #[error(transparent)]
@@ -94,7 +96,10 @@ impl SessionError {
     pub fn exit_code(&self) -> u8 {
         match self {
             SessionError::Material(
-                MaterialError::Exposed { .. } | MaterialError::Exists(_) | MaterialError::NoRoom { .. },
+                MaterialError::Exposed { .. }
+                | MaterialError::Exists(_)
+                | MaterialError::Busy(_)
+                | MaterialError::NoRoom { .. },
             ) => 2,
             SessionError::OwnData(_) | SessionError::Material(_) => 1,
             SessionError::Misuse(_) | SessionError::Counters(_) | SessionError::Weights(_) => 2,

@@ -27,6 +27,8 @@ pub(crate) use agree::{agree, check};
 pub use deal::{DealOptions, Dealt, deal};
 pub(crate) use link::MaterialLink;
 pub use pool::{Inferences, Making, PoolOptions, PoolPrice, Pooled, pool, pool_price};
+#[cfg(test)]
+pub(crate) use pool::{Place, agree as agree_on_making, make};
 pub use price::BytesMade;
 pub use read::{Contents, MaterialFile};
 
@@ -79,8 +81,11 @@ pub enum MaterialError {
     /// A file that is there is not replaced unasked.
     #[error("{0} already exists; choose another directory, or replace it with --force")]
     Exists(String),
+    /// Somebody else is making it.
+    #[error("{0} is being made by another process; wait for it, or choose another directory")]
+    Busy(String),
     /// There is no room for it.
-    #[error("{path}: {needed} bytes are needed and {free} are free; deal fewer inferences or choose another disk")]
+    #[error("{path}: {needed} bytes are needed and {free} are free; ask for fewer inferences or choose another disk")]
     NoRoom {
         /// The directory.
         path: String,
@@ -109,8 +114,8 @@ pub enum MaterialError {
         /// The file's.
         theirs: String,
     },
-    /// Dealing was stopped by the caller; no file was made.
-    #[error("dealing was stopped; no file was made")]
+    /// The caller stopped it; no file was made.
+    #[error("stopped; no file was made")]
     Stopped,
 }
 

@@ -1,5 +1,6 @@
 //! Sessions of a small hand-made program over loopback TLS and over memory links, and everything that must end one.
 
+mod broken_pool;
 mod counters;
 mod failures;
 mod hostile;
@@ -11,6 +12,7 @@ mod scripted;
 mod setup_once;
 #[path = "../protocols/src/tests/tiny.rs"]
 pub(crate) mod tiny;
+mod used_pool;
 
 use std::path::PathBuf;
 use std::sync::Arc;

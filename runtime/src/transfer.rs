@@ -61,6 +61,8 @@ pub(crate) mod kind {
     pub(crate) const KEYS: u8 = 21;
     /// What converts results of a round.
     pub(crate) const CONVERSIONS: u8 = 22;
+    /// A party's half of a pool has its name.
+    pub(crate) const POOL_KEPT: u8 = 23;
 }
 
 /// Sends `outgoing` while receiving a message of `expected` bytes, piece by piece, of which `arrived` is told. An empty message

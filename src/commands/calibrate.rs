@@ -1,8 +1,6 @@
 //! `mpcc calibrate`: how fast this machine does what an estimate of seconds is made of.
 
 mod kept;
-mod link;
-mod rates;
 
 use std::path::PathBuf;
 
@@ -14,6 +12,8 @@ use mpcc::report::table;
 use mpcc::terminal::Terminal;
 use mpcc_program::machine::Machine;
 use serde::Serialize;
+
+use super::run::roles::extensions;
 
 pub(crate) use kept::{rates, rates_at_hand};
 
@@ -60,18 +60,10 @@ pub(crate) fn run(arguments: &CalibrateArguments, terminal: &Terminal) -> Result
 
 /// Measures all rates.
 fn measure(name: &str, terminal: &Terminal) -> Result<Machine> {
-    let bar = Bar::new(terminal, rates::STAGES + link::STAGES, "measuring");
-    let nanoseconds = rates::measure(&bar)?;
-    let link = link::measure(&bar)?;
+    let bar = Bar::new(terminal, mpcc_rates::STAGES, "measuring");
+    let cores = u32::try_from(mpcc::machine::cores()).unwrap_or(u32::MAX);
+    let machine = mpcc_rates::measure(name, cores, extensions(), &|| bar.advance())?;
     bar.finish();
-    let machine = Machine {
-        name: name.to_owned(),
-        cores: u32::try_from(mpcc::machine::cores()).unwrap_or(u32::MAX),
-        nanoseconds,
-        exchange_microseconds: link.exchange_microseconds,
-        link_nanoseconds_per_byte: link.nanoseconds_per_byte,
-    };
-    machine.check()?;
     Ok(machine)
 }
 

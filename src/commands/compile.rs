@@ -93,7 +93,9 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
     if on_standard_output > 1 || (on_standard_output == 1 && terminal.json()) {
         return Err(Usage("only one thing can go to standard output".to_owned()).into());
     }
-    let source = model::read_source(&arguments.model, &arguments.options, terminal)?.relying_on(&arguments.ranges)?;
+    let weights = arguments.weights.as_deref();
+    let source =
+        model::read_source(&arguments.model, &arguments.options, terminal)?.relying_on(&arguments.ranges, weights)?;
     if arguments.passes {
         return passes::run(&source, terminal);
     }
@@ -104,7 +106,7 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
     let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
     let wants_artefact = arguments.output.is_some() || arguments.emit.is_empty();
     let artefact = if wants_artefact || arguments.emit.iter().any(|e| e.stage.needs_plan()) {
-        let ranges = ranges::find(&source, &arguments.ranges, arguments.weights.as_deref(), terminal)?;
+        let ranges = ranges::find(&source, &arguments.ranges, weights, terminal)?;
         Some(source.assemble(&ranges, &target)?)
     } else {
         None

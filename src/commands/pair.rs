@@ -1,6 +1,7 @@
 //! `mpcc pair`: two parties without a dealer make correlated randomness for many inferences ahead, each its own half.
 
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use mpcc::encoded;
-use mpcc::failure::{Bug, Interrupted, Usage};
+use mpcc::failure::{Bug, INTERRUPTED, Interrupted, Usage};
 use mpcc::machine::MachineOptions;
 use mpcc::making;
 use mpcc::model::{self, ModelOptions, Target};
@@ -17,7 +18,7 @@ use mpcc::progress::Bar;
 use mpcc::ranges::RangeOptions;
 use mpcc::report::{Bytes, MadePrediction, Seconds, table};
 use mpcc::terminal::Terminal;
-use mpcc_channel::{Fingerprint, Identity, LinkOptions, Listener, NetworkProfile, Peer};
+use mpcc_channel::{Fingerprint, Identity, LinkError, LinkOptions, Listener, NetworkProfile, Peer};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_import::weights;
 use mpcc_program::program::Supplier;
@@ -152,7 +153,13 @@ pub(crate) fn run(arguments: &PairArguments, terminal: &Terminal) -> Result<()> 
 
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&stopped);
-    ctrlc::set_handler(move || stop.store(true, Ordering::SeqCst)).context("cannot catch interruptions")?;
+    let interrupt = move || {
+        // A party that waits for the other one hears the first one late, and nothing that a making leaves counts.
+        if stop.swap(true, Ordering::SeqCst) {
+            process::exit(INTERRUPTED.into());
+        }
+    };
+    ctrlc::set_handler(interrupt).context("cannot catch interruptions")?;
     let bar = Bar::new(terminal, arguments.inferences, "connecting");
     let progress = |done| {
         bar.say("making");
@@ -199,7 +206,7 @@ impl Maker {
         let weights = match (role, &arguments.weights) {
             (RoleName::ModelOwner, Some(file)) => {
                 let params = weights::load(file, &artefact.graph)?.params;
-                encoded::words(encoded::weights(artefact, params)?)
+                encoded::words(encoded::weights(artefact, params, None)?)
             }
             _ => Vec::new(),
         };
@@ -287,9 +294,16 @@ fn local(
             .spawn(|| asking.make(arguments, (second, of_second, Endpoint::Connect(address)), of_asking, &|_| true));
         let served = serving.make(arguments, (first, of_first, Endpoint::Listen(listener)), shape, progress);
         let asked = asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // An error of one is often the echo of the other's: that of the party with the weights is told first.
-        Ok(vec![served?, asked?])
+        match (served, asked) {
+            (Err(echo), Err(cause)) if is_echo(&echo) => Err(cause.into()),
+            (served, asked) => Ok(vec![served?, asked?]),
+        }
     })
+}
+
+/// Whether an error says no more than that the other party has left, which has an error of its own.
+fn is_echo(error: &SessionError) -> bool {
+    matches!(error, SessionError::Link(LinkError::Closed { .. } | LinkError::Lost { .. }))
 }
 
 impl Report {

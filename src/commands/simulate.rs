@@ -1,5 +1,6 @@
 //! `mpcc simulate`: the float network and the exact fixed-point computation in the clear, and value ranges.
 
+mod calibrated;
 mod layers;
 mod violations;
 
@@ -29,6 +30,7 @@ use mpcc_program::shown::shown;
 use mpcc_protocols::ideal::{self, Ranges};
 use serde::Serialize;
 
+use calibrated::Calibration;
 use layers::{LayerErrors, LayerRow};
 use violations::Violation;
 
@@ -36,7 +38,7 @@ use violations::Violation;
 /// rounding.
 ///
 /// Reports how far the outputs are apart, by layer, and how much of every value range is used. With --calibrate,
-/// observes value ranges first and writes them beside the model for later commands.
+/// observes value ranges first and writes them beside the model for later commands; ranges of other variants in that file stay.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Where a value is outside the range that the program relies on, a private run withholds its answer (status 6). Here such
@@ -83,8 +85,13 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     ranges_written: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    calibration: Option<Calibration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     simulation: Option<Simulation>,
 }
+
+/// A margin between the two best entries that rounding must not turn.
+const CLEAR: f64 = 0.1;
 
 #[derive(Serialize)]
 struct Simulation {
@@ -101,6 +108,8 @@ struct Simulation {
     declared: Vec<Declared>,
     /// Inferences whose labels agree, of those that are answered.
     agreeing: usize,
+    /// Those whose label differs though the float network's margin is above [`CLEAR`].
+    differing_clearly: usize,
     largest_output_error: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<Accuracy>,
@@ -134,24 +143,25 @@ struct OutOfRange {
 }
 
 pub(crate) fn run(arguments: &SimulateArguments, terminal: &Terminal) -> Result<()> {
-    let mut report = Report { schema: "mpcc.simulate/1", ranges_written: None, simulation: None };
+    let mut report = Report { schema: "mpcc.simulate/1", ranges_written: None, calibration: None, simulation: None };
     let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
+    let weights = Some(arguments.weights.as_path());
     let model = if arguments.ranges.calibrates() {
-        let source =
-            model::read_source(&arguments.model, &arguments.options, terminal)?.relying_on(&arguments.ranges)?;
+        let source = model::read_source(&arguments.model, &arguments.options, terminal)?
+            .relying_on(&arguments.ranges, weights)?;
         if files::is_standard(&source.path) && arguments.output.is_none() {
             return Err(Usage("say with --output where to write the ranges".to_owned()).into());
         }
-        let found = ranges::find(&source, &arguments.ranges, Some(&arguments.weights), terminal)?;
+        let observed = ranges::observed(&source, &arguments.ranges, weights, terminal)?;
         let path = arguments.output.clone().unwrap_or_else(|| ranges::beside(&source.path));
-        let mut text = serde_json::to_string(&found)?;
-        text.push('\n');
-        let artefact = source.assemble(&found, &target)?;
-        files::write(&path, text.as_bytes())?;
+        let artefact = source.assemble(&observed.ranges, &target)?;
+        observed.keep(&path, &source, terminal)?;
         report.ranges_written = Some(path.display().to_string());
-        Model { artefact, source: Some(source) }
+        let model = Model { artefact, source: None };
+        report.calibration = Some(Calibration::new(&observed, &model, &source, arguments));
+        Model { source: Some(source), ..model }
     } else {
-        model::read(&arguments.model, &arguments.options, &arguments.ranges, None, &target, terminal)?
+        model::read(&arguments.model, &arguments.options, &arguments.ranges, weights, &target, terminal)?
     };
     if !arguments.input.is_empty() {
         report.simulation = Some(simulate(arguments, &model, terminal)?);
@@ -170,7 +180,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     let as_written = Evaluator::new(model.float_graph(), &params)?;
     let rewritten = Evaluator::new(&artefact.graph, &params)?;
     let weights = encode::weights(program, rewritten.server_values())?;
-    encoded::check_weights(artefact, &params)?;
+    encoded::check_weights(artefact, &params, model.source.as_ref())?;
     let mut layers = LayerErrors::new(artefact);
     let mut declared = DeclaredRanges::new(model.float_graph(), model.source.as_ref());
     let mut inferences = Vec::with_capacity(examples.len());
@@ -192,7 +202,10 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
     }
     bar.finish();
     let labels = |revealed: &[Revealed]| revealed.iter().map(|r| r.label.clone()).collect::<Vec<_>>();
-    let agreeing = inferences.iter().filter(|i| !i.withheld && labels(&i.float) == labels(&i.fixed)).count();
+    let (agree, differ): (Vec<_>, Vec<_>) =
+        inferences.iter().filter(|i| !i.withheld).partition(|i| labels(&i.float) == labels(&i.fixed));
+    let agreeing = agree.len();
+    let differing_clearly = differ.iter().filter(|i| i.float_margin > CLEAR).count();
     let layers = layers.rows();
     let divergent = layers.iter().find(|l| l.relative_error.is_some_and(|e| e > arguments.tolerance));
     Ok(Simulation {
@@ -203,6 +216,7 @@ fn simulate(arguments: &SimulateArguments, model: &Model, terminal: &Terminal) -
         out_of_range: out_of_range(&inferences),
         declared: declared.left(),
         agreeing,
+        differing_clearly,
         largest_output_error: inferences.iter().map(|i| i.largest_error).fold(0.0, f64::max),
         accuracy: accuracy(&inferences),
         first_divergent_layer: divergent.map(|l| l.path.clone()),
@@ -270,6 +284,9 @@ fn text(report: &Report, tolerance: f64) -> String {
     if let Some(path) = &report.ranges_written {
         out += &format!("wrote      {path}\n");
     }
+    if let Some(calibration) = &report.calibration {
+        out += &calibration.text();
+    }
     let Some(simulation) = &report.simulation else { return out };
     out += &format!("program    {}\n\n", simulation.program);
     let label = |revealed: &[Revealed]| revealed.iter().find_map(|r| r.label.clone()).unwrap_or_default();
@@ -295,6 +312,11 @@ fn text(report: &Report, tolerance: f64) -> String {
         "\nlabels agree for {} of {answered}, largest output error {:.5}\n",
         simulation.agreeing, simulation.largest_output_error
     );
+    let differ = answered - simulation.agreeing;
+    if differ > 0 {
+        let clearly = simulation.differing_clearly;
+        out += &format!("labels differ for {differ}, for {clearly} of them where the float margin is above {CLEAR}\n");
+    }
     if simulation.withheld > 0 {
         out += &format!("a run would withhold {} of {count} answers\n", simulation.withheld);
     }

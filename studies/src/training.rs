@@ -66,7 +66,7 @@ pub(crate) fn prepare(
     let began = blake3::hash(&serde_json::to_vec(&start.iter().map(|(n, t)| (n, &t.data)).collect::<Vec<_>>())?);
     let rest = format!(
         "{rest}; graph {}; start {}; data {}, held out by {}, in batches of {}",
-        mpcc_compiler::ranges::digest(&graph),
+        mpcc_compiler::ranges::text_digest(&graph),
         began.to_hex(),
         examples.described(),
         options.held_out_seed,

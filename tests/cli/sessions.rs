@@ -412,7 +412,7 @@ pub(crate) fn wait_for(condition: impl Fn() -> bool) {
 
 /// Processes of a local run, by role.
 #[cfg(target_os = "linux")]
-fn children(parent: u32) -> Vec<(String, u32)> {
+pub(crate) fn children(parent: u32) -> Vec<(String, u32)> {
     let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     let listed: Vec<String> = threads.filter_map(|t| fs::read_to_string(t.path().join("children")).ok()).collect();
     let named = |pid: &str| {

@@ -182,6 +182,11 @@ fn an_artefact_is_compared_with_what_its_source_compiles_to() {
     assert!(!report["source"]["differences"].as_array().expect("a list").is_empty());
     place.write("model.mpv", MODEL);
     assert_eq!(compare(&calibrated).0, Some(0));
+    // What is relied on is compared too.
+    assert_eq!(compare(&["--ranges", "observed"]).0, Some(1));
+    place.good(&["compile", "model.mpv", "--ranges", "observed", "-o", "model.mpca"]);
+    assert_eq!(compare(&["--ranges", "observed"]).0, Some(0));
+    assert_eq!(compare(&[]).0, Some(1));
     place.bad(&["inspect", "model.mpca", "--alpha", "0"], 2, &["--source"]);
     place.bad_usage(&["inspect", "model.mpca", "--net", "lan"], "--source");
 }

@@ -7,7 +7,7 @@ use mpcc::compiler::compile::rewrite;
 use mpcc::compiler::evaluate::Tensor;
 use mpcc::compiler::lower::{LowerOptions, PlanValue, SetValue};
 use mpcc::compiler::plan::{Decided, Objective, plan_for};
-use mpcc::compiler::ranges::{Basis, nominal};
+use mpcc::compiler::ranges::{Basis, Kept, nominal};
 use mpcc::program::code::Role;
 use mpcc::program::cost::{self, Cost};
 use mpcc::program::gates::lower;
@@ -66,7 +66,8 @@ fn priced(example: &str, changes: &str) -> Cost {
     let folder = root().join("examples").join(example);
     let graph = rewrite(&text(&folder.join("model.mpv")), &options(changes)).expect("a valid model").graph;
     let ranges = if changes.is_empty() {
-        serde_json::from_str(&text(&folder.join("model.ranges.json"))).expect("ranges parse")
+        let kept = Kept::read(&text(&folder.join("model.ranges.json"))).expect("ranges parse");
+        kept.of(&graph).expect("ranges of the example")
     } else {
         nominal(&graph)
     };

@@ -8,12 +8,12 @@ use mpcc::compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc::compiler::graph::{Element, Graph};
 use mpcc::compiler::lower::LowerOptions;
 use mpcc::compiler::plan::{Comparison, PlanError, PlanOptions, Softmax};
-use mpcc::compiler::ranges::{Basis, Ranges};
+use mpcc::compiler::ranges::{Basis, Kept, Ranges};
 use mpcc::compiler::{calibrate, encode};
 use mpcc::import::weights;
 use mpcc::program::code::{Role, RoleCode};
 use mpcc::program::gates::lower;
-use mpcc::program::program::Program;
+use mpcc::program::program::{Program, Supplier};
 use mpcc::protocols::ideal::{self, Coins, Ideal};
 use mpcc::protocols::{OutputWords, SessionSeed};
 
@@ -53,6 +53,18 @@ fn words(integers: &[Vec<i64>]) -> Vec<Vec<u64>> {
 
 pub(crate) fn compile(file: &Path, seed: u64) -> Compiled {
     compile_source(&std::fs::read_to_string(file).expect("a golden model"), seed)
+}
+
+/// For two parties without a dealer, unless they have no protocol for something.
+pub(crate) fn compile_alone(file: &Path, seed: u64) -> Result<Compiled, Vec<PlanError>> {
+    let source = std::fs::read_to_string(file).expect("a golden model");
+    let rewritten = rewritten(&source);
+    let params = generated(&rewritten.lowered, &rewritten.graph, seed);
+    let inputs: Vec<Vec<Tensor>> = (0..8).map(|i| seeded_inputs(&rewritten.graph, i)).collect();
+    let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).expect("finite values");
+    let options = PlanOptions { supplier: Supplier::Pair, ..options(&source, comparison(&source)) };
+    let artefact = assemble_with(&rewritten.graph, &ranges, &options)?;
+    Ok(with_weights(&source, rewritten.graph, artefact, params))
 }
 
 fn rewritten(source: &str) -> mpcc::compiler::compile::Rewritten {
@@ -125,8 +137,8 @@ pub(crate) fn golden_ranges_by(
 ) -> Compiled {
     let source = std::fs::read_to_string(model).expect("the example's model");
     let rewritten = rewritten(&source);
-    let ranges: Ranges =
-        serde_json::from_slice(&std::fs::read(ranges).expect("the example's ranges")).expect("ranges parse");
+    let kept = Kept::read(&std::fs::read_to_string(ranges).expect("the example's ranges")).expect("ranges parse");
+    let ranges = kept.of(&rewritten.graph).expect("the example's ranges are of its graph");
     let params = match weights_file {
         Some(file) => weights::load(file, &rewritten.graph).expect("weights bind").params,
         None => generated(&rewritten.lowered, &rewritten.graph, 1),
@@ -217,8 +229,18 @@ impl Compiled {
 
     /// The ideal result with the coins that a run with these seeds handed out.
     pub(crate) fn ideal_of_run(&self, inputs: &[Vec<i64>], seed: u8, index: u64, handed_out: &[OutputWords]) -> Ideal {
-        let (mut p0, mut p1) = ([seed; 16], [seed ^ 0x5a; 16]);
-        let [p0, p1] = [&mut p0, &mut p1].map(|bytes| SessionSeed::take(bytes).inference(index));
+        self.ideal_by(inputs, [[seed; 16], [seed ^ 0x5a; 16]], index, handed_out)
+    }
+
+    /// The same with the parties' seeds.
+    pub(crate) fn ideal_by(
+        &self,
+        inputs: &[Vec<i64>],
+        seeds: [[u8; 16]; 2],
+        index: u64,
+        handed_out: &[OutputWords],
+    ) -> Ideal {
+        let [p0, p1] = seeds.map(|mut bytes| SessionSeed::take(&mut bytes).inference(index));
         let coins = Coins::of_run(p0, p1, handed_out);
         ideal::evaluate(&self.program, &self.weights, inputs, &coins, ideal::Ranges::Strict)
             .unwrap_or_else(|e| panic!("{e}"))

@@ -11,7 +11,7 @@ use mpcc_codegen::Jit;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::compile::{assemble, rewrite};
 use mpcc_compiler::lower::LowerOptions;
-use mpcc_compiler::ranges::Ranges;
+use mpcc_compiler::ranges::Kept;
 use mpcc_program::code::{Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, maps};
 use mpcc_program::gates;
 use mpcc_program::program::Program;
@@ -26,9 +26,10 @@ const EXAMPLES: [&str; 2] = ["softmax-vit", "secformer-bert"];
 fn example(name: &str) -> Program {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
     let source = fs::read_to_string(folder.join("model.mpv")).expect("the example has a model");
-    let ranges = fs::read(folder.join("model.ranges.json")).expect("the example has ranges");
-    let ranges: Ranges = serde_json::from_slice(&ranges).expect("ranges are well formed");
     let rewritten = rewrite(&source, &LowerOptions::default()).expect("the example compiles");
+    let kept = fs::read_to_string(folder.join("model.ranges.json")).expect("the example has ranges");
+    let kept = Kept::read(&kept).expect("ranges are well formed");
+    let ranges = kept.of(&rewritten.graph).expect("ranges are of the example");
     assemble(&rewritten.graph, &ranges).expect("the example can be planned").program
 }
 

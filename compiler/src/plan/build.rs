@@ -73,6 +73,7 @@ pub(crate) fn program(graph: &Graph, formats: &Formats, rings: &Rings, options: 
 }
 
 /// What a new value needs besides its gate.
+#[derive(Clone, Copy)]
 struct Spec<'s> {
     kind: Kind,
     shape: &'s [usize],

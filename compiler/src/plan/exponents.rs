@@ -4,11 +4,14 @@
 //! Exponentials that are divided by their sum do not depend on what is taken off their row. With Y what is left, the largest of
 //! a row is exp(−Y) of a Y that is not negative and at most a bucket and the distance of thresholds, whatever the row: it has
 //! the precision that is asked for, and nothing can exceed 1. The cheapest widths are taken for which a ring holds the row.
+//!
+//! Without a dealer factors take as many bits again as a bucket is wide. Rows that spread further than a word allows then have
+//! exp(−Y/2^h) made, with h bits of precision more, and squared h times.
 
 use mpcc_program::exponential::growth;
 
 use super::WIDEST;
-use super::bits::log2_bound;
+use super::bits::{bound_bits, log2_bound};
 use super::format::{Counts, Form, Format, Formats, Power, Shift};
 use super::formats::Assign;
 use crate::graph::{Graph, NodeId, Op};
@@ -28,22 +31,54 @@ const MOST_FRACTION: i32 = 62;
 const LEAST_RING: i32 = 5;
 /// How far the largest of a row may be left below 1, in nats: the tables of the reciprocal of a row's sum grow with it.
 const MOST_BELOW: f64 = 10.5;
+/// How often an argument is halved at most.
+const MOST_HALVINGS: i32 = 3;
 /// Bits by which the ring of a result exceeds its fraction bits, about: those of the products that it enters.
 const RESULT: f64 = 24.0;
 
 impl Power {
     /// Fraction bits of the share.
     pub(super) fn share(&self) -> i32 {
-        self.mask + self.public
+        if self.halvings > 0 { 2 * self.opened(1) } else { self.mask + self.public }
+    }
+
+    /// Fraction bits of the result with so many squarings to come where it is opened: two bits beyond those of the smallest of the
+    /// largest.
+    pub(super) fn opened(&self, squarings: i32) -> i32 {
+        OPENED + squarings + libm::ceil(halved(self.below, squarings) * std::f64::consts::LOG2_E) as i32
+    }
+
+    /// Bits of the ring in which it is opened then: it is extended.
+    pub(super) fn squared_ring(&self, squarings: i32) -> i32 {
+        bound_bits(self.opened(squarings), 1) + 2
     }
 }
 
+/// x / 2^times.
+fn halved(x: f64, times: i32) -> f64 {
+    x * libm::exp2(f64::from(-times))
+}
+
 /// The widths for rows of `n` numbers that lie within `spread` of one another, with `below` what the largest may lose otherwise
-/// and whether counts say what is taken off.
-fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, (counted, alone): (bool, bool)) -> Option<(Power, f64)> {
+/// and whether counts say what is taken off. Two parties alone halve as often as they have to.
+fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, (counted, alone): (bool, bool)) -> Option<Power> {
+    let most = if alone { MOST_HALVINGS } else { 0 };
+    (0..=most).find_map(|halvings| halved_so_often(n, (spread, below), fraction, (counted, alone), halvings))
+}
+
+/// The same for arguments that were halved so often.
+fn halved_so_often(
+    n: usize,
+    (spread, below): (f64, f64),
+    fraction: i32,
+    (counted, alone): (bool, bool),
+    halvings: i32,
+) -> Option<Power> {
+    let (spread, below, fraction) = (halved(spread, halvings), halved(below, halvings), fraction + halvings);
+    let precision = PRECISION + halvings;
     let least = libm::ceil(libm::log2(spread)) as i32;
     let spread = spread + ROUNDED * libm::exp2(f64::from(-fraction));
-    let mut best: Option<(f64, Power, f64)> = None;
+    let mut best: Option<(f64, Power)> = None;
     for ring in (least..=least + 1).map(|nats| nats + fraction).filter(|ring| *ring <= 30) {
         let nats = libm::exp2(f64::from(ring - fraction));
         let counts: Vec<Option<Counts>> = if counted {
@@ -59,7 +94,7 @@ fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, (counted, alone): 
             let [taken, lost, dealt] =
                 counts.map_or([0.0, 0.0, 0.0], |c| [c.taken(ring, fraction), c.lost(ring, fraction), c.bits(n, ring)]);
             let below = below + lost;
-            if counted && below > MOST_BELOW {
+            if counted && halved(below, -halvings) > MOST_BELOW {
                 continue;
             }
             for buckets in 1..=6.min(ring - 2) {
@@ -68,34 +103,34 @@ fn cheapest(n: usize, spread: f64, below: f64, fraction: i32, (counted, alone): 
                 if ring - buckets > fraction + 4 || spread + taken > nats - width {
                     continue;
                 }
-                let mask = mask_fraction(ring - buckets, fraction, alone);
+                let mask = mask_fraction(precision, ring - buckets, fraction, alone);
                 let extra = libm::ceil((width + below) * std::f64::consts::LOG2_E) as i32;
-                let public = PRECISION + extra;
-                let seen = f64::from(PRECISION) * std::f64::consts::LN_2 + below;
+                let public = precision + extra;
+                let seen = halved(f64::from(PRECISION) * std::f64::consts::LN_2, halvings) + below;
                 let count = (libm::ceil(seen / width) as i32 + 1).min(1 << buckets);
-                let whole = (n as f64 + 1.0) * libm::exp2(f64::from(mask + public));
-                if count > 16 || public > 58 || libm::log2(whole) > f64::from(MOST_FRACTION) {
+                let below = halved(below, -halvings);
+                let power = Power { ring, fraction, buckets, count, mask, public, halvings, below, counts };
+                let sum = f64::from(power.share()) + libm::log2(n as f64 + 1.0);
+                if count > 16 || public > 58 || mask + public > MOST_FRACTION || sum > f64::from(MOST_FRACTION) {
                     continue;
                 }
-                let opened = OPENED + libm::ceil(below * std::f64::consts::LOG2_E) as i32;
                 let bits = dealt
                     + f64::from(1u32 << buckets)
                     + f64::from(count + 1) * (f64::from(mask + public) + RESULT)
-                    + 2.0 * f64::from(count + opened + ring);
-                let power = Power { ring, fraction, buckets, count, mask, public, opened, counts };
-                if best.as_ref().is_none_or(|(least, ..)| bits < *least) {
-                    best = Some((bits, power, below));
+                    + 2.0 * f64::from(count + power.opened(halvings) + ring);
+                if best.as_ref().is_none_or(|(least, _)| bits < *least) {
+                    best = Some((bits, power));
                 }
             }
         }
     }
-    best.map(|(_, power, below)| (power, below))
+    best.map(|(_, power)| power)
 }
 
 /// Fraction bits of the mask's factor for buckets of 2^position units. Two parties round one factor each, either to half the
 /// error, and one of them may be as small as a bucket's exponential is large.
-fn mask_fraction(position: i32, fraction: i32, alone: bool) -> i32 {
-    if alone { 2 * (PRECISION + 1) + i32::from(growth(position as u8, fraction as u8)) } else { PRECISION }
+fn mask_fraction(precision: i32, position: i32, fraction: i32, alone: bool) -> i32 {
+    if alone { 2 * (precision + 1) + i32::from(growth(position as u8, fraction as u8)) } else { precision }
 }
 
 impl Counts {
@@ -157,8 +192,8 @@ impl Assign<'_> {
         let (low, high) = self.row_range(of)?;
         let fraction = ARGUMENT.min(self.of(of).share);
         let n = *self.graph.node(of).ty.shape.last()?;
-        let (power, below) = cheapest(n, high - low, 0.0, fraction, (true, self.options.alone()))?;
-        Some(Shift { value: high, above: 0.0, below, checked: false, power: Some(power) })
+        let power = cheapest(n, high - low, 0.0, fraction, (true, self.options.alone()))?;
+        Some(Shift { value: high, above: 0.0, below: power.below, checked: false, power: Some(power) })
     }
 
     /// The range of a row under a softmax. What a mask makes of it is seldom seen as far down as masks go, so the sum of the
@@ -180,8 +215,8 @@ impl Assign<'_> {
             let fraction = ARGUMENT.min(self.of(of).share);
             let n = *self.graph.node(of).ty.shape.last()?;
             let below = shift.below + shift.above;
-            let (power, below) = cheapest(n, high.max(value) - low, below, fraction, (false, self.options.alone()))?;
-            Some(Shift { value, above: 0.0, below, checked: shift.checked, power: Some(power) })
+            let power = cheapest(n, high.max(value) - low, below, fraction, (false, self.options.alone()))?;
+            Some(Shift { value, above: 0.0, below: power.below, checked: shift.checked, power: Some(power) })
         };
         by_buckets().unwrap_or(shift)
     }
@@ -225,7 +260,7 @@ fn taken_fraction<'f>(graph: &Graph, id: NodeId, of: &dyn Fn(NodeId) -> &'f Form
     }
     match graph.node(at).op {
         Op::SumRow(x) => match &of(x).form {
-            Form::Power { power, .. } => share.min(power.opened),
+            Form::Power { power, .. } => share.min(power.opened(0)),
             _ => share,
         },
         _ => share,

@@ -139,7 +139,7 @@ pub(crate) struct Shift {
 /// Widths of exponentials by buckets (G17).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Power {
-    /// Ring of the argument.
+    /// Ring of the argument, halved.
     pub(crate) ring: i32,
     /// Its fraction bits.
     pub(crate) fraction: i32,
@@ -151,8 +151,10 @@ pub(crate) struct Power {
     pub(crate) mask: i32,
     /// Fraction bits of the public factor.
     pub(crate) public: i32,
-    /// Fraction bits of the result where it is opened.
-    pub(crate) opened: i32,
+    /// How often the argument is halved first, and the exponential squared afterwards.
+    pub(crate) halvings: i32,
+    /// How far the largest of a row may be left below 1, in nats.
+    pub(crate) below: f64,
     /// What tells of the row's maximum (G18), if it is not a public number.
     pub(crate) counts: Option<Counts>,
 }

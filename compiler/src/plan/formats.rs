@@ -238,7 +238,7 @@ impl Assign<'_> {
             Form::Derived => self.of(node.op.operands()[0]).wire,
             Form::RowFunction { .. } => share - POSITION_BITS,
             Form::Smooth(curve) if curve.series.function == Smooth::Exp => curve.fraction,
-            Form::Power { power, .. } => power.opened,
+            Form::Power { power, .. } => power.opened(0),
             _ if self.consumed_through_views(id, |op| matches!(op, Op::Smooth(..))) => {
                 // What is compared with thresholds has a widest ring; what the range needs of it, precision cannot have.
                 16.max(frac).min((COMPARED - magnitude - 2).max(frac.min(8)))
@@ -323,7 +323,7 @@ impl Assign<'_> {
                 if self.options.alone() && *function == Smooth::Exp && self.power(*x).is_none() {
                     let path = self.graph.node(id).path.clone();
                     let what =
-                        format!("{} but under a softmax of rows that spread over about 100 at most", function.name());
+                        format!("{} but under a softmax of rows that spread over about 500 at most", function.name());
                     self.errors.push(PlanError::Alone { node: id, path, what });
                 }
                 self.smooth(id, *function, *x)

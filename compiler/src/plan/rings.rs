@@ -270,6 +270,9 @@ impl Assign<'_> {
             (Form::Share, Op::Scale(x, c)) if scales_wire(self.graph, self.formats.of(*x), *c) => {
                 ring.share = ring.share.max(self.formats.of(*x).extended_bits() + 2);
             }
+            (Form::Power { power, .. }, _) if power.halvings > 0 => {
+                ring.share = ring.share.max(power.squared_ring(1) + 2)
+            }
             (Form::MaxRow, Op::MaxRow(x)) => ring.share = ring.share.max(self.difference(*x, 0) + 2),
             (Form::Argmax, _) => ring.share = argmax_ring(&f),
             _ => {}
@@ -311,7 +314,7 @@ impl Assign<'_> {
             }
             (Form::Power { argument, power, shift, .. }, _) => {
                 let held = power.ring + i32::from(shift.checked);
-                self.share(*argument, held + self.formats.of(*argument).share - power.fraction);
+                self.share(*argument, held + self.formats.of(*argument).share + power.halvings - power.fraction);
             }
             (Form::Smooth(curve), Op::Smooth(_, x)) => {
                 let h = self.formats.of(*x);

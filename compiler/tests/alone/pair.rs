@@ -10,7 +10,7 @@ use mpcc_program::code::{Lane, MapExecutor, Owner, Role, RoleCode};
 use mpcc_program::correlation::{Correlation, Sharing, materials};
 use mpcc_program::gates::{COIN, lower, lower_making, lower_recording};
 use mpcc_program::interpret::Interpreter;
-use mpcc_program::making::{MakingPrice, Task};
+use mpcc_program::making::{Job, MakingPrice, Task};
 use mpcc_program::program::Program;
 use mpcc_protocols::ideal::correlations::meanings;
 use mpcc_protocols::ideal::{self, Coins, IdealError};
@@ -37,6 +37,11 @@ pub(crate) struct Bytes(RefCell<Vec<(Task, usize)>>);
 impl MakingPrice for Bytes {
     fn seconds(&self, rounds: &[Vec<Task>]) -> f64 {
         let of = |task: &Task| {
+            let mut task = *task;
+            if let Job::Products { again, .. } = &mut task.job {
+                *again = 0;
+            }
+            let task = &task;
             let known = self.0.borrow().iter().find(|(known, _)| known == task).map(|(_, bytes)| *bytes);
             known.unwrap_or_else(|| {
                 let schemes = Schemes::new(&[vec![*task]], 1 << 20, field(), &Rates::REFERENCE);

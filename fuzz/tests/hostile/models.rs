@@ -12,6 +12,7 @@ use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{Comparison, PlanOptions};
 use mpcc_fuzz::Choices;
 use mpcc_import::weights;
+use mpcc_program::program::Supplier;
 
 /// A compiled model and the weights that it was calibrated with.
 pub(crate) struct Seed {
@@ -40,25 +41,30 @@ pub(crate) fn seed<'s>(choices: &mut Choices<'_>, seeds: &'s [Seed]) -> &'s Seed
     &seeds[choices.below(seeds.len()).min(choices.below(seeds.len()))]
 }
 
-/// The golden models, each with both protocols for comparisons, from small to large.
+/// The golden models, each with both protocols for comparisons and, where two parties can run it alone, without a dealer, from
+/// small to large.
 pub(crate) fn seeds() -> &'static [Seed] {
     static SEEDS: OnceLock<Vec<Seed>> = OnceLock::new();
     SEEDS.get_or_init(|| {
         let mut sources = sources_in("tests/goldens/models");
         sources.push(std::fs::read_to_string(root().join("studies/tests/studies/attention.mpv")).expect("a model"));
         let made = sources.iter().flat_map(|source| {
-            let of = |comparison| compiled(source, comparison);
-            [of(Comparison::DigitTables), of(Comparison::FunctionSharing)].into_iter().flatten()
+            let dealt = |comparison| PlanOptions { comparison, ..PlanOptions::default() };
+            let alone = PlanOptions { supplier: Supplier::Pair, ..PlanOptions::default() };
+            let plans = [dealt(Comparison::DigitTables), dealt(Comparison::FunctionSharing), alone];
+            plans.map(|options| compiled(source, &options)).into_iter().flatten()
         });
         let mut made: Vec<Seed> = made.collect();
         made.sort_by_key(|seed| seed.artefact.to_bytes().len());
         assert!(made.len() >= 40, "{} seeds", made.len());
+        let alone = made.iter().filter(|seed| seed.artefact.program.supplier == Supplier::Pair).count();
+        assert!(3 * alone > sources.len(), "{alone} seeds of two parties alone");
         made
     })
 }
 
 /// A model, compiled with seeded weights.
-pub(crate) fn compiled(source: &str, comparison: Comparison) -> Option<Seed> {
+pub(crate) fn compiled(source: &str, options: &PlanOptions) -> Option<Seed> {
     let rewritten = rewrite(source, &LowerOptions::default()).ok()?;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("weights.safetensors");
@@ -66,8 +72,7 @@ pub(crate) fn compiled(source: &str, comparison: Comparison) -> Option<Seed> {
     let params = weights::load(&path, &rewritten.graph).expect("weights bind").params;
     let inputs: Vec<Vec<Tensor>> = (0..4).map(|seed| inputs(&rewritten.graph, seed)).collect();
     let ranges = calibrate::calibrate(&rewritten.graph, &params, &inputs, |_| {}).ok()?;
-    let options = PlanOptions { comparison, ..PlanOptions::default() };
-    let artefact = assemble_with(&rewritten.graph, &ranges, &options).ok()?;
+    let artefact = assemble_with(&rewritten.graph, &ranges, options).ok()?;
     Some(Seed { artefact, params })
 }
 

@@ -16,6 +16,7 @@ use mpcc_program::timing::Workload;
 use mpcc_program::{cost, gates, text};
 use mpcc_protocols::CheckedCode;
 use mpcc_protocols::local_run::{InsecureInputs, RoleInProcess, Trio, run_insecurely_in_one_process};
+use mpcc_runtime::material::{Making, pool_price};
 
 use crate::models;
 
@@ -36,7 +37,7 @@ pub(crate) enum Came {
     Read,
     /// The weights or inputs do not suit it.
     Unsuited,
-    /// It ran to the end.
+    /// It ran to the end, or what two parties alone make for it has a price.
     Ran,
 }
 
@@ -70,11 +71,19 @@ pub(crate) fn exercise_parts(graph: &Graph, program: &Program, params: &[Tensor]
         Arc::new(CheckedCode::new(code).expect("lowered code of a verified program is valid"))
     });
     if program.supplier == Supplier::Pair {
-        for owner in [Owner::ModelOwner, Owner::DataOwner] {
-            CheckedCode::new(gates::lower_making(program, owner).code)
-                .expect("lowered making of a verified program is valid");
-        }
-        return Came::Read;
+        let [first, second] = [Owner::ModelOwner, Owner::DataOwner].map(|owner| {
+            let made = gates::lower_making(program, owner);
+            let code = CheckedCode::new(made.code).expect("lowered making of a verified program is valid");
+            Making::new(Arc::new(code), Arc::new(Interpreter), made.rounds)
+        });
+        return match pool_price([&first, &second], 1) {
+            Ok(_) => Came::Ran,
+            // More transfers than a session gives.
+            Err(error) => {
+                let _ = error.to_string();
+                Came::Read
+            }
+        };
     }
     if !suits(graph, program) {
         return Came::Read;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mpcc_channel::{Identity, LinkOptions, Listener, Peer};
 use mpcc_codegen::Jit;
-use mpcc_compiler::plan::Comparison;
+use mpcc_compiler::plan::PlanOptions;
 use mpcc_fuzz::Choices;
 use mpcc_program::code::Role;
 use mpcc_program::gates;
@@ -112,7 +112,7 @@ impl Target {
         let folder = tempfile::tempdir().expect("a folder");
         let path = models::root().join("tests/goldens/models/relu.mpv");
         let source = std::fs::read_to_string(path).expect("a model");
-        let seed = models::compiled(&source, Comparison::DigitTables).expect("a model that compiles");
+        let seed = models::compiled(&source, &PlanOptions::default()).expect("a model that compiles");
         let (graph, program) = (&seed.artefact.graph, &seed.artefact.program);
         let identity = ProgramIdentity { program: [1; 32], binding: [2; 32] };
         let programs = [Role::ModelOwner, Role::DataOwner, Role::Dealer].map(|role| {

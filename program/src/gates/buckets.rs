@@ -197,6 +197,7 @@ pub(super) fn exponent_of_parts(
         left: Owner::ModelOwner,
         pairing: Pairing::Entries { rows: 2, cols: len, right: Along::Columns },
         factors: of.part_bits().map(unsigned),
+        again: 0,
     };
     let products = e.task(job, (2 * len, bits), &[factor]);
     let [plain, carried] = [0, 1].map(|row| {

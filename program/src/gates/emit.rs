@@ -98,6 +98,8 @@ struct Maker {
     shares: Vec<Packed>,
     /// What is asked and known of the sums of wires' masks.
     sums: HashMap<ValueId, Sums>,
+    /// The last task, by its round, whose left numbers are the mask of a wire, of those that were said to be.
+    masks: HashMap<(usize, ValueId), usize>,
 }
 
 /// What two parties make for all frequencies of a series at once.
@@ -139,7 +141,7 @@ impl<'p> Emit<'p> {
     /// For the code by which a party makes its correlated randomness. To gates it is a dealer that knows one party's masks.
     pub(super) fn maker(program: &'p Program, party: usize) -> Self {
         let sums = asked(program, materials(program).iter().flatten());
-        let maker = Maker { party, rounds: vec![], items: vec![], shares: vec![], sums };
+        let maker = Maker { party, rounds: vec![], items: vec![], shares: vec![], sums, masks: HashMap::new() };
         Self::begun(program, Role::Dealer, false, (vec![Step::default()], Some(maker)))
     }
 
@@ -590,11 +592,10 @@ impl<'p> Emit<'p> {
 
     /// A task with the other party, as soon as this one's operands are known: its share of the result.
     pub(super) fn task(&mut self, job: Job, (len, bits): (usize, u8), operands: &[Buf]) -> Buf {
+        let round = self.round(operands);
         let maker = self.maker.as_mut().expect("a maker");
         let party = if maker.party == 0 { Owner::ModelOwner } else { Owner::DataOwner };
         let task = Task { job, len, bits };
-        let known = operands.iter().map(|buf| self.known[buf.0 as usize]).max().unwrap_or(0);
-        let round = usize::try_from(known).unwrap_or(0);
         if self.steps.len() < round + 2 {
             self.steps.resize_with(round + 2, Step::default);
             maker.rounds.resize_with(round + 1, Vec::new);
@@ -605,6 +606,28 @@ impl<'p> Emit<'p> {
         let dst = self.buffer(Lane::of(bits), task.results(party), round as i32 + 1);
         self.steps[round].exchange.receive.push(Packed { buf: dst, bits });
         dst
+    }
+
+    /// The round in which these operands of a task are known.
+    fn round(&self, operands: &[Buf]) -> usize {
+        let known = operands.iter().map(|buf| self.known[buf.0 as usize]).max().unwrap_or(0);
+        usize::try_from(known).unwrap_or(0)
+    }
+
+    /// As [`Emit::task`] of products whose left numbers are the mask of a wire, which may be those of an earlier task.
+    pub(super) fn task_of_mask(&mut self, wire: ValueId, job: Job, size: (usize, u8), operand: Buf) -> Buf {
+        let round = self.round(&[operand]);
+        let maker = self.maker.as_mut().expect("a maker");
+        let place = maker.rounds.get(round).map_or(0, Vec::len);
+        let before = maker.masks.insert((round, wire), place);
+        let job = match job {
+            Job::Products { left, pairing, factors, .. } => {
+                let again = before.map_or(0, |before| u32::try_from(place - before).unwrap_or(0));
+                Job::Products { left, pairing, factors, again }
+            }
+            other => other,
+        };
+        self.task(job, size, &[operand])
     }
 
     /// What is asked and known of the sum of a wire's masks.

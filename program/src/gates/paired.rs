@@ -21,7 +21,8 @@ pub(super) fn share(e: &mut Emit<'_>, item: &Item, party: usize) -> Buf {
             let weights = Factor { width: bound + 1, signed: true };
             let operand = if party == 0 { e.weight(*weight).expect("own weight") } else { own(e, *wire) };
             let factors = [unsigned(e.value(*wire).ring), weights];
-            let product = products(e, (Owner::DataOwner, *pairing, factors), operand, (len, bits));
+            let job = Job::Products { left: Owner::DataOwner, pairing: *pairing, factors, again: 0 };
+            let product = e.task_of_mask(*wire, job, (len, bits), operand);
             combine(e, lane, len, bits, &[(product, true)])
         }
         Correlation::Cross { left, right, pairing } => cross(e, (len, bits), (*left, *right), *pairing, party),
@@ -115,7 +116,7 @@ fn products(
     operand: Buf,
     size: (usize, u8),
 ) -> Buf {
-    e.task(Job::Products { left, pairing, factors }, size, &[operand])
+    e.task(Job::Products { left, pairing, factors, again: 0 }, size, &[operand])
 }
 
 /// Σ ± of buffers, entry by entry, those with `true` subtracted.

@@ -77,6 +77,7 @@ fn turns(e: &mut Emit<'_>, party: usize) -> Turns {
         left: Owner::DataOwner,
         pairing: Pairing::Complex { count },
         factors: [unsigned(width), Factor { width, signed: true }],
+        again: 0,
     };
     let products = e.task(job, (2 * count, bits), &[operand]);
     Turns { multiples, own: factors, products }

@@ -24,6 +24,11 @@ impl Flood {
     /// Where weights are hidden: 2^34 coefficients, the life of a model, are 2^-42 from independent of them.
     pub const WEIGHTS: Flood = Flood(58);
 
+    /// By how many bits.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
     /// lg of the bound of the statistical distance of 2^`log_coefficients` coefficients of answers from ones that say nothing,
     /// rounded up.
     pub fn log_distance(self, log_coefficients: u32) -> i32 {

@@ -6,7 +6,7 @@ use crate::error::{LatticeError, Result};
 use crate::params::Parameters;
 
 /// Rows times inner of the owner's matrix, inner times columns of the evaluator's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileShape {
     /// Rows of the owner's matrix and of the result.
     pub rows: usize,
@@ -17,7 +17,7 @@ pub struct TileShape {
 }
 
 /// A choice of blocks and tiles for a shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileLayout {
     pub(crate) degree: usize,
     pub(crate) shape: TileShape,
@@ -234,8 +234,10 @@ impl TileLayout {
         let (uploads, answers) = (self.uploads() as u64, self.answers() as u64);
         let tiles = (self.inner_blocks() * self.groups()) as u64;
         let low = u64::from(self.low().next_power_of_two().trailing_zeros().max(6));
-        let merges: u64 =
-            (0..self.sets()).map(|set| (1 << self.groups_of(set).1) - 1).sum::<u64>() * self.blocks as u64;
+        // All sets but the last are whole.
+        let last = self.sets() - 1;
+        let merges =
+            (last as u64 * ((1 << self.log_merged) - 1) + (1 << self.groups_of(last).1) - 1) * self.blocks as u64;
         let owner = Work {
             layers: log * limbs * uploads + 4 * log * answers,
             products: limbs * uploads + 2 * answers,

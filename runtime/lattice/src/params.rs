@@ -9,10 +9,10 @@ use crate::primes::descending;
 pub const STANDARD: [(usize, u32); 2] = [(8192, 218), (16384, 438)];
 
 /// One set of the list.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Parameters(&'static Set);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Set {
     log: u32,
     limbs: &'static [u32],

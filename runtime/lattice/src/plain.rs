@@ -122,13 +122,16 @@ pub struct SlotModulus {
 pub(crate) const MOST_PRIMES: usize = 3;
 
 impl SlotModulus {
+    /// Bits that a modulus may have.
+    pub const BITS: std::ops::RangeInclusive<u32> = 20..=150;
+
     /// A modulus just below 2^`bits`, by the rule of the parameters' primes and apart from all of them.
     ///
     /// # Errors
-    /// [`LatticeError::Range`] if `bits` is not in 20..=150.
+    /// [`LatticeError::Range`] if it may not have so many bits.
     pub fn new(bits: u32) -> Result<SlotModulus> {
         let refused = LatticeError::Range { what: "bits of a slot modulus", allowed: "20 to 150", found: bits.into() };
-        if !(20..=150).contains(&bits) {
+        if !SlotModulus::BITS.contains(&bits) {
             return Err(refused);
         }
         let count = bits.div_ceil(50);
@@ -288,7 +291,7 @@ mod tests {
 
     #[test]
     fn slot_moduli_have_their_size_and_are_apart_from_parameters() {
-        for bits in 20..=150 {
+        for bits in SlotModulus::BITS {
             let modulus = SlotModulus::new(bits).expect("a modulus of this size");
             assert!(modulus.bits() == bits, "{bits}: {}", modulus.bits());
         }

@@ -11,7 +11,7 @@ use crate::scheme::Scheme;
 use crate::slotting::Slotting;
 use crate::tiling::Tiling;
 
-/// How a task is done.
+/// How a task is done, or tasks that amount to it.
 #[derive(Debug)]
 pub(crate) enum Form {
     Tiles(Tiling),
@@ -19,23 +19,23 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// `None` for transfers. `ring` gives a ring and the place of its keys among those of the party.
+    /// `ring` gives a ring and the place of its keys among those of the party.
     pub(crate) fn new(
         task: &Task,
         scheme: &Scheme,
         ring: impl Fn(Owner, Parameters) -> (Arc<Ring>, usize),
-    ) -> Result<Option<Form>, PairError> {
-        Ok(match scheme {
-            Scheme::Transfers => None,
+    ) -> Result<Form, PairError> {
+        match scheme {
+            Scheme::Transfers => Err(PairError::Scheme("nothing to encrypt")),
             Scheme::Tiles(tiles) => {
                 let (ring, key) = ring(tiles.encrypts, tiles.parameters);
-                Some(Form::Tiles(Tiling::new(task, tiles, &ring, key)?))
+                Ok(Form::Tiles(Tiling::new(task, tiles, &ring, key)?))
             }
             Scheme::Slots(slots) => {
                 let (ring, key) = ring(slots.encrypts, slots.parameters);
-                Some(Form::Slots(Slotting::new(task, slots, &ring, key)?))
+                Ok(Form::Slots(Slotting::new(task, slots, &ring, key)?))
             }
-        })
+        }
     }
 
     /// Bytes of all uploads and of all answers of a task, without any tables.
@@ -52,6 +52,14 @@ impl Form {
         match self {
             Form::Tiles(tiles) => (tiles.encrypts, tiles.key),
             Form::Slots(slots) => (slots.encrypts, slots.key),
+        }
+    }
+
+    /// Whether the left operand is encrypted.
+    pub(crate) fn left_encrypted(&self) -> bool {
+        match self {
+            Form::Tiles(tiles) => tiles.left_encrypted(),
+            Form::Slots(slots) => slots.left_encrypted(),
         }
     }
 

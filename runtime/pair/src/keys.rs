@@ -1,5 +1,6 @@
 //! The keys of a session: each party makes those of the rings that it encrypts in, and takes the other one's. One message each way.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mpcc_kernels::{Prg, Seed};
@@ -9,6 +10,7 @@ use mpcc_program::making::Task;
 
 use crate::PairError;
 use crate::form::Form;
+use crate::scheme::Scheme;
 use crate::schemes::Schemes;
 use crate::tasks::other;
 
@@ -31,7 +33,9 @@ pub struct KeysSent {
 pub struct Lattice {
     pub(crate) party: Owner,
     pub(crate) schemes: Schemes,
-    forms: Vec<(Task, Arc<Form>)>,
+    rings: Vec<Arc<Ring>>,
+    /// What was needed so far.
+    forms: HashMap<(Task, Scheme), Arc<Form>>,
     pub(crate) own: Vec<Encrypter>,
     pub(crate) theirs: Vec<Evaluator>,
     pub(crate) randomness: Randomness,
@@ -99,22 +103,24 @@ impl KeysSent {
             }
             theirs.push(reader.finish()?);
         }
-        let place = |owner, parameters| {
-            let key = schemes.keys(owner).iter().position(|key| key.0 == parameters).expect("a key of every scheme");
-            (ring(&rings, parameters), key)
-        };
-        let mut forms = Vec::new();
-        for (task, scheme) in schemes.encrypted() {
-            forms.extend(Form::new(task, scheme, place)?.map(|form| (*task, Arc::new(form))));
-        }
-        Ok(Lattice { party, schemes, forms, own, theirs, randomness, rounds: 0 })
+        Ok(Lattice { party, schemes, rings, forms: HashMap::new(), own, theirs, randomness, rounds: 0 })
     }
 }
 
 impl Lattice {
-    /// How a task is done, `None` by transfers.
-    pub(crate) fn form(&self, task: &Task) -> Option<Arc<Form>> {
-        self.forms.iter().find(|(known, _)| known == task).map(|(_, form)| Arc::clone(form))
+    /// How a task is done, or tasks that amount to it.
+    pub(crate) fn form(&mut self, task: &Task, scheme: &Scheme) -> Result<Arc<Form>, PairError> {
+        if let Some(form) = self.forms.get(&(*task, *scheme)) {
+            return Ok(Arc::clone(form));
+        }
+        let place = |owner, parameters| {
+            let keys = self.schemes.keys(owner);
+            let key = keys.iter().position(|key| key.0 == parameters).expect("a key of every scheme");
+            (ring(&self.rings, parameters), key)
+        };
+        let form = Arc::new(Form::new(task, scheme, place)?);
+        self.forms.insert((*task, *scheme), Arc::clone(&form));
+        Ok(form)
     }
 
     /// The next round's indices of uploads, under each own key and under each of the other party's.

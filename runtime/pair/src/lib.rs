@@ -9,7 +9,9 @@
 
 #![forbid(unsafe_code)]
 
+mod choice;
 mod form;
+mod joint;
 mod keys;
 mod lists;
 mod numbers;

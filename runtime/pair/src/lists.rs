@@ -74,6 +74,11 @@ pub(crate) fn modulo(words: &[u64], factor: Factor, bits: u8) -> Words {
     out
 }
 
+/// Numbers modulo 2^from modulo 2^to, no wider.
+pub(crate) fn resized(words: &[u64], from: u8, to: u8) -> Words {
+    modulo(words, Factor { width: from, signed: false }, to)
+}
+
 /// How many single products add up to an entry of the result.
 pub(crate) fn terms(pairing: Pairing) -> usize {
     match pairing {

@@ -10,8 +10,10 @@ use mpcc_transfer::{Plan, Price, Receiver, Sender};
 
 use crate::PairError;
 use crate::form::Form;
+use crate::joint::Joint;
 use crate::keys::Lattice;
 use crate::lists::{Words, add, lanes, read, write};
+use crate::schemes::Laid;
 use crate::slotting::Unconverted;
 use crate::stream::{Due, Leaving};
 use crate::tasks::{inputs, other, requests};
@@ -32,7 +34,9 @@ pub struct Pair {
 pub struct Round<'t> {
     tasks: &'t [Task],
     owner: Owner,
-    forms: Vec<Option<Arc<Form>>>,
+    laid: Laid,
+    /// How each joint is done.
+    forms: Vec<Arc<Form>>,
     operands: Vec<Vec<Words>>,
     /// Indices of uploads under own keys and under the peer's.
     batches: [Vec<Batch>; 2],
@@ -51,13 +55,14 @@ pub struct Round<'t> {
     plans: [[Plan; 2]; 2],
     transfers: Transfers,
     wraps: Transfers,
+    /// By joint.
     results: Vec<Partial>,
 }
 
-/// Part of a task under encryption.
+/// Part of a joint.
 #[derive(Clone, Copy)]
 struct Unit {
-    task: usize,
+    joint: usize,
     number: usize,
     /// Bytes of its uploads and of its answers.
     bytes: [usize; 2],
@@ -80,15 +85,14 @@ struct Messages {
     wraps: Vec<u8>,
 }
 
-/// This end's share of a task's result as far as it is known.
+/// This end's share of a joint's result as far as it is known.
 enum Partial {
-    ByTransfers,
     Tiles(Words),
     Slots(Unconverted),
 }
 
-fn slots_in(forms: &[Option<Arc<Form>>]) -> bool {
-    forms.iter().flatten().any(|form| matches!(**form, Form::Slots(_)))
+fn slots_in(forms: &[Arc<Form>]) -> bool {
+    forms.iter().any(|form| matches!(**form, Form::Slots(_)))
 }
 
 impl Pair {
@@ -107,30 +111,29 @@ impl Pair {
         let mut lists = read(operands, &lists)?.into_iter();
         let operands: Vec<Vec<Words>> =
             tasks.iter().map(|task| lists.by_ref().take(task.operands(owner).len()).collect()).collect();
-        let forms: Vec<Option<Arc<Form>>> = tasks.iter().map(|task| self.lattice.form(task)).collect();
+        let laid = self.lattice.schemes.laid(tasks)?;
         let mut transfers = Transfers::default();
-        let (mut choices, mut results, mut units) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
-        for (at, (task, form)) in tasks.iter().zip(&forms).enumerate() {
-            let Some(form) = form else {
-                let [chosen, factor] = inputs(task, owner, &operands[at]);
-                choices.extend(chosen);
-                transfers.factors.extend(factor);
-                results.push(Partial::ByTransfers);
-                continue;
-            };
+        let mut choices = Vec::new();
+        for (at, task) in tasks.iter().enumerate().filter(|(at, _)| laid.places[*at].is_none()) {
+            let [chosen, factor] = inputs(task, owner, &operands[at]);
+            choices.extend(chosen);
+            transfers.factors.extend(factor);
+        }
+        let (mut forms, mut results, mut units) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        for (at, (Joint { whole, .. }, scheme)) in laid.joints.iter().enumerate() {
+            let form = self.lattice.form(whole, scheme)?;
             let bytes = form.unit_bytes();
             let of = &mut units[usize::from(form.key().0 != owner)];
-            of.extend((0..form.units()).map(|number| Unit { task: at, number, bytes }));
-            results.push(match &**form {
-                Form::Tiles(_) => Partial::Tiles(Words::new(vec![0; task.len * lanes(task.bits)])),
-                Form::Slots(slots) => Partial::Slots(slots.unconverted(task.len)),
+            of.extend((0..form.units()).map(|number| Unit { joint: at, number, bytes }));
+            results.push(match &*form {
+                Form::Tiles(_) => Partial::Tiles(Words::new(vec![0; whole.len * lanes(whole.bits)])),
+                Form::Slots(slots) => Partial::Slots(slots.unconverted(whole.len)),
             });
+            forms.push(form);
         }
-        let schemes = &self.lattice.schemes;
         let hops = if slots_in(&forms) { 3 } else { 2 };
-        let chosen = |receiver| -> Result<_, PairError> {
-            Ok([schemes.plan(tasks, receiver)?, schemes.wraps(tasks, receiver)?])
-        };
+        let chosen =
+            |receiver| -> Result<_, PairError> { Ok([laid.plan(tasks, receiver)?, laid.wraps(tasks, receiver)?]) };
         let plans = [chosen(owner)?, chosen(other(owner))?];
         let mut next = Messages::default();
         let choices: Vec<&[u64]> = choices.iter().map(|list| list.as_slice()).collect();
@@ -139,6 +142,7 @@ impl Pair {
         let mut round = Round {
             tasks,
             owner,
+            laid,
             forms,
             operands,
             batches,
@@ -260,31 +264,32 @@ impl Round<'_> {
 
     /// Makes the uploads of a unit.
     fn upload(&mut self, pair: &Pair, at: usize) -> Result<(), PairError> {
-        let Unit { task, number, .. } = self.units[0][at];
-        let Some(form) = &self.forms[task] else { return Err(PairError::Order) };
+        let Unit { joint, number, .. } = self.units[0][at];
+        let (form, (of, _)) = (&self.forms[joint], &self.laid.joints[joint]);
         let (_, key) = form.key();
         let by = (&pair.lattice.own[key], &mut self.batches[0][key]);
-        let operand = &self.operands[task][0];
+        let (operands, part) = ((&self.operands[..], form.left_encrypted()), (number, form.units()));
         match &**form {
-            Form::Tiles(tiles) => tiles.upload(by, (operand, number), self.leaving.growing()),
-            Form::Slots(slots) => slots.upload(by, operand, self.leaving.growing()),
+            Form::Tiles(tiles) => tiles.upload(by, of.residues(self.tasks, operands, part), self.leaving.growing()),
+            Form::Slots(slots) => slots.upload(by, &of.integers(self.tasks, operands, part), self.leaving.growing()),
         }
     }
 
     /// Answers the peer's uploads of a unit.
     fn answer(&mut self, pair: &mut Pair, at: usize, uploads: &[u8]) -> Result<(), PairError> {
-        let Unit { task, number, bytes } = self.units[1][at];
-        let Some(form) = &self.forms[task] else { return Err(PairError::Order) };
+        let Unit { joint, number, bytes } = self.units[1][at];
+        let (form, (of, _)) = (&self.forms[joint], &self.laid.joints[joint]);
         let (_, key) = form.key();
         let lattice = &mut pair.lattice;
         let by = (&lattice.theirs[key], &mut self.batches[1][key], &mut lattice.randomness);
-        let operand = &self.operands[task][0];
+        let operands = (&self.operands[..], !form.left_encrypted());
+        let numbers = of.integers(self.tasks, operands, (number, form.units()));
         let mut out = Vec::with_capacity(bytes[1]);
-        match (&**form, &mut self.results[task]) {
+        match (&**form, &mut self.results[joint]) {
             (Form::Tiles(tiles), Partial::Tiles(result)) => {
-                tiles.answer(by, (operand, number, uploads), result, &mut out)?;
+                tiles.answer(by, (numbers, number, uploads), result, &mut out)?;
             }
-            (Form::Slots(slots), Partial::Slots(result)) => slots.answer(by, (operand, uploads), result, &mut out)?,
+            (Form::Slots(slots), Partial::Slots(result)) => slots.answer(by, (&numbers, uploads), result, &mut out)?,
             _ => return Err(PairError::Order),
         }
         self.next.answers[at] = out;
@@ -293,34 +298,39 @@ impl Round<'_> {
 
     /// Opens the peer's answers of a unit.
     fn open_unit(&mut self, pair: &Pair, at: usize, answers: &[u8]) -> Result<(), PairError> {
-        let Unit { task, number, .. } = self.units[0][at];
-        let Some(form) = &self.forms[task] else { return Err(PairError::Order) };
+        let Unit { joint, number, .. } = self.units[0][at];
+        let form = &self.forms[joint];
         let by = &pair.lattice.own[form.key().1];
-        match (&**form, &mut self.results[task]) {
+        match (&**form, &mut self.results[joint]) {
             (Form::Tiles(tiles), Partial::Tiles(result)) => tiles.open(by, (number, answers), result),
             (Form::Slots(slots), Partial::Slots(result)) => slots.open(by, answers, result),
             _ => Err(PairError::Order),
         }
     }
 
-    /// The bits of the results that this end evaluated.
+    /// The bits of the results that this end evaluated, task by task.
     fn wrap_choices(&self) -> Vec<Words> {
-        self.slots(false).map(|(_, result)| result.low.clone()).collect()
+        self.converted(false).map(|(_, low, _)| low).collect()
     }
 
     /// The strings under them, of the results that it opened.
     fn wrap_factors(&self) -> Vec<Words> {
-        let strings = |(form, result): (&Form, &Unconverted)| match form {
-            Form::Slots(slots) => slots.wraps(&result.low),
+        let strings = |(form, low, bits): (&Form, Words, u8)| match form {
+            Form::Slots(slots) => slots.wraps(&low, bits),
             Form::Tiles(_) => Words::default(),
         };
-        self.slots(true).map(strings).collect()
+        self.converted(true).map(strings).collect()
     }
 
-    /// Tasks by slots that this end encrypts, or the peer.
-    fn slots(&self, own: bool) -> impl Iterator<Item = (&Form, &Unconverted)> {
-        self.forms.iter().zip(&self.results).filter_map(move |(form, result)| match (form, result) {
-            (Some(form), Partial::Slots(result)) if (form.key().0 == self.owner) == own => Some((&**form, result)),
+    /// The bits by which results of tasks by slots are converted, of those that this end encrypted, or the peer.
+    fn converted(&self, own: bool) -> impl Iterator<Item = (&Form, Words, u8)> {
+        let places = self.laid.places.iter().enumerate().filter_map(|(at, place)| Some((at, (*place)?)));
+        places.filter_map(move |(at, (joint, number))| match &self.results[joint] {
+            Partial::Slots(result) if (self.forms[joint].key().0 == self.owner) == own => {
+                let member = &self.laid.joints[joint].0.members[number];
+                let low = Words::new(member.result.get(&result.low, 1));
+                Some((&*self.forms[joint], low, self.tasks[at].bits))
+            }
             _ => None,
         })
     }
@@ -330,7 +340,7 @@ impl Round<'_> {
     /// # Errors
     /// A call before the last hop was ended.
     pub fn finish(self) -> Result<Vec<u8>, PairError> {
-        let Round { tasks, owner, forms, operands, transfers, wraps, results, .. } = self;
+        let Round { tasks, owner, laid, forms, operands, transfers, wraps, results, .. } = self;
         let (Some(got), Some(sent)) = (transfers.got, transfers.sent) else { return Err(PairError::Order) };
         if self.hop < self.hops {
             return Err(PairError::Order);
@@ -338,16 +348,19 @@ impl Round<'_> {
         // The next request of what this end chose in, and of what the other end did.
         let (mut chosen, mut answered, mut wrapped) = (0, 0, [0, 0]);
         let mut out = Vec::new();
-        for (((task, operands), form), result) in tasks.iter().zip(&operands).zip(&forms).zip(results) {
-            match result {
-                Partial::ByTransfers => {
-                    by_transfers(task, operands, owner, (&got, chosen), (&sent, answered), &mut out);
-                    chosen += requests(task, owner).len();
-                    answered += requests(task, other(owner)).len();
-                }
-                Partial::Tiles(words) => write(&words, task.bits, &mut out),
-                Partial::Slots(Unconverted { mut parts, .. }) => {
-                    let own = form.as_ref().is_some_and(|form| form.key().0 == owner);
+        for (at, task) in tasks.iter().enumerate() {
+            let Some((joint, number)) = laid.places[at] else {
+                by_transfers(task, &operands[at], owner, (&got, chosen), (&sent, answered), &mut out);
+                chosen += requests(task, owner).len();
+                answered += requests(task, other(owner)).len();
+                continue;
+            };
+            let (of, _) = &laid.joints[joint];
+            match &results[joint] {
+                Partial::Tiles(words) => write(&of.part(tasks, &of.members[number], words), task.bits, &mut out),
+                Partial::Slots(Unconverted { parts, .. }) => {
+                    let mut parts = of.part(tasks, &of.members[number], parts);
+                    let own = forms[joint].key().0 == owner;
                     let shares = if own { &wraps.sent } else { &wraps.got };
                     let Some(shares) = shares else { return Err(PairError::Order) };
                     let request = &mut wrapped[usize::from(own)];

@@ -8,8 +8,12 @@ use mpcc_program::correlation::Pairing;
 use mpcc_program::making::{Factor, Job, Task};
 use mpcc_transfer::{Field, Request};
 
+use crate::PairError;
+use crate::choice::KeyUse;
+use crate::lists::terms;
 use crate::numbers::{digit_bits, size};
 use crate::rates::Rates;
+use crate::schemes::OWNERS;
 use crate::spread::Spread;
 use crate::tasks::{other, requests};
 
@@ -20,7 +24,7 @@ pub(crate) const FLOOD: Flood = Flood::WEIGHTS;
 const MOST_PARTS: u32 = 4;
 
 /// How one task is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// By oblivious transfers, a bit of one factor after the other.
     Transfers,
@@ -32,7 +36,7 @@ pub enum Scheme {
 }
 
 /// Products of matrices under encryption.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileScheme {
     /// Who encrypts.
     pub encrypts: Owner,
@@ -45,7 +49,7 @@ pub struct TileScheme {
 }
 
 /// Products entry by entry under encryption.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SlotScheme {
     /// Who encrypts.
     pub encrypts: Owner,
@@ -55,22 +59,17 @@ pub struct SlotScheme {
     pub modulus_bits: u32,
 }
 
-/// A key that a scheme needs: whose it is, its ring, and how many steps of merging it serves.
-pub(crate) type KeyUse = (Owner, Parameters, u32);
-
 impl Scheme {
     /// The cheapest of every kind, encrypting party and ring that does a task, rings that are far from the best left out, with the
     /// picoseconds that it takes without keys. Signed numbers are not encrypted if the other party's have no sign.
     pub fn options(task: &Task, field: Field, rates: &Rates) -> Vec<(Scheme, u64)> {
         let mut out = vec![];
-        let transfers: Vec<Request> =
-            [Owner::ModelOwner, Owner::DataOwner].iter().flat_map(|&receiver| requests(task, receiver)).collect();
-        out.extend(rates.transfers(transfers, field).map(|cost| (Scheme::Transfers, cost)));
+        out.extend(Scheme::Transfers.cost(task, field, rates).map(|cost| (Scheme::Transfers, cost)));
         let Job::Products { pairing, .. } = task.job else { return out };
         if pairing.lengths().contains(&0) || task.len == 0 {
             return out;
         }
-        for encrypts in [Owner::ModelOwner, Owner::DataOwner] {
+        for encrypts in OWNERS {
             if Sides::of(task, encrypts).is_some_and(|sides| sides.lasting()) {
                 continue;
             }
@@ -80,12 +79,48 @@ impl Scheme {
         out
     }
 
+    /// Picoseconds that a task takes by it without keys, or `None` if a session does not give as many transfers or it is not of
+    /// the task.
+    pub(crate) fn cost(&self, task: &Task, field: Field, rates: &Rates) -> Option<u64> {
+        match self {
+            Scheme::Transfers => {
+                let requests = OWNERS.iter().flat_map(|&receiver| requests(task, receiver));
+                rates.transfers(requests.collect(), field)
+            }
+            Scheme::Tiles(tiles) => {
+                let (products, _) = Sides::of(task, tiles.encrypts)?.shape()?;
+                Some(tiles.cost(task.bits, products, rates))
+            }
+            Scheme::Slots(slots) => {
+                let wraps = rates.transfers(vec![wrap(task)], field)?;
+                Some(slots.cost(task, rates).saturating_add(wraps))
+            }
+        }
+    }
+
     pub(crate) fn key(&self) -> Option<KeyUse> {
         match self {
             Scheme::Transfers => None,
             Scheme::Tiles(tiles) => Some((tiles.encrypts, tiles.parameters, tiles.layout.steps())),
             Scheme::Slots(slots) => Some((slots.encrypts, slots.parameters, 0)),
         }
+    }
+}
+
+impl TileScheme {
+    fn cost(&self, bits: u8, products: usize, rates: &Rates) -> u64 {
+        let cost = times(self.layout.cost(self.parameters, bits.into()), self.parts.into());
+        rates.encrypted(self.parameters, &cost).saturating_mul(products as u64)
+    }
+}
+
+impl SlotScheme {
+    /// Picoseconds of uploads, products and answers.
+    pub(crate) fn cost(&self, task: &Task, rates: &Rates) -> u64 {
+        let Some(sides) = Sides::of(task, self.encrypts) else { return u64::MAX };
+        let spread = Spread::new(sides.pairing, self.parameters.degree(), sides.left_encrypted);
+        let [uploads, products, answers] = [spread.uploads(), spread.products(), spread.answers()].map(|n| n as u64);
+        rates.encrypted(self.parameters, &slot_cost(self.parameters, self.modulus_bits, uploads, products, answers))
     }
 }
 
@@ -104,7 +139,7 @@ pub(crate) struct Sides {
 impl Sides {
     /// `None` if the task makes no products.
     pub(crate) fn of(task: &Task, encrypts: Owner) -> Option<Sides> {
-        let Job::Products { left, pairing, factors: [first, second] } = task.job else { return None };
+        let Job::Products { left, pairing, factors: [first, second], .. } = task.job else { return None };
         let left_encrypted = left == encrypts;
         let (encrypted, plain) = if left_encrypted { (first, second) } else { (second, first) };
         Some(Sides { pairing, bits: task.bits, left_encrypted, encrypted, plain })
@@ -134,22 +169,32 @@ impl Sides {
 /// more is not paid for the sake of a key.
 fn near_best(of: impl Fn(Parameters) -> Option<(Scheme, u64)>) -> Vec<(Scheme, u64)> {
     let mut out: Vec<(usize, (Scheme, u64))> = vec![];
+    let mut best = u64::MAX;
+    let near = |cost: u64, best: u64| cost <= best.saturating_add(best / 2);
     for parameters in Parameters::all() {
         let degree = parameters.degree();
-        if out.iter().all(|(known, _)| *known == degree) {
-            out.extend(of(parameters).map(|option| (degree, option)));
+        if out.iter().any(|(known, _)| *known != degree) {
+            break;
         }
+        let Some(option) = of(parameters) else { continue };
+        best = best.min(option.1);
+        // Larger rings are dearer still.
+        if !near(option.1, best) {
+            break;
+        }
+        out.push((degree, option));
     }
-    let best = out.iter().map(|(_, (_, cost))| *cost).min().unwrap_or(0);
-    out.into_iter().map(|(_, option)| option).filter(|(_, cost)| *cost <= best.saturating_add(best / 2)).collect()
+    out.into_iter().map(|(_, option)| option).filter(|(_, cost)| near(*cost, best)).collect()
 }
 
-/// Numbers of blocks that give rows different heights.
-fn blocks(rows: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(1), move |&blocks: &usize| {
-        let height = rows.div_ceil(blocks);
-        (height > 1).then(|| rows.div_ceil(height - 1))
-    })
+/// Numbers of blocks of so many rows with which more and more columns stand beside each other: all numbers of columns up to 8, and
+/// then every half of a power of two.
+fn blocks(rows: usize, places: usize, columns: usize) -> Vec<usize> {
+    let wide = (1..8).chain((3..).flat_map(|lg| [1 << lg, 3 << (lg - 1)]));
+    let heights = wide.take_while(|wide| *wide <= columns).map(|wide| places / wide).take_while(|height| *height > 0);
+    let mut out: Vec<usize> = heights.map(|height| rows.div_ceil(height)).collect();
+    out.dedup();
+    out
 }
 
 fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &Rates) -> Option<(Scheme, u64)> {
@@ -163,19 +208,21 @@ fn cheapest_tiles(task: &Task, encrypts: Owner, parameters: Parameters, rates: &
         if !(1 + u32::from(parts > 1)..=51).contains(&factor_bits) {
             continue;
         }
-        for blocks in blocks(shape.rows) {
-            for log_inner in 0..=MOST_STEPS.min(shape.inner.next_power_of_two().trailing_zeros()) {
+        // Flood, factors and message alone are too much.
+        if parameters.bits() < bits + FLOOD.bits() + factor_bits + shape.inner.ilog2() / 2 {
+            continue;
+        }
+        for log_inner in 0..=MOST_STEPS.min(shape.inner.next_power_of_two().trailing_zeros()) {
+            for blocks in blocks(shape.rows, parameters.degree() >> log_inner, shape.columns) {
                 let merged = if parameters.special_bits() > 0 { log_inner } else { 0 };
                 for log_merged in [0, merged] {
                     let layout = TileLayout::new(parameters, shape, blocks, log_inner, log_merged);
                     let Ok(layout) = layout else { continue };
-                    if Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_err() {
-                        continue;
-                    }
-                    let cost = times(layout.cost(parameters, bits), parts.into());
-                    let cost = rates.encrypted(parameters, &cost).saturating_mul(products as u64);
-                    if better(cost, &best) {
-                        best = Some((cost, TileScheme { encrypts, parameters, layout, parts }));
+                    let scheme = TileScheme { encrypts, parameters, layout, parts };
+                    let cost = scheme.cost(task.bits, products, rates);
+                    let fits = || Tiles::budget_for(parameters, &layout, bits, factor_bits, FLOOD).is_ok();
+                    if better(cost, &best) && fits() {
+                        best = Some((cost, scheme));
                     }
                 }
             }
@@ -213,15 +260,24 @@ fn slots(
     (field, rates): (Field, &Rates),
 ) -> Option<(Scheme, u64)> {
     let sides = Sides::of(task, encrypts)?;
-    let spread = Spread::new(sides.pairing, parameters.degree(), sides.left_encrypted);
-    let [terms, all] = spread.terms();
-    let modulus_bits = modulus_bits(&sides, all);
-    SlotModulus::new(modulus_bits).ok()?;
+    let terms = terms(sides.pairing);
+    let modulus_bits = modulus_bits(&sides, terms);
+    // Flood, factors and message alone may be too much.
+    if !SlotModulus::BITS.contains(&modulus_bits) || parameters.bits() < 2 * modulus_bits + FLOOD.bits() {
+        return None;
+    }
     Slots::budget_for(parameters, modulus_bits, terms as u64, FLOOD).ok()?;
-    let [uploads, products, answers] = [spread.uploads(), spread.products(), spread.answers()].map(|n| n as u64);
-    let cost = rates.encrypted(parameters, &slot_cost(parameters, modulus_bits, uploads, products, answers));
-    let wraps = rates.transfers(vec![wrap(task)], field)?;
-    Some((Scheme::Slots(SlotScheme { encrypts, parameters, modulus_bits }), cost.saturating_add(wraps)))
+    let scheme = Scheme::Slots(SlotScheme { encrypts, parameters, modulus_bits });
+    Some((scheme, scheme.cost(task, field, rates)?))
+}
+
+/// Refuses slots that a task's results do not fit into.
+pub(crate) fn fits(task: &Task, scheme: &SlotScheme) -> Result<(), PairError> {
+    let sides = Sides::of(task, scheme.encrypts).ok_or(PairError::Scheme("slots for what is no product"))?;
+    if scheme.modulus_bits < modulus_bits(&sides, terms(sides.pairing)) {
+        return Err(PairError::Scheme("a modulus that results do not fit into"));
+    }
+    Ok(())
 }
 
 /// The transfers that convert a task's results.
@@ -250,7 +306,8 @@ mod tests {
         let entries = Pairing::Entries { rows: 65, cols: 256, right: Along::Rows };
         let complex = Pairing::Complex { count: 9000 };
         for (pairing, len) in [(matrices, 2 * 65 * 64), (entries, 65 * 256), (complex, 2 * 9000)] {
-            let task = Task { job: Job::Products { left: Owner::DataOwner, pairing, factors }, len, bits: 48 };
+            let task =
+                Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 }, len, bits: 48 };
             let options = Scheme::options(&task, field, &Rates::REFERENCE);
             assert!(options.len() > 1, "{task:?}");
             for (scheme, _) in options {
@@ -264,7 +321,7 @@ mod tests {
                     }
                     Scheme::Slots(SlotScheme { encrypts, parameters, modulus_bits }) => {
                         let sides = Sides::of(&task, encrypts).expect("products");
-                        let [terms, _] = Spread::new(pairing, parameters.degree(), sides.left_encrypted).terms();
+                        let terms = terms(sides.pairing);
                         let budget =
                             Slots::budget_for(parameters, modulus_bits, terms as u64, FLOOD).expect("a budget");
                         (parameters.degree() * terms, modulus_bits - 1, budget.flood_bits())
@@ -276,13 +333,15 @@ mod tests {
         }
     }
 
+    /// The fewest blocks for every number of columns beside each other.
     #[test]
-    fn blocks_give_every_height_once() {
-        for rows in 1..200 {
-            let heights: Vec<usize> = blocks(rows).map(|blocks| rows.div_ceil(blocks)).collect();
-            let mut want: Vec<usize> = (1..=rows).map(|blocks| rows.div_ceil(blocks)).collect();
-            want.dedup();
-            assert_eq!(heights, want, "{rows} rows");
+    fn blocks_let_more_and_more_columns_stand_beside_each_other() {
+        for (rows, places, columns) in [(65, 256, 64), (1, 8192, 9), (200, 128, 128), (512, 64, 1), (65, 32, 2)] {
+            let all = blocks(rows, places, columns);
+            assert!(all.is_sorted_by(|a, b| a < b), "{all:?}");
+            for wide in 1..=columns.min(places).min(8) {
+                assert!(all.contains(&rows.div_ceil(places / wide)), "{wide} of {columns} columns: {all:?}");
+            }
         }
     }
 }

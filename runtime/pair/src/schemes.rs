@@ -1,14 +1,18 @@
-//! How all products of a program are made, chosen together: keys cost something too, once a session.
+//! How all products of a program are made, what keys that takes, and what travels.
+
+use std::collections::HashMap;
 
 use mpcc_lattice::{Parameters, key_bytes};
 use mpcc_program::code::Owner;
-use mpcc_program::making::Task;
+use mpcc_program::making::{Job, Task};
 use mpcc_transfer::{Field, Plan, Request};
 
 use crate::PairError;
+use crate::choice::{KeyUse, chosen, keys};
 use crate::form::Form;
+use crate::joint::{Joint, class, line, stacks};
 use crate::rates::Rates;
-use crate::scheme::{KeyUse, Scheme, evaluates, wrap};
+use crate::scheme::{Scheme, evaluates, fits, wrap};
 use crate::tasks::{other, requests};
 
 /// The owners in the order of their indices.
@@ -24,8 +28,8 @@ pub(crate) fn index(owner: Owner) -> usize {
 #[derive(Clone, Debug)]
 pub struct Schemes {
     field: Field,
-    /// Tasks that are not done by transfers.
-    tasks: Vec<(Task, Scheme)>,
+    /// By what tasks have in common that are done in the same way; nothing by transfers.
+    by: HashMap<Task, Scheme>,
     /// Rings and steps of merging of the keys of each party.
     keys: [Vec<(Parameters, u32)>; 2],
 }
@@ -44,76 +48,57 @@ impl RoundBytes {
     }
 }
 
-/// A distinct task, how often it is done, and what can be done about it.
-struct Choice {
-    task: Task,
-    times: u64,
-    options: Vec<(Scheme, u64)>,
+/// The tasks of a round as they are done: some together, the others by transfers.
+#[derive(Debug)]
+pub(crate) struct Laid {
+    pub(crate) joints: Vec<(Joint, Scheme)>,
+    /// Of every task its joint and its number there, unless it is done by transfers.
+    pub(crate) places: Vec<Option<(usize, usize)>>,
+}
+
+impl Laid {
+    /// Whose ciphertexts results of slots are in that a task's conversion belongs to.
+    pub(crate) fn converted(&self, at: usize) -> Option<Owner> {
+        match self.places[at].map(|(joint, _)| self.joints[joint].1) {
+            Some(Scheme::Slots(slots)) => Some(slots.encrypts),
+            _ => None,
+        }
+    }
 }
 
 impl Schemes {
     /// The cheapest ones for a program's rounds, all done `inferences` times.
     pub fn new(rounds: &[Vec<Task>], inferences: u64, field: Field, rates: &Rates) -> Schemes {
-        let mut choices: Vec<Choice> = vec![];
-        for task in rounds.iter().flatten() {
-            match choices.iter_mut().find(|choice| choice.task == *task) {
-                Some(choice) => choice.times += inferences,
-                None => {
-                    let options = Scheme::options(task, field, rates);
-                    choices.push(Choice { task: *task, times: inferences, options });
-                }
-            }
-        }
-        // The rings that are best for some task by itself, and then, as long as that is cheaper, one less.
-        let (_, chosen) = choose(&choices, |_| true, rates);
-        let mut open: Vec<(Owner, Parameters)> =
-            keys(chosen.iter().map(|(_, scheme)| scheme)).iter().map(ring).collect();
-        let among = |open: &[(Owner, Parameters)]| choose(&choices, |key| open.contains(&ring(key)), rates);
-        let (mut least, mut chosen) = among(&open);
-        loop {
-            let without = |left_out: usize| {
-                let mut open = open.clone();
-                open.remove(left_out);
-                let (cost, chosen) = among(&open);
-                (cost, chosen, open)
-            };
-            match (0..open.len()).map(without).min_by_key(|(cost, ..)| *cost).filter(|(cost, ..)| *cost <= least) {
-                Some(better) => (least, chosen, open) = better,
-                None => return Schemes::fixed(chosen, field),
-            }
-        }
+        Schemes::fixed(chosen(rounds, inferences, field, rates), field)
     }
 
     /// Transfers for everything.
     pub fn transfers(field: Field) -> Schemes {
-        Schemes { field, tasks: vec![], keys: [vec![], vec![]] }
+        Schemes { field, by: HashMap::new(), keys: [vec![], vec![]] }
     }
 
-    /// Tasks done in these ways, the first one if there are several, and by transfers if they are not in the list.
+    /// Tasks done in these ways, and all that have the same widths and differ only in extents along which tasks are joined; the first
+    /// one if there are several, and by transfers if they are not in the list.
     pub fn fixed(tasks: Vec<(Task, Scheme)>, field: Field) -> Schemes {
-        let uses = keys(tasks.iter().map(|(_, scheme)| scheme));
-        let of = |owner| uses.iter().filter(|key| key.0 == owner).map(|key| (key.1, key.2)).collect();
-        let mut listed: Vec<(Task, Scheme)> = vec![];
+        let mut by = HashMap::new();
+        let mut used = vec![];
         for (task, scheme) in tasks.into_iter().filter(|(_, scheme)| *scheme != Scheme::Transfers) {
-            if listed.iter().all(|(known, _)| *known != task) {
-                listed.push((task, scheme));
+            if let std::collections::hash_map::Entry::Vacant(free) = by.entry(class(&task)) {
+                used.push(*free.insert(scheme));
             }
         }
-        Schemes { field, tasks: listed, keys: OWNERS.map(of) }
+        let uses: Vec<KeyUse> = keys(used.iter());
+        let of = |owner| uses.iter().filter(|key| key.0 == owner).map(|key| (key.1, key.2)).collect();
+        Schemes { field, by, keys: OWNERS.map(of) }
     }
 
-    /// How a task is done.
+    /// How a task is done that shares no list with another one.
     pub fn scheme(&self, task: &Task) -> Scheme {
-        self.tasks.iter().find(|(known, _)| known == task).map_or(Scheme::Transfers, |(_, scheme)| *scheme)
+        self.by.get(&class(task)).copied().unwrap_or(Scheme::Transfers)
     }
 
     pub(crate) fn field(&self) -> Field {
         self.field
-    }
-
-    /// Tasks that are not done by transfers.
-    pub(crate) fn encrypted(&self) -> &[(Task, Scheme)] {
-        &self.tasks
     }
 
     /// Rings and steps of merging of a party's keys.
@@ -132,11 +117,47 @@ impl Schemes {
         Ok([bytes(&self.keys[0])?, bytes(&self.keys[1])?])
     }
 
+    /// Which tasks of a round are done together, and how: those that multiply one list, and those whose numbers lie in slots of the
+    /// same kind.
+    ///
+    /// # Errors
+    /// Slots that a task's results do not fit into.
+    pub(crate) fn laid(&self, tasks: &[Task]) -> Result<Laid, PairError> {
+        let mut joints: Vec<(Joint, Scheme)> = vec![];
+        let mut lines: Vec<(Vec<usize>, Scheme)> = vec![];
+        let mut known = HashMap::new();
+        for joint in stacks(tasks) {
+            let scheme = self.scheme(&joint.whole);
+            let Scheme::Slots(slots) = scheme else {
+                joints.extend((scheme != Scheme::Transfers).then_some((joint, scheme)));
+                continue;
+            };
+            joint.members.iter().try_for_each(|member| fits(&tasks[member.at], &slots))?;
+            match (&joint.members[..], line(&joint.whole)) {
+                ([single], Some(line)) => {
+                    let place = *known.entry((line, slots)).or_insert(lines.len());
+                    match lines.get_mut(place) {
+                        Some((members, _)) => members.push(single.at),
+                        None => lines.push((vec![single.at], scheme)),
+                    }
+                }
+                _ => joints.push((joint, scheme)),
+            }
+        }
+        joints.extend(lines.into_iter().map(|(members, scheme)| (Joint::lined(tasks, &members), scheme)));
+        let mut places = vec![None; tasks.len()];
+        for (joint, (of, _)) in joints.iter().enumerate() {
+            of.members.iter().enumerate().for_each(|(number, member)| places[member.at] = Some((joint, number)));
+        }
+        Ok(Laid { joints, places })
+    }
+
     /// What a round of these tasks sends, to the byte.
     ///
     /// # Errors
     /// A round that asks for more transfers than a session gives, or schemes that are not of their tasks.
     pub fn price(&self, tasks: &[Task]) -> Result<RoundBytes, PairError> {
+        let laid = self.laid(tasks)?;
         let mut bytes = RoundBytes::default();
         let add = |bytes: &mut RoundBytes, hop: usize, plan: &Plan, receiver: usize| {
             let price = plan.price(self.field);
@@ -144,17 +165,17 @@ impl Schemes {
             bytes.sent[hop + 1][1 - receiver] += price.strings;
         };
         for (receiver, owner) in OWNERS.into_iter().enumerate() {
-            add(&mut bytes, 0, &self.plan(tasks, owner)?, receiver);
-            add(&mut bytes, 1, &self.wraps(tasks, owner)?, receiver);
+            add(&mut bytes, 0, &laid.plan(tasks, owner)?, receiver);
+            add(&mut bytes, 1, &laid.wraps(tasks, owner)?, receiver);
         }
-        let mut sizes: Vec<(Task, [usize; 2])> = vec![];
-        for (task, scheme) in tasks.iter().map(|task| (task, self.scheme(task))) {
+        let mut sizes: HashMap<&Task, [usize; 2]> = HashMap::new();
+        for (joint, scheme) in &laid.joints {
             let Some((encrypts, ..)) = scheme.key() else { continue };
-            let size = match sizes.iter().find(|(known, _)| known == task) {
-                Some((_, size)) => *size,
+            let size = match sizes.get(&joint.whole) {
+                Some(size) => *size,
                 None => {
-                    let size = Form::bytes(task, &scheme)?;
-                    sizes.push((*task, size));
+                    let size = Form::bytes(&joint.whole, scheme)?;
+                    sizes.insert(&joint.whole, size);
                     size
                 }
             };
@@ -165,73 +186,38 @@ impl Schemes {
     }
 
     /// Picoseconds that a round of these tasks takes by these rates, both parties' work and all bytes one after the other, without
-    /// keys. For planners: it goes through all options of every distinct task.
-    pub fn picoseconds(&self, tasks: &[Task], rates: &Rates) -> u128 {
-        let mut known: Vec<(&Task, u64)> = vec![];
-        let mut cost = |task| match known.iter().find(|(other, _)| *other == task) {
-            Some((_, cost)) => *cost,
-            None => {
-                let scheme = self.scheme(task);
-                let options = Scheme::options(task, self.field, rates);
-                let cost = options.into_iter().find(|(option, _)| *option == scheme).map_or(u64::MAX, |(_, cost)| cost);
-                known.push((task, cost));
-                cost
-            }
-        };
-        tasks.iter().map(|task| u128::from(cost(task))).sum()
+    /// keys. For planners.
+    ///
+    /// # Errors
+    /// As [`Schemes::price`].
+    pub fn picoseconds(&self, tasks: &[Task], rates: &Rates) -> Result<u128, PairError> {
+        let laid = self.laid(tasks)?;
+        let cost = |task: &Task, scheme: &Scheme| u128::from(scheme.cost(task, self.field, rates).unwrap_or(u64::MAX));
+        let together: u128 = laid.joints.iter().map(|(joint, scheme)| cost(&joint.whole, scheme)).sum();
+        let by_transfers = tasks.iter().zip(&laid.places).filter(|(_, place)| place.is_none());
+        Ok(together + by_transfers.map(|(task, _)| cost(task, &Scheme::Transfers)).sum::<u128>())
     }
+}
 
+impl Laid {
     /// What `receiver` chooses in the first hop.
     pub(crate) fn plan(&self, tasks: &[Task], receiver: Owner) -> Result<Plan, PairError> {
-        let by_transfers = tasks.iter().filter(|task| self.scheme(task) == Scheme::Transfers);
-        Ok(Plan::new(by_transfers.flat_map(|task| requests(task, receiver)).collect())?)
+        let by_transfers = tasks.iter().zip(&self.places).filter(|(_, place)| place.is_none());
+        Ok(Plan::new(by_transfers.flat_map(|(task, _)| requests(task, receiver)).collect())?)
     }
 
-    /// What `receiver` chooses in the second hop, to convert results that it evaluated.
+    /// What `receiver` chooses in the second hop, to convert results that it evaluated, task by task.
     pub(crate) fn wraps(&self, tasks: &[Task], receiver: Owner) -> Result<Plan, PairError> {
-        let converted = |task: &Task| match self.scheme(task) {
-            Scheme::Slots(slots) if evaluates(slots.encrypts) == receiver => Some(wrap(task)),
-            _ => None,
+        let converted = |at: usize| {
+            let encrypts = self.converted(at)?;
+            (evaluates(encrypts) == receiver).then(|| wrap(&tasks[at]))
         };
-        let requests: Vec<Request> = tasks.iter().filter_map(converted).collect();
+        let requests: Vec<Request> = (0..tasks.len()).filter_map(converted).collect();
         Ok(Plan::new(requests)?)
     }
 }
 
-/// The keys that schemes use, each once.
-fn keys<'s>(schemes: impl Iterator<Item = &'s Scheme>) -> Vec<KeyUse> {
-    let mut keys: Vec<KeyUse> = vec![];
-    for (owner, parameters, steps) in schemes.filter_map(Scheme::key) {
-        match keys.iter_mut().find(|key| (key.0, key.1) == (owner, parameters)) {
-            Some(key) => key.2 = key.2.max(steps),
-            None => keys.push((owner, parameters, steps)),
-        }
-    }
-    keys
-}
-
-/// Whose key it is, and in which ring.
-fn ring(key: &KeyUse) -> (Owner, Parameters) {
-    (key.0, key.1)
-}
-
-/// The cheapest schemes whose keys there may be, and what everything takes then.
-fn choose(choices: &[Choice], may: impl Fn(&KeyUse) -> bool, rates: &Rates) -> (u128, Vec<(Task, Scheme)>) {
-    let open = |scheme: &Scheme| scheme.key().is_none_or(|key| may(&key));
-    let mut sum = 0u128;
-    let mut chosen = vec![];
-    for Choice { task, times, options } in choices {
-        // Without any the task is by transfers, and its round says why it cannot be.
-        if let Some((scheme, cost)) = options.iter().filter(|(scheme, _)| open(scheme)).min_by_key(|(_, cost)| *cost) {
-            sum += u128::from(*cost) * u128::from(*times);
-            chosen.push((*task, *scheme));
-        } else {
-            sum += u128::MAX >> 32;
-        }
-    }
-    for (_, parameters, steps) in keys(chosen.iter().map(|(_, scheme)| scheme)) {
-        let bytes = key_bytes(parameters, steps).unwrap_or(usize::MAX >> 32);
-        sum += bytes as u128 * u128::from(rates.byte);
-    }
-    (sum, chosen)
+/// Whether a task makes products.
+pub(crate) fn multiplies(task: &Task) -> bool {
+    matches!(task.job, Job::Products { .. })
 }

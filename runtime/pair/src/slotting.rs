@@ -11,12 +11,13 @@ use mpcc_program::making::Task;
 use zeroize::Zeroizing;
 
 use crate::PairError;
+use crate::lists::terms;
 use crate::lists::{Words, lanes};
-use crate::numbers::{Integers, integers};
-use crate::scheme::{FLOOD, Sides, SlotScheme, modulus_bits};
+use crate::numbers::Integers;
+use crate::scheme::{FLOOD, Sides, SlotScheme};
 use crate::spread::{Place, Spread};
 
-/// How one task is done by slots.
+/// How a task is done by slots, or tasks that amount to it.
 #[derive(Debug)]
 pub(crate) struct Slotting {
     pub(crate) encrypts: Owner,
@@ -40,10 +41,6 @@ fn no_products() -> PairError {
 fn spread(task: &Task, scheme: &SlotScheme) -> Result<(Sides, Spread), PairError> {
     let sides = Sides::of(task, scheme.encrypts).ok_or_else(no_products)?;
     let spread = Spread::new(sides.pairing, scheme.parameters.degree(), sides.left_encrypted);
-    let [_, terms] = spread.terms();
-    if scheme.modulus_bits < modulus_bits(&sides, terms) {
-        return Err(PairError::Scheme("a modulus that results do not fit into"));
-    }
     Ok((sides, spread))
 }
 
@@ -51,7 +48,7 @@ impl Slotting {
     pub(crate) fn new(task: &Task, scheme: &SlotScheme, ring: &Arc<Ring>, key: usize) -> Result<Slotting, PairError> {
         let (sides, spread) = spread(task, scheme)?;
         let modulus = SlotModulus::new(scheme.modulus_bits)?;
-        let slots = Slots::new(ring, modulus, spread.terms()[0] as u64, FLOOD)?;
+        let slots = Slots::new(ring, modulus, terms(sides.pairing) as u64, FLOOD)?;
         Ok(Slotting { encrypts: scheme.encrypts, key, sides, spread, slots })
     }
 
@@ -87,15 +84,14 @@ impl Slotting {
     pub(crate) fn upload(
         &self,
         (owner, batch): (&Encrypter, &mut Batch),
-        operand: &[u64],
+        numbers: &[i128],
         out: &mut Vec<u8>,
     ) -> Result<(), PairError> {
-        let Sides { left_encrypted, encrypted, bits, .. } = self.sides;
-        let numbers = integers(operand, encrypted, bits);
+        let left_encrypted = self.left_encrypted();
         let mut uploads = owner.upload_slots(&self.slots)?;
         let groups = if self.spread.repeated { 1 } else { self.spread.groups };
         for (block, group) in (0..self.spread.blocks).flat_map(|block| (0..groups).map(move |group| (block, group))) {
-            uploads.write(batch.next(), &self.numbers(&numbers, left_encrypted, (block, group, 0)), out)?;
+            uploads.write(batch.next(), &self.numbers(numbers, left_encrypted, (block, group, 0)), out)?;
         }
         Ok(())
     }
@@ -104,12 +100,11 @@ impl Slotting {
     pub(crate) fn answer(
         &self,
         (evaluator, batch, randomness): (&Evaluator, &mut Batch, &mut Randomness),
-        (operand, uploads): (&[u64], &[u8]),
+        (numbers, uploads): (&[i128], &[u8]),
         result: &mut Unconverted,
         out: &mut Vec<u8>,
     ) -> Result<(), PairError> {
-        let Sides { left_encrypted, plain, bits, .. } = self.sides;
-        let numbers = integers(operand, plain, bits);
+        let left_encrypted = self.left_encrypted();
         let mut uploads = uploads.chunks(self.slots.upload_bytes());
         let mut next = || -> Result<_, PairError> {
             let bytes = uploads.next().unwrap_or(&[]);
@@ -122,7 +117,7 @@ impl Slotting {
             let again = if columns > 1 { groups } else { usize::from(repeated) };
             let kept = (0..again).map(|_| next()).collect::<Result<Vec<_>, PairError>>()?;
             for (column, group) in (0..columns).flat_map(|column| (0..groups).map(move |group| (column, group))) {
-                let factors = self.numbers(&numbers, !left_encrypted, (block, group, column));
+                let factors = self.numbers(numbers, !left_encrypted, (block, group, column));
                 match kept.get(if repeated { 0 } else { group }) {
                     Some(upload) => sum.add(upload, &factors)?,
                     None => sum.add(&next()?, &factors)?,
@@ -154,9 +149,13 @@ impl Slotting {
         Unconverted { parts: Words::new(vec![0; len * lanes(self.sides.bits)]), low: Words::new(vec![0; len]) }
     }
 
-    /// The encrypting party's strings for the conversion: the odd modulus where its bit is 1.
-    pub(crate) fn wraps(&self, low: &[u64]) -> Words {
-        let bits = self.sides.bits;
+    /// Whether the left operand is encrypted.
+    pub(crate) fn left_encrypted(&self) -> bool {
+        self.sides.left_encrypted
+    }
+
+    /// The encrypting party's strings for the conversion of results of so many bits: the odd modulus where its bit is 1.
+    pub(crate) fn wraps(&self, low: &[u64], bits: u8) -> Words {
         let wrap = self.slots.wrap(bits.into());
         let wrap = [wrap as u64, (wrap >> 64) as u64];
         let times = |&bit: &u64| wrap.map(|word| word & bit.wrapping_neg()).into_iter().take(lanes(bits));

@@ -3,6 +3,9 @@
 
 use mpcc_program::correlation::{Along, Pairing};
 
+/// Most entries of the second axis beside each other that blocks are made lower for.
+const MOST_PARTS: usize = 64;
+
 /// Which products a slot of which ciphertext has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spread {
@@ -44,12 +47,19 @@ impl Spread {
             Pairing::Entries { rows, cols, right: Along::Rows } => (rows, cols, false),
             Pairing::Entries { rows, cols, right: Along::Columns } => (cols, rows, false),
         };
-        let height = first.clamp(1, slots);
-        let parts = (slots / height).clamp(1, second.max(1));
         let repeated = !left_encrypted && !summed && second > 1;
-        let (blocks, groups) = (first.div_ceil(height), second.div_ceil(parts));
         let columns = if matches!(pairing, Pairing::Complex { .. }) { 2 } else { 1 };
-        Spread { pairing, first, second, height, blocks, parts, groups, summed, repeated, columns, left_encrypted }
+        let of = |height: usize| {
+            let parts = (slots / height).clamp(1, second.max(1));
+            let (blocks, groups) = (first.div_ceil(height), second.div_ceil(parts));
+            Spread { pairing, first, second, height, blocks, parts, groups, summed, repeated, columns, left_encrypted }
+        };
+        // Blocks as high as fit, or so high that so many entries of the second axis fit beside each other.
+        let most = first.clamp(1, slots);
+        let heights = (1..=second.clamp(1, MOST_PARTS)).map(|parts| slots / parts).filter(|height| *height < most);
+        let spreads = std::iter::once(most).chain(heights.take_while(|height| *height > 0)).map(of);
+        let least = spreads.min_by_key(|spread| spread.uploads() + spread.answers());
+        least.unwrap_or_else(|| of(most))
     }
 
     /// Uploads of a task.
@@ -65,11 +75,6 @@ impl Spread {
     /// Answers of a task.
     pub(crate) fn answers(&self) -> usize {
         self.blocks * if self.summed { self.columns } else { self.groups }
-    }
-
-    /// Products that add up in a slot of an answer, and in a result.
-    pub(crate) fn terms(&self) -> [usize; 2] {
-        if self.summed { [self.groups, self.second] } else { [1, 1] }
     }
 
     /// Slots of an answer that are results, after those of a sum were added up.

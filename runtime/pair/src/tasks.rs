@@ -50,7 +50,7 @@ pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
         Job::Chosen { .. } | Job::Pads { .. } | Job::Sums { .. } | Job::Carries { .. } => vec![],
         Job::Under => vec![Request::Under { count: len, widths: vec![bits.into()] }],
         Job::Ands => vec![and::request(len * usize::from(bits))],
-        Job::Products { left, pairing, factors } => {
+        Job::Products { left, pairing, factors, .. } => {
             let (chooser, on_left) = chooser(left, factors);
             if chooser != receiver {
                 return vec![];
@@ -75,7 +75,7 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
         Job::Sums { chooser, .. } | Job::Carries { chooser, .. } => one_side(chooser == party, operands[0].clone()),
         Job::Under => [vec![operands[0].clone()], vec![operands[1].clone()]],
         Job::Ands => [0, 1].map(|i| vec![bits_of(&operands[i], bits)]),
-        Job::Products { left, pairing, factors: [first, second] } => {
+        Job::Products { left, pairing, factors: [first, second], .. } => {
             let (chooser, on_left) = chooser(left, [first, second]);
             let own = if left == party { first } else { second };
             let width = choices(if on_left { first } else { second }, bits);

@@ -9,11 +9,11 @@ use mpcc_program::making::Task;
 use zeroize::Zeroizing;
 
 use crate::PairError;
-use crate::lists::{Words, lanes, modulo};
-use crate::numbers::{digit_bits, digits, integers};
+use crate::lists::{Words, lanes};
+use crate::numbers::{Integers, digit_bits, digits};
 use crate::scheme::{FLOOD, Sides, TileScheme};
 
-/// How one task is done by tiles.
+/// How a task is done by tiles, or tasks that amount to it.
 #[derive(Debug)]
 pub(crate) struct Tiling {
     pub(crate) encrypts: Owner,
@@ -27,27 +27,28 @@ pub(crate) struct Tiling {
     tiles: Tiles,
 }
 
-/// What is wrong if a scheme is not of its task.
-fn no_matrices() -> PairError {
-    PairError::Scheme("tiles for what is no product of matrices")
+/// A task's sides, how many products of matrices it is, and their shape, which must be that of the scheme.
+fn shape(task: &Task, scheme: &TileScheme) -> Result<(Sides, usize, TileShape), PairError> {
+    let no_matrices = || PairError::Scheme("tiles for what is no product of matrices");
+    let sides = Sides::of(task, scheme.encrypts).ok_or_else(no_matrices)?;
+    let (products, shape) = sides.shape().ok_or_else(no_matrices)?;
+    if scheme.layout.shape() != shape || scheme.parts == 0 {
+        return Err(PairError::Scheme("a layout of matrices of another shape"));
+    }
+    Ok((sides, products, shape))
 }
 
 impl Tiling {
     pub(crate) fn new(task: &Task, scheme: &TileScheme, ring: &Arc<Ring>, key: usize) -> Result<Tiling, PairError> {
         let TileScheme { encrypts, layout, parts, .. } = *scheme;
-        let sides = Sides::of(task, encrypts).ok_or_else(no_matrices)?;
-        let (products, shape) = sides.shape().ok_or_else(no_matrices)?;
-        if layout.shape() != shape || parts == 0 {
-            return Err(PairError::Scheme("a layout of matrices of another shape"));
-        }
+        let (sides, products, shape) = shape(task, scheme)?;
         let tiles = Tiles::new(ring, layout, task.bits.into(), digit_bits(sides.plain_size(), parts), FLOOD)?;
         Ok(Tiling { encrypts, key, products, sides, shape, parts, tiles })
     }
 
     /// Bytes of a task's uploads and answers.
     pub(crate) fn bytes(task: &Task, scheme: &TileScheme) -> Result<[usize; 2], PairError> {
-        let sides = Sides::of(task, scheme.encrypts).ok_or_else(no_matrices)?;
-        let (products, _) = sides.shape().ok_or_else(no_matrices)?;
+        let (_, products, _) = shape(task, scheme)?;
         let (layout, parameters) = (&scheme.layout, scheme.parameters);
         let up = layout.uploads() * layout.upload_bytes(parameters);
         let answers = layout.answers() * layout.answer_bytes(parameters, task.bits.into());
@@ -61,29 +62,19 @@ impl Tiling {
         [layout.uploads() * self.tiles.upload_bytes(), answers * self.parts as usize]
     }
 
-    /// Entries of the left operand, the right one and the result that belong to a unit.
-    fn extents(&self) -> [usize; 3] {
-        let TileShape { rows, inner, columns } = self.shape;
-        let (m, n) = if self.sides.left_encrypted { (rows, columns) } else { (columns, rows) };
-        [m * inner, inner * n, m * n]
+    /// Whether the left operand is encrypted.
+    pub(crate) fn left_encrypted(&self) -> bool {
+        self.sides.left_encrypted
     }
 
-    /// A unit's part of a party's operand.
-    fn part<'w>(&self, operand: &'w [u64], unit: usize, left: bool, width: u8) -> &'w [u64] {
-        let [of_left, of_right, _] = self.extents();
-        let size = if left { of_left } else { of_right } * lanes(width);
-        &operand[unit * size..(unit + 1) * size]
-    }
-
-    /// Appends the uploads of a unit.
+    /// Appends the uploads of a unit, whose matrix has numbers modulo 2^bits.
     pub(crate) fn upload(
         &self,
         (owner, batch): (&Encrypter, &mut Batch),
-        (operand, unit): (&[u64], usize),
+        matrix: Words,
         out: &mut Vec<u8>,
     ) -> Result<(), PairError> {
-        let Sides { left_encrypted, encrypted, bits, .. } = self.sides;
-        let matrix = modulo(self.part(operand, unit, left_encrypted, encrypted.width), encrypted, bits);
+        let Sides { left_encrypted, bits, .. } = self.sides;
         // Rows are those of the right operand's transpose if that is encrypted.
         let TileShape { rows, inner, .. } = self.shape;
         let matrix = if left_encrypted { matrix } else { Words::new(transposed(&matrix, (inner, rows), lanes(bits))) };
@@ -98,14 +89,13 @@ impl Tiling {
     pub(crate) fn answer(
         &self,
         (evaluator, batch, randomness): (&Evaluator, &mut Batch, &mut Randomness),
-        (operand, unit, uploads): (&[u64], usize, &[u8]),
+        (numbers, unit, uploads): (Integers, usize, &[u8]),
         result: &mut [u64],
         out: &mut Vec<u8>,
     ) -> Result<(), PairError> {
-        let Sides { left_encrypted, plain, bits, .. } = self.sides;
-        let numbers = integers(self.part(operand, unit, !left_encrypted, plain.width), plain, bits);
         let TileShape { inner, columns, .. } = self.shape;
-        let numbers = if left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, (columns, inner), 1)) };
+        let numbers =
+            if self.sides.left_encrypted { numbers } else { Zeroizing::new(transposed(&numbers, (columns, inner), 1)) };
         let mut product = evaluator.tile_product(&self.tiles)?;
         for upload in uploads.chunks(self.tiles.upload_bytes()) {
             product.take(batch.next(), upload)?;

@@ -3,8 +3,6 @@
 //! Every section has its place before anything is dealt, so threads write where their inferences belong, whatever the
 //! order in which they end.
 
-#[cfg(unix)]
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +11,9 @@ use mpcc_program::code::Role;
 use mpcc_protocols::{Dealer, ProtocolError, SessionSeed, WeightSeed};
 use zeroize::Zeroize;
 
-use super::draft::{Draft, check_room, create_private_directory};
+use super::draft::{Appeared, Draft, check_room, create_private_directory};
 use super::{
-    Batch, HASH, Head, Layout, Lengths, MaterialError, MaterialFile, Secret, Section, commitment, failed, file_name,
-    root,
+    Batch, HASH, Head, Layout, Lengths, MaterialError, MaterialFile, Secret, Section, commitment, file_name, root,
 };
 use crate::counter_store::BatchId;
 use crate::error::SessionError;
@@ -91,9 +88,8 @@ pub fn deal(
     };
     check_room(directory, for_model_owner.saturating_add(for_data_owner))?;
     create_private_directory(directory)?;
-    let files = layouts.map(|layout| Draft::new(directory, layout));
-    let [model_owner, data_owner] = files;
-    let drafts = [model_owner?, data_owner?];
+    let draft = |p: usize| Draft::new(directory, file_name(roles[p]), layouts[p]);
+    let drafts = [draft(0)?, draft(1)?];
     fill(&drafts, deals, program.code.peak_bytes(), options, progress)?;
 
     let batch = Batch {
@@ -114,11 +110,8 @@ pub fn deal(
         let weights = [0; HASH];
         draft.complete(&Head { role, batch, lengths, seed, weight_seed, weights, other_root, commitment })?;
     }
-    for (draft, path) in drafts.into_iter().zip(&paths) {
-        draft.appear(path, options.replace)?;
-    }
-    #[cfg(unix)]
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("write", directory))?;
+    let appeared = drafts.into_iter().zip(&paths).map(|(draft, path)| draft.appear(path, options.replace));
+    appeared.collect::<Result<Vec<_>, _>>()?.into_iter().for_each(Appeared::keep);
     let [first, second] = paths;
     let model_owner = (first, for_model_owner);
     Ok(Dealt { batch: batch.id, weight_grant, model_owner, data_owner: (second, for_data_owner) })

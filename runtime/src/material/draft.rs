@@ -1,11 +1,15 @@
-//! A file of material that is being written: under a temporary name until it is whole.
+//! A file of material that is being written: under a temporary name until it is whole, and under its own only while the other half
+//! of its batch appears too.
+//!
+//! Whoever writes a draft holds a lock on it. A draft that nobody holds is of a process that was killed: it counts for nothing, and
+//! the next one with the same name removes it.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 use zeroize::Zeroize;
 
 use super::{HASH, Head, Layout, MaterialError, PIECE, Section, failed};
@@ -23,13 +27,21 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(directory: &Path, layout: Layout) -> Result<Self, MaterialError> {
+    /// A draft of the file `name` in `directory`. Drafts that nobody holds any more are removed.
+    ///
+    /// # Errors
+    /// [`MaterialError::Busy`] while somebody else writes one.
+    pub(super) fn new(directory: &Path, name: &str, layout: Layout) -> Result<Self, MaterialError> {
         let pieces = layout.pieces().and_then(|pieces| usize::try_from(pieces).ok()).unwrap_or(usize::MAX);
-        let mut builder = tempfile::Builder::new();
-        // For its owner only from its first byte on.
-        #[cfg(unix)]
-        builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600));
-        let file = builder.prefix(".dealing-").tempfile_in(directory).map_err(failed("write to", directory))?;
+        clear(directory, name)?;
+        let file = loop {
+            let file = temporary(directory, name)?;
+            hold(file.as_file());
+            // Whoever cleared the directory meanwhile took it for one that nobody holds.
+            if file.path().exists() {
+                break file;
+            }
+        };
         Ok(Draft { file, layout, index: Mutex::new(vec![0; pieces.saturating_mul(HASH)]) })
     }
 
@@ -59,17 +71,155 @@ impl Draft {
         write.map_err(failed("write", self.file.path()))
     }
 
-    /// Gives the file its name.
-    pub(super) fn appear(self, path: &Path, replace: bool) -> Result<(), MaterialError> {
-        let named = if replace { self.file.persist(path) } else { self.file.persist_noclobber(path) };
-        match named {
-            Ok(_) => Ok(()),
-            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(MaterialError::Exists(path.display().to_string()))
+    /// Gives the file its name, which it has until it is kept or withdrawn.
+    ///
+    /// # Errors
+    /// [`MaterialError::Exists`] where a file that is there is not to be replaced.
+    pub(super) fn appear(self, path: &Path, replace: bool) -> Result<Appeared, MaterialError> {
+        let replaced = if replace { Replaced::set_aside(path)? } else { None };
+        match self.file.persist_noclobber(path) {
+            Ok(file) => {
+                let appeared = Appeared { path: path.to_owned(), replaced, kept: false, file };
+                appeared.on_disk()?;
+                Ok(appeared)
             }
-            Err(e) => Err(failed("write", path)(e.error)),
+            Err(e) => {
+                // Where another one appeared meanwhile, it stays.
+                let back = replaced.map(|replaced| replaced.path.persist_noclobber(path));
+                if let Some(Err(e)) = back {
+                    let _ = e.path.keep();
+                }
+                match e.error.kind() {
+                    io::ErrorKind::AlreadyExists => Err(MaterialError::Exists(path.display().to_string())),
+                    _ => Err(failed("write", path)(e.error)),
+                }
+            }
         }
     }
+}
+
+/// A file that has its name. Unless it is kept it goes when this is dropped, and what it replaced is back.
+pub(crate) struct Appeared {
+    path: PathBuf,
+    replaced: Option<Replaced>,
+    kept: bool,
+    file: File,
+}
+
+impl Appeared {
+    /// The file stays, and what it replaced goes.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+    }
+
+    /// Whether the file that has the name is still this one.
+    #[cfg(unix)]
+    fn is_there(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        matches!((self.file.metadata(), fs::symlink_metadata(&self.path)), (Ok(a), Ok(b)) if same(&a, &b))
+    }
+
+    #[cfg(not(unix))]
+    fn is_there(&self) -> bool {
+        self.file.metadata().is_ok()
+    }
+
+    #[cfg(unix)]
+    fn on_disk(&self) -> Result<(), MaterialError> {
+        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("write", directory))
+    }
+
+    #[cfg(not(unix))]
+    fn on_disk(&self) -> Result<(), MaterialError> {
+        Ok(())
+    }
+}
+
+impl Drop for Appeared {
+    fn drop(&mut self) {
+        if self.kept || !self.is_there() {
+            return;
+        }
+        match self.replaced.take() {
+            // If that is refused, what was replaced keeps its temporary name rather than going.
+            Some(replaced) => drop(replaced.path.persist(&self.path).map_err(|e| e.path.keep())),
+            None => drop(fs::remove_file(&self.path)),
+        }
+    }
+}
+
+/// A file in whose place another one appeared, under a temporary name; it goes when this is dropped.
+struct Replaced {
+    path: TempPath,
+    _held: Option<File>,
+}
+
+impl Replaced {
+    /// Nothing where there is no file.
+    fn set_aside(path: &Path) -> Result<Option<Self>, MaterialError> {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let place = temporary(directory, &path.file_name().unwrap_or_default().to_string_lossy())?.into_temp_path();
+        match fs::rename(path, &place) {
+            Ok(()) => {
+                let held = File::open(&place).ok().inspect(hold);
+                Ok(Some(Replaced { path: place, _held: held }))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(failed("replace", path)(e)),
+        }
+    }
+}
+
+/// How the names of all drafts of a file begin.
+fn prefix(name: &str) -> String {
+    format!(".{name}-")
+}
+
+fn temporary(directory: &Path, name: &str) -> Result<NamedTempFile, MaterialError> {
+    let (prefix, mut builder) = (prefix(name), tempfile::Builder::new());
+    // For its owner only from its first byte on.
+    #[cfg(unix)]
+    builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600));
+    builder.prefix(&prefix).tempfile_in(directory).map_err(failed("write to", directory))
+}
+
+/// Tells other processes that somebody has a file. Where locks are not to be had, nobody removes it.
+#[cfg(unix)]
+fn hold(file: &File) {
+    let _ = file.lock();
+}
+
+#[cfg(not(unix))]
+fn hold(_file: &File) {}
+
+/// Removes drafts of a file that nobody holds.
+///
+/// # Errors
+/// [`MaterialError::Busy`] if somebody holds one.
+#[cfg(unix)]
+pub(super) fn clear(directory: &Path, name: &str) -> Result<(), MaterialError> {
+    let prefix = prefix(name);
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(&prefix) {
+            continue;
+        }
+        let Ok(draft) = File::open(entry.path()) else { continue };
+        match draft.try_lock() {
+            Ok(()) => drop(fs::remove_file(entry.path())),
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(MaterialError::Busy(directory.join(name).display().to_string()));
+            }
+            Err(fs::TryLockError::Error(_)) => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(super) fn clear(_directory: &Path, _name: &str) -> Result<(), MaterialError> {
+    Ok(())
 }
 
 /// Writes one section, and the hashes of its pieces into the index.

@@ -1,8 +1,9 @@
 //! Two parties alone make the material of many inferences together, each into a file of its own.
 //!
 //! They compare programs and numbers, set transfers up, exchange the keys that their products take, and then do the rounds of their
-//! making, some inferences at a time, two or three hops a round whatever it holds. Files appear when both are whole and each party has committed to what is in its own; a
-//! making that ends earlier leaves nothing behind, and its transfers serve nobody else.
+//! making, some inferences at a time, two or three hops a round whatever it holds. Files appear when both are whole and each party has
+//! committed to what is in its own, and stay when both have appeared; a making that ends earlier leaves nothing behind, and its transfers
+//! serve nobody else.
 
 use std::io::Write;
 use std::ops::Range;
@@ -20,7 +21,7 @@ use mpcc_protocols::{CheckedCode, InMemory, Online, Party, ProtocolError, Sessio
 use mpcc_transfer::{Entropy, Field, SessionId, Side, TransferError, begin, setup_price};
 use zeroize::Zeroizing;
 
-use super::draft::{Draft, check_room, create_private_directory};
+use super::draft::{Appeared, Draft, check_room, clear, create_private_directory};
 use super::{Batch, HASH, Head, Layout, Lengths, MaterialError, Secret, Section, commitment, file_name, root};
 use crate::counter_store::BatchId;
 use crate::error::SessionError;
@@ -181,8 +182,8 @@ fn repeated(tasks: &[Task], times: u64) -> Vec<Task> {
     tasks.repeat(usize::try_from(times).unwrap_or(usize::MAX))
 }
 
-/// Connects to the other party and makes a pool with it. `weights` are the model owner's, encoded; the data owner has none. After
-/// every inference `progress` is told how many are done, and says whether to go on.
+/// Connects to the other party and makes a pool with it. `weights` are the model owner's, encoded; the data owner has none. Before
+/// every round and after every inference `progress` is told how many are done, and says whether to go on.
 ///
 /// # Errors
 /// [`SessionError`]; no file was then made or changed.
@@ -198,15 +199,18 @@ pub fn pool(
         Endpoint::Listen(listener) => listener.accept(identity, peer, peer_link),
         Endpoint::Connect(address) => connect(address, identity, peer, peer_link),
     }?;
+    let agreed = agree(&mut link, *inferences, (program, making))?;
+    // Who has agreed on nothing yet is waited for as in any handshake.
     link.set_idle_timeout(*patience);
     link.receive_ahead(peer_link.queue_bytes);
-    let pooled = make(&mut link, (place, *inferences), (program, making), weights, progress)?;
+    let (pooled, appeared) = make(&mut link, (place, agreed), (program, making), weights, progress)?;
     finish(link)?;
+    appeared.keep();
     Ok(pooled)
 }
 
 /// Where a party's half will stand.
-struct Place {
+pub(crate) struct Place {
     path: PathBuf,
     replace: bool,
     lengths: Lengths,
@@ -214,7 +218,10 @@ struct Place {
 
 impl Place {
     /// Everything that can be wrong with it is found before anybody is met, but for room for a number that the other party says.
-    fn new(options: &PoolOptions, (program, making): (&RoleProgram, &Making)) -> Result<Place, SessionError> {
+    pub(crate) fn new(
+        options: &PoolOptions,
+        (program, making): (&RoleProgram, &Making),
+    ) -> Result<Place, SessionError> {
         let role = program.code.code().role;
         if making.code.code().role != role || making.code.code().steps.len() != making.rounds.len() + 2 {
             return Err(SessionError::Misuse("a making of another role or program".to_owned()));
@@ -228,6 +235,7 @@ impl Place {
             place.room(count)?;
         }
         create_private_directory(&options.directory)?;
+        clear(&options.directory, file_name(role))?;
         Ok(place)
     }
 
@@ -251,32 +259,51 @@ fn shares(making: &Making) -> u64 {
     message::message_len(&code.steps[making.rounds.len()].exchange.send, &code.lengths) as u64
 }
 
-/// Makes a pool over a link.
-fn make(
+/// What two parties agreed on before they make anything.
+pub(crate) struct Agreed {
+    session: SessionDigest,
+    inferences: u64,
+    at_once: u64,
+    schemes: Schemes,
+}
+
+/// Compares programs and numbers with the other party.
+pub(crate) fn agree(
     link: &mut dyn Duplex,
-    (place, wanted): (Place, Inferences),
+    wanted: Inferences,
     (program, making): (&RoleProgram, &Making),
-    weights: Vec<Vec<u64>>,
-    progress: &dyn Fn(u64) -> bool,
-) -> Result<Pooled, SessionError> {
+) -> Result<Agreed, SessionError> {
     let role = program.code.code().role;
-    let (owner, other, side) = match role {
-        Role::ModelOwner => (Owner::ModelOwner, Role::DataOwner, Side::First),
-        _ => (Owner::DataOwner, Role::ModelOwner, Side::Second),
-    };
+    let other = if role == Role::ModelOwner { Role::DataOwner } else { Role::ModelOwner };
     let hello = Hello::new(role, program.identity)?.making();
     let sent = hello.send(link);
     let theirs = hello.receive_matching(link, other)?;
     sent?;
     let (first, second) = if role == Role::ModelOwner { (&hello.nonce, &theirs) } else { (&theirs, &hello.nonce) };
     let session = SessionDigest::of_pool(&program.identity, first, second);
-    let most = wanted.most();
-    let inferences = agree_on_pool(link, &session, (most, matches!(wanted, Inferences::AtMost(_))))?;
+    let inferences = agree_on_pool(link, &session, (wanted.most(), matches!(wanted, Inferences::AtMost(_))))?;
     let schemes = making.schemes(inferences);
     let fitting = making.fitting(&schemes, inferences).map_err(|e| failed(link, &e))?;
     let at_once = agree_at_once(link, fitting)?;
     link.set_session(session.tag());
-    let draft = Draft::new(place.directory(), place.room(inferences)?)?;
+    Ok(Agreed { session, inferences, at_once, schemes })
+}
+
+/// Makes a pool over a link; the file is there, to be kept once the link has ended well.
+pub(crate) fn make(
+    link: &mut dyn Duplex,
+    (place, agreed): (Place, Agreed),
+    (program, making): (&RoleProgram, &Making),
+    weights: Vec<Vec<u64>>,
+    progress: &dyn Fn(u64) -> bool,
+) -> Result<(Pooled, Appeared), SessionError> {
+    let Agreed { session, inferences, at_once, schemes } = agreed;
+    let role = program.code.code().role;
+    let (owner, side) = match role {
+        Role::ModelOwner => (Owner::ModelOwner, Side::First),
+        _ => (Owner::DataOwner, Side::Second),
+    };
+    let draft = Draft::new(place.directory(), file_name(role), place.room(inferences)?)?;
 
     let digest = if role == Role::ModelOwner { weights::digest(&weights) } else { [0; HASH] };
     let mut seed = Zeroizing::new(random::<16>()?);
@@ -295,14 +322,12 @@ fn make(
     for first in (0..inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
         let numbers = first..inferences.min(first + at_once);
         let done = numbers.end;
-        for (index, made) in numbers.clone().zip(rounds.make(link, &party, numbers)?) {
+        for (index, made) in numbers.clone().zip(rounds.make(link, &party, numbers, progress)?) {
             let mut section = draft.section(Section::Inference(index))?;
             section.write_all(&made).map_err(|e| blame(link, ProtocolError::Corrections(e)))?;
             section.finish()?;
         }
-        if !progress(done) {
-            return Err(MaterialError::Stopped.into());
-        }
+        go_on(progress, done)?;
     }
     let (hops, seconds) = (rounds.hops, start.elapsed().as_secs_f64());
     let counted = link.counters().phase(Phase::Offline);
@@ -329,9 +354,16 @@ fn make(
         return Err(SessionError::Misbehaved { peer: link.peer().to_owned(), detail });
     }
     let file_bytes = Layout { inferences, lengths }.file_bytes().unwrap_or_default();
-    draft.appear(&place.path, place.replace)?;
+    let appeared = draft.appear(&place.path, place.replace)?;
+    // Nor does one stay without the other.
+    link.send(kind::POOL_KEPT, vec![1])?;
+    link.recv_exact(kind::POOL_KEPT, 1)?;
     let bytes = [counted.payload_sent, counted.payload_received];
-    Ok(Pooled { batch, path: place.path, file_bytes, inferences, at_once, bytes, hops, seconds })
+    Ok((Pooled { batch, path: place.path, file_bytes, inferences, at_once, bytes, hops, seconds }, appeared))
+}
+
+fn go_on(progress: &dyn Fn(u64) -> bool, done: u64) -> Result<(), SessionError> {
+    if progress(done) { Ok(()) } else { Err(MaterialError::Stopped.into()) }
 }
 
 fn exchange_roots(link: &mut dyn Duplex, own: &[u8; HASH]) -> Result<[u8; HASH], SessionError> {
@@ -414,13 +446,15 @@ impl Rounds<'_> {
         link: &mut dyn Duplex,
         party: &Party,
         numbers: Range<u64>,
+        progress: &dyn Fn(u64) -> bool,
     ) -> Result<Vec<Zeroizing<Vec<u8>>>, SessionError> {
-        let count = numbers.end - numbers.start;
+        let (done, count) = (numbers.start, numbers.end - numbers.start);
         let begin = |index| party.offline(index, &mut [].as_slice()).and_then(|masks| party.online(masks, Vec::new()));
         let mut runs: Vec<Online<'_>> =
             numbers.map(begin).collect::<Result<_, ProtocolError>>().map_err(|e| blame(link, e))?;
         let mut results = vec![Zeroizing::new(Vec::new()); runs.len()];
         for (round, tasks) in self.tasks.iter().enumerate() {
+            go_on(progress, done)?;
             let tasks = repeated(tasks, count);
             let operands = step(link, &mut runs, round, &results)?;
             let operands = Zeroizing::new(operands.iter().flat_map(|one| one.iter().copied()).collect::<Vec<u8>>());

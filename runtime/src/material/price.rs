@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use mpcc_pair::{Rates, Schemes};
-use mpcc_program::making::{MakingPrice, Task};
+use mpcc_program::making::{Job, MakingPrice, Task};
 
 use super::pool::field;
 
@@ -20,8 +20,13 @@ pub struct BytesMade {
 }
 
 impl BytesMade {
-    /// Bytes that both parties send for a task.
+    /// Bytes that both parties send for a task by itself, whatever it has in common with others.
     fn bytes(&self, task: &Task) -> u64 {
+        let mut task = *task;
+        if let Job::Products { again, .. } = &mut task.job {
+            *again = 0;
+        }
+        let task = &task;
         let known = self.known.borrow().iter().find(|(known, _)| known == task).map(|(_, bytes)| *bytes);
         known.unwrap_or_else(|| {
             let schemes = Schemes::new(&[vec![*task]], MANY, field(), &Rates::REFERENCE);
@@ -43,7 +48,6 @@ impl MakingPrice for BytesMade {
 #[cfg(test)]
 mod tests {
     use mpcc_program::code::Owner;
-    use mpcc_program::making::Job;
 
     use super::*;
 

@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use mpcc_channel::{Duplex, Identity, Link, LinkOptions, Listener, Peer, connect};
+use mpcc_pair::Rates;
 use mpcc_program::code::Role;
+use mpcc_program::gates::lower;
 
-use super::{IDENTITY, T, program, tiny, weights};
+use super::{IDENTITY, T, pool, program, tiny, weights};
 use crate::dealer::DealerConfig;
 use crate::handshake::Hello;
+use crate::material::{self, Inferences, PoolOptions};
 use crate::transfer::kind;
 use crate::{Endpoint, NoProgress, PartyConfig, SessionError, Supply, dealer, model_owner};
 
@@ -135,4 +138,51 @@ fn a_huge_grant_is_refused_by_its_header() {
     assert_eq!(error.exit_code(), 3, "{error}");
     let text = error.to_string();
     assert!(text.contains("the dealer") && text.contains("announced 67108864 bytes"), "{text}");
+}
+
+/// What a data owner that is about to make a pool says of a model owner that acts so.
+fn maker_against(act: impl FnOnce(Link) + Send + 'static) -> SessionError {
+    let [own, peer] = [(); 2].map(|()| Identity::generate().unwrap());
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    connecting(listener.local_addr().to_string(), peer.clone(), &own, act);
+    let place = tempfile::tempdir().unwrap();
+    let options = PoolOptions {
+        identity: own,
+        peer: Peer::new("the model owner", peer.fingerprint()),
+        peer_endpoint: Endpoint::Listen(listener),
+        peer_link: options(),
+        // Of a party that is making something, and of nobody before.
+        patience: 4 * LIMIT,
+        directory: place.path().to_owned(),
+        inferences: Inferences::Exactly(1),
+        replace: false,
+    };
+    let (owner, role) = pool::OWNERS[1];
+    let network = pool::network();
+    let mine = (program(lower(&network, role), IDENTITY), pool::making(&network, owner, Rates::REFERENCE));
+    let start = Instant::now();
+    let error = material::pool(&options, (&mine.0, &mine.1), vec![], &|_| true).unwrap_err();
+    assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
+    assert!(error.to_string().contains("the model owner"), "{error}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    error
+}
+
+#[test]
+fn a_making_waits_for_nobody_who_has_agreed_on_nothing() {
+    let silent = maker_against(stay);
+    assert_eq!(silent.exit_code(), 4, "{silent}");
+    assert!(silent.to_string().contains("timed out"), "{silent}");
+    let huge = maker_against(|mut link| {
+        link.send(kind::HELLO, vec![0; HUGE]).unwrap();
+        stay(link);
+    });
+    assert_eq!(huge.exit_code(), 3, "{huge}");
+    assert!(huge.to_string().contains("announced 67108864 bytes"), "{huge}");
+    let early = maker_against(|mut link| {
+        link.send(kind::CHOICES, vec![0; HUGE]).unwrap();
+        stay(link);
+    });
+    assert_eq!(early.exit_code(), 3, "{early}");
+    assert!(early.to_string().contains("where kind 1 was due"), "{early}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ScopedJoinHandle};
 use std::time::Duration;
 
 use mpcc_channel::{Identity, LinkOptions, Listener, Peer};
@@ -18,26 +18,28 @@ use super::{IDENTITY, given, numbers, program};
 use crate::material::Inferences::{self, AtMost, Exactly};
 use crate::material::{Making, MaterialFile, PoolOptions, PoolPrice, Pooled, file_name, pool, pool_price};
 use crate::{
-    Endpoint, NoProgress, PartyConfig, ProgramIdentity, RoleProgram, SessionError, Supply, data_owner, model_owner,
+    Endpoint, NoProgress, PartyConfig, ProgramIdentity, Progress, RoleProgram, SessionError, Supply, data_owner,
+    model_owner,
 };
 
-const OWNERS: [(Owner, Role); 2] = [(Owner::ModelOwner, Role::ModelOwner), (Owner::DataOwner, Role::DataOwner)];
+pub(super) const OWNERS: [(Owner, Role); 2] =
+    [(Owner::ModelOwner, Role::ModelOwner), (Owner::DataOwner, Role::DataOwner)];
 
-fn network() -> Program {
+pub(super) fn network() -> Program {
     let program = Program { supplier: Supplier::Pair, ..perceptron(false) };
     mpcc_program::verify::verify(&program).expect("two parties can make it");
     program
 }
 
-fn weights(salt: i64) -> Vec<Vec<u64>> {
+pub(super) fn weights(salt: i64) -> Vec<Vec<u64>> {
     vec![numbers(WIDTHS[0] * WIDTHS[1], salt), numbers(WIDTHS[1] * WIDTHS[2], 5)]
 }
 
-fn inputs(count: i64) -> Vec<Vec<Vec<u64>>> {
+pub(super) fn inputs(count: i64) -> Vec<Vec<Vec<u64>>> {
     (0..count).map(|i| vec![numbers(ROWS * WIDTHS[0], 1 + i)]).collect()
 }
 
-fn making(network: &Program, owner: Owner, rates: Rates) -> Making {
+pub(super) fn making(network: &Program, owner: Owner, rates: Rates) -> Making {
     let made = lower_making(network, owner);
     let code = Arc::new(CheckedCode::new(made.code).expect("sound code"));
     Making { code, executor: Arc::new(Interpreter), rounds: made.rounds, rates }
@@ -47,15 +49,18 @@ fn link() -> LinkOptions {
     LinkOptions { setup_timeout: Duration::from_secs(5), ..LinkOptions::default() }
 }
 
+/// What is said of a party whose thread died.
+pub(super) const KILLED: &str = "killed on purpose";
+
 /// Two parties that know each other.
-struct Two {
-    identities: [Identity; 2],
-    peers: [Peer; 2],
-    rates: Rates,
+pub(super) struct Two {
+    pub(super) identities: [Identity; 2],
+    pub(super) peers: [Peer; 2],
+    pub(super) rates: Rates,
 }
 
 impl Two {
-    fn new() -> Two {
+    pub(super) fn new() -> Two {
         let identities: [Identity; 2] = std::array::from_fn(|_| Identity::generate().unwrap());
         let names = ["the model owner", "the data owner"];
         let peers = std::array::from_fn(|i| Peer::new(names[i], identities[i].fingerprint()));
@@ -63,14 +68,14 @@ impl Two {
     }
 
     /// The model owner listens, the data owner connects.
-    fn endpoints() -> [Endpoint; 2] {
+    pub(super) fn endpoints() -> [Endpoint; 2] {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().to_string();
         [Endpoint::Listen(listener), Endpoint::Connect(address)]
     }
 
     /// Both make `inferences` each, and stop after `stops` of them.
-    fn make(
+    pub(super) fn make(
         &self,
         place: &Path,
         inferences: [Inferences; 2],
@@ -105,11 +110,22 @@ impl Two {
     }
 
     /// A session on what both made: the answers, and how the model owner's session ended.
-    fn run(
+    pub(super) fn run(
         &self,
         place: &Path,
         weights: Vec<Vec<u64>>,
         inputs: Vec<Vec<Vec<u64>>>,
+    ) -> [Result<Vec<OutputWords>, SessionError>; 2] {
+        self.run_watched(place, weights, inputs, [&NoProgress, &NoProgress])
+    }
+
+    /// The same, each party watched.
+    pub(super) fn run_watched(
+        &self,
+        place: &Path,
+        weights: Vec<Vec<u64>>,
+        inputs: Vec<Vec<Vec<u64>>>,
+        watched: [&dyn Progress; 2],
     ) -> [Result<Vec<OutputWords>, SessionError>; 2] {
         let network = network();
         let [serve, ask] = Two::endpoints();
@@ -135,24 +151,27 @@ impl Two {
         std::thread::scope(|scope| {
             let model_owner = scope.spawn(|| {
                 let (config, program) = config(0, serve)?;
-                model_owner::run(config, &program, weights, 1000, &NoProgress).map(|_| vec![])
+                model_owner::run(config, &program, weights, 1000, watched[0]).map(|_| vec![])
             });
             let data_owner = || {
                 let (config, program) = config(1, ask)?;
                 let inputs = given(&program, inputs, &|_| {})?;
-                let done = data_owner::run(config, &program, inputs, &NoProgress)?;
+                let done = data_owner::run(config, &program, inputs, watched[1])?;
                 Ok(done.outputs.into_iter().map(|mut outputs| outputs.remove(0)).collect())
             };
-            let answers = data_owner();
-            [model_owner.join().unwrap(), answers]
+            let data_owner = scope.spawn(data_owner);
+            let ended = |thread: ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|_| Err(SessionError::OwnData(KILLED.to_owned())))
+            };
+            [ended(model_owner), ended(data_owner)]
         })
     }
 }
 
-const ALL: [u64; 2] = [u64::MAX; 2];
+pub(super) const ALL: [u64; 2] = [u64::MAX; 2];
 
 /// Rates by which a network as small as this one multiplies under encryption.
-const DEAR_TRANSFERS: Rates = Rates { transfer: 1 << 40, ..Rates::REFERENCE };
+pub(super) const DEAR_TRANSFERS: Rates = Rates { transfer: 1 << 40, ..Rates::REFERENCE };
 
 #[test]
 fn what_two_parties_made_serves_their_sessions_once() {

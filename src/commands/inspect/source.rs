@@ -49,8 +49,9 @@ pub(super) fn compare(
     terminal: &Terminal,
 ) -> Result<Comparison> {
     let target = Target { network: arguments.net.clone(), machine: arguments.machine.read()? };
-    let source = model::read_source(path, &arguments.options, terminal)?;
-    let found = ranges::find(&source, &arguments.ranges, arguments.weights.as_deref(), terminal)?;
+    let weights = arguments.weights.as_deref();
+    let source = model::read_source(path, &arguments.options, terminal)?.relying_on(&arguments.ranges, weights)?;
+    let found = ranges::find(&source, &arguments.ranges, weights, terminal)?;
     let compiled = source.assemble(&found, &target)?;
     let differences = differences(artefact, &compiled);
     Ok(Comparison {

@@ -170,6 +170,10 @@ fn float(
     terminal: &Terminal,
 ) -> Result<Vec<Vec<Revealed>>> {
     let params = bound::load(weights_file, &model.artefact.graph, model.source.as_ref())?.params;
+    if encoded::check_weights(&model.artefact, &params, model.source.as_ref()).is_err() {
+        // A weight that does not fit is named first.
+        encoded::weights(&model.artefact, params.clone(), model.source.as_ref())?;
+    }
     let evaluator = Evaluator::new(model.float_graph(), &params)?;
     let bar = Bar::new(terminal, given.len() as u64, "comparing with the float network");
     let one = |(example, input): (&Example, &Vec<Tensor>)| {

@@ -1,7 +1,7 @@
 //! One role of a session: what it runs, what it owns, and the session itself.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ pub(super) fn prepare(
         RoleName::ModelOwner => {
             let file = weights_file.ok_or_else(|| Bug("a model owner without weights".to_owned()))?;
             let params = weights::load(file, &artefact.graph)?.params;
-            weights = encoded::words(encoded::weights(&artefact, params)?);
+            weights = encoded::words(encoded::weights(&artefact, params, None)?);
         }
         RoleName::DataOwner => {
             examples = examples::find(input, &artefact.graph, terminal)?;
@@ -204,7 +204,7 @@ pub(super) fn session(
     let link = LinkOptions { setup_timeout: settings.timeout, shape: settings.shape.clone(), ..LinkOptions::default() };
     let dealt = LinkOptions { queue_bytes: DEALT_QUEUE_BYTES, ..link.clone() };
     let program = &prepared.program;
-    let (peer, mut peer_endpoint, source, state_directory) = match meeting {
+    let (peer, mut peer_endpoint, source, mut state_directory) = match meeting {
         Meeting::Dealer { model_owner, data_owner, listener } => {
             let config = DealerConfig { identity, model_owner, data_owner, listener, link: dealt };
             let report = dealer::run(config, program, progress)?;
@@ -235,7 +235,7 @@ pub(super) fn session(
                 peer_endpoint,
                 peer_link: link.clone(),
                 patience: PATIENCE,
-                directory: place.0.path().join("made"),
+                directory: place.path().join("made"),
                 inferences,
                 replace: false,
             };
@@ -249,6 +249,7 @@ pub(super) fn session(
             let inferences = pooled.inferences;
             measured = Some(MakingMeasurement { inferences, hops, bytes_sent, bytes_received, seconds });
             let path = options.directory.join(file_name(role));
+            state_directory = place.path().join("state");
             peer_endpoint = options.peer_endpoint;
             file(&path)?
         }
@@ -284,15 +285,44 @@ pub(super) fn session(
     }
 }
 
-/// A directory for what is made for one session.
-struct Place(TempDir);
+/// A directory for what is made for one session, and for the record of what of it was used.
+///
+/// Its process holds a lock on it. One that nobody holds is of a process that was killed, and the next session removes it.
+struct Place {
+    directory: TempDir,
+    _held: Option<File>,
+}
 
 impl Place {
+    const PREFIX: &str = "pool-";
+
     fn in_state(state: &Path) -> Result<Self> {
         fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
-        let made = tempfile::Builder::new().prefix("pool-").tempdir_in(state);
-        Ok(Self(made.with_context(|| format!("cannot make a directory in {}", state.display()))?))
+        for left in fs::read_dir(state).into_iter().flatten().flatten() {
+            let of_a_pool = left.file_name().to_string_lossy().starts_with(Self::PREFIX);
+            if of_a_pool && open(&left.path()).is_some_and(|place| place.try_lock().is_ok()) {
+                let _ = fs::remove_dir_all(left.path());
+            }
+        }
+        loop {
+            let made = tempfile::Builder::new().prefix(Self::PREFIX).tempdir_in(state);
+            let directory = made.with_context(|| format!("cannot make a directory in {}", state.display()))?;
+            let held = open(directory.path()).filter(|place| place.lock().is_ok());
+            // Another process may have taken it for one that nobody holds.
+            if directory.path().is_dir() {
+                return Ok(Self { directory, _held: held });
+            }
+        }
     }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// A directory that can be locked; none where that is not possible.
+fn open(directory: &Path) -> Option<File> {
+    if cfg!(unix) { File::open(directory).ok() } else { None }
 }
 
 fn answer(artefact: &Artefact, words: &[OutputWords]) -> Result<Answer> {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use mpcc::examples;
 use mpcc::failure::{Said, WITHHELD};
-use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference};
+use mpcc::outputs::{Accuracy, Answer, Revealed, expected_of, largest_difference, presented};
 use mpcc::report::{Bytes, Predicted, Seconds, table};
 use mpcc::terminal::Terminal;
 use mpcc_compiler::artefact::{Artefact, Manifest};
@@ -126,16 +126,6 @@ impl InferenceReport {
     fn label(&self) -> Option<&str> {
         label(&self.outputs)
     }
-}
-
-/// Outputs as the model says they are read.
-pub(super) fn presented(mut outputs: Vec<Revealed>, artefact: &Artefact) -> Vec<Revealed> {
-    for at in artefact.graph.several.iter().map(|at| *at as usize) {
-        if let (Some(revealed), Some(output)) = (outputs.get_mut(at), artefact.program.outputs.get(at)) {
-            revealed.any_of(output);
-        }
-    }
-    outputs
 }
 
 fn label(outputs: &[Revealed]) -> Option<&str> {

@@ -84,7 +84,7 @@ impl Experiment {
     pub(super) fn evaluate(&self, artefact: &Artefact, input: &Tensor, seed: u64) -> Result<Outputs> {
         let program = &artefact.program;
         let given = std::slice::from_ref(input);
-        let weights = encoded::weights(artefact, self.params.clone())?;
+        let weights = encoded::weights(artefact, self.params.clone(), None)?;
         let coins = encoded::coins(seed, 0);
         let ideal = ideal::evaluate(program, &weights, &encoded::inputs(artefact, given)?, &coins, Bounds::Strict)?;
         let fixed = encode::decode(&program.outputs[0], &ideal.outputs[0]);

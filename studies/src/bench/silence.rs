@@ -173,7 +173,8 @@ fn named(arguments: &SilenceArguments, target: &Target, terminal: &Terminal) -> 
     let (Some(path), Some(weights)) = (&arguments.model, &arguments.weights) else {
         return Err(Usage("a model needs --weights and --input".to_owned()).into());
     };
-    let source = model::read_source(path, &arguments.options, terminal)?;
+    let source =
+        model::read_source(path, &arguments.options, terminal)?.relying_on(&arguments.ranges, Some(weights))?;
     let found = ranges::find(&source, &arguments.ranges, Some(weights), terminal)?;
     let tokenizer = examples::tokenizer(&source)?;
     let graph = &source.rewritten.graph;

@@ -119,9 +119,7 @@ impl Finish<'_> {
         if self.options.ranges_from > 0 {
             let images = prepared.examples.plain(self.options.ranges_from);
             let found = ranges::observe_values(self.source, &place.weights, &images, terminal)?;
-            let mut text = serde_json::to_string(&found)?;
-            text.push('\n');
-            files::write(&folder.join("model.ranges.json"), text.as_bytes())?;
+            found.keep(&folder.join("model.ranges.json"), self.source, terminal)?;
         }
         if let Some(plans) = self.plans.plans_as_json()? {
             let mut text = serde_json::to_string_pretty(&plans)?;

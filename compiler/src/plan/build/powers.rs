@@ -20,10 +20,13 @@ impl Build<'_> {
     ) -> ValueId {
         let (shape, path) = (self.graph.node(argument).ty.shape.clone(), &node.path);
         let fraction = power.fraction;
-        let source = self.share(argument);
-        let (from, below) = (self.program.value(source).clone(), self.formats.of(argument).share - fraction);
+        let source = self.halved(argument, power.halvings, path);
+        let from = self.program.value(source).clone();
+        let below = self.formats.of(argument).share + power.halvings - fraction;
+        let halve = libm::exp2(f64::from(-power.halvings));
+        let (high, value) = (high * halve, shift.value * halve);
         let middle = (1i64 << (power.ring - 1)) - 1;
-        let top = encode(high.max(shift.value), fraction) + 2;
+        let top = encode(high.max(value), fraction) + 2;
         // The highest entry first, in units of the wire.
         let held = power.ring + i32::from(shift.checked);
         let kept = |kind, ring, fraction| Spec {
@@ -52,7 +55,7 @@ impl Build<'_> {
             Some(counts) => wire = self.lowered(wire, middle, power, counts, path),
             None => {
                 // Y is counted from the number, which may lie below the highest entry.
-                offset -= top - encode(shift.value, fraction) - 2;
+                offset -= top - encode(value, fraction) - 2;
                 if shift.checked {
                     let limits = Limits { low: Some(-offset), signed: true, ..Limits::default() };
                     self.check(wire, &limits, path);
@@ -66,8 +69,50 @@ impl Build<'_> {
         }
         let bits = Spec { kind: Kind::Bits, shape: &shape, ring: power.count, fraction: 0, magnitude: power.count };
         let bits = self.push(Gate::BucketBits { source: wire, offset, buckets: power.buckets as u8 }, bits, path);
-        let (mask_fraction, public_fraction) = (power.mask as u8, power.public as u8);
-        self.push(Gate::Exponential { bits, source: wire, mask_fraction, public_fraction }, spec, path)
+        let gate = Gate::Exponential {
+            bits,
+            source: wire,
+            mask_fraction: power.mask as u8,
+            public_fraction: power.public as u8,
+        };
+        if power.halvings == 0 {
+            return self.push(gate, spec, path);
+        }
+        // A result, its ring as wide as what is opened of it takes.
+        let result = |fraction: i32, squarings: i32| Spec {
+            ring: power.squared_ring(squarings) + fraction - power.opened(squarings),
+            fraction,
+            ..spec
+        };
+        let mut share = self.push(gate, result(power.mask + power.public, power.halvings), path);
+        for squarings in (1..=power.halvings).rev() {
+            let opened = power.opened(squarings);
+            let truncate = i32::from(self.program.value(share).fraction) - opened;
+            let gate = Gate::Open { source: share, truncate: truncate as u8 };
+            let kept = Spec { kind: Kind::Wire, ring: power.squared_ring(squarings), fraction: opened, ..spec };
+            let wire = self.push(gate, kept, path);
+            let squared = if squarings > 1 { result(2 * opened, squarings - 1) } else { spec };
+            share = self.push(Gate::Square { source: wire }, squared, path);
+        }
+        share
+    }
+
+    /// A share of half the numbers, halved so often: the same words with more fraction bits.
+    fn halved(&mut self, argument: NodeId, times: i32, path: &str) -> ValueId {
+        let source = self.share(argument);
+        if times == 0 {
+            return source;
+        }
+        let (shape, from) = (self.graph.node(argument).ty.shape.clone(), self.program.value(source).clone());
+        let fraction = i32::from(from.fraction);
+        let halved = Spec {
+            kind: Kind::Share,
+            shape: &shape,
+            ring: from.ring.into(),
+            fraction: fraction + times,
+            magnitude: i32::from(from.bound) - fraction - times,
+        };
+        self.push(Gate::Rescale { source, shift: times as i16 }, halved, path)
     }
 
     /// The wire less what its row has in common, to a bucket and the distance of two thresholds (G18).

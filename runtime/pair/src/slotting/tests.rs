@@ -25,11 +25,12 @@ fn shares_that_wait_for_conversion_are_uniform_whatever_the_numbers_are() {
     let sums = Pairing::Matrices { batch: 64, m: 8, k: 5, n: 8, shared_right: false };
     let complex = Pairing::Complex { count: 2048 };
     for pairing in [single, rows, sums, complex] {
-        let task = Task { job: Job::Products { left: Owner::DataOwner, pairing, factors }, len: 4096, bits: 40 };
+        let task =
+            Task { job: Job::Products { left: Owner::DataOwner, pairing, factors, again: 0 }, len: 4096, bits: 40 };
         let encrypts = Owner::ModelOwner;
         let sides = Sides::of(&task, encrypts).expect("products");
         let parameters = Parameters::all().find(|set| set.bits() >= 140).expect("a large set");
-        let [_, terms] = Spread::new(pairing, parameters.degree(), false).terms();
+        let terms = terms(pairing);
         let scheme = SlotScheme { encrypts, parameters, modulus_bits: modulus_bits(&sides, terms) };
         let ring = Ring::new(parameters);
         let slotting = Slotting::new(&task, &scheme, &ring, 0).expect("a scheme of the task");
@@ -39,15 +40,15 @@ fn shares_that_wait_for_conversion_are_uniform_whatever_the_numbers_are() {
         let mut evaluator = reader.finish().expect("all chunks");
         let mut randomness = Randomness::new(Seed::from_bytes([2; 16]));
         let [left, right] = pairing.lengths();
-        for (round, (encrypted, plain)) in [(0, 0), (4095, 4095), (1, 0), (0, 1000)].into_iter().enumerate() {
+        for (round, (encrypted, plain)) in [(0u64, 0u64), (4095, 4095), (1, 0), (0, 1000)].into_iter().enumerate() {
             let number = round as u64;
             let (mut ours, mut theirs) =
                 (owner.batch(number).expect("a batch"), evaluator.batch(number).expect("a batch"));
             let (mut uploads, mut answers) = (Vec::new(), Vec::new());
-            slotting.upload((&owner, &mut ours), &vec![encrypted; right], &mut uploads).expect("uploads");
+            slotting.upload((&owner, &mut ours), &vec![i128::from(encrypted); right], &mut uploads).expect("uploads");
             let [mut mine, mut yours] = [0, 1].map(|_| slotting.unconverted(4096));
             let by = (&evaluator, &mut theirs, &mut randomness);
-            slotting.answer(by, (&vec![plain; left], &uploads), &mut mine, &mut answers).expect("answers");
+            slotting.answer(by, (&vec![i128::from(plain); left], &uploads), &mut mine, &mut answers).expect("answers");
             assert_eq!([uploads.len(), answers.len()], slotting.unit_bytes());
             slotting.open(&owner, &answers, &mut yours).expect("the evaluator's answers");
             let wrap = slotting.slots.wrap(40) as u64;

@@ -73,10 +73,11 @@ pub(crate) fn next(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Both parties' lists of numbers for every task, the largest of a width and its top bit among them.
+/// Both parties' lists of numbers for every task, the largest of a width and its top bit among them; where a task says so, those of
+/// an earlier one.
 pub(crate) fn operands(tasks: &[Task], seed: u64) -> [Vec<Vec<Vec<u128>>>; 2] {
     let mut state = seed;
-    OWNERS.map(|owner| {
+    let mut lists = OWNERS.map(|owner| {
         let list = |(len, bits): (usize, u8), state: &mut u64| {
             let number = |at: usize| match at % 7 {
                 2 => mask(bits),
@@ -85,8 +86,16 @@ pub(crate) fn operands(tasks: &[Task], seed: u64) -> [Vec<Vec<Vec<u128>>>; 2] {
             };
             (0..len).map(number).collect()
         };
-        tasks.iter().map(|t| t.operands(owner).into_iter().map(|l| list(l, &mut state)).collect()).collect()
-    })
+        let lists = |t: &Task| t.operands(owner).into_iter().map(|l| list(l, &mut state)).collect();
+        tasks.iter().map(lists).collect::<Vec<Vec<Vec<u128>>>>()
+    });
+    for (at, task) in tasks.iter().enumerate() {
+        if let Job::Products { left, again, .. } = task.job {
+            let lists = &mut lists[usize::from(left == OWNERS[1])];
+            lists[at] = lists[at - again as usize].clone();
+        }
+    }
+    lists
 }
 
 /// What a party's code hands out.
@@ -182,7 +191,7 @@ pub(crate) fn meant(task: &Task, zero: &[Vec<u128>], one: &[Vec<u128>]) -> (Vec<
             let (bits, words) = if chooser == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             (bits.iter().zip(words).map(|(b, w)| b * w).collect(), false)
         }
-        Job::Products { left, pairing, factors: [f, g] } => {
+        Job::Products { left, pairing, factors: [f, g], .. } => {
             let (a, b) = if left == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             let product = |i: usize, j: usize| number(a[i], f).wrapping_mul(number(b[j], g));
             let entry = |at: usize| match pairing {
@@ -243,7 +252,13 @@ pub(crate) fn products(left: Owner, pairing: Pairing, factors: [Factor; 2], bits
         Pairing::Entries { rows, cols, .. } => rows * cols,
         Pairing::Complex { count } => 2 * count,
     };
-    Task { job: Job::Products { left, pairing, factors }, len, bits }
+    Task { job: Job::Products { left, pairing, factors, again: 0 }, len, bits }
+}
+
+/// The same products of the left numbers that the task so many before it has.
+pub(crate) fn again(task: Task, distance: u32) -> Task {
+    let Job::Products { left, pairing, factors, .. } = task.job else { unreachable!("products") };
+    Task { job: Job::Products { left, pairing, factors, again: distance }, ..task }
 }
 
 /// The cheapest scheme of each kind and encrypting party.

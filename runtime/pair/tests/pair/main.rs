@@ -2,6 +2,7 @@
 
 mod encrypted;
 mod harness;
+mod joined;
 mod rounds;
 mod schemes;
 mod views;

@@ -129,7 +129,7 @@ proptest! {
                     let pairing = Pairing::Entries { rows: 1, cols: len, right: Along::Both };
                     // Only numbers of a word are chosen by.
                     let factors = [plain((width - 1) % 64 + 1), Factor { width: bits.min(64), signed: first }];
-                    Task { job: Job::Products { left: owner, pairing, factors }, len, bits }
+                    Task { job: Job::Products { left: owner, pairing, factors, again: 0 }, len, bits }
                 }
             }
         };

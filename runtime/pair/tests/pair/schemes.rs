@@ -5,7 +5,7 @@ use mpcc_pair::{PairError, Rates, Scheme, Schemes, begin_keys};
 use mpcc_program::correlation::{Along, Pairing};
 use mpcc_program::making::Task;
 
-use crate::harness::{OWNERS, field, kinds, plain, products, signed};
+use crate::harness::{OWNERS, Session, field, handed, kinds, operands, plain, products, signed};
 
 fn weights(tokens: usize, width: usize) -> Task {
     let pairing = Pairing::Matrices { batch: 1, m: tokens, k: width, n: width, shared_right: true };
@@ -44,7 +44,7 @@ fn many_products_are_made_under_encryption_and_share_keys() {
     assert!(!by.contains(&Scheme::Transfers));
     // Less than a tenth of what transfers take.
     let transfers = Schemes::transfers(field());
-    let took = |schemes: &Schemes| schemes.picoseconds(&tasks, &Rates::REFERENCE);
+    let took = |schemes: &Schemes| schemes.picoseconds(&tasks, &Rates::REFERENCE).expect("schemes of the tasks");
     assert!(took(&schemes) * 10 < took(&transfers), "{} of {}", took(&schemes), took(&transfers));
     let bytes = |schemes: &Schemes| schemes.price(&tasks).expect("a price").sent.iter().flatten().sum::<usize>();
     assert!(bytes(&schemes) * 10 < bytes(&transfers), "{} of {}", bytes(&schemes), bytes(&transfers));
@@ -94,10 +94,10 @@ fn what_does_not_fit_its_task_is_refused() {
         other => other,
     };
     for (task, scheme) in [(other, tiles), (task, wider)] {
-        let schemes = Schemes::fixed(vec![(task, scheme)], field());
-        let ends = OWNERS.map(|owner| begin_keys(schemes.clone(), owner, &Seed::from_bytes([1; 16])).expect("keys"));
-        let [(a, _), (_, from_b)] = ends;
-        assert!(matches!(a.finish(&from_b), Err(PairError::Scheme(_))));
+        let mut session = Session::by(&[(task, scheme)], 1);
+        assert!(matches!(session.schemes.price(&[task]), Err(PairError::Scheme(_))));
+        let operands = handed(&[task], &operands(&[task], 1)[0], OWNERS[0]);
+        assert!(matches!(session.pairs[0].begin(&[task], &operands), Err(PairError::Scheme(_))));
     }
     let schemes = choose(&[weights(65, 256)], 1);
     let (keys, sent) = begin_keys(schemes.clone(), OWNERS[0], &Seed::from_bytes([1; 16])).expect("keys");

@@ -49,6 +49,7 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
         let exchanges = machines.each_ref().map(|machine| machine.code.steps[round].exchange.clone());
         let mut operands = [0, 1].map(|p| VecDeque::from(machines[p].words(&exchanges[p].send)));
         let mut results = [vec![], vec![]];
+        let mut lefts: Vec<Option<Vec<u64>>> = vec![];
         for task in &rounds[round] {
             let given = [0, 1].map(|p| {
                 let of = task.operands(owners[p]);
@@ -56,6 +57,19 @@ pub(crate) fn make(program: &Program, weights: &[Vec<i64>], draw: &mut Draw<'_>,
                 assert!(words.iter().zip(&of).all(|(words, (len, _))| words.len() == *len), "{task:?}");
                 words
             });
+            let left = match task.job {
+                Job::Products { left, again, .. } => {
+                    let list = given[usize::from(left == Owner::DataOwner)][0].clone();
+                    let earlier = (again > 0).then(|| lefts[lefts.len() - again as usize].as_ref());
+                    assert!(
+                        earlier.is_none_or(|earlier| earlier == Some(&list)),
+                        "not the same left numbers: {task:?}"
+                    );
+                    Some(list)
+                }
+                _ => None,
+            };
+            lefts.push(left);
             if let Job::Pads { digit, .. } = task.job {
                 let all: Vec<u64> = (0..(2 * task.len) << digit).map(|_| mix(&mut state)).collect();
                 let named = |(item, digit_of): (usize, &u64)| {
@@ -115,7 +129,7 @@ fn done(task: &Task, given: &[Vec<Vec<u64>>; 2]) -> (Vec<u64>, bool) {
             assert!(bits.iter().all(|b| *b < 2));
             (bits.iter().zip(words).map(|(b, w)| b * w).collect(), false)
         }
-        Job::Products { left, pairing, factors } => {
+        Job::Products { left, pairing, factors, .. } => {
             let (a, b) = if left == Owner::ModelOwner { (&zero[0], &one[0]) } else { (&one[0], &zero[0]) };
             let [a, b] = [(a, factors[0]), (b, factors[1])].map(|(words, of)| numbers(words, of));
             (products(pairing, &a, &b), false)

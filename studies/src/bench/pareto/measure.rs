@@ -74,7 +74,8 @@ impl Ready {
             Some(plan) => options.with_plans_of(&plan)?,
             None => options.clone(),
         };
-        let source = model::read_source(path, &options, terminal)?;
+        let of_place = RangeOptions::of_file(Some(place.ranges()));
+        let source = model::read_source(path, &options, terminal)?.relying_on(&of_place, Some(&place.weights()))?;
         let plans = Plan::read_all(&source.rewritten.graph.plans)?;
         let trained_with = |trained: Vec<Plan>| trained.iter().map(Plan::choices).eq(plans.iter().map(Plan::choices));
         // What a search trained is recorded with its open entries, which are no plan.
@@ -84,7 +85,7 @@ impl Ready {
                 place.weights().display()
             );
         }
-        let found = ranges::find(&source, &RangeOptions::of_file(Some(place.ranges())), None, terminal)?;
+        let found = ranges::find(&source, &of_place, None, terminal)?;
         let file = place.weights();
         weights::load(&file, &source.rewritten.graph)?;
         let mut first = None;

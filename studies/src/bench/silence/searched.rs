@@ -14,7 +14,7 @@ use mpcc_compiler::compile::Rewritten;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::{Graph, NodeId};
 use mpcc_compiler::lower::LowerOptions;
-use mpcc_compiler::ranges::Ranges;
+use mpcc_compiler::ranges::{Entry, Kept, Ranges};
 use mpcc_import::weights;
 use mpcc_protocols::ideal::{self, Ranges as Bounds};
 use serde::Serialize;
@@ -71,7 +71,7 @@ impl Subject {
         usual: Vec<Vec<Tensor>>,
         target: &Target,
     ) -> Result<Self> {
-        let source = source.relying_on(basis)?;
+        let source = source.relying_on(basis, Some(weights))?;
         let artefact = source.assemble(&ranges, target)?;
         let params = weights::load(weights, &artefact.graph)?.params;
         let (name, weights) = (source.name.clone(), weights.to_owned());
@@ -93,7 +93,9 @@ impl Subject {
         fs::write(&path, &source.text).with_context(|| format!("cannot write {}", path.display()))?;
         let ranges =
             calibrate(graph, &params, &seen, |_| {}).map_err(|error| anyhow!("{}: {error}", generated.name))?;
-        fs::write(ranges::beside(&path), serde_json::to_vec(&ranges)?)?;
+        let mut kept = Kept::default();
+        kept.keep(graph, Entry { options: None, inputs: Some(seen.len()), ranges: ranges.clone() });
+        fs::write(ranges::beside(&path), kept.text()?)?;
         let mut subject = Self::of(source, ranges, basis, &file, usual, target)?;
         subject.name = generated.name;
         Ok(subject)
@@ -111,7 +113,7 @@ impl Subject {
             artefact: &self.artefact,
             float: Evaluator::new(lowered, &self.params)?,
             outputs: lowered.outputs.iter().map(|output| output.node).collect(),
-            weights: encoded::weights(&self.artefact, self.params.clone())?,
+            weights: encoded::weights(&self.artefact, self.params.clone(), None)?,
         })
     }
 }

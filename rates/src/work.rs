@@ -5,19 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use mpcc::failure::Bug;
-use mpcc::progress::Bar;
-use mpcc_codegen::Jit;
+use mpcc_codegen::{CodegenError, Extensions, Jit};
+use mpcc_kernels::pack::PackError;
 use mpcc_kernels::{dcf, matmul, pack, prg, rows, trig};
 use mpcc_program::code::{Access, Buf, Instr, Lane, Map, MapExecutor, MapOp, Role, RoleCode, Step, V};
 use mpcc_program::words::Words;
 use mpcc_program::work::{self, PerUnit, Work};
 
-use crate::commands::run::roles::extensions;
+use crate::RatesError;
 
-/// Steps of the progress bar.
-pub(super) const STAGES: u64 = 9;
+/// How often `advance` is called.
+pub(crate) const STAGES: u64 = 9;
 
 /// How long each piece of work is repeated.
 const BUDGET: Duration = Duration::from_millis(120);
@@ -31,10 +29,10 @@ const LOOKUPS: usize = 14;
 const TABLE: usize = 2048;
 
 /// Measures all rates. Another core works in memory meanwhile, as the other party does.
-pub(super) fn measure(bar: &Bar) -> Result<PerUnit<f64>> {
+pub(crate) fn measure(extensions: Extensions, advance: &dyn Fn()) -> Result<PerUnit<f64>, RatesError> {
     // First, while the process has little memory to use again.
     let fresh = fresh_memory();
-    bar.advance();
+    advance();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let other = || {
@@ -49,30 +47,30 @@ pub(super) fn measure(bar: &Bar) -> Result<PerUnit<f64>> {
         if thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
             scope.spawn(other);
         }
-        let rates = kernels(bar);
+        let rates = kernels(extensions, advance);
         done.store(true, Ordering::Relaxed);
         Ok(PerUnit { fresh, ..rates? })
     })
 }
 
-fn kernels(bar: &Bar) -> Result<PerUnit<f64>> {
+fn kernels(extensions: Extensions, advance: &dyn Fn()) -> Result<PerUnit<f64>, RatesError> {
     let mut rates = PerUnit::<f64>::default();
     products(&mut rates);
-    bar.advance();
-    maps(&mut rates)?;
-    bar.advance();
+    advance();
+    maps(&mut rates, extensions)?;
+    advance();
     streams(&mut rates);
-    bar.advance();
+    advance();
     packing(&mut rates)?;
-    bar.advance();
+    advance();
     moving(&mut rates);
-    bar.advance();
+    advance();
     rates.harmonic = harmonics();
-    bar.advance();
+    advance();
     row_functions(&mut rates);
-    bar.advance();
+    advance();
     comparisons(&mut rates);
-    bar.advance();
+    advance();
     // Below what a clock resolves, a rate is still not zero.
     Ok(rates.map(|rate| rate.max(1e-3)))
 }
@@ -131,7 +129,7 @@ fn products(rates: &mut PerUnit<f64>) {
 }
 
 /// Maps as code generation compiles them.
-fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
+fn maps(rates: &mut PerUnit<f64>, extensions: Extensions) -> Result<(), CodegenError> {
     let full = |buf| MapOp::Load(Buf(buf), Access::Full);
     // Two loads, a sum and a store, then the same with a chain of operations, then one that has no vector form.
     let short = vec![full(0), full(1), MapOp::Add(V(0), V(1))];
@@ -177,9 +175,9 @@ fn maps(rates: &mut PerUnit<f64>) -> Result<()> {
     for map in &list {
         let code = code(vec![WORDS, WORDS, WORDS, TABLE * LOOKUPS, TABLE * LOOKUPS], map);
         counted.push(work::instruction(&code, &code.offline[0]));
-        nanoseconds.push(run_map(&code, map)?);
+        nanoseconds.push(run_map(&code, map, extensions)?);
     }
-    rates.instruction = run_map(&code(vec![1; 3], &tiny), &tiny)?.max(INSTRUCTION_NANOSECONDS);
+    rates.instruction = run_map(&code(vec![1; 3], &tiny), &tiny, extensions)?.max(INSTRUCTION_NANOSECONDS);
     let [plain, vector, scalar, lookup, double] = [0, 1, 2, 3, 4].map(|i| counted[i]);
     let count = |a: u64, b: u64| (a - b).max(1) as f64;
     rates.map_vector = (nanoseconds[1] - nanoseconds[0]) / count(vector.map_vector, plain.map_vector);
@@ -211,8 +209,8 @@ fn code(lengths: Vec<usize>, map: &Map) -> RoleCode {
     }
 }
 
-fn run_map(code: &RoleCode, map: &Map) -> Result<f64> {
-    let jit = Jit::compile_with(extensions(), code).map_err(|e| Bug(e.to_string()))?;
+fn run_map(code: &RoleCode, map: &Map, extensions: Extensions) -> Result<f64, CodegenError> {
+    let jit = Jit::compile_with(extensions, code)?;
     let count = 4 * BUFFERS * WORDS / code.lengths.iter().sum::<usize>().max(WORDS);
     let set = |salt| -> Vec<Words> {
         (0..code.lengths.len()).map(|b| words(code.words(Buf(b as u32)), salt).into()).collect()
@@ -231,7 +229,7 @@ fn streams(rates: &mut PerUnit<f64>) {
     }) / bytes.len() as f64;
 }
 
-fn packing(rates: &mut PerUnit<f64>) -> Result<()> {
+fn packing(rates: &mut PerUnit<f64>) -> Result<(), PackError> {
     const BITS: u32 = 37;
     let (mut src, mut packed) = (buffers(WORDS), Vec::new());
     pack::pack(&src[0], BITS, &mut packed);
@@ -243,7 +241,7 @@ fn packing(rates: &mut PerUnit<f64>) -> Result<()> {
     let mut failed = None;
     rates.unpacked = time(|i| failed = pack::unpack(&packed, BITS, &mut src[i % BUFFERS]).err()) / WORDS as f64;
     if let Some(error) = failed {
-        return Err(Bug(error.to_string()).into());
+        return Err(error);
     }
     let (mut piece, long) = (vec![0u8; packed.len()], vec![1u8; packed.len() * BUFFERS]);
     let bytes = piece.len();
