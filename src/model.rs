@@ -16,6 +16,7 @@ use mpcc_compiler::ranges::Ranges;
 use mpcc_program::machine::Machine;
 use mpcc_program::program::Supplier;
 use mpcc_program::shown::shown;
+use mpcc_runtime::material::BytesMade;
 
 use crate::diagnostics;
 use crate::estimate;
@@ -358,7 +359,8 @@ impl Source {
     /// Plans the model on these ranges, with the protocols that are best for the target, and adds its tokenizer.
     pub fn assemble(&self, ranges: &Ranges, target: &Target) -> Result<Artefact> {
         let link = estimate::link(&target.network);
-        let objective = Objective { machine: &target.machine, link, alpha: self.alpha };
+        let making = BytesMade::default();
+        let objective = Objective { machine: &target.machine, link, alpha: self.alpha, making: Some(&making) };
         let purpose = (target.network.name.as_str(), &objective);
         let artefact = compile::assemble_for(&self.rewritten.graph, ranges, purpose, self.decided)
             .map_err(|errors| planning::diagnose(self, &errors))?;

@@ -162,6 +162,8 @@ pub struct Plan {
     pub basis: Basis,
     /// The weights that its ranges were made with, by their digest.
     pub weights: Option<String>,
+    /// The ring in which every node is opened at last, 0 if it is not: what distinguishes nodes of one name.
+    opened: Vec<i32>,
 }
 
 /// How ReLU is computed, and the thresholds of a GeLU whose argument has no bound to rely on.
@@ -334,6 +336,7 @@ pub fn plan_with(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Resul
         choices: choices(graph, &formats, &rings, options),
         basis: options.basis,
         weights: ranges.weights.clone(),
+        opened: rings.nodes.iter().map(|ring| ring.wire).collect(),
     })
 }
 

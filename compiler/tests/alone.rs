@@ -9,11 +9,15 @@ use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor, Wanted};
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::LowerOptions;
-use mpcc_compiler::plan::{Comparison, PlanError, PlanOptions, Softmax, plan_with};
+use mpcc_compiler::plan::{Comparison, Decided, Objective, PlanError, PlanOptions, Softmax, plan_for, plan_with};
 use mpcc_compiler::ranges::{Basis, nominal};
+use mpcc_program::code::Owner;
 use mpcc_program::correlation::materials;
 use mpcc_program::cost;
-use mpcc_program::program::{Gate, Program, Supplier};
+use mpcc_program::gates::lower_making;
+use mpcc_program::machine::{Link, Machine};
+use mpcc_program::making::MakingPrice;
+use mpcc_program::program::{Gate, Program, Supplier, Value, ValueId};
 
 /// ReLU-softmax attention and a ReLU layer, with both norms.
 const TRANSFORMER: &str = "mpv 1;
@@ -127,6 +131,42 @@ fn needs_no_dealer(program: &Program) {
 #[test]
 fn two_parties_alone_run_a_transformer_as_the_ideal_service_does() {
     transformer(&graph(TRANSFORMER));
+}
+
+/// Where a making has a price, values are opened in rings in which fewer bytes make what follows: the argument of a GeLU is not
+/// extended, as its line is of the share. What two parties run is still what the ideal service does.
+#[test]
+fn rings_are_those_in_which_two_parties_make_fewer_bytes() {
+    let graph = graph(&TRANSFORMER.replace("relu(linear", "gelu(linear"));
+    let params = weights(&graph);
+    let seen: Vec<Vec<Tensor>> = (0..8).map(|seed| inputs(&graph, seed)).collect();
+    let ranges = calibrate(&graph, &params, &seen, |_| {}).expect("finite values");
+    let (machine, price) = (Machine::built_in(), pair::Bytes::default());
+    let plan = |making| {
+        let objective = Objective { machine: &machine, link: Link::LOOPBACK, alpha: 1.0, making };
+        let decided = Decided { basis: Basis::Guarded, supplier: Supplier::Pair, ..Decided::default() };
+        plan_for(&graph, &ranges, &objective, decided).expect("a plan").plan.program
+    };
+    let uncounted = plan(None);
+    let counted = plan(Some(&price));
+    let bytes = |program: &Program| price.seconds(&lower_making(program, Owner::ModelOwner).rounds);
+    assert!(bytes(&counted) < 0.9 * bytes(&uncounted), "{} {}", bytes(&counted), bytes(&uncounted));
+    let extended = |program: &Program| {
+        let series = |value: &Value| match value.gate {
+            Gate::TrigSeries { source, .. } => Some(source),
+            _ => None,
+        };
+        let arguments: Vec<ValueId> = program.values.iter().filter_map(series).collect();
+        let of = |value: &&Value| matches!(value.gate, Gate::Extend { source } if arguments.contains(&source));
+        program.values.iter().filter(of).count()
+    };
+    assert_eq!([&uncounted, &counted].map(extended), [1, 0]);
+    needs_no_dealer(&counted);
+    let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
+    let encoded = encode::weights(&counted, evaluator.server_values()).expect("weights fit");
+    for seed in [2, 5] {
+        agrees(&graph, (&counted, false), (&evaluator, &encoded), (&seen[seed as usize], seed), 0.01);
+    }
 }
 
 /// With GeLU in place of ReLU between the layers: the series is made of both parties' own parts of its argument's mask.
@@ -270,6 +310,46 @@ fn smooth_functions_of_two_parties_are_accurate() {
         }
     }
     assert!(wide > 0, "rings of two words occur");
+}
+
+/// Frequencies are products of both parties, so a GeLU has no more of them than rounding to the model's fraction bits asks for: its
+/// error is that of the fit, which is half a unit at most, of its factors and of openings.
+#[test]
+fn a_gelu_of_two_parties_is_as_exact_as_its_model_rounds() {
+    let frequencies = [(12, 4e-4), (16, 2e-4)].map(|(frac, tolerance)| {
+        let graph = graph(&format!(
+            "mpv 1;
+            numeric {{ frac: {frac}, weight_frac: 14, output_frac: 16 }}
+            model Gelu() {{
+              input x: secret client Tensor<4, 64>;
+              weights secret server {{ format: safetensors }}
+              param w: Tensor<64, 64> = \"w\";
+              let v = linear(x, w);
+              assume range(v) in [-5, 5];
+              output y: reveal client Tensor<4, 64> = gelu(v);
+            }}"
+        ));
+        let identity = (0..64 * 64).map(|at| if at % 65 == 0 { 1.0 } else { 0.0 }).collect();
+        let params = [Tensor::new(&[64, 64], identity)];
+        let given = [Tensor::new(&[4, 64], (0..256).map(|i| (f64::from(i) / 127.5 - 1.0) * 4.98).collect())];
+        let ranges = calibrate(&graph, &params, &[given.to_vec()], |_| {}).expect("finite values");
+        let of = |supplier| {
+            let options = PlanOptions { supplier, ..options(Basis::Observed) };
+            let program = plan_with(&graph, &ranges, &options).unwrap_or_else(|e| panic!("{e:?}")).program;
+            let count = |value: &Value| match &value.gate {
+                Gate::TrigSeries { cosines, .. } => Some(cosines[1..].iter().filter(|a| **a != 0).count()),
+                _ => None,
+            };
+            let count = program.values.iter().find_map(count).expect("a series");
+            (program, count)
+        };
+        let (program, count) = of(Supplier::Pair);
+        let evaluator = Evaluator::new(&graph, &params).expect("finite weights");
+        let encoded = encode::weights(&program, evaluator.server_values()).expect("weights fit");
+        agrees(&graph, (&program, false), (&evaluator, &encoded), (&given, 1), tolerance);
+        [count, of(Supplier::Dealer).1]
+    });
+    assert_eq!(frequencies, [[6, 7], [7, 7]]);
 }
 
 /// A value out of its range is told as with a dealer.

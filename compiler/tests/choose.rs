@@ -28,7 +28,7 @@ fn network() -> &'static (Graph, Ranges) {
 fn chosen(link: Link, alpha: f64, decided: Decided) -> Chosen {
     let (graph, ranges) = network();
     let machine = Machine::built_in();
-    plan_for(graph, ranges, &Objective { machine: &machine, link, alpha }, decided).expect("a plan")
+    plan_for(graph, ranges, &Objective { machine: &machine, link, alpha, making: None }, decided).expect("a plan")
 }
 
 fn comparisons(chosen: &Chosen) -> Vec<Comparison> {
@@ -44,7 +44,7 @@ fn no_uniform_plan_is_better() {
     let (graph, ranges) = network();
     let machine = Machine::built_in();
     for (link, alpha) in [(Link::LOOPBACK, 0.0), (Link::WAN, 0.0), (Link::WAN, 1.0)] {
-        let objective = Objective { machine: &machine, link, alpha };
+        let objective = Objective { machine: &machine, link, alpha, making: None };
         let best = objective.seconds(&chosen(link, alpha, Decided::default()).estimate);
         for comparison in [Comparison::DigitTables, Comparison::FunctionSharing] {
             for chain in [Chain::Wide, Chain::Narrow] {
@@ -134,7 +134,7 @@ fn the_same_objective_gives_the_same_artefact() {
     let (graph, ranges) = network();
     let machine = Machine::built_in();
     let bytes = |alpha: f64| {
-        let objective = Objective { machine: &machine, link: Link::WAN, alpha };
+        let objective = Objective { machine: &machine, link: Link::WAN, alpha, making: None };
         let artefact = assemble_for(graph, ranges, ("wan", &objective), Decided::default()).expect("a plan");
         let planned_for = artefact.manifest.planned_for.as_ref().expect("recorded");
         assert_eq!((planned_for.network.as_str(), planned_for.machine.as_str()), ("wan", "built-in"));

@@ -51,6 +51,14 @@ pub enum Job {
         /// All digits' bits.
         hot: bool,
     },
+    /// Exclusive-or shares of what both parties' digits and what is carried in carry on: whether the three add up to 2^digit at
+    /// least. A party's share of what is carried in is the bit below its digit.
+    Carries {
+        /// Who chooses.
+        chooser: Owner,
+        /// Bits of a digit.
+        digit: u8,
+    },
     /// Exclusive-or shares of a shared word where a shared bit is 1, and of 0 where it is 0.
     Under,
     /// Uniform pads, one for every value of a digit, side by side, and for the chooser the one that its digit names.
@@ -84,6 +92,7 @@ impl Task {
             Job::Ands => vec![(self.len, self.bits); 2],
             Job::Chosen { chooser } => vec![(self.len, if chooser == party { 1 } else { self.bits })],
             Job::Sums { digit, .. } => vec![(self.len, digit)],
+            Job::Carries { digit, .. } => vec![(self.len, digit + 1)],
             Job::Under => vec![(self.len, 1), (self.len, self.bits)],
             Job::Pads { chooser, digit } if chooser == party => vec![(self.len, digit)],
             Job::Pads { .. } => vec![],
@@ -109,4 +118,10 @@ pub struct Making {
     pub rounds: Vec<Vec<Task>>,
     /// What each share is of, with the value whose gate needs it.
     pub items: Vec<(ValueId, Item)>,
+}
+
+/// What planners take a making to cost. Who makes products knows the ways to make them; planning only compares programs.
+pub trait MakingPrice {
+    /// Seconds of the tasks of all rounds: both parties' work and all bytes, one after the other.
+    fn seconds(&self, rounds: &[Vec<Task>]) -> f64;
 }

@@ -10,6 +10,7 @@ mod deal;
 mod draft;
 mod link;
 mod pool;
+mod price;
 mod read;
 
 use std::io;
@@ -28,6 +29,7 @@ pub(crate) use link::MaterialLink;
 pub use pool::{Inferences, Making, PoolOptions, PoolPrice, Pooled, pool, pool_price};
 #[cfg(test)]
 pub(crate) use pool::{Place, agree as agree_on_making, make};
+pub use price::BytesMade;
 pub use read::{Contents, MaterialFile};
 
 /// Version of the format; a file of another version is refused.

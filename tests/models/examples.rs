@@ -72,7 +72,7 @@ fn priced(example: &str, changes: &str) -> Cost {
         nominal(&graph)
     };
     let machine = Machine::built_in();
-    let objective = Objective { machine: &machine, link: Link::WAN, alpha: 1.0 };
+    let objective = Objective { machine: &machine, link: Link::WAN, alpha: 1.0, making: None };
     let chosen = plan_for(&graph, &ranges, &objective, Decided { basis: Basis::Observed, ..Decided::default() })
         .unwrap_or_else(|e| panic!("{example} {changes}: {e:?}"));
     let program = &chosen.plan.program;

@@ -7,8 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mpcc_program::code::Owner;
+use mpcc_program::gates::lower_making;
 use mpcc_program::machine::{Link, Machine};
-use mpcc_program::program::Supplier;
+use mpcc_program::making::MakingPrice;
+use mpcc_program::program::{Program, Supplier};
 use mpcc_program::timing::{Estimate, Workload};
 
 use super::{Chain, Choice, Comparison, Plan, PlanError, PlanOptions, Softmax, Taken, plan_with};
@@ -16,7 +19,7 @@ use crate::graph::{Graph, NodeId};
 use crate::ranges::{Basis, Ranges};
 
 /// What a plan is chosen for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct Objective<'a> {
     /// The machine of every role.
     pub machine: &'a Machine,
@@ -24,12 +27,25 @@ pub struct Objective<'a> {
     pub link: Link,
     /// α: what a second before the input is known counts, beside one after.
     pub alpha: f64,
+    /// What two parties without a dealer take to make correlated randomness, if that counts; it does as much as other seconds before
+    /// the input is known.
+    pub making: Option<&'a dyn MakingPrice>,
 }
 
 impl Objective<'_> {
     /// Seconds that count of a session's first inference.
     pub fn seconds(&self, estimate: &Estimate) -> f64 {
         estimate.first.online_seconds + self.alpha * estimate.first.offline_seconds
+    }
+
+    /// What counts of making an inference's correlated randomness.
+    fn making_seconds(&self, program: &Program) -> f64 {
+        match self.making {
+            Some(price) if program.supplier == Supplier::Pair => {
+                self.alpha * price.seconds(&lower_making(program, Owner::ModelOwner).rounds)
+            }
+            _ => 0.0,
+        }
     }
 }
 
@@ -65,6 +81,8 @@ pub struct Chosen {
 const LEAST_GAIN: f64 = 1e-3;
 /// Most plans that are compared.
 const MOST_PLANS: usize = 48;
+/// The same where a making has a price, so that every opening is a choice.
+const MOST_PRICED: usize = 96;
 
 /// The best plan that was found for an objective.
 ///
@@ -76,14 +94,21 @@ pub fn plan_for(
     objective: &Objective<'_>,
     decided: Decided,
 ) -> Result<Chosen, Vec<PlanError>> {
-    let mut search = Search { graph, ranges, objective, seen: Vec::new(), best: None, refused: None };
+    let priced = decided.supplier == Supplier::Pair && objective.making.is_some();
+    let most = if priced { MOST_PRICED } else { MOST_PLANS };
+    let mut search = Search { graph, ranges, objective, seen: Vec::new(), best: None, refused: None, most };
     let supplier = decided.supplier;
     let comparisons = match (supplier, decided.comparison) {
         (Supplier::Pair, _) => vec![Comparison::DigitTables],
         (Supplier::Dealer, Some(comparison)) => vec![comparison],
         (Supplier::Dealer, None) => vec![Comparison::DigitTables, Comparison::FunctionSharing],
     };
-    let chains = decided.chain.map_or(vec![Chain::Wide, Chain::Narrow], |c| vec![c]);
+    let chains = match decided.chain {
+        Some(chain) => vec![chain],
+        // There is a choice at every opening, and few of them change.
+        None if priced => vec![Chain::Wide],
+        None => vec![Chain::Wide, Chain::Narrow],
+    };
     let mut starts = Vec::new();
     for &comparison in &comparisons {
         for &chain in &chains {
@@ -98,7 +123,7 @@ pub fn plan_for(
     }
     let fits = |taken: Taken| match taken {
         Taken::Comparison(_) => comparisons.len() > 1,
-        Taken::Chain(_) => chains.len() > 1,
+        Taken::Chain(_) => decided.chain.is_none(),
         Taken::Softmax(_) => false,
     };
     for by_layer in [false, true] {
@@ -124,6 +149,8 @@ struct Search<'a> {
     seen: Vec<(PlanOptions, Option<Cost>)>,
     best: Option<(Chosen, Cost)>,
     refused: Option<Vec<PlanError>>,
+    /// Most plans that are compared.
+    most: usize,
 }
 
 /// What changes, that first which may save most.
@@ -165,7 +192,8 @@ impl Search<'_> {
             }
             Ok(plan) => {
                 let estimate = Workload::new(&plan.program).estimate(self.objective.machine, self.objective.link);
-                let cost = Cost { seconds: self.objective.seconds(&estimate), hops: plan.program.hops };
+                let seconds = self.objective.seconds(&estimate) + self.objective.making_seconds(&plan.program);
+                let cost = Cost { seconds, hops: plan.program.hops };
                 if self.best.as_ref().is_none_or(|(_, least)| gains(cost.seconds, least.seconds)) {
                     let chosen = Chosen { plan, options: options.clone(), estimate, compared: 0 };
                     self.best = Some((chosen, cost));
@@ -182,7 +210,7 @@ impl Search<'_> {
         loop {
             let before = cost;
             for (flipped, group) in self.groups(&options, by_layer, &fits) {
-                if self.seen.len() >= MOST_PLANS {
+                if self.seen.len() >= self.most {
                     return;
                 }
                 let mut changed = options.clone();
@@ -215,10 +243,15 @@ impl Search<'_> {
     fn groups(&self, options: &PlanOptions, by_layer: bool, fits: impl Fn(Taken) -> bool) -> Vec<(Taken, Group)> {
         let Ok(plan) = plan_with(self.graph, self.ranges, options) else { return Vec::new() };
         let mut groups = BTreeMap::new();
-        for choice in plan.choices.into_iter().filter(|choice| fits(choice.taken)) {
+        for choice in plan.choices.iter().filter(|choice| fits(choice.taken)) {
             let shape = self.graph.node(choice.node).ty.shape.to_vec();
             let layer = if by_layer { layer(&choice.path).to_owned() } else { String::new() };
-            let key = (kind(&choice), shape, layer, choice.taken.name());
+            // Two parties alone have a choice at every opening, and layers are alike.
+            let alike = options.alone().then(|| {
+                let op = crate::text::op_name(&self.graph.node(choice.node).op);
+                (named(&choice.path).to_owned(), op, plan.opened[choice.node.0 as usize])
+            });
+            let key = (kind(choice), shape, layer, alike, choice.taken.name());
             groups.entry(key).or_insert((other(choice.taken), Group::new())).1.insert(choice.node);
         }
         groups.into_values().collect()
@@ -250,4 +283,9 @@ fn other(taken: Taken) -> Taken {
 /// `blocks.3` of `blocks.3/s`.
 fn layer(path: &str) -> &str {
     path.split_once('/').map_or(path, |(layer, _)| layer)
+}
+
+/// `s` of `blocks.3/s`.
+fn named(path: &str) -> &str {
+    path.split_once('/').map_or("", |(_, name)| name)
 }

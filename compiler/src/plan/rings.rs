@@ -241,8 +241,10 @@ impl Assign<'_> {
         if ring.wire > 0 {
             ring.wire = ring.wire.max(f.signed_bits(f.wire));
             let long = ring.wire + drop > WORD;
-            let series = matches!(f.form, Form::Smooth(_)) && ring.wire >= f.extended_bits() + 2;
-            ring.chain = (long || series).then(|| self.chain(id, node));
+            // What a series gives has a price by its ring, and without a dealer everything has.
+            let priced = matches!(f.form, Form::Smooth(_)) || self.options.alone();
+            let extensible = ring.wire >= f.extended_bits() + 2;
+            ring.chain = (long || priced && extensible).then(|| self.chain(id, node));
             if ring.chain != Some(Chain::Narrow) && ring.wire + drop <= f.available {
                 ring.share = ring.share.max(ring.wire + drop);
             } else {
@@ -285,6 +287,15 @@ impl Assign<'_> {
         }
         self.rings[id.0 as usize] = ring;
         self.operands(node, &f, ring.relay.unwrap_or(ring.share));
+        if let (Form::Smooth(curve), Op::Smooth(_, x)) = (&f.form, &node.op)
+            && self.options.alone()
+            && ring.narrow.is_some()
+            && curve.saturation == Saturation::Plain
+            && curve.series.function.linear() != 0.0
+        {
+            // The line is of the share, which takes few bits more, and nothing is extended.
+            self.share(*x, ring.share - (curve.scale - 1 - self.formats.of(*x).share));
+        }
     }
 
     fn operands(&mut self, node: &Node, f: &Format, share: i32) {

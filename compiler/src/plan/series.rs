@@ -86,8 +86,9 @@ fn tolerance(function: Smooth, high: f64) -> f64 {
     }
 }
 
-/// The series for arguments in `[low, high]`, if a period covers them: that of the fewest frequencies.
-pub(crate) fn plain(function: Smooth, low: f64, high: f64) -> Option<Series> {
+/// The series for arguments in `[low, high]`, if a period covers them: that of the fewest frequencies. `coarse` is an error that
+/// is small enough where frequencies are dear.
+pub(crate) fn plain(function: Smooth, low: f64, high: f64, coarse: Option<f64>) -> Option<Series> {
     if function == Smooth::Exp {
         return best(function, low.min(high - 1.0), high).filter(|s| s.error <= 4.0 * tolerance(function, high));
     }
@@ -101,7 +102,8 @@ pub(crate) fn plain(function: Smooth, low: f64, high: f64) -> Option<Series> {
         Smooth::Gelu if whole > REACH => return None,
         _ => whole,
     };
-    best(function, -reach, reach).filter(|s| s.error <= tolerance(function, reach))
+    let enough = coarse.unwrap_or(0.0).max(tolerance(function, reach));
+    best_within(function, (-reach, reach), enough).filter(|s| s.error <= enough)
 }
 
 /// The series between the function's tails, for digit tables that select it.
@@ -133,9 +135,14 @@ pub(crate) fn exponential(low: f64, high: f64) -> Option<Series> {
 
 /// The best series on an interval.
 fn best(function: Smooth, low: f64, high: f64) -> Option<Series> {
+    best_within(function, (low, high), tolerance(function, high))
+}
+
+/// The same, of those with such an error the one that takes least.
+fn best_within(function: Smooth, (low, high): (f64, f64), enough: f64) -> Option<Series> {
     let covering = periods(function, low, high);
-    let fits = covering.map(|period| fit(function, low, high, period));
-    let far = |s: &Series| (s.error / tolerance(function, high)).max(1.0);
+    let fits = covering.map(|period| fit_within(function, (low, high), period, enough));
+    let far = |s: &Series| (s.error / enough).max(1.0);
     // Large coefficients make the rounding of the factors large.
     let price = |s: &Series| s.frequencies() as f64 + 0.5 * s.weight();
     fits.min_by(|a, b| far(a).total_cmp(&far(b)).then(price(a).total_cmp(&price(b))))
@@ -149,20 +156,24 @@ fn periods(function: Smooth, low: f64, high: f64) -> impl Iterator<Item = i32> {
 }
 
 /// What tells a fit from others.
-type Key = (String, [u64; 2], i32);
+type Key = (String, [u64; 3], i32);
 
 /// The series with the fewest frequencies (at most 24) whose error on `[low, high]` is within the tolerance,
 /// by ridge least squares at Chebyshev points; the best found if none is.
 ///
 /// A fit is made once in a process: plans that are compared ask for the same few again and again.
 pub fn fit(function: Smooth, low: f64, high: f64, period: i32) -> Series {
-    static FITS: Mutex<BTreeMap<Key, Series>> = Mutex::new(BTreeMap::new());
-    let key = (format!("{function:?}"), [low.to_bits(), high.to_bits()], period);
-    let mut fits = FITS.lock().unwrap_or_else(PoisonError::into_inner);
-    fits.entry(key).or_insert_with(|| fitted(function, low, high, period)).clone()
+    fit_within(function, (low, high), period, tolerance(function, high))
 }
 
-fn fitted(function: Smooth, low: f64, high: f64, period: i32) -> Series {
+fn fit_within(function: Smooth, (low, high): (f64, f64), period: i32, enough: f64) -> Series {
+    static FITS: Mutex<BTreeMap<Key, Series>> = Mutex::new(BTreeMap::new());
+    let key = (format!("{function:?}"), [low, high, enough].map(f64::to_bits), period);
+    let mut fits = FITS.lock().unwrap_or_else(PoisonError::into_inner);
+    fits.entry(key).or_insert_with(|| fitted(function, (low, high), period, enough)).clone()
+}
+
+fn fitted(function: Smooth, (low, high): (f64, f64), period: i32, enough: f64) -> Series {
     let rest = |x: f64| function.apply(x) - function.linear() * x;
     let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
     // An even or odd rest is fitted on the positive half alone.
@@ -176,13 +187,13 @@ fn fitted(function: Smooth, low: f64, high: f64, period: i32) -> Series {
         let found = if function.parity() == Parity::Neither {
             least.solve((1..=count).collect())
         } else {
-            least.search(count, tolerance(function, high))
+            least.search(count, enough)
         };
         let error = found.error;
         if best.as_ref().is_none_or(|b| error < b.error) {
             best = Some(found);
         }
-        if error <= tolerance(function, high) {
+        if error <= enough {
             break;
         }
     }
@@ -239,12 +250,12 @@ mod tests {
         // Equal distances took 9 frequencies for 6, 13 for 8.5, 16 for 10 and 22 for 14.
         let bounds = [0.1, 2.0, 6.0, 8.5, 10.0, 14.0];
         let found = bounds.map(|bound| {
-            let s = plain(Smooth::Gelu, -bound, bound).unwrap();
+            let s = plain(Smooth::Gelu, -bound, bound, None).unwrap();
             assert!(s.error <= 6e-5 && s.weight() < 9.0, "{bound}: {s:?}");
             (s.period, s.frequencies())
         });
         assert_eq!(found, [(3, 2), (4, 3), (4, 8), (5, 10), (5, 10), (5, 17)]);
-        assert_eq!(plain(Smooth::Gelu, -14.1, 14.1), None);
+        assert_eq!(plain(Smooth::Gelu, -14.1, 14.1, None), None);
     }
 
     #[test]
@@ -261,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_bound_beyond_the_cut_is_no_reason_to_do_without_it() {
-        assert!(plain(Smooth::GeluFourier { cut: 1.7 }, -2.0, 2.4).is_some());
-        assert_eq!(plain(Smooth::GeluFourier { cut: 1.7 }, -2.0, 2.5), None);
+        assert!(plain(Smooth::GeluFourier { cut: 1.7 }, -2.0, 2.4, None).is_some());
+        assert_eq!(plain(Smooth::GeluFourier { cut: 1.7 }, -2.0, 2.5, None), None);
     }
 }

@@ -73,7 +73,7 @@ impl Assign<'_> {
             let down = self.shift_of_exponential_of(x).map_or(0.0, |shift| shift.below);
             let low = relied_on.map_or(f64::NEG_INFINITY, |(low, _)| low - down);
             let plain = (own && low >= lowest && !self.checks_exponent(id, x))
-                .then(|| series::plain(function, low, high))
+                .then(|| series::plain(function, low, high, None))
                 .flatten();
             (plain, series::exponential(lowest.min(Smooth::Exp.tails().0.at), high))
         } else {
@@ -81,7 +81,7 @@ impl Assign<'_> {
                 // More is lost in the fit.
                 table = table.min(GELU_FRACTION.max((argument.wire + 3) / 2));
             }
-            let plain = bound.filter(|_| own).and_then(|b| series::plain(function, -b, b));
+            let plain = bound.filter(|_| own).and_then(|b| series::plain(function, -b, b, self.coarse(function)));
             bucketed = WIDTHS.into_iter().find_map(|width| {
                 let series = series::bucketed(function, width)?;
                 let bits = bucketed_bits(&argument, &series, width);
@@ -121,6 +121,13 @@ impl Assign<'_> {
         };
         let checked = self.checks_exponent(id, x).then_some(series.domain.1);
         (Form::Smooth(Curve { series, saturation, table, scale, fraction, checked }), share, widest)
+    }
+
+    /// The error of a series that is no more than rounding to the model's fraction bits, where parties make a product for every
+    /// frequency.
+    fn coarse(&self, function: Smooth) -> Option<f64> {
+        let frac = f64::from(self.graph.numeric.frac);
+        (self.options.alone() && function == Smooth::Gelu).then(|| libm::exp2(-frac - 1.0))
     }
 
     /// Fraction bits of factors: without a dealer each is the product of two rounded numbers, so they have a bit more.

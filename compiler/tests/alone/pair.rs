@@ -1,5 +1,6 @@
 //! Both parties in one process: they make their material with one another, and run on it.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use mpcc_codegen::Jit;
@@ -9,6 +10,7 @@ use mpcc_program::code::{Lane, MapExecutor, Owner, Role, RoleCode};
 use mpcc_program::correlation::{Correlation, Sharing, materials};
 use mpcc_program::gates::{COIN, lower, lower_making, lower_recording};
 use mpcc_program::interpret::Interpreter;
+use mpcc_program::making::{Job, MakingPrice, Task};
 use mpcc_program::program::Program;
 use mpcc_protocols::ideal::correlations::meanings;
 use mpcc_protocols::ideal::{self, Coins, IdealError};
@@ -26,6 +28,30 @@ pub(crate) struct Run {
     pub(crate) outputs: Vec<Vec<i64>>,
     /// Those of the ideal service with the same coins.
     pub(crate) ideal: Vec<Vec<i64>>,
+}
+
+/// Seconds by which plans are compared: a byte counts a microsecond.
+#[derive(Default)]
+pub(crate) struct Bytes(RefCell<Vec<(Task, usize)>>);
+
+impl MakingPrice for Bytes {
+    fn seconds(&self, rounds: &[Vec<Task>]) -> f64 {
+        let of = |task: &Task| {
+            let mut task = *task;
+            if let Job::Products { again, .. } = &mut task.job {
+                *again = 0;
+            }
+            let task = &task;
+            let known = self.0.borrow().iter().find(|(known, _)| known == task).map(|(_, bytes)| *bytes);
+            known.unwrap_or_else(|| {
+                let schemes = Schemes::new(&[vec![*task]], 1 << 20, field(), &Rates::REFERENCE);
+                let bytes = schemes.price(&[*task]).expect("a task").sent.iter().flatten().sum();
+                self.0.borrow_mut().push((*task, bytes));
+                bytes
+            })
+        };
+        rounds.iter().flatten().map(of).sum::<usize>() as f64 * 1e-6
+    }
 }
 
 fn words(integers: &[Vec<i64>]) -> Vec<Vec<u64>> {

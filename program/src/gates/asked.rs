@@ -98,14 +98,70 @@ impl Sums {
         let mut low = 0;
         let cuts = self.cuts.iter().copied().filter(|cut| *cut < at).chain([at]);
         for cut in cuts.filter(|cut| *cut > 0) {
-            // As even as they go.
-            while low < cut {
-                let left = cut - low;
-                let width = left.div_ceil(left.div_ceil(DIGIT));
+            let whole = self.hots.contains(&(low, cut - low));
+            let widths = if whole { vec![cut - low] } else { cheapest(cut - low, low == 0) };
+            for width in widths {
                 digits.push((low, width));
                 low += width;
             }
         }
         digits
+    }
+}
+
+/// Bits of a transfer that choose.
+const TRANSFER: u32 = 16;
+
+/// What the look-up of a digit's carry takes, in bits: of the first digit also whether it would hand one on, of any other one
+/// with its share of what is carried in.
+fn price(width: u8, first: bool) -> u32 {
+    let width = u32::from(width);
+    if first { TRANSFER * width + 2 * ((1 << width) - 1) } else { TRANSFER * (width + 1) + (2 << width) - 1 }
+}
+
+/// The digits into which so many bits are cut for their carry, so that their look-ups take least: the fewest of those that do.
+fn cheapest(bits: u8, first: bool) -> Vec<u8> {
+    // By bits that are left: what they take, and the digits, behind the first.
+    let mut rest: Vec<(u32, Vec<u8>)> = vec![(0, vec![])];
+    let best = |rest: &[(u32, Vec<u8>)], bits: u8, first: bool| {
+        let options = (1..=DIGIT.min(bits)).map(|width| {
+            let (more, digits) = &rest[usize::from(bits - width)];
+            (price(width, first) + more, [&[width], &digits[..]].concat())
+        });
+        options.min_by_key(|(price, digits)| (*price, digits.len())).unwrap_or_default()
+    };
+    for left in 1..bits {
+        rest.push(best(&rest, left, false));
+    }
+    best(&rest, bits, first).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_below_a_bit_end_at_every_cut_and_take_least() {
+        let mut sums = Sums { cuts: [18, 19].into(), ..Sums::default() };
+        assert_eq!(sums.below(19), [(0, 3), (3, 3), (6, 3), (9, 3), (12, 3), (15, 3), (18, 1)]);
+        assert_eq!(sums.below(18), sums.below(19)[..6]);
+        // Digits that are looked up as one-hots carry on their own.
+        sums.ask(8, 4);
+        let ends = sums.below(19).iter().map(|(low, width)| low + width).collect::<Vec<_>>();
+        assert!(ends.contains(&8) && ends.ends_with(&[18, 19]), "{ends:?}");
+        for bits in 1..=40 {
+            for first in [false, true] {
+                let digits = cheapest(bits, first);
+                assert_eq!(digits.iter().sum::<u8>(), bits);
+                let of = |digits: &[u8]| {
+                    digits.iter().enumerate().map(|(at, width)| price(*width, first && at == 0)).sum::<u32>()
+                };
+                for width in 1..=DIGIT {
+                    let mut same = vec![width; usize::from(bits / width)];
+                    same.extend((bits % width > 0).then_some(bits % width));
+                    assert!(of(&digits) <= of(&same), "{bits} bits: {digits:?}");
+                }
+            }
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What two parties learn in shares of the sum of their masks, r = r_0 + r_1 − 2^k W: carries into bits, and digits as one-hots.
 //!
-//! The parts are cut into digits of at most four bits. What two digits add up to is one look-up: whether they carry by themselves,
-//! whether they hand a carry on, and, where somebody asks, their sum as a one-hot. A carry runs over the digits below with one
-//! conjunction each; a one-hot is turned by one place if a carry comes in.
+//! The parts are cut into digits of at most four bits. A carry runs over the digits below, one look-up each: of both digits and both
+//! shares of what is carried in. What two digits add up to, where somebody asks for their sum as a one-hot, is a look-up without
+//! it, which also says whether they carry by themselves and whether they hand a carry on, so that a conjunction carries on; the
+//! one-hot is turned by one place if a carry comes in.
 
 use crate::code::{Buf, Lane, Owner};
 use crate::making::Job;
@@ -24,13 +25,15 @@ pub(super) fn carry(e: &mut Emit<'_>, wire: ValueId, at: u8) -> Option<Buf> {
         carry = Some(match (known, carry) {
             (Some(known), _) => known,
             (None, below) => {
-                let Digit { carries, hands_on, .. } = digit(e, wire, (low, width));
+                let looked_up = e.sums(wire).hots.contains(&(low, width));
                 let carries = match below {
-                    None => carries,
-                    Some(below) => {
+                    None => digit(e, wire, (low, width)).carries,
+                    Some(below) if looked_up => {
+                        let Digit { carries, hands_on, .. } = digit(e, wire, (low, width));
                         let handed = ands(e, hands_on, below, (len, 1));
                         xor(e, carries, handed, len)
                     }
+                    Some(below) => carry_on(e, wire, (low, width), below),
                 };
                 e.sums(wire).carries.insert(low + width, carries);
                 carries
@@ -38,6 +41,24 @@ pub(super) fn carry(e: &mut Emit<'_>, wire: ValueId, at: u8) -> Option<Buf> {
         });
     }
     carry
+}
+
+/// The carry out of a digit, of which one is carried in.
+fn carry_on(e: &mut Emit<'_>, wire: ValueId, (low, width): (u8, u8), below: Buf) -> Buf {
+    let (own, len) = (own(e, wire), e.len(wire));
+    let both = e.map(Lane::Word, 1, len, |x| {
+        let (own, below) = (x.full(own), x.full(below));
+        let part = x.shr(own, low);
+        let part = x.low(part, width);
+        let (above, share) = (x.shl(part, 1), x.low(below, 1));
+        x.or(above, share)
+    });
+    e.task(Job::Carries { chooser: chooser(wire, low), digit: width }, (len, 1), &[both])
+}
+
+/// Who chooses a digit: both parties' messages are about as long if they take turns.
+fn chooser(wire: ValueId, low: u8) -> Owner {
+    if (wire.0 + u32::from(low / DIGIT)).is_multiple_of(2) { Owner::DataOwner } else { Owner::ModelOwner }
 }
 
 /// Exclusive-or shares of one bit of r.
@@ -92,12 +113,9 @@ fn digit(e: &mut Emit<'_>, wire: ValueId, place: (u8, u8)) -> Digit {
         let part = x.shr(own, low);
         x.low(part, width)
     });
-    // Both parties' messages are about as long if they take turns.
-    let chooser =
-        if (wire.0 + u32::from(low / DIGIT)).is_multiple_of(2) { Owner::DataOwner } else { Owner::ModelOwner };
     let entries = 1u8 << width;
     let bits = if wanted { entries + 1 } else { 2 };
-    let both = e.task(Job::Sums { chooser, digit: width, hot: wanted }, (len, bits), &[part]);
+    let both = e.task(Job::Sums { chooser: chooser(wire, low), digit: width, hot: wanted }, (len, bits), &[part]);
     let [carries, hands_on, hot] = e.maps(Lane::Word, 1, len, |x| {
         let both = x.full(both);
         match wanted {

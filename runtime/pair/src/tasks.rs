@@ -52,7 +52,10 @@ pub(crate) fn requests(task: &Task, receiver: Owner) -> Vec<Request> {
             let function = if hot { Function::Sum } else { Function::Carry };
             vec![Request::table(len, digit.into(), function)]
         }
-        Job::Chosen { .. } | Job::Pads { .. } | Job::Sums { .. } => vec![],
+        Job::Carries { chooser, digit } if chooser == receiver => {
+            vec![Request::table(len, u32::from(digit) + 1, Function::CarryOn)]
+        }
+        Job::Chosen { .. } | Job::Pads { .. } | Job::Sums { .. } | Job::Carries { .. } => vec![],
         Job::Under => vec![Request::Under { count: len, widths: vec![bits.into()] }],
         Job::Ands => vec![and::request(len * usize::from(bits))],
         Job::Products { left, pairing, factors, .. } => {
@@ -77,7 +80,7 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
         Job::Chosen { chooser } => one_side(chooser == party, operands[0].clone()),
         Job::Pads { chooser, .. } if chooser == party => [vec![operands[0].clone()], vec![]],
         Job::Pads { .. } => [vec![], vec![Words::default()]],
-        Job::Sums { chooser, .. } => one_side(chooser == party, operands[0].clone()),
+        Job::Sums { chooser, .. } | Job::Carries { chooser, .. } => one_side(chooser == party, operands[0].clone()),
         Job::Under => [vec![operands[0].clone()], vec![operands[1].clone()]],
         Job::Ands => [0, 1].map(|i| vec![bits_of(&operands[i], bits)]),
         Job::Products { left, pairing, factors: [first, second], .. } => {

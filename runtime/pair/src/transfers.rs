@@ -59,7 +59,7 @@ pub(crate) fn by_transfers(
     let single = |i| if chooses > 0 { got.words(chosen + i, 0) } else { sent.words(answered + i, 0) };
     let bits = task.bits;
     match task.job {
-        Job::Chosen { .. } | Job::Pads { .. } | Job::Sums { .. } => write(single(0), bits, out),
+        Job::Chosen { .. } | Job::Pads { .. } | Job::Sums { .. } | Job::Carries { .. } => write(single(0), bits, out),
         Job::Under => {
             let [bit, word] = [&operands[0], &operands[1]];
             let (sent, got) = (sent.words(answered, 0), got.words(chosen, 0));

@@ -174,7 +174,7 @@ fn key_hops(bytes: [usize; 2]) -> u64 {
     u64::from(bytes != [0, 0])
 }
 
-fn field() -> Field {
+pub(super) fn field() -> Field {
     Field::new(FIELD_BITS).expect("a field that transfers have")
 }
 

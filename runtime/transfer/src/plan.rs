@@ -38,6 +38,9 @@ pub enum Function {
     Carry,
     /// Bit i below 2^n: a + b is i modulo 2^n. Bit 2^n: it is 2^n at least.
     Sum,
+    /// The lowest bits of a and b are exclusive-or shares of what is carried in: whether this and what is above them add up to
+    /// 2^(n − 1) at least.
+    CarryOn,
 }
 
 impl Function {
@@ -46,6 +49,7 @@ impl Function {
         match self {
             Function::Carry => 2,
             Function::Sum => (1 << bits) + 1,
+            Function::CarryOn => 1,
         }
     }
 
@@ -56,6 +60,7 @@ impl Function {
         match self {
             Function::Carry => carry | ((sum + 1) >> bits & !carry & 1) << 1,
             Function::Sum => 1 << rest | carry << (1 << bits),
+            Function::CarryOn => ((a >> 1) + (b >> 1) + ((a ^ b) & 1)) >> (bits - 1),
         }
     }
 }
@@ -216,6 +221,7 @@ impl Request {
             Request::Under { .. } => 3,
             Request::Table { function: Function::Carry, .. } => 4,
             Request::Table { function: Function::Sum, .. } => 5,
+            Request::Table { function: Function::CarryOn, .. } => 6,
         };
         out.extend([kind, self.bits() as u8, self.widths().len() as u8]);
         out.extend((self.count() as u64).to_le_bytes());

@@ -13,6 +13,7 @@ use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{Decided, Objective, PlanError, Softmax, Taken};
 use mpcc_compiler::ranges::Ranges;
 use mpcc_protocols::ideal::{self, Ranges as Bounds};
+use mpcc_runtime::material::BytesMade;
 
 /// A model with weights, and the ranges observed on its calibration inputs.
 pub(super) struct Experiment {
@@ -72,7 +73,9 @@ impl Experiment {
     /// The artefact with the protocols that are best for the target, besides those decided; `alpha` is what a second
     /// before the input is known counts.
     pub(super) fn plan(&self, target: &Target, decided: Decided, alpha: f64) -> Result<Artefact> {
-        let objective = Objective { machine: &target.machine, link: estimate::link(&target.network), alpha };
+        let making = BytesMade::default();
+        let link = estimate::link(&target.network);
+        let objective = Objective { machine: &target.machine, link, alpha, making: Some(&making) };
         let purpose = (target.network.name.as_str(), &objective);
         compile::assemble_for(&self.rewritten.graph, &self.ranges, purpose, decided).map_err(|errors| refused(&errors))
     }

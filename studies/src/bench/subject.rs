@@ -16,6 +16,7 @@ use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::{Decided, Objective};
 use mpcc_compiler::ranges::{Basis, Ranges};
 use mpcc_import::weights;
+use mpcc_runtime::material::BytesMade;
 
 use super::normal::Normal;
 use super::session::write_npy;
@@ -69,7 +70,9 @@ impl Subject {
 
     /// Plans it for a target, and writes the artefact beside its other files.
     pub(super) fn plan(&self, target: &Target, alpha: f64, softmax: SoftmaxShift) -> Result<(Artefact, PathBuf)> {
-        let objective = Objective { machine: &target.machine, link: estimate::link(&target.network), alpha };
+        let making = BytesMade::default();
+        let link = estimate::link(&target.network);
+        let objective = Objective { machine: &target.machine, link, alpha, making: Some(&making) };
         let purpose = (target.network.name.as_str(), &objective);
         let graph = &self.rewritten.graph;
         let decided = Decided { softmax: softmax.decided(), basis: Basis::Observed, ..Decided::default() };

@@ -179,6 +179,10 @@ pub(crate) fn meant(task: &Task, zero: &[Vec<u128>], one: &[Vec<u128>]) -> (Vec<
             };
             (zero[0].iter().zip(&one[0]).map(value).collect(), true)
         }
+        Job::Carries { digit, .. } => {
+            let value = |(a, b): (&u128, &u128)| u128::from((a >> 1) + (b >> 1) + (a + b) % 2 >= 1 << digit);
+            (zero[0].iter().zip(&one[0]).map(value).collect(), true)
+        }
         Job::Under => {
             let word = |i: usize| (zero[0][i] ^ one[0][i]) * (zero[1][i] ^ one[1][i]);
             ((0..task.len).map(word).collect(), true)

@@ -24,6 +24,7 @@ fn every_job_of_a_round_is_done_in_two_hops() {
         for digit in 1..=5 {
             let sums = |hot, bits| Task { job: Job::Sums { chooser: owner, digit, hot }, len: 300, bits };
             tasks.extend([sums(false, 2), sums(true, (1 << digit) + 1)]);
+            tasks.push(Task { job: Job::Carries { chooser: owner, digit: digit - 1 }, len: 300, bits: 1 });
         }
         tasks.extend([1, 5, 33, 64].map(|bits| Task { job: Job::Under, len: 11, bits }));
         tasks.extend([(1, 128), (5, 128), (4, 9)].map(|(digit, bits)| Task {

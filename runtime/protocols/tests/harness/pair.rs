@@ -111,6 +111,10 @@ fn done(task: &Task, given: &[Vec<Vec<u64>>; 2]) -> (Vec<u64>, bool) {
             };
             (zero[0].iter().zip(&one[0]).map(value).collect(), true)
         }
+        Job::Carries { digit, .. } => {
+            let value = |(a, b): (&u64, &u64)| u64::from((a >> 1) + (b >> 1) + (a + b) % 2 >= 1 << digit);
+            (zero[0].iter().zip(&one[0]).map(value).collect(), true)
+        }
         Job::Under => {
             let whole = |i: usize| zero[i].iter().zip(&one[i]).map(|(a, b)| a ^ b);
             (whole(0).zip(whole(1)).map(|(bit, word)| bit * word).collect(), true)

@@ -111,6 +111,10 @@ pub(crate) fn check((sender, receiver): (&mut Sender, &mut Receiver), field: Fie
                         let value = match function {
                             Function::Carry => carry | u64::from(sum == low) << 1,
                             Function::Sum => 1 << rest | carry << (1 << bits),
+                            Function::CarryOn => {
+                                let (a, b) = (lists[r][0][i] & low, choice);
+                                u64::from((a >> 1) + (b >> 1) + (a + b) % 2 >= 1 << (bits - 1))
+                            }
                         };
                         element(sent, width, i) ^ u128::from(value)
                     }

@@ -60,7 +60,8 @@ fn the_pad_of_a_digit_is_the_senders_pad_of_that_number() {
 fn tables_are_of_both_digits() {
     let (mut sender, mut receiver) = direction(8, 9);
     for bits in 1..=5 {
-        let requests = [Function::Carry, Function::Sum].map(|function| Request::table(8000, bits, function));
+        let requests =
+            [Function::Carry, Function::Sum, Function::CarryOn].map(|function| Request::table(8000, bits, function));
         check((&mut sender, &mut receiver), Field::new(8).unwrap(), requests.into(), 190 + u64::from(bits));
     }
     assert!(Plan::new(vec![Request::table(1, 6, Function::Sum)]).is_err(), "a table of 64 entries");

@@ -133,6 +133,29 @@ fn entries_of_a_table_say_nothing_to_the_receiver() {
     }
 }
 
+/// The same where a share of what is carried in is a part of both digits.
+#[test]
+fn entries_of_a_carry_say_nothing_to_the_receiver() {
+    let count = 1 << 13;
+    let (mut sender, mut receiver) = direction(8, 36);
+    let plan = Plan::new(vec![Request::table(count, 2, Function::CarryOn)]).unwrap();
+    for own in 0..4 {
+        for digit in 0..4u64 {
+            let lists: [&[u64]; 1] = [&vec![own; count]];
+            let batch = batch((&mut sender, &mut receiver), &plan, &[&vec![digit; count]], &[&lists]);
+            let (got, sent) = (batch.got.words(0, 0), batch.sent.words(0, 0));
+            // Entries of a piece of 256 items lie one digit behind the other, eight items a byte.
+            let entry = |i: usize, place: usize| {
+                let byte = batch.strings[TAG + i / 256 * 96 + place * 32 + i % 256 / 8];
+                u64::from(byte >> (i % 8) & 1)
+            };
+            let all = |i: usize| got[i] | (0..3).map(|place| entry(i, place) << (1 + place)).sum::<u64>();
+            histogram(16, (0..count).map(all), "a share and the entries");
+            histogram(2, (0..count).map(|i| sent[i]), "the sender's share");
+        }
+    }
+}
+
 #[test]
 fn choices_are_covered_and_batches_share_no_streams() {
     let count = 1 << 13;
