@@ -1,46 +1,27 @@
 //! What planners take a making to cost: what travels, on the link that ways to make products are chosen for.
 
-use std::cell::RefCell;
-
 use mpcc_pair::{Rates, Schemes};
-use mpcc_program::making::{Job, MakingPrice, Task};
+use mpcc_program::making::{MakingPrice, Task};
 
 use super::pool::field;
 
 /// Inferences of a pool so large that keys cost nothing.
 const MANY: u64 = 1 << 20;
-/// What a task counts that no session can do.
+/// What a round counts that no session can do.
 const IMPOSSIBLE: u64 = 1 << 50;
 
-/// The bytes of tasks, each made in the way that is cheapest for it, as seconds of the link of [`Rates::REFERENCE`]. What parties
-/// compute meanwhile does not count.
+/// The bytes of all rounds, made in the ways that are cheapest for them together, as seconds of the link of [`Rates::REFERENCE`].
+/// What parties compute meanwhile does not count.
 #[derive(Debug, Default)]
-pub struct BytesMade {
-    known: RefCell<Vec<(Task, u64)>>,
-}
-
-impl BytesMade {
-    /// Bytes that both parties send for a task by itself, whatever it has in common with others.
-    fn bytes(&self, task: &Task) -> u64 {
-        let mut task = *task;
-        if let Job::Products { again, .. } = &mut task.job {
-            *again = 0;
-        }
-        let task = &task;
-        let known = self.known.borrow().iter().find(|(known, _)| known == task).map(|(_, bytes)| *bytes);
-        known.unwrap_or_else(|| {
-            let schemes = Schemes::new(&[vec![*task]], MANY, field(), &Rates::REFERENCE);
-            let sent = schemes.price(&[*task]).map(|price| price.sent.iter().flatten().sum::<usize>() as u64);
-            let bytes = sent.unwrap_or(IMPOSSIBLE);
-            self.known.borrow_mut().push((*task, bytes));
-            bytes
-        })
-    }
-}
+pub struct BytesMade {}
 
 impl MakingPrice for BytesMade {
     fn seconds(&self, rounds: &[Vec<Task>]) -> f64 {
-        let bytes: u64 = rounds.iter().flatten().map(|task| self.bytes(task)).sum();
+        let schemes = Schemes::new(rounds, MANY, field(), &Rates::REFERENCE);
+        let sent = |tasks: &Vec<Task>| {
+            schemes.price(tasks).map_or(IMPOSSIBLE, |price| price.sent.iter().flatten().sum::<usize>() as u64)
+        };
+        let bytes: u64 = rounds.iter().map(sent).sum();
         bytes as f64 * Rates::REFERENCE.byte as f64 * 1e-12
     }
 }
@@ -48,6 +29,7 @@ impl MakingPrice for BytesMade {
 #[cfg(test)]
 mod tests {
     use mpcc_program::code::Owner;
+    use mpcc_program::making::Job;
 
     use super::*;
 
