@@ -2,6 +2,7 @@
 //! what several kinds of tasks need.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mpcc_lattice::{Parameters, key_bytes};
 use mpcc_program::code::Owner;
@@ -28,12 +29,38 @@ struct Offer {
     ring: Option<usize>,
 }
 
+/// What can be done about tasks, by the same rates, found once for each.
+#[derive(Debug)]
+pub struct KnownOptions {
+    pub(crate) field: Field,
+    rates: Rates,
+    known: Mutex<HashMap<Task, Arc<Vec<(Scheme, u64)>>>>,
+}
+
+impl KnownOptions {
+    /// Nothing is known yet.
+    pub fn new(field: Field, rates: &Rates) -> KnownOptions {
+        KnownOptions { field, rates: *rates, known: Mutex::default() }
+    }
+
+    fn of(&self, task: &Task) -> Arc<Vec<(Scheme, u64)>> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(options) = known().get(task) {
+            return Arc::clone(options);
+        }
+        let options = Arc::new(Scheme::options(task, self.field, &self.rates));
+        known().insert(*task, Arc::clone(&options));
+        options
+    }
+}
+
 /// The cheapest schemes by [`class`] for a program's rounds, all done `inferences` times.
-pub(crate) fn chosen(rounds: &[Vec<Task>], inferences: u64, field: Field, rates: &Rates) -> Vec<(Task, Scheme)> {
+pub(crate) fn chosen(rounds: &[Vec<Task>], inferences: u64, known: &KnownOptions) -> Vec<(Task, Scheme)> {
+    let rates = &known.rates;
     let mut choices = classes(rounds);
     let mut rings: Vec<(Owner, Parameters)> = vec![];
     for choice in &mut choices {
-        choice.options = offers(choice, &mut rings, (inferences, field, rates));
+        choice.options = offers(choice, &mut rings, (inferences, known));
     }
     // The rings that are best for some task by itself, and then, as long as that is cheaper, one less.
     let among = |open: &[bool]| choose(&choices, open, &rings, rates);
@@ -85,13 +112,14 @@ fn classes(rounds: &[Vec<Task>]) -> Vec<Choice> {
 fn offers(
     choice: &Choice,
     rings: &mut Vec<(Owner, Parameters)>,
-    (inferences, field, rates): (u64, Field, &Rates),
+    (inferences, known): (u64, &KnownOptions),
 ) -> Vec<Offer> {
     let mut sums: Option<Vec<(Scheme, u128)>> = None;
     for (_, whole, times) in &choice.wholes {
         let times = u128::from(inferences) * u128::from(*times);
-        let options = Scheme::options(whole, field, rates).into_iter();
-        let options: Vec<(Scheme, u128)> = options.map(|(scheme, cost)| (scheme, times * u128::from(cost))).collect();
+        let options = known.of(whole);
+        let options: Vec<(Scheme, u128)> =
+            options.iter().map(|(scheme, cost)| (*scheme, times * u128::from(*cost))).collect();
         sums = Some(match sums {
             None => options,
             Some(sums) => {

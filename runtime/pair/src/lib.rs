@@ -28,6 +28,7 @@ mod transfers;
 
 use thiserror::Error;
 
+pub use choice::KnownOptions;
 pub use keys::{KeysSent, Lattice, begin as begin_keys};
 pub use rates::Rates;
 pub use round::{Pair, Round};

@@ -8,7 +8,7 @@ use mpcc_program::making::Task;
 use mpcc_transfer::{Field, Plan, Request};
 
 use crate::PairError;
-use crate::choice::{chosen, keys};
+use crate::choice::{KnownOptions, chosen, keys};
 use crate::form::Form;
 use crate::joint::{Joint, class, line, stacks};
 use crate::rates::Rates;
@@ -64,7 +64,12 @@ impl Laid {
 impl Schemes {
     /// The cheapest ones for a program's rounds, all done `inferences` times.
     pub fn new(rounds: &[Vec<Task>], inferences: u64, field: Field, rates: &Rates) -> Schemes {
-        Schemes::fixed(chosen(rounds, inferences, field, rates), field)
+        Schemes::known(rounds, inferences, &KnownOptions::new(field, rates))
+    }
+
+    /// The same where options of many tasks are known, as of planners that ask for one program after the other.
+    pub fn known(rounds: &[Vec<Task>], inferences: u64, known: &KnownOptions) -> Schemes {
+        Schemes::fixed(chosen(rounds, inferences, known), known.field)
     }
 
     /// Transfers for everything.

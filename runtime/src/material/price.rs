@@ -1,6 +1,6 @@
 //! What planners take a making to cost: what travels, on the link that ways to make products are chosen for.
 
-use mpcc_pair::{Rates, Schemes};
+use mpcc_pair::{KnownOptions, Rates, Schemes};
 use mpcc_program::making::{MakingPrice, Task};
 
 use super::pool::field;
@@ -12,12 +12,20 @@ const IMPOSSIBLE: u64 = 1 << 50;
 
 /// The bytes of all rounds, made in the ways that are cheapest for them together, as seconds of the link of [`Rates::REFERENCE`].
 /// What parties compute meanwhile does not count.
-#[derive(Debug, Default)]
-pub struct BytesMade {}
+#[derive(Debug)]
+pub struct BytesMade {
+    known: KnownOptions,
+}
+
+impl Default for BytesMade {
+    fn default() -> BytesMade {
+        BytesMade { known: KnownOptions::new(field(), &Rates::REFERENCE) }
+    }
+}
 
 impl MakingPrice for BytesMade {
     fn seconds(&self, rounds: &[Vec<Task>]) -> f64 {
-        let schemes = Schemes::new(rounds, MANY, field(), &Rates::REFERENCE);
+        let schemes = Schemes::known(rounds, MANY, &self.known);
         let sent = |tasks: &Vec<Task>| {
             schemes.price(tasks).map_or(IMPOSSIBLE, |price| price.sent.iter().flatten().sum::<usize>() as u64)
         };
