@@ -29,12 +29,15 @@ struct Offer {
     ring: Option<usize>,
 }
 
+/// What can be done about a task, with the picoseconds that it takes.
+type Options = Arc<Vec<(Scheme, u64)>>;
+
 /// What can be done about tasks, by the same rates, found once for each.
 #[derive(Debug)]
 pub struct KnownOptions {
     pub(crate) field: Field,
     rates: Rates,
-    known: Mutex<HashMap<Task, Arc<Vec<(Scheme, u64)>>>>,
+    known: Mutex<HashMap<Task, Options>>,
 }
 
 impl KnownOptions {
@@ -43,7 +46,7 @@ impl KnownOptions {
         KnownOptions { field, rates: *rates, known: Mutex::default() }
     }
 
-    fn of(&self, task: &Task) -> Arc<Vec<(Scheme, u64)>> {
+    fn of(&self, task: &Task) -> Options {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(options) = known().get(task) {
             return Arc::clone(options);
