@@ -1,8 +1,8 @@
 //! What can be written on the command line: the options of every command, and the list of commands.
 
 use clap::Parser;
-use mpcc::started::EXIT_STATUS;
-use mpcc::terminal::Global;
+use mpcc_cli::started::EXIT_STATUS;
+use mpcc_cli::terminal::Global;
 
 use crate::commands::Command;
 

@@ -19,7 +19,7 @@ pub(crate) mod weights;
 
 use anyhow::Result;
 use clap::Subcommand;
-use mpcc::terminal::Terminal;
+use mpcc_cli::terminal::Terminal;
 
 /// The commands.
 #[derive(Debug, Subcommand)]

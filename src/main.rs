@@ -9,7 +9,7 @@ mod expect;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mpcc::started;
+use mpcc_cli::started;
 
 use crate::arguments::Arguments;
 

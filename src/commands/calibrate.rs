@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc::files;
-use mpcc::progress::Bar;
-use mpcc::report::table;
-use mpcc::terminal::Terminal;
+use mpcc_cli::files;
+use mpcc_cli::progress::Bar;
+use mpcc_cli::report::table;
+use mpcc_cli::terminal::Terminal;
 use mpcc_program::machine::Machine;
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &CalibrateArguments, terminal: &Terminal) -> Result
 /// Measures all rates.
 fn measure(name: &str, terminal: &Terminal) -> Result<Machine> {
     let bar = Bar::new(terminal, mpcc_rates::STAGES, "measuring");
-    let cores = u32::try_from(mpcc::machine::cores()).unwrap_or(u32::MAX);
+    let cores = u32::try_from(mpcc_cli::machine::cores()).unwrap_or(u32::MAX);
     let machine = mpcc_rates::measure(name, cores, extensions(), &|| bar.advance())?;
     bar.finish();
     Ok(machine)

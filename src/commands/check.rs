@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc::diagnostics::{self, Record};
-use mpcc::failure::{Said, WRONG_INPUT};
-use mpcc::files;
-use mpcc::model::ModelOptions;
-use mpcc::terminal::Terminal;
+use mpcc_cli::diagnostics::{self, Record};
+use mpcc_cli::failure::{Said, WRONG_INPUT};
+use mpcc_cli::files;
+use mpcc_cli::model::ModelOptions;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::graph::Graph;
 use mpcc_compiler::lower::{LowerOptions, lower};
 use serde::Serialize;

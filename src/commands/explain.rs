@@ -5,8 +5,8 @@ mod operations;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc::failure::Usage;
-use mpcc::terminal::Terminal;
+use mpcc_cli::failure::Usage;
+use mpcc_cli::terminal::Terminal;
 use serde::Serialize;
 
 use functions::Function;

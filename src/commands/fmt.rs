@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc::failure::{Said, SourceErrors, WRONG_INPUT};
-use mpcc::files;
-use mpcc::terminal::{Terminal, write_out};
+use mpcc_cli::failure::{Said, SourceErrors, WRONG_INPUT};
+use mpcc_cli::files;
+use mpcc_cli::terminal::{Terminal, write_out};
 use serde::Serialize;
 
 /// Lay a model file out canonically; comments stay where they are.

@@ -11,15 +11,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc::estimate::{By, Priced, Row};
-use mpcc::failure::{Said, Usage, WRONG_INPUT};
-use mpcc::machine::MachineOptions;
-use mpcc::making;
-use mpcc::model::{self, ModelOptions};
-use mpcc::ranges::RangeOptions;
-use mpcc::report::{Bytes, MadePrediction, made, protocols, setup, table};
-use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
+use mpcc_cli::estimate::{By, Priced, Row};
+use mpcc_cli::failure::{Said, Usage, WRONG_INPUT};
+use mpcc_cli::machine::MachineOptions;
+use mpcc_cli::making;
+use mpcc_cli::model::{self, ModelOptions};
+use mpcc_cli::ranges::RangeOptions;
+use mpcc_cli::report::{Bytes, MadePrediction, made, protocols, setup, table};
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::artefact::{Artefact, Manifest, RangeRow};
 use mpcc_compiler::ranges::Basis;
 use mpcc_program::machine::Machine;
@@ -252,7 +252,7 @@ pub(super) fn cost_table(rows: &[Row], supplier: Supplier, seconds: bool) -> Str
             Bytes(row.offline_bytes.data_owner).to_string(),
         ];
         if seconds {
-            cells.push(mpcc::report::Seconds(row.seconds).to_string());
+            cells.push(mpcc_cli::report::Seconds(row.seconds).to_string());
         }
         cells
     };

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc::terminal::Terminal;
 use mpcc_channel::Identity;
+use mpcc_cli::terminal::Terminal;
 use serde::Serialize;
 
 /// Make an identity: a private key, its certificate, and the fingerprint that the peers must be told.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use mpcc::failure::{Bug, Usage};
-use mpcc::files;
-use mpcc::given::Given;
-use mpcc::terminal::Terminal;
+use mpcc_cli::failure::{Bug, Usage};
+use mpcc_cli::files;
+use mpcc_cli::given::Given;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::lower::{LowerOptions, lower};
 use mpcc_import::models::{self, Leftover, Options};
 use mpcc_import::weights::{self, BindingReport, WeightsError};

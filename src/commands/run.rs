@@ -14,12 +14,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use mpcc::failure::Usage;
-use mpcc::machine::MachineOptions;
-use mpcc::model::ModelOptions;
-use mpcc::ranges::RangeOptions;
-use mpcc::terminal::Terminal;
 use mpcc_channel::{Fingerprint, NetworkProfile};
+use mpcc_cli::failure::Usage;
+use mpcc_cli::machine::MachineOptions;
+use mpcc_cli::model::ModelOptions;
+use mpcc_cli::ranges::RangeOptions;
+use mpcc_cli::terminal::Terminal;
 use mpcc_program::code::Role;
 use serde::{Deserialize, Serialize};
 

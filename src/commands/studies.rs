@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use mpcc::failure::Usage;
-use mpcc::started;
+use mpcc_cli::failure::Usage;
+use mpcc_cli::started;
 
 /// The program.
 const STUDIES: &str = "mpcc-studies";
@@ -44,7 +44,7 @@ fn instead(mut command: Command) -> Result<()> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => {
-            Err(mpcc::failure::Said(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)).into())
+            Err(mpcc_cli::failure::Said(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)).into())
         }
         Err(error) => bail!("cannot start {STUDIES}: {error}"),
     }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use mpcc::failure::Usage;
-use mpcc::model::{self, ModelOptions};
-use mpcc::terminal::Terminal;
+use mpcc_cli::failure::Usage;
+use mpcc_cli::model::{self, ModelOptions};
+use mpcc_cli::terminal::Terminal;
 use mpcc_import::tensors::Tensors;
 use mpcc_import::weights;
 use serde::Serialize;

@@ -15,7 +15,7 @@ mod variants;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use mpcc::terminal::Terminal;
+use mpcc_cli::terminal::Terminal;
 
 /// Measure whole networks in local sessions, or make published tables again: errors and costs of attention functions,
 /// beside the figures of others.

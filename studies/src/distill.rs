@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc::examples;
-use mpcc::failure::Usage;
-use mpcc::model::{self, ModelOptions};
-use mpcc::terminal::Terminal;
+use mpcc_cli::examples;
+use mpcc_cli::failure::Usage;
+use mpcc_cli::model::{self, ModelOptions};
+use mpcc_cli::terminal::Terminal;
 use mpcc_training::goal::{Goal, Teacher};
 use mpcc_training::initialise::initialise;
 use mpcc_training::network::Network;

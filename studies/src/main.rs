@@ -12,8 +12,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use mpcc::started::{self, EXIT_STATUS};
-use mpcc::terminal::{Global, Terminal};
+use mpcc_cli::started::{self, EXIT_STATUS};
+use mpcc_cli::terminal::{Global, Terminal};
 
 /// What mpcc does in the clear: training, search of plans, distillation, and benchmarks.
 #[derive(Debug, Parser)]

@@ -8,12 +8,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use mpcc::examples;
-use mpcc::failure::Usage;
-use mpcc::files;
-use mpcc::model::{self, Source};
-use mpcc::progress::Bar;
-use mpcc::terminal::Terminal;
+use mpcc_cli::examples;
+use mpcc_cli::failure::Usage;
+use mpcc_cli::files;
+use mpcc_cli::model::{self, Source};
+use mpcc_cli::progress::Bar;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::graph::Graph;
 use mpcc_program::shown::shown;
 use mpcc_training::goal::{Goal, Penalty};

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use mpcc::examples;
-use mpcc::model::{self, ModelOptions};
-use mpcc::terminal::Terminal;
+use mpcc_cli::examples;
+use mpcc_cli::model::{self, ModelOptions};
+use mpcc_cli::terminal::Terminal;
 use mpcc_training::goal::Goal;
 
 use crate::training::{self, Finish, TrainingOptions};

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use mpcc::failure::Interrupted;
-use mpcc::terminal::Terminal;
+use mpcc_cli::failure::Interrupted;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::graph::Graph;
 use mpcc_training::examples::Examples;
 use mpcc_training::goal::Goal;

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use mpcc::files;
-use mpcc::machine::MachineOptions;
-use mpcc::terminal::Terminal;
+use mpcc_cli::files;
+use mpcc_cli::machine::MachineOptions;
+use mpcc_cli::terminal::Terminal;
 use mpcc_kernels::level;
 use mpcc_program::machine::Machine;
 use mpcc_program::shown::shown;
@@ -98,6 +98,6 @@ fn described() -> String {
     let model =
         info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
     let level = level::allowed().map_or("unknown", level::Level::name);
-    let cores = mpcc::machine::cores();
+    let cores = mpcc_cli::machine::cores();
     format!("mpcc {}, {}, {level}, {cores} cores", env!("CARGO_PKG_VERSION"), model.unwrap_or("unknown processor"))
 }

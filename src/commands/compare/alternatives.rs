@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use anyhow::Result;
-use mpcc::failure::Usage;
-use mpcc::model::ReplaceOptions;
+use mpcc_cli::failure::Usage;
+use mpcc_cli::model::ReplaceOptions;
 use mpcc_grammar::ast::{Item, ItemKind, Module, Param, TypeKind};
 
 /// The most combinations.

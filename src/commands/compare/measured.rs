@@ -1,12 +1,12 @@
 //! A variant on inputs: the exact fixed-point computation beside its float network.
 
 use anyhow::{Context, Result};
-use mpcc::encoded;
-use mpcc::model::Model;
-use mpcc::outputs::{Accuracy, Answer, Revealed, largest_difference, named, same_names};
-use mpcc::presented::Presenter;
-use mpcc::progress::Bar;
-use mpcc::terminal::Terminal;
+use mpcc_cli::encoded;
+use mpcc_cli::model::Model;
+use mpcc_cli::outputs::{Accuracy, Answer, Revealed, largest_difference, named, same_names};
+use mpcc_cli::presented::Presenter;
+use mpcc_cli::progress::Bar;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::encode;
 use mpcc_compiler::evaluate::{Evaluator, Tensor};
 use mpcc_import::inputs::Example;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
-use mpcc::report::{Bytes, Seconds, table_within};
+use mpcc_cli::report::{Bytes, Seconds, table_within};
 use mpcc_program::cost::PartyBytes;
 use mpcc_program::shown::{lines, shown};
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
-use mpcc::failure::{Bug, Usage};
-use mpcc::model::Source;
-use mpcc::report::table_of_sentences;
+use mpcc_cli::failure::{Bug, Usage};
+use mpcc_cli::model::Source;
+use mpcc_cli::report::table_of_sentences;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::passes::{self, PASSES, Pass, PassReport};
 use mpcc_compiler::text;

@@ -3,11 +3,11 @@
 use std::iter;
 
 use anyhow::Result;
-use mpcc::model::Source;
-use mpcc::planning;
-use mpcc::progress::Bar;
-use mpcc::report::{Bytes, table};
-use mpcc::terminal::Terminal;
+use mpcc_cli::model::Source;
+use mpcc_cli::planning;
+use mpcc_cli::progress::Bar;
+use mpcc_cli::report::{Bytes, table};
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::passes::{PASSES, Saving, Savings, savings};
 use mpcc_program::cost::PartyBytes;
 use serde::Serialize;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mpcc::progress::Bar;
-use mpcc::report::Bytes;
-use mpcc::terminal::Terminal;
+use mpcc_cli::progress::Bar;
+use mpcc_cli::report::Bytes;
+use mpcc_cli::terminal::Terminal;
 use mpcc_program::code::Role;
 use mpcc_runtime::material::{Contents, MaterialFile};
 use mpcc_runtime::{CounterStore, SessionError};

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mpcc::model::{self, Target};
-use mpcc::ranges;
-use mpcc::terminal::Terminal;
+use mpcc_cli::model::{self, Target};
+use mpcc_cli::ranges;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::artefact::{Artefact, differences};
 use mpcc_program::shown::shown;
 use serde::Serialize;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mpcc::model;
-use mpcc::report::table;
-use mpcc::terminal::Terminal;
+use mpcc_cli::model;
+use mpcc_cli::report::table;
+use mpcc_cli::terminal::Terminal;
 use mpcc_import::tensors::{Tensors, common_prefixes};
 use mpcc_program::shown::shown;
 use serde::Serialize;

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use mpcc::failure::{self, Bug, Interrupted, Relayed};
-use mpcc::outputs::Answer;
+use mpcc_cli::failure::{self, Bug, Interrupted, Relayed};
+use mpcc_cli::outputs::Answer;
 use mpcc_runtime::RoleReport;
 use serde::Serialize;
 

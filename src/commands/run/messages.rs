@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use mpcc::outputs::Answer;
-use mpcc::terminal::write_out;
+use mpcc_cli::outputs::Answer;
+use mpcc_cli::terminal::write_out;
 use mpcc_runtime::{Progress, ProgressEvent, RoleReport};
 use serde::{Deserialize, Serialize};
 

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mpcc::failure::{self, Bug, Said};
-use mpcc::model;
 use mpcc_channel::{Identity, Listener, NetworkShape, Peer, Uplink};
+use mpcc_cli::failure::{self, Bug, Said};
+use mpcc_cli::model;
 use mpcc_runtime::material::Inferences;
 use mpcc_runtime::{Endpoint, NoProgress, Progress};
 use serde::de::DeserializeOwned;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mpcc::encoded;
-use mpcc::examples;
-use mpcc::failure::Bug;
-use mpcc::outputs::Answer;
-use mpcc::terminal::Terminal;
 use mpcc_channel::{Identity, LinkOptions, Listener, NetworkShape, Peer};
+use mpcc_cli::encoded;
+use mpcc_cli::examples;
+use mpcc_cli::failure::Bug;
+use mpcc_cli::outputs::Answer;
+use mpcc_cli::terminal::Terminal;
 use mpcc_codegen::{CodegenError, Extensions, Jit};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_import::inputs::Example;

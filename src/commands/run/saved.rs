@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mpcc::files;
-use mpcc::outputs::Revealed;
+use mpcc_cli::files;
+use mpcc_cli::outputs::Revealed;
 use mpcc_program::program::Output;
 use mpcc_program::shown::shown;
 use npyz::{WriteOptions, WriterBuilder};

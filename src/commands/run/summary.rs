@@ -1,12 +1,12 @@
 //! The report of a run: results, trust model, and what was predicted beside what was measured.
 
 use anyhow::Result;
-use mpcc::examples;
-use mpcc::failure::{Said, WITHHELD};
-use mpcc::outputs::{Accuracy, Answer, Revealed, brief, largest_difference, named, same_names};
-use mpcc::presented::Presenter;
-use mpcc::report::{Bytes, Predicted, Seconds, table};
-use mpcc::terminal::Terminal;
+use mpcc_cli::examples;
+use mpcc_cli::failure::{Said, WITHHELD};
+use mpcc_cli::outputs::{Accuracy, Answer, Revealed, brief, largest_difference, named, same_names};
+use mpcc_cli::presented::Presenter;
+use mpcc_cli::report::{Bytes, Predicted, Seconds, table};
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::artefact::{Artefact, Manifest};
 use mpcc_compiler::ranges::Basis;
 use mpcc_import::inputs::Example;

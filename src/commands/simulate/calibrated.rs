@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mpcc::given::quoted;
-use mpcc::model::Model;
-use mpcc::outputs::{Accuracy, Revealed};
-use mpcc::presented::Presenter;
-use mpcc::ranges::Observed;
-use mpcc::source::Source;
+use mpcc_cli::given::quoted;
+use mpcc_cli::model::Model;
+use mpcc_cli::outputs::{Accuracy, Revealed};
+use mpcc_cli::presented::Presenter;
+use mpcc_cli::ranges::Observed;
+use mpcc_cli::source::Source;
 use mpcc_import::inputs::Example;
 use mpcc_program::shown::shown;
 use serde::Serialize;
@@ -128,7 +128,7 @@ impl Seen {
 /// A private run of what was calibrated on, or of its first part.
 fn next(source: &Source, arguments: &SimulateArguments) -> String {
     let mut command = source.given.command("run", &source.path);
-    let written = arguments.output.as_deref().filter(|path| *path != mpcc::ranges::beside(&source.path));
+    let written = arguments.output.as_deref().filter(|path| *path != mpcc_cli::ranges::beside(&source.path));
     if let Some(file) = written {
         command += &format!(" --ranges {}", quoted(file.as_os_str()));
     }

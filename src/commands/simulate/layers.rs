@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mpcc::estimate::layer;
+use mpcc_cli::estimate::layer;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::evaluate::Values;
 use mpcc_compiler::graph::{Graph, NodeId, Op};

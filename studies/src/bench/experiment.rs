@@ -1,9 +1,9 @@
 //! Embedded models: compiled by the usual phases on seeded inputs, and evaluated exactly beside the float network.
 
 use anyhow::{Context, Result, anyhow};
-use mpcc::encoded;
-use mpcc::estimate;
-use mpcc::model::Target;
+use mpcc_cli::encoded;
+use mpcc_cli::estimate;
+use mpcc_cli::model::Target;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::calibrate::calibrate;
 use mpcc_compiler::compile::{self, Rewritten};

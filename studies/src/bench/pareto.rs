@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use mpcc::failure::Usage;
-use mpcc::files;
-use mpcc::machine::MachineOptions;
-use mpcc::model::ModelOptions;
-use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
+use mpcc_cli::failure::Usage;
+use mpcc_cli::files;
+use mpcc_cli::machine::MachineOptions;
+use mpcc_cli::model::ModelOptions;
+use mpcc_cli::terminal::Terminal;
 
 use self::images::Images;
 use self::measure::{Ready, Wanted};

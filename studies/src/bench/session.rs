@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
-use mpcc::failure::{Bug, WITHHELD};
-use mpcc::outputs::Revealed;
-use mpcc::started;
-use mpcc::terminal::Terminal;
+use mpcc_cli::failure::{Bug, WITHHELD};
+use mpcc_cli::outputs::Revealed;
+use mpcc_cli::started;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::evaluate::Tensor;
 use mpcc_import::weights;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use mpcc::estimate;
-use mpcc::model::{SoftmaxShift, Target};
+use mpcc_cli::estimate;
+use mpcc_cli::model::{SoftmaxShift, Target};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::calibrate::calibrate;
 use mpcc_compiler::compile::{self, Rewritten};

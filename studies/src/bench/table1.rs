@@ -3,11 +3,11 @@
 
 use anyhow::{Context, Result};
 use clap::Args;
-use mpcc::model::Target;
-use mpcc::progress::Bar;
-use mpcc::report::table;
-use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
+use mpcc_cli::model::Target;
+use mpcc_cli::progress::Bar;
+use mpcc_cli::report::table;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::lower::{LowerOptions, PlanValue, SetValue};
 use mpcc_compiler::plan::{Decided, Softmax};
 use mpcc_compiler::ranges::Basis;

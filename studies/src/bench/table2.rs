@@ -3,14 +3,14 @@
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use mpcc::estimate::{By, Priced};
-use mpcc::failure::Usage;
-use mpcc::machine::MachineOptions;
-use mpcc::model::{self, Target};
-use mpcc::progress::Bar;
-use mpcc::report::{Bytes, Predicted, Seconds, table};
-use mpcc::terminal::Terminal;
 use mpcc_channel::NetworkProfile;
+use mpcc_cli::estimate::{By, Priced};
+use mpcc_cli::failure::Usage;
+use mpcc_cli::machine::MachineOptions;
+use mpcc_cli::model::{self, Target};
+use mpcc_cli::progress::Bar;
+use mpcc_cli::report::{Bytes, Predicted, Seconds, table};
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::plan::Decided;
 use mpcc_compiler::ranges::Basis;

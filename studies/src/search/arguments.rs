@@ -7,10 +7,10 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use mpcc::failure::Usage;
-use mpcc::machine::MachineOptions;
-use mpcc::model::ModelOptions;
 use mpcc_channel::NetworkProfile;
+use mpcc_cli::failure::Usage;
+use mpcc_cli::machine::MachineOptions;
+use mpcc_cli::model::ModelOptions;
 use mpcc_compiler::graph::Graph;
 use mpcc_training::search::Way;
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use mpcc::estimate::Priced;
-use mpcc::model::{self, Target};
+use mpcc_cli::estimate::Priced;
+use mpcc_cli::model::{self, Target};
 use mpcc_compiler::lower::LowerOptions;
 use mpcc_compiler::ranges::nominal;
 use mpcc_training::search::{Plans, Seconds};

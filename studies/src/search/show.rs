@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mpcc::report::{Seconds, table};
+use mpcc_cli::report::{Seconds, table};
 use mpcc_compiler::graph::Granularity;
 use mpcc_training::search::{Found, SearchReport, Way};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use mpcc::progress::Bar;
-use mpcc::terminal::Terminal;
+use mpcc_cli::progress::Bar;
+use mpcc_cli::terminal::Terminal;
 use mpcc_compiler::graph::{Element, Graph};
 use mpcc_import::inputs::{Example, Reader, preparation};
 use mpcc_program::shown::shown;

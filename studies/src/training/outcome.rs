@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use mpcc::model::{ModelOptions, Source};
-use mpcc::terminal::Terminal;
-use mpcc::{files, ranges};
+use mpcc_cli::model::{ModelOptions, Source};
+use mpcc_cli::terminal::Terminal;
+use mpcc_cli::{files, ranges};
 use mpcc_training::checkpoint::Epoch;
 use mpcc_training::parameters::{Parameters, start_from};
 use mpcc_training::train::{Place, Trained};

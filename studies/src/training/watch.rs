@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use mpcc::progress::Bar;
-use mpcc::terminal::Terminal;
+use mpcc_cli::progress::Bar;
+use mpcc_cli::terminal::Terminal;
 use mpcc_training::train::{Event, Recipe, Verdict};
 
 /// Where there is no terminal for a bar, a line so often.

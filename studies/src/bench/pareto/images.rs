@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mpcc::failure::Usage;
-use mpcc::outputs::{Revealed, expected_label};
+use mpcc_cli::failure::Usage;
+use mpcc_cli::outputs::{Revealed, expected_label};
 use mpcc_compiler::graph::Graph;
 use mpcc_import::inputs::{self, Example};
 use mpcc_program::program::Output;

@@ -1,6 +1,6 @@
 //! Which function each head, layer or row of a variant has, read from the form in which graphs record it.
 
-use mpcc::failure::Bug;
+use mpcc_cli::failure::Bug;
 use mpcc_grammar::ast::{Expr, ExprKind, ItemKind, ListElem, PlanKind};
 use serde::Serialize;
 

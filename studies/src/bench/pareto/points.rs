@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mpcc::failure::Usage;
+use mpcc_cli::failure::Usage;
 use serde::{Deserialize, Serialize};
 
 /// What makes a directory a variant.

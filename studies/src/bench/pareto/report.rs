@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mpcc::report::{Bytes, Predicted, Seconds, table};
+use mpcc_cli::report::{Bytes, Predicted, Seconds, table};
 use serde::Serialize;
 
 use super::super::models::Medians;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use mpcc::encoded;
-use mpcc::model::{self, ModelOptions, Source, Target};
-use mpcc::outputs::{Answer, largest, largest_difference};
-use mpcc::ranges::{self, RangeOptions};
+use mpcc_cli::encoded;
+use mpcc_cli::model::{self, ModelOptions, Source, Target};
+use mpcc_cli::outputs::{Answer, largest, largest_difference};
+use mpcc_cli::ranges::{self, RangeOptions};
 use mpcc_compiler::artefact::Artefact;
 use mpcc_compiler::calibrate::calibrate;
 use mpcc_compiler::compile::Rewritten;

@@ -1,6 +1,6 @@
 //! Text that cannot become markup, tables, and figures with their units.
 
-use mpcc::report::{Bytes, Seconds};
+use mpcc_cli::report::{Bytes, Seconds};
 
 /// Text as content or as the value of an attribute.
 pub(super) fn escape(text: &str) -> String {
