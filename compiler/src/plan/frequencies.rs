@@ -14,6 +14,8 @@ const MOVES: [isize; 6] = [-3, -2, -1, 1, 2, 3];
 const SPREADS: [f64; 7] = [0.35, 0.42, 0.5, 0.58, 0.66, 0.8, 1.0];
 /// An exchange leaves at most this part of the error.
 const BETTER: f64 = 0.999;
+/// Most multiples of which two are moved at once where one does not help.
+const MOVED_IN_PAIRS: usize = 4;
 
 /// A choice of multiples with its coefficients.
 #[derive(Clone, Debug)]
@@ -24,7 +26,12 @@ pub(super) struct Choice {
     pub(super) coefficients: Vec<f64>,
     /// Largest error at the points.
     pub(super) error: f64,
+    /// Sum of the squares of all errors.
+    squares: f64,
 }
+
+/// What a descent makes small.
+type Measure = fn(&Choice) -> f64;
 
 /// Sums of products of the basic functions over all points.
 pub(super) struct LeastSquares<'a> {
@@ -73,22 +80,21 @@ impl<'a> LeastSquares<'a> {
             rest.iter_mut().zip(&self.basis[*i]).for_each(|(rest, b)| *rest -= c * b);
         }
         let error = rest.iter().fold(0.0, |most: f64, e| most.max(e.abs()));
-        Choice { multiples, coefficients, error }
+        let squares = rest.iter().map(|e| e * e).sum();
+        Choice { multiples, coefficients, error, squares }
     }
 
     /// The best choice of so many multiples that exchanges lead to, or the first that is good enough.
     pub(super) fn search(&self, count: usize, enough: f64) -> Choice {
-        let mut best: Option<Choice> = None;
-        for spread in SPREADS {
-            let found = self.descend(self.solve(self.even(count, spread)));
-            if best.as_ref().is_none_or(|b| found.error < b.error) {
-                best = Some(found);
-            }
-            if best.as_ref().is_some_and(|b| b.error <= enough) {
-                break;
-            }
+        let starts = || SPREADS.into_iter().map(|spread| self.solve(self.even(count, spread)));
+        let best = first_within(starts().map(|start| self.descend(start, |at| at.error)), enough);
+        if best.error <= enough || count > MOVED_IN_PAIRS {
+            return best;
         }
-        best.expect("at least one choice was tried")
+        // Largest errors have many places where no exchange helps, and squares fewer.
+        let smooth = starts().map(|start| self.descend(start, |at| at.squares));
+        let more = smooth.map(|found| self.descend_in_pairs(found));
+        first_within([best].into_iter().chain(more), enough)
     }
 
     /// Multiples at equal distances.
@@ -103,28 +109,62 @@ impl<'a> LeastSquares<'a> {
     }
 
     /// Moves one multiple after the other, each time the one that helps most.
-    fn descend(&self, mut at: Choice) -> Choice {
-        loop {
-            let mut next: Option<Choice> = None;
-            for place in 0..at.multiples.len() {
-                for by in MOVES {
-                    let Some(to) = at.multiples[place].checked_add_signed(by) else { continue };
-                    if !(1..=self.highest).contains(&to) || at.multiples.contains(&to) {
-                        continue;
-                    }
-                    let mut multiples = at.multiples.clone();
-                    multiples[place] = to;
-                    multiples.sort_unstable();
-                    let tried = self.solve(multiples);
-                    if tried.error < next.as_ref().map_or(BETTER * at.error, |n| n.error) {
-                        next = Some(tried);
-                    }
-                }
-            }
-            let Some(better) = next else { return at };
+    fn descend(&self, mut at: Choice, measure: Measure) -> Choice {
+        while let Some(better) =
+            least(self.neighbours(&at), measure).filter(|near| measure(near) < BETTER * measure(&at))
+        {
             at = better;
         }
+        at
     }
+
+    /// Moves two at once, until that does not help either.
+    fn descend_in_pairs(&self, mut at: Choice) -> Choice {
+        let pairs =
+            |at: &Choice| self.neighbours(at).into_iter().filter_map(|near| least(self.neighbours(&near), |n| n.error));
+        while let Some(better) = least(pairs(&at).collect(), |n| n.error).filter(|near| near.error < BETTER * at.error)
+        {
+            at = better;
+        }
+        at
+    }
+
+    /// The best coefficients of all choices in which one multiple is another.
+    fn neighbours(&self, of: &Choice) -> Vec<Choice> {
+        let mut all = vec![];
+        for place in 0..of.multiples.len() {
+            for by in MOVES {
+                let Some(to) = of.multiples[place].checked_add_signed(by) else { continue };
+                if !(1..=self.highest).contains(&to) || of.multiples.contains(&to) {
+                    continue;
+                }
+                let mut multiples = of.multiples.clone();
+                multiples[place] = to;
+                multiples.sort_unstable();
+                all.push(self.solve(multiples));
+            }
+        }
+        all
+    }
+}
+
+/// The choice of which a measure is least.
+fn least(choices: Vec<Choice>, measure: Measure) -> Option<Choice> {
+    choices.into_iter().min_by(|a, b| measure(a).total_cmp(&measure(b)))
+}
+
+/// The first choice that is good enough, or else the best.
+fn first_within(choices: impl Iterator<Item = Choice>, enough: f64) -> Choice {
+    let mut best: Option<Choice> = None;
+    for found in choices {
+        if best.as_ref().is_none_or(|b| found.error < b.error) {
+            best = Some(found);
+        }
+        if best.as_ref().is_some_and(|b| b.error <= enough) {
+            break;
+        }
+    }
+    best.expect("at least one choice was tried")
 }
 
 /// Gaussian elimination with partial pivoting of an augmented matrix.

@@ -14,8 +14,8 @@ use crate::smooth::{Parity, Smooth};
 
 /// Half-range inside which digit tables select GeLU's series; outside, GeLU is x or 0 to 1e-6.
 const GELU_SELECTED: f64 = 5.25;
-/// Where GeLU may be x or 0 already, to 5e-5.
-const GELU_TAIL: f64 = 4.25;
+/// Where GeLU's tails begin, by what they are off by: the first of these distances from 0 at which that is little enough.
+const GELU_TAILS: (f64, f64, usize) = (3.0, 0.125, 20);
 /// Greatest bound of an argument of GeLU whose series is used as it is.
 const REACH: f64 = 14.0;
 /// Most frequencies of a fit.
@@ -115,10 +115,20 @@ pub(crate) fn selected(function: Smooth) -> Option<Series> {
 }
 
 /// The series for coarse signs to select, which leave open for 2^width in front of each end what is selected; none unless the
-/// function is as good as its tails there.
-pub(crate) fn bucketed(function: Smooth, width: i32) -> Option<Series> {
-    let end = GELU_TAIL + libm::exp2(f64::from(width));
-    (function == Smooth::Gelu).then(|| best(function, -end, end)).flatten()
+/// function is as good as its tails there. `coarse` as for [`plain`].
+pub(crate) fn bucketed(function: Smooth, width: i32, coarse: Option<f64>) -> Option<Series> {
+    if function != Smooth::Gelu {
+        return None;
+    }
+    let enough = coarse.unwrap_or(0.0).max(tolerance(function, 0.0));
+    let end = gelu_tail(enough)? + libm::exp2(f64::from(width));
+    best_within(function, (-end, end), enough)
+}
+
+/// From where on GeLU is x, and 0 on the other side, to within an error.
+fn gelu_tail(enough: f64) -> Option<f64> {
+    let (first, step, steps) = GELU_TAILS;
+    (0..steps).map(|i| first + step * i as f64).find(|x| (Smooth::Gelu.apply(*x) - x).abs() <= enough)
 }
 
 /// The series between the function's tails, for an argument that is clamped to them; none for the exponential, which
@@ -140,18 +150,21 @@ fn best(function: Smooth, low: f64, high: f64) -> Option<Series> {
 
 /// The same, of those with such an error the one that takes least.
 fn best_within(function: Smooth, (low, high): (f64, f64), enough: f64) -> Option<Series> {
-    let covering = periods(function, low, high);
+    let longer = usize::from(enough > tolerance(function, high));
+    let covering = periods(function, (low, high), longer);
     let fits = covering.map(|period| fit_within(function, (low, high), period, enough));
     let far = |s: &Series| (s.error / enough).max(1.0);
     // Large coefficients make the rounding of the factors large.
-    let price = |s: &Series| s.frequencies() as f64 + 0.5 * s.weight();
+    let weighs = if longer > 0 { 0.1 } else { 0.5 };
+    let price = |s: &Series| s.frequencies() as f64 + weighs * s.weight();
     fits.min_by(|a, b| far(a).total_cmp(&far(b)).then(price(a).total_cmp(&price(b))))
 }
 
-/// log2 of the periods that are tried: every one that covers the interval, and of those with chosen frequencies the two shortest.
-fn periods(function: Smooth, low: f64, high: f64) -> impl Iterator<Item = i32> {
+/// log2 of the periods that are tried: every one that covers the interval, and of those with chosen frequencies the two shortest, or
+/// as many more as frequencies are dear for.
+fn periods(function: Smooth, (low, high): (f64, f64), longer: usize) -> impl Iterator<Item = i32> {
     let covers = move |period: &i32| high - low <= COVERED * libm::exp2(f64::from(*period));
-    let tried = if function.parity() == Parity::Neither { 5 } else { 2 };
+    let tried = if function.parity() == Parity::Neither { 5 } else { 2 + longer };
     (1..=6).filter(covers).take(tried)
 }
 
@@ -194,10 +207,14 @@ fn fitted(function: Smooth, (low, high): (f64, f64), period: i32, enough: f64) -
             best = Some(found);
         }
         if error <= enough {
+            // Whoever takes a larger error for fewer frequencies takes no larger one than that many have.
+            if enough > tolerance(function, high) {
+                best = Some(least.search(count, 0.0));
+            }
             break;
         }
     }
-    let Choice { multiples, coefficients, error } = best.expect("at least one fit was tried");
+    let Choice { multiples, coefficients, error, .. } = best.expect("at least one fit was tried");
     let (mut cosines, mut sines) = (vec![coefficients[0]], vec![]);
     let top = multiples.last().copied().unwrap_or(0);
     if function.parity() != Parity::Odd {
@@ -260,14 +277,16 @@ mod tests {
 
     #[test]
     fn a_series_that_coarse_signs_select_is_as_good_as_the_tails_before_its_ends() {
-        for (width, frequencies) in [(0, 6), (1, 8)] {
-            let s = bucketed(Smooth::Gelu, width).unwrap();
-            assert!(s.error <= 6e-5 && s.frequencies() <= frequencies, "{s:?}");
-            for x in [GELU_TAIL, s.domain.1] {
-                assert!((Smooth::Gelu.apply(x) - x).abs() < 6e-5 && Smooth::Gelu.apply(-x).abs() < 6e-5, "{x}");
+        let cases = [(-1, None, 6), (0, None, 6), (1, None, 8), (-1, Some(3.66e-4), 4), (0, Some(3.66e-4), 5)];
+        for (width, coarse, frequencies) in cases {
+            let (s, enough) = (bucketed(Smooth::Gelu, width, coarse).unwrap(), coarse.unwrap_or(6e-5));
+            eprintln!("{width} {coarse:?}: {} {} {:?} {}", s.frequencies(), s.error, s.domain, s.period);
+            assert!(s.error <= enough && s.frequencies() <= frequencies, "{s:?}");
+            for x in [s.domain.1 - f64::from(width).exp2(), s.domain.1] {
+                assert!((Smooth::Gelu.apply(x) - x).abs() <= enough && Smooth::Gelu.apply(-x).abs() <= enough, "{x}");
             }
         }
-        assert_eq!(bucketed(Smooth::Silu, 0), None);
+        assert_eq!(bucketed(Smooth::Silu, 0, None), None);
     }
 
     #[test]

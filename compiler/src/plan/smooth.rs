@@ -18,8 +18,10 @@ const MANY: usize = 12;
 const GELU_FRACTION: i32 = 15;
 /// Most fraction bits of factors without a dealer: three times as many, and what is in front of the point, fit a word.
 const ALONE_FRACTION: i32 = 17;
-/// log2 of the sizes of buckets that are tried for coarse signs.
+/// log2 of the sizes of buckets for coarse signs, the first by which there are not too many.
 const WIDTHS: [i32; 2] = [0, 1];
+/// The same where every frequency is a product of two parties.
+const ALONE_WIDTHS: [i32; 3] = [-1, 0, 1];
 /// Fraction bits of an exponential and of its factors.
 const EXP_FRACTION: i32 = 20;
 /// What is added to the greatest argument of an exponential that was only observed: a factor of e.
@@ -82,8 +84,9 @@ impl Assign<'_> {
                 table = table.min(GELU_FRACTION.max((argument.wire + 3) / 2));
             }
             let plain = bound.filter(|_| own).and_then(|b| series::plain(function, -b, b, self.coarse(function)));
-            bucketed = WIDTHS.into_iter().find_map(|width| {
-                let series = series::bucketed(function, width)?;
+            let widths: &[i32] = if self.options.alone() { &ALONE_WIDTHS } else { &WIDTHS };
+            bucketed = widths.iter().find_map(|&width| {
+                let series = series::bucketed(function, width, self.coarse(function))?;
                 let bits = bucketed_bits(&argument, &series, width);
                 (bits <= argument.wire + width + MOST_BUCKETS).then_some((series, width))
             });
@@ -123,11 +126,10 @@ impl Assign<'_> {
         (Form::Smooth(Curve { series, saturation, table, scale, fraction, checked }), share, widest)
     }
 
-    /// The error of a series that is no more than rounding to the model's fraction bits, where parties make a product for every
-    /// frequency.
+    /// The error of a series where parties make a product for every frequency: one and a half units of the model's fraction bits.
     fn coarse(&self, function: Smooth) -> Option<f64> {
         let frac = f64::from(self.graph.numeric.frac);
-        (self.options.alone() && function == Smooth::Gelu).then(|| libm::exp2(-frac - 1.0))
+        (self.options.alone() && function == Smooth::Gelu).then(|| 1.5 * libm::exp2(-frac))
     }
 
     /// Fraction bits of factors: without a dealer each is the product of two rounded numbers, so they have a bit more.
