@@ -16,6 +16,8 @@ use crate::value_ranges::EXP_HIGHEST;
 const MANY: usize = 12;
 /// Fraction bits of the factors of GeLU, beyond which its error is that of the fit.
 const GELU_FRACTION: i32 = 15;
+/// The same where parties make a product for every frequency, and the fit is off by more.
+const ALONE_GELU_FRACTION: i32 = 13;
 /// Most fraction bits of factors without a dealer: three times as many, and what is in front of the point, fit a word.
 const ALONE_FRACTION: i32 = 17;
 /// log2 of the sizes of buckets for coarse signs, the first by which there are not too many.
@@ -81,7 +83,8 @@ impl Assign<'_> {
         } else {
             if function == Smooth::Gelu {
                 // More is lost in the fit.
-                table = table.min(GELU_FRACTION.max((argument.wire + 3) / 2));
+                let fitting = if self.options.alone() { ALONE_GELU_FRACTION } else { GELU_FRACTION };
+                table = table.min(fitting.max((argument.wire + 3) / 2));
             }
             let plain = bound.filter(|_| own).and_then(|b| series::plain(function, -b, b, self.coarse(function)));
             let widths: &[i32] = if self.options.alone() { &ALONE_WIDTHS } else { &WIDTHS };
