@@ -47,6 +47,6 @@ impl Rates {
         let plan = Plan::new(requests).ok()?;
         let price = plan.price(field);
         let bytes = ((price.choices + price.strings) as u64).saturating_mul(self.byte);
-        Some(bytes.saturating_add(plan.transfers().saturating_mul(self.transfer)))
+        Some(bytes.saturating_add(plan.transfers(field).saturating_mul(self.transfer)))
     }
 }

@@ -153,10 +153,10 @@ pub fn pool_price(makings: [&Making; 2], inferences: u64) -> Result<PoolPrice, S
     let schemes = makings[0].schemes(inferences);
     let fitting = |making: &Making| making.fitting(&schemes, inferences).map_err(|e| beyond(&e));
     let at_once = fitting(makings[0])?.min(fitting(makings[1])?);
-    let setup: usize = setup_price().iter().sum();
+    let setup: usize = setup_price(field()).iter().sum();
     let keys = schemes.key_bytes().map_err(|e| beyond(&e))?;
     let mut bytes = keys.map(|keys| (setup + keys) as u64);
-    let mut hops = setup_price().len() as u64 + key_hops(keys);
+    let mut hops = setup_price(field()).len() as u64 + key_hops(keys);
     for (size, times) in [(at_once, inferences / at_once), (inferences % at_once, 1)] {
         for tasks in rounds.iter().filter(|_| size > 0) {
             let round = schemes.price(&repeated(tasks, size)).map_err(|e| beyond(&e))?;
@@ -316,7 +316,7 @@ pub(crate) fn make(
 
     let start = Instant::now();
     link.set_phase(Phase::Offline);
-    let hops = setup_price().len() as u64 + key_hops(schemes.key_bytes().map_err(|e| failed(link, &e))?);
+    let hops = setup_price(field()).len() as u64 + key_hops(schemes.key_bytes().map_err(|e| failed(link, &e))?);
     let pair = set_up(link, &session, (owner, side), &schemes)?;
     let mut rounds = Rounds { owner, pair, schemes, tasks: &making.rounds, hops };
     for first in (0..inferences).step_by(usize::try_from(at_once).unwrap_or(usize::MAX)) {
@@ -382,7 +382,7 @@ fn set_up(
     schemes: &Schemes,
 ) -> Result<Pair, SessionError> {
     let entropy = Zeroizing::new(random::<32>()?);
-    let [greeting, replies, sums] = setup_price();
+    let [greeting, replies, sums] = setup_price(field());
     let refused = |link: &dyn Duplex, error: TransferError| misbehaved(link, &error);
     let (state, message) = begin(SessionId::from_bytes(session.bytes()), side, field(), Entropy::from_bytes(*entropy));
     let theirs = exchange(link, kind::TRANSFERS, message, greeting, &mut |_| {})?;

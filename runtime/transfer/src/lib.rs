@@ -71,6 +71,7 @@
 pub mod and;
 mod base;
 mod batch;
+mod code;
 mod error;
 mod field;
 mod hash;

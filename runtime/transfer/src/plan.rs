@@ -1,12 +1,13 @@
 //! What the two ends ask for together, where each transfer lies, and what travels for it.
 //!
-//! Rows come in chunks. A run is the part of a request in one chunk: whole items, the rows of the first choice bit of all of
+//! Rows come in chunks, all of one code. A run is the part of a request in one chunk: whole items, the rows of the first digit of all of
 //! them first. Both ends walk the same runs, so a plan says what every byte of a message is.
 
 use std::sync::Arc;
 
 use mpcc_kernels::pack::packed_len;
 
+use crate::code::Code;
 use crate::field::Field;
 use crate::session::{PLAN, derived};
 use crate::vole::STEP;
@@ -141,11 +142,13 @@ impl Request {
         }
     }
 
-    /// Rows of an item: one for every choice bit that makes a difference. A factor's bits above the widest ring make none.
-    pub(crate) fn rows(&self) -> usize {
-        let widest = self.widths().iter().max().copied().unwrap_or(0);
-        let bits = if matches!(self, Request::Product { .. }) { self.bits().min(widest) } else { self.bits() };
-        bits as usize
+    /// The code of an item's rows, and how many there are: for a number that somebody's strings are pads of, those of its digits, and
+    /// otherwise one for every choice bit that makes a difference. A factor's bits above the widest ring make none.
+    pub(crate) fn rows(&self, field: Field) -> (Code, usize) {
+        match self {
+            Request::Random { bits, .. } | Request::Table { bits, .. } => Code::of(field, *bits),
+            _ => (Code::BIT, self.bits().min(self.widths().iter().max().copied().unwrap_or(0)) as usize),
+        }
     }
 
     /// Bits of each string.
@@ -189,12 +192,12 @@ impl Request {
         }
     }
 
-    /// Rows, and the most words of an end's results.
+    /// Choice bits, and the most words of an end's results.
     fn size(&self) -> Option<(u64, u64)> {
         let count = self.count() as u64;
         let pads = if matches!(self, Request::Random { .. }) { 1 << self.bits() } else { 1 };
         let lanes: u64 = self.widths().iter().map(|&width| lanes(width) as u64).sum();
-        Some((count.checked_mul(self.rows() as u64)?, count.checked_mul(pads)?.checked_mul(lanes)?))
+        Some((count.checked_mul(self.bits().into())?, count.checked_mul(pads)?.checked_mul(lanes)?))
     }
 
     /// Bytes of the sender's message for a run of so many items.
@@ -235,13 +238,14 @@ pub(crate) struct Run {
     pub(crate) request: usize,
     pub(crate) first_item: usize,
     pub(crate) items: usize,
-    /// In the chunk. Row `first_row + bit * items + i` is that of a choice bit of the run's item i, [`Request::rows`] of them.
+    /// In the chunk. Row `first_row + digit * items + i` is that of a digit of the run's item i, [`Request::rows`] of them.
     pub(crate) first_row: usize,
 }
 
 /// Rows that are made together.
 #[derive(Debug)]
 pub(crate) struct Chunk {
+    pub(crate) code: Code,
     /// A multiple of [`STEP`]; rows behind the last run serve nobody.
     pub(crate) rows: usize,
     pub(crate) runs: Vec<Run>,
@@ -254,14 +258,31 @@ pub struct Plan(Arc<Layout>);
 #[derive(Debug)]
 struct Layout {
     requests: Vec<Request>,
-    chunks: Vec<Chunk>,
-    rows: u64,
-    strings: usize,
+    /// Over fields where digits are words of a code, and over others.
+    laid: [Laid; 2],
     digest: [u8; 32],
 }
 
+/// Where rows lie.
+#[derive(Debug)]
+struct Laid {
+    chunks: Vec<Chunk>,
+    rows: u64,
+    strings: usize,
+}
+
+impl Laid {
+    fn new(requests: &[Request], field: Field) -> Laid {
+        let chunks: Vec<Chunk> = Code::all(field).flat_map(|code| chunks(requests, code, field)).collect();
+        let rows = chunks.iter().map(|chunk| chunk.rows as u64).sum();
+        let runs = chunks.iter().flat_map(|chunk| &chunk.runs);
+        let strings = runs.map(|run| requests[run.request].strings(run.items)).sum();
+        Laid { chunks, rows, strings }
+    }
+}
+
 impl Plan {
-    /// Lays the requests out, in their order.
+    /// Lays the requests out, in their order but for codes.
     ///
     /// # Errors
     /// [`PlanError`] naming the first request that breaks a rule.
@@ -275,11 +296,8 @@ impl Plan {
             sizes = fits.ok_or(PlanError::Large { request: i, most: MOST })?;
             request.bytes(&mut bytes);
         }
-        let chunks = chunks(&requests);
-        let rows = chunks.iter().map(|chunk| chunk.rows as u64).sum();
-        let runs = chunks.iter().flat_map(|chunk| &chunk.runs);
-        let strings = runs.map(|run| requests[run.request].strings(run.items)).sum();
-        Ok(Plan(Arc::new(Layout { requests, chunks, rows, strings, digest: derived(PLAN, &[&bytes]) })))
+        let laid = [Field::CODED, Field::ALL[0]].map(|field| Laid::new(&requests, field));
+        Ok(Plan(Arc::new(Layout { requests, laid, digest: derived(PLAN, &[&bytes]) })))
     }
 
     /// The requests.
@@ -287,19 +305,25 @@ impl Plan {
         &self.0.requests
     }
 
+    fn laid(&self, field: Field) -> &Laid {
+        &self.0.laid[usize::from(!field.is_coded())]
+    }
+
     /// Transfers that the plan uses up, those between requests included.
-    pub fn transfers(&self) -> u64 {
-        self.0.rows
+    pub fn transfers(&self, field: Field) -> u64 {
+        self.laid(field).rows
     }
 
     /// Bytes of both messages.
     pub fn price(&self, field: Field) -> Price {
         let tag = |bytes: usize| if bytes == 0 { 0 } else { TAG + bytes };
-        Price { choices: tag(field.trees() * (self.0.rows / 8) as usize), strings: tag(self.0.strings) }
+        let Laid { chunks, strings, .. } = self.laid(field);
+        let choices = chunks.iter().map(|chunk| chunk.code.trees(field) * chunk.rows / 8).sum();
+        Price { choices: tag(choices), strings: tag(*strings) }
     }
 
-    pub(crate) fn chunks(&self) -> &[Chunk] {
-        &self.0.chunks
+    pub(crate) fn chunks(&self, field: Field) -> &[Chunk] {
+        &self.laid(field).chunks
     }
 
     pub(crate) fn digest(&self) -> &[u8; 32] {
@@ -307,16 +331,20 @@ impl Plan {
     }
 }
 
-fn chunks(requests: &[Request]) -> Vec<Chunk> {
+/// The chunks of the requests of a code.
+fn chunks(requests: &[Request], code: Code, field: Field) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let (mut runs, mut row) = (Vec::new(), 0);
     for (i, request) in requests.iter().enumerate() {
-        let rows = request.rows();
+        let (own, rows) = request.rows(field);
+        if own != code {
+            continue;
+        }
         let mut item = 0;
         while item < request.count() {
             let items = ((CHUNK - row) / rows).min(request.count() - item);
             if items == 0 {
-                chunks.push(Chunk { rows: CHUNK, runs: std::mem::take(&mut runs) });
+                chunks.push(Chunk { code, rows: CHUNK, runs: std::mem::take(&mut runs) });
                 row = 0;
                 continue;
             }
@@ -326,7 +354,7 @@ fn chunks(requests: &[Request]) -> Vec<Chunk> {
         }
     }
     if row > 0 {
-        chunks.push(Chunk { rows: row.next_multiple_of(STEP), runs });
+        chunks.push(Chunk { code, rows: row.next_multiple_of(STEP), runs });
     }
     chunks
 }

@@ -1,7 +1,7 @@
 //! What travels, to the byte.
 
 use crate::base::POINT;
-use crate::field::SECURITY;
+use crate::field::Field;
 use crate::plan::TAG;
 
 /// Bytes of the two messages of a plan.
@@ -13,7 +13,7 @@ pub struct Price {
     pub strings: usize,
 }
 
-/// Bytes that each end sends in the three hops of a setup, whatever the field.
-pub fn setup_price() -> [usize; 3] {
-    [TAG + POINT, SECURITY * POINT, SECURITY * 2 * 16]
+/// Bytes that each end sends in the three hops of a setup.
+pub fn setup_price(field: Field) -> [usize; 3] {
+    [TAG + POINT, field.base() * POINT, field.base() * 2 * 16]
 }

@@ -6,11 +6,12 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::TransferError;
 use crate::batch::{Message, opened, tag};
+use crate::code::Code;
 use crate::field::Field;
 use crate::hash::{Hash, PIECE, Use};
-use crate::plan::{CHUNK, Plan, Request, Run, TAG};
+use crate::plan::{Plan, Request, Run, TAG};
 use crate::scratch::{Piece, Rows, get};
-use crate::sender::{gray, pieces, store};
+use crate::sender::{pieces, store};
 use crate::shares::{End, Shares};
 use crate::spans::Counter;
 use crate::tree::{Block, xor};
@@ -35,9 +36,10 @@ impl std::fmt::Debug for Receiver {
 /// A plan whose choices were sent, waiting for the strings. It holds the choices and what is known of the results.
 pub struct Waiting {
     plan: Plan,
+    field: Field,
     expected: [u8; TAG],
     length: usize,
-    /// Choice bits of the rows, chunk by chunk.
+    /// Chunk by chunk, for every bit of its digits a list of those of the rows.
     choices: Zeroizing<Vec<u64>>,
     shares: Shares,
 }
@@ -74,25 +76,28 @@ impl Receiver {
             assert_eq!(list.len(), request.count(), "choices of request {i}");
         }
         let first = self.counter.next();
-        let mut span = self.counter.take(plan.transfers())?;
+        let mut span = self.counter.take(plan.transfers(self.field))?;
         let price = plan.price(self.field);
         out.reserve(price.choices);
         if price.choices > 0 {
             out.extend(tag(Message::Choices, &self.direction, first, plan));
         }
         let mut shares = Shares::new(plan, End::Receiver);
-        let mut bits = Zeroizing::new(vec![0; plan.transfers() as usize / 64]);
+        let chunks = plan.chunks(self.field);
+        let mut bits = Zeroizing::new(vec![0; chunks.iter().map(|chunk| words(chunk.code, chunk.rows)).sum()]);
+        let mut left = &mut bits[..];
         let (mut rows, mut piece) = (Rows::new(), Piece::new());
         let mut index = first;
-        for (chunk, bits) in plan.chunks().iter().zip(bits.chunks_mut(CHUNK / 64)) {
+        for chunk in chunks {
+            let bits = left.split_off_mut(..words(chunk.code, chunk.rows)).expect("a list for every chunk");
             for run in &chunk.runs {
-                spread(run, plan.requests()[run.request].rows(), choices[run.request], bits);
+                spread(run, &plan.requests()[run.request], (self.field, chunk.rows), choices[run.request], bits);
             }
-            self.vole.expand(span.cut(chunk.rows as u64), bits, rows.columns(chunk.rows), out);
+            self.vole.expand(chunk.code, span.cut(chunk.rows as u64), bits, rows.columns(), out);
             let rows = rows.turn(chunk.rows);
             for run in &chunk.runs {
                 let request = &plan.requests()[run.request];
-                let rows = &rows[run.first_row..][..run.items * request.rows()];
+                let rows = &rows[run.first_row..][..run.items * request.rows(self.field).1];
                 let mut call =
                     Call { hash: &self.hash, piece: &mut piece, run, rows, first: index + run.first_row as u64 };
                 match request {
@@ -106,15 +111,23 @@ impl Receiver {
             index += chunk.rows as u64;
         }
         let expected = tag(Message::Strings, &self.direction, first, plan);
-        Ok(Waiting { plan: plan.clone(), expected, length: price.strings, choices: bits, shares })
+        Ok(Waiting { plan: plan.clone(), field: self.field, expected, length: price.strings, choices: bits, shares })
     }
 }
 
+/// Words of the choices of a chunk's rows.
+fn words(code: Code, rows: usize) -> usize {
+    code.bits() as usize * rows / 64
+}
+
 /// Sets the choice bits of a run's rows.
-fn spread(run: &Run, bits: usize, choices: &[u64], out: &mut [u64]) {
+fn spread(run: &Run, request: &Request, (field, rows): (Field, usize), choices: &[u64], out: &mut [u64]) {
     let choices = &choices[run.first_item..][..run.items];
-    for bit in 0..bits {
-        let first = run.first_row + bit * run.items;
+    let (code, digits) = request.rows(field);
+    let each = code.bits() as usize;
+    for bit in 0..(digits * each).min(request.bits() as usize) {
+        let first = run.first_row + bit / each * run.items;
+        let out = &mut out[bit % each * rows / 64..];
         for (row, choice) in (first..).zip(choices) {
             out[row / 64] |= (choice >> bit & 1) << (row % 64);
         }
@@ -164,8 +177,12 @@ impl Call<'_> {
         for piece in pieces(self.run.items) {
             let len = piece.len();
             let mut sum = [[0; 2]; PIECE];
-            for bit in 0..self.rows.len() / self.run.items {
-                let first = self.prepare(bit, &piece);
+            let digits = self.rows.len() / self.run.items;
+            if digits == 1 {
+                sum[..len].copy_from_slice(&self.rows[piece.start..][..len]);
+            }
+            for digit in (0..digits).filter(|_| digits > 1) {
+                let first = self.prepare(digit, &piece);
                 let Piece { rows: [prepared, _], hashed: [hashed, _], .. } = &mut *self.piece;
                 self.hash.strings(&prepared[..len], first, Use::DIGIT, hashed);
                 sum[..len].iter_mut().zip(&*hashed).for_each(|(sum, &hashed)| *sum = xor(*sum, hashed));
@@ -200,18 +217,22 @@ impl Waiting {
     pub fn finish(mut self, message: &[u8]) -> Result<Shares, TransferError> {
         let mut sent = opened(Message::Strings, message, self.length, &self.expected)?;
         let mut piece = Piece::new();
-        let Waiting { plan, choices, shares, .. } = &mut self;
-        for (chunk, bits) in plan.chunks().iter().zip(choices.chunks(CHUNK / 64)) {
+        let Waiting { plan, field, choices, shares, .. } = &mut self;
+        let mut left = &choices[..];
+        for chunk in plan.chunks(*field) {
+            let (bits, rest) = left.split_at(words(chunk.code, chunk.rows));
+            left = rest;
             for run in &chunk.runs {
                 let request = &plan.requests()[run.request];
                 match request {
                     Request::Product { widths, .. } => {
-                        product(run, request.rows(), widths, bits, &mut sent, &mut piece, shares);
+                        product(run, request.rows(*field).1, widths, bits, &mut sent, &mut piece, shares);
                     }
                     Request::Chosen { widths, .. } => chosen(run, widths, bits, &mut sent, &mut piece, shares),
                     Request::Under { widths, .. } => under(run, widths, bits, &mut sent, &mut piece, shares),
                     Request::Table { bits: digit, widths: [width], .. } => {
-                        table(run, (*digit, *width), bits, &mut sent, &mut piece, shares);
+                        let chosen = Chosen { bits, rows: chunk.rows, code: chunk.code };
+                        table(run, (*digit, *width), &chosen, &mut sent, &mut piece, shares);
                     }
                     Request::Random { .. } => {}
                 }
@@ -297,26 +318,42 @@ fn under(run: &Run, widths: &[u32], bits: &[u64], sent: &mut &[u8], scratch: &mu
     }
 }
 
-/// Adds the entry of its digit to every share; digit 0 has none.
+/// The choices of a chunk.
+struct Chosen<'c> {
+    bits: &'c [u64],
+    rows: usize,
+    code: Code,
+}
+
+impl Chosen<'_> {
+    /// The number of so many bits whose digits stand in rows at such a distance.
+    fn number(&self, bits: u32, first: usize, distance: usize) -> u64 {
+        let each = self.code.bits() as usize;
+        (0..bits as usize).fold(0, |number, bit| {
+            let (list, row) = (bit % each * self.rows / 64, first + bit / each * distance);
+            number | (self.bits[list + row / 64] >> (row % 64) & 1) << bit
+        })
+    }
+}
+
+/// Adds the entry of its number to every share; 0 has none.
 fn table(
     run: &Run,
     (digit_bits, width): (u32, u32),
-    bits: &[u64],
+    chosen: &Chosen,
     sent: &mut &[u8],
     scratch: &mut Piece,
     shares: &mut Shares,
 ) {
     for piece in pieces(run.items) {
         let share = shares.part((run.request, 0), width, run.first_item + piece.start, piece.len(), 1);
-        for digit in gray(digit_bits).skip(1) {
+        for digit in 1..1u64 << digit_bits {
             let words = &mut scratch.words[0][..piece.len()];
             get(sent, piece.len(), width, words);
             for (i, (share, word)) in share.iter_mut().zip(words).enumerate() {
-                let row = |bit: usize| run.first_row + bit * run.items + piece.start + i;
-                let chosen = |bit: usize| bits[row(bit) / 64] >> (row(bit) % 64) & 1;
-                let own = (0..digit_bits as usize).fold(0, |own, bit| own | chosen(bit) << bit);
-                // All ones for the digit that was chosen.
-                let mask = ((own ^ digit as u64).wrapping_sub(1) >> 63).wrapping_neg();
+                let own = chosen.number(digit_bits, run.first_row + piece.start + i, run.items);
+                // All ones for the number that was chosen.
+                let mask = ((own ^ digit).wrapping_sub(1) >> 63).wrapping_neg();
                 *share ^= *word & mask;
             }
         }

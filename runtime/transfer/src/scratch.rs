@@ -3,31 +3,31 @@
 use mpcc_kernels::pack::{pack, pack_double, packed_len, unpack, unpack_double};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::field::SECURITY;
 use crate::hash::PIECE;
 use crate::plan::CHUNK;
 use crate::tree::Block;
+use crate::vole::Columns;
 
 /// The bits and rows of a chunk.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Rows {
-    columns: Vec<u64>,
+    columns: Columns,
     rows: Vec<Block>,
 }
 
 impl Rows {
     pub(crate) fn new() -> Rows {
-        Rows { columns: vec![0; SECURITY * CHUNK / 64], rows: vec![[0; 2]; CHUNK] }
+        Rows { columns: Columns::new(CHUNK), rows: vec![[0; 2]; CHUNK] }
     }
 
-    /// The columns of `rows` rows.
-    pub(crate) fn columns(&mut self, rows: usize) -> &mut [u64] {
-        &mut self.columns[..SECURITY * rows / 64]
+    /// The columns, to be made.
+    pub(crate) fn columns(&mut self) -> &mut Columns {
+        &mut self.columns
     }
 
-    /// The rows of those columns.
+    /// The rows of the columns.
     pub(crate) fn turn(&mut self, rows: usize) -> &[Block] {
-        mpcc_kernels::transpose::transpose(&self.columns[..SECURITY * rows / 64], &mut self.rows[..rows]);
+        mpcc_kernels::transpose::transpose(self.columns.rows(rows / 64), &mut self.rows[..rows]);
         &self.rows[..rows]
     }
 }
@@ -44,14 +44,14 @@ pub(crate) struct Piece {
     pub(crate) hashed: [Blocks; 2],
     /// Elements that travel, or were chosen.
     pub(crate) words: [[u64; 2 * PIECE]; 2],
-    /// What each choice bit of a digit changes in the sum of strings.
-    pub(crate) changes: Vec<Blocks>,
+    /// Strings of every value of every digit that a number is cut into.
+    pub(crate) digits: Vec<Blocks>,
 }
 
 impl Piece {
     pub(crate) fn new() -> Box<Piece> {
         let (blocks, words) = ([[0; 2]; PIECE], [0; 2 * PIECE]);
-        Box::new(Piece { rows: [blocks; 2], hashed: [blocks; 2], words: [words; 2], changes: Vec::new() })
+        Box::new(Piece { rows: [blocks; 2], hashed: [blocks; 2], words: [words; 2], digits: Vec::new() })
     }
 }
 

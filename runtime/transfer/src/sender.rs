@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::TransferError;
 use crate::batch::{Message, opened, tag};
+use crate::code::Code;
 use crate::hash::{Hash, PIECE, Use};
 use crate::plan::{Function, Plan, Request, Run};
 use crate::scratch::{Piece, Rows, put};
@@ -33,7 +34,10 @@ impl std::fmt::Debug for Sender {
 /// What the runs of a call share.
 struct Call<'c> {
     hash: &'c Hash,
+    /// Of two choices.
     delta: Zeroizing<Block>,
+    /// Of the digits of the code of a chunk.
+    offsets: Zeroizing<Vec<Block>>,
     piece: Box<Piece>,
 }
 
@@ -43,7 +47,7 @@ impl Sender {
     }
 
     #[cfg(test)]
-    pub(crate) fn delta(&self) -> Block {
+    pub(crate) fn delta(&self) -> &crate::vole::Delta {
         self.vole.delta()
     }
 
@@ -74,7 +78,7 @@ impl Sender {
         check(plan, inputs);
         let mut counter = self.counter.take().ok_or(TransferError::Ended)?;
         let first = counter.next();
-        let mut span = counter.take(plan.transfers())?;
+        let mut span = counter.take(plan.transfers(self.vole.field()))?;
         let price = plan.price(self.vole.field());
         let expected = tag(Message::Choices, &self.direction, first, plan);
         let mut sent = opened(Message::Choices, message, price.choices, &expected)?;
@@ -84,17 +88,21 @@ impl Sender {
         }
         let mut shares = Shares::new(plan, End::Sender);
         let mut rows = Rows::new();
-        let delta = Zeroizing::new(self.vole.delta());
-        let mut call = Call { hash: &self.hash, delta, piece: Piece::new() };
+        let field = self.vole.field();
+        let offsets = self.vole.offsets(Code::BIT);
+        let mut call = Call { hash: &self.hash, delta: Zeroizing::new(offsets[1]), offsets, piece: Piece::new() };
         let mut index = first;
-        for chunk in plan.chunks() {
-            let (front, rest) = sent.split_at(self.vole.field().trees() * chunk.rows / 8);
+        for chunk in plan.chunks(field) {
+            let (front, rest) = sent.split_at(chunk.code.trees(field) * chunk.rows / 8);
             sent = rest;
-            self.vole.expand(span.cut(chunk.rows as u64), front, rows.columns(chunk.rows));
+            self.vole.expand(chunk.code, span.cut(chunk.rows as u64), front, rows.columns());
+            if call.offsets.len() != 1 << chunk.code.bits() {
+                call.offsets = self.vole.offsets(chunk.code);
+            }
             let rows = rows.turn(chunk.rows);
             for run in &chunk.runs {
                 let request = &plan.requests()[run.request];
-                let rows = (&rows[run.first_row..][..run.items * request.rows()], index + run.first_row as u64);
+                let rows = (&rows[run.first_row..][..run.items * request.rows(field).1], index + run.first_row as u64);
                 let inputs = inputs[run.request];
                 match request {
                     Request::Product { widths, .. } => call.product(run, rows, widths, inputs, &mut shares, out),
@@ -209,7 +217,7 @@ impl Call<'_> {
 
     fn random(&mut self, run: &Run, rows: Numbered, bits: u32, widths: &[u32], shares: &mut Shares) {
         for piece in pieces(run.items) {
-            self.digits(run, rows, bits, &piece, |call, digit, number| {
+            self.numbers(run, rows, bits, &piece, |call, digit, number| {
                 let len = piece.len();
                 for (s, &width) in widths.iter().enumerate() {
                     let Piece { rows: [prepared, _], hashed: [hashed, _], .. } = &mut *call.piece;
@@ -223,8 +231,9 @@ impl Call<'_> {
         }
     }
 
-    /// Prepares, for every value of the digits of a piece in the order of [`gray`], what its pads are strings of.
-    fn digits(
+    /// Prepares, for every number of so many bits from 0 on, what its pads are strings of: rows of one digit, or else the sums of the
+    /// strings of its digits' rows.
+    fn numbers(
         &mut self,
         run: &Run,
         rows: Numbered,
@@ -232,32 +241,46 @@ impl Call<'_> {
         piece: &Range<usize>,
         mut each: impl FnMut(&mut Self, usize, u64),
     ) {
-        if self.piece.changes.len() < bits as usize {
-            self.piece.changes.resize(bits as usize, [[0; 2]; PIECE]);
-        }
-        let len = piece.len();
-        let mut sum = [[0; 2]; PIECE];
-        for bit in 0..bits as usize {
-            let first = self.prepare(rows, bit, run.items, piece);
-            self.strings(len, first, Use::DIGIT);
-            let Piece { hashed: [zeros, ones], changes, .. } = &mut *self.piece;
-            for i in 0..len {
-                sum[i] = xor(sum[i], zeros[i]);
-                changes[bit][i] = xor(zeros[i], ones[i]);
-            }
+        let (len, digits, values) = (piece.len(), rows.0.len() / run.items, self.offsets.len());
+        if digits > 1 {
+            self.strings_of_digits(run, rows, piece);
         }
         let number = rows.1 + piece.start as u64;
-        for (step, digit) in gray(bits).enumerate() {
-            let prepared = &mut self.piece.rows[0][..len];
-            prepared.copy_from_slice(&sum[..len]);
-            self.hash.prepare(prepared);
-            each(self, digit, number);
-            let change = self.piece.changes.get((step + 1).trailing_zeros() as usize);
-            if let Some(change) = change.filter(|_| step + 1 < 1 << bits) {
-                sum[..len].iter_mut().zip(change).for_each(|(sum, &change)| *sum = xor(*sum, change));
+        for value in 0..1usize << bits {
+            let Piece { rows: [prepared, _], digits: strings, .. } = &mut *self.piece;
+            let prepared = &mut prepared[..len];
+            if digits == 1 {
+                let offset = self.offsets[value];
+                prepared.iter_mut().zip(&rows.0[piece.start..]).for_each(|(sum, &row)| *sum = xor(row, offset));
+            } else {
+                prepared.fill([0; 2]);
+                let chosen = |digit: usize| digit * values + (value / values.pow(digit as u32)) % values;
+                for digit in 0..digits {
+                    let strings = &strings[chosen(digit)];
+                    prepared.iter_mut().zip(strings).for_each(|(sum, &string)| *sum = xor(*sum, string));
+                }
             }
+            self.hash.prepare(prepared);
+            each(self, value, number);
         }
-        sum.zeroize();
+    }
+
+    /// The strings of every value of every digit of a piece's numbers.
+    fn strings_of_digits(&mut self, run: &Run, rows: Numbered, piece: &Range<usize>) {
+        let (len, values) = (piece.len(), self.offsets.len());
+        let all = rows.0.len() / run.items * values;
+        let Piece { rows: [prepared, _], digits: strings, .. } = &mut *self.piece;
+        if strings.len() < all {
+            strings.resize(all, [[0; 2]; PIECE]);
+        }
+        for (at, strings) in strings.iter_mut().enumerate().take(all) {
+            let start = at / values * run.items + piece.start;
+            let offset = self.offsets[at % values];
+            let prepared = &mut prepared[..len];
+            prepared.iter_mut().zip(&rows.0[start..]).for_each(|(sum, &row)| *sum = xor(row, offset));
+            self.hash.prepare(prepared);
+            self.hash.strings(prepared, rows.1 + start as u64, Use::DIGIT, strings);
+        }
     }
 
     /// Words under bits: H(q) + b + H(q ⊕ Δ) travels, in exclusive ors, and H(q) stays.
@@ -302,7 +325,7 @@ impl Call<'_> {
         for piece in pieces(run.items) {
             let (item, len) = (run.first_item + piece.start, piece.len());
             let own = &digits[item..item + len];
-            self.digits(run, rows, bits, &piece, |call, digit, number| {
+            self.numbers(run, rows, bits, &piece, |call, digit, number| {
                 let Piece { rows: [prepared, _], hashed: [hashed, _], words: [sent, _], .. } = &mut *call.piece;
                 call.hash.strings(&prepared[..len], number, Use::pad(0), hashed);
                 let share = shares.part((run.request, 0), width, item, len, 1);
@@ -320,11 +343,6 @@ impl Call<'_> {
             });
         }
     }
-}
-
-/// The values of a digit in the order of a Gray code: each differs from the one before in one bit, and 0 is the first.
-pub(crate) fn gray(bits: u32) -> impl Iterator<Item = usize> {
-    (0..1usize << bits).map(|step| step ^ step >> 1)
 }
 
 /// Stores the low `width` bits of a block.

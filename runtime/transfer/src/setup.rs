@@ -10,14 +10,14 @@ use zeroize::Zeroizing;
 
 use crate::base::{Offer, POINT, Received, Reply, SCALAR};
 use crate::error::{SetupMessage, TransferError};
-use crate::field::{Field, SECURITY};
+use crate::field::Field;
 use crate::hash::Hash;
 use crate::plan::TAG;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::session::{Entropy, GREETING, HASH_KEY, Place, SessionId, Side, TRANSCRIPT, TREE_KEY, derived};
 use crate::tree::{Block, block, bytes, punctured, whole, xor};
-use crate::vole::{Punctured, Whole, delta_bit, keys, mask};
+use crate::vole::{Delta, Punctured, Whole, delta_bit, keys, mask};
 
 /// Bytes of both masked sums of a level.
 const SUMS: usize = 32;
@@ -31,11 +31,12 @@ struct Common {
     random: Zeroizing<Vec<u8>>,
 }
 
-const DELTA: usize = 16;
+const DELTA: usize = 32;
 
 impl Common {
-    fn delta(&self) -> Zeroizing<Block> {
-        Zeroizing::new(block(self.random[..DELTA].first_chunk().expect("bytes of Δ")))
+    /// Bits beyond those of the field serve nobody.
+    fn delta(&self) -> Delta {
+        Delta::from_bytes(self.random[..DELTA].first_chunk().expect("bytes of Δ"))
     }
 
     /// The bytes behind the reply of transfer `index`.
@@ -44,7 +45,7 @@ impl Common {
     }
 
     fn root(&self, tree: usize) -> Block {
-        let at = DELTA + SECURITY * SCALAR + tree * 16;
+        let at = DELTA + self.field.base() * SCALAR + tree * 16;
         block(self.random[at..].first_chunk().expect("bytes of every root"))
     }
 }
@@ -80,7 +81,7 @@ pub struct Corrected {
 /// Begins a setup; the session, the field and opposite sides are agreed on. Returns the state and the first message.
 pub fn begin(id: SessionId, side: Side, field: Field, entropy: Entropy) -> (Greeted, Vec<u8>) {
     let place = Place { id, side };
-    let mut drawn = Zeroizing::new(vec![0; SCALAR + DELTA + SECURITY * SCALAR + field.trees() * 16]);
+    let mut drawn = Zeroizing::new(vec![0; SCALAR + DELTA + field.base() * SCALAR + field.parts().count() * 16]);
     place.draw(entropy, &mut drawn);
     let offer = Offer::new(drawn.first_chunk().expect("bytes of the offer"));
     let random = Zeroizing::new(drawn[SCALAR..].to_vec());
@@ -105,8 +106,8 @@ impl Greeted {
         let offered = Received::decode_offer(point).ok_or(TransferError::Point { what: what.name(), index: 0 })?;
         let delta = common.delta();
         // The chosen sum of a level is that of the side which the path does not take.
-        let reply = |i: usize| Reply::new(common.scalar(i), Choice::from(delta_bit(*delta, i) as u8 ^ 1), &offered);
-        let replies: Vec<Reply> = (0..SECURITY).map(reply).collect();
+        let reply = |i: usize| Reply::new(common.scalar(i), Choice::from(delta_bit(&delta, i) as u8 ^ 1), &offered);
+        let replies: Vec<Reply> = (0..common.field.base()).map(reply).collect();
         let message = replies.iter().flat_map(|reply| reply.bytes).collect();
         Ok((Replied { common, offered, replies }, message))
     }
@@ -120,15 +121,15 @@ impl Replied {
     pub fn correct(self, message: &[u8]) -> Result<(Corrected, Vec<u8>), TransferError> {
         let Replied { common, offered, replies } = self;
         let what = SetupMessage::Replies;
-        sized(what, message, SECURITY * POINT)?;
+        sized(what, message, common.field.base() * POINT)?;
         let decode = |(index, point): (usize, &[u8; POINT])| {
             Received::decode(point).ok_or(TransferError::Point { what: what.name(), index })
         };
         let points: Vec<Received> =
             message.as_chunks().0.iter().enumerate().map(decode).collect::<Result<_, TransferError>>()?;
         let hash = tree_hash(common.place, &common.offer.bytes, message);
-        let mut sent = vec![0; SECURITY * SUMS];
-        let mut trees = Vec::with_capacity(common.field.trees());
+        let mut sent = vec![0; common.field.base() * SUMS];
+        let mut trees = Vec::with_capacity(common.field.parts().count());
         for (tree, (first, depth)) in common.field.parts().enumerate() {
             let (leaves, sums) = whole(&hash, common.root(tree), depth);
             for (level, sums) in sums.iter().enumerate() {
@@ -191,17 +192,17 @@ impl Corrected {
     /// [`TransferError`] if the message has another length.
     pub fn finish(self, message: &[u8]) -> Result<(Sender, Receiver), TransferError> {
         let Corrected { common, offered, replies, received, transcript } = self;
-        sized(SetupMessage::Sums, message, SECURITY * SUMS)?;
+        sized(SetupMessage::Sums, message, common.field.base() * SUMS)?;
         let peer = common.place.peer();
         let [own, _] = &transcript.replies;
         let hash = tree_hash(peer, offered.bytes(), own);
         let delta = common.delta();
-        let mut trees = Vec::with_capacity(common.field.trees());
+        let mut trees = Vec::with_capacity(common.field.parts().count());
         for (first, depth) in common.field.parts() {
             let (mut path, mut beside) = (Zeroizing::new(vec![0; depth]), Zeroizing::new(vec![[0; 2]; depth]));
             for level in 0..depth {
                 let index = index(first, depth, level);
-                path[level] = delta_bit(*delta, index);
+                path[level] = delta_bit(&delta, index);
                 let (sums, _) = message[index * SUMS..].as_chunks::<16>();
                 let chosen = mask(path[level] ^ 1);
                 let [left, right] = [block(&sums[0]), block(&sums[1])];

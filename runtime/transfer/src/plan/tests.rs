@@ -13,21 +13,27 @@ fn mixed() -> Vec<Request> {
 #[test]
 fn every_item_has_rows_of_its_own() {
     let plan = Plan::new(mixed()).unwrap();
-    let mut items = vec![0; plan.requests().len()];
-    for (i, chunk) in plan.chunks().iter().enumerate() {
-        assert!(chunk.rows.is_multiple_of(STEP) && chunk.rows <= CHUNK);
-        assert!(chunk.rows == CHUNK || i + 1 == plan.chunks().len(), "only the last chunk is short");
-        let mut row = 0;
-        for run in &chunk.runs {
-            assert!(run.items > 0 && run.first_row == row && run.first_item == items[run.request]);
-            items[run.request] += run.items;
-            row += run.items * plan.requests()[run.request].rows();
+    for field in [5, 8].map(|bits| Field::new(bits).unwrap()) {
+        let mut items = vec![0; plan.requests().len()];
+        let chunks = plan.chunks(field);
+        for (i, chunk) in chunks.iter().enumerate() {
+            assert!(chunk.rows.is_multiple_of(STEP) && chunk.rows <= CHUNK);
+            let last = chunks.get(i + 1).is_none_or(|next| next.code != chunk.code);
+            assert!(chunk.rows == CHUNK || last, "only the last chunk of a code is short");
+            let mut row = 0;
+            for run in &chunk.runs {
+                let (code, rows) = plan.requests()[run.request].rows(field);
+                assert!(run.items > 0 && run.first_row == row && run.first_item == items[run.request]);
+                assert_eq!(code, chunk.code);
+                items[run.request] += run.items;
+                row += run.items * rows;
+            }
+            assert!(row <= chunk.rows);
         }
-        assert!(row <= chunk.rows);
+        let counts: Vec<usize> = plan.requests().iter().map(Request::count).collect();
+        assert_eq!(items, counts);
+        assert_eq!(plan.transfers(field), chunks.iter().map(|chunk| chunk.rows as u64).sum::<u64>());
     }
-    let counts: Vec<usize> = plan.requests().iter().map(Request::count).collect();
-    assert_eq!(items, counts);
-    assert_eq!(plan.transfers(), plan.chunks().iter().map(|chunk| chunk.rows as u64).sum::<u64>());
 }
 
 #[test]
@@ -35,7 +41,7 @@ fn nothing_costs_nothing() {
     let field = Field::new(8).unwrap();
     for requests in [vec![], vec![Request::Random { count: 0, bits: 1, widths: vec![1] }]] {
         let plan = Plan::new(requests).unwrap();
-        assert_eq!((plan.transfers(), plan.price(field)), (0, Price::default()));
+        assert_eq!((plan.transfers(field), plan.price(field)), (0, Price::default()));
     }
     let random = Plan::new(vec![Request::Random { count: 128, bits: 1, widths: vec![1] }]).unwrap();
     assert_eq!(random.price(field), Price { choices: TAG + 128 * 2, strings: 0 });
@@ -50,10 +56,25 @@ fn a_correlated_transfer_costs_its_formula() {
         assert_eq!(price.choices, TAG + count * field.trees() / 8);
         assert_eq!(price.strings, TAG + count * 36 / 8);
     }
+    let field = Field::new(8).unwrap();
     let narrow = |bits| Plan::new(vec![Request::Product { count: 100, bits, widths: vec![5, 7] }]).unwrap();
-    assert_eq!((narrow(7).transfers(), narrow(64).transfers()), (768, 768), "bits above the widest ring cost nothing");
+    assert_eq!(
+        (narrow(7).transfers(field), narrow(64).transfers(field)),
+        (768, 768),
+        "bits above the widest ring cost nothing"
+    );
     let gilboa = Plan::new(vec![Request::Product { count: 8, bits: 17, widths: vec![47] }]).unwrap();
-    assert_eq!(gilboa.price(Field::new(8).unwrap()).strings, TAG + (31..=47).sum::<usize>());
+    assert_eq!(gilboa.price(field).strings, TAG + (31..=47).sum::<usize>());
+}
+
+#[test]
+fn digits_cost_a_word_of_their_code() {
+    let price = |bits, field: u32| {
+        let plan = Plan::new(vec![Request::Random { count: CHUNK, bits, widths: vec![1] }]).unwrap();
+        (plan.price(Field::new(field).unwrap()).choices - TAG) * 8 / CHUNK
+    };
+    assert_eq!([1, 2, 3, 4, 5, 6, 8, 10, 12].map(|bits| price(bits, 8)), [16, 24, 28, 30, 31, 32, 60, 62, 64]);
+    assert_eq!([1, 4, 12].map(|bits| price(bits, 4)), [32, 128, 384]);
 }
 
 #[test]

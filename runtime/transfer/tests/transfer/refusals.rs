@@ -96,11 +96,11 @@ fn indices_only_rise_and_a_batch_that_was_lost_is_not_made_up_for() {
     let (mut before, mut messages) = (receiver.used(), Vec::new());
     for _ in 0..3 {
         messages.push(choose(&mut receiver, &plan()).1);
-        assert_eq!(receiver.used(), before + plan().transfers());
+        assert_eq!(receiver.used(), before + plan().transfers(Field::new(4).expect("a field")));
         before = receiver.used();
     }
     answer(&mut sender, &plan(), &messages[0]).unwrap();
-    assert_eq!(sender.used(), Some(plan().transfers()));
+    assert_eq!(sender.used(), Some(plan().transfers(Field::new(4).expect("a field"))));
     assert_eq!(answer(&mut sender, &plan(), &messages[2]).unwrap_err(), choices_foreign(), "a batch was skipped");
 }
 
