@@ -16,11 +16,11 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Two parties on a link of 17 MB/s, on processors with vectors of 512 bits and products of 52. Every session of two parties chooses
+    /// Two parties on a link of 22 MB/s, on processors with vectors of 512 bits and products of 52. Every session of two parties chooses
     /// by these. On faster links the parties wait for one another's arithmetic more than for bytes, and what they spend for fewer bytes is
     /// little; on slower ones bytes are all.
     pub const REFERENCE: Rates = Rates {
-        byte: 60_000,
+        byte: 45_400,
         transfer: 95_000,
         lattice: mpcc_lattice::Rates {
             layer: 600_000,

@@ -2,7 +2,7 @@
 //! one pad of 2^w, products of numbers that the ends know, and of bits that they share.
 //!
 //! Everything is a state machine over bytes. It sees no channel, reads no clock, draws no randomness but what is handed in, and
-//! starts no thread. A session begins with a setup of three hops ([`begin`]), in which 128 base transfers for each direction give
+//! starts no thread. A session begins with a setup of three hops ([`begin`]), in which base transfers for each direction, 256 over GF(2^8) and 128 over smaller fields, give
 //! an end a [`Sender`] of one direction and a [`Receiver`] of the other. After that a batch of transfers of a direction is two
 //! messages: choices to the sender, strings to the receiver.
 //!
