@@ -109,14 +109,17 @@ impl Sums {
     }
 }
 
-/// Bits of a transfer that choose.
-const TRANSFER: u32 = 16;
+/// Bits that choose one of 2^1, 2^2, … strings: words of the codes of `mpcc-transfer`.
+const CHOICE: [u32; 5] = [16, 24, 28, 30, 31];
+/// Bits of an entry that a round is worth, as each digit's look-up is one behind that of the digit below.
+const ROUND: u32 = 8;
 
 /// What the look-up of a digit's carry takes, in bits: of the first digit also whether it would hand one on, of any other one
 /// with its share of what is carried in.
 fn price(width: u8, first: bool) -> u32 {
-    let width = u32::from(width);
-    if first { TRANSFER * width + 2 * ((1 << width) - 1) } else { TRANSFER * (width + 1) + (2 << width) - 1 }
+    let chosen = usize::from(width) + usize::from(!first);
+    let entries = (1 << chosen) - 1;
+    ROUND + CHOICE[chosen - 1] + if first { 2 * entries } else { entries }
 }
 
 /// The digits into which so many bits are cut for their carry, so that their look-ups take least: the fewest of those that do.
@@ -143,8 +146,8 @@ mod tests {
     #[test]
     fn digits_below_a_bit_end_at_every_cut_and_take_least() {
         let mut sums = Sums { cuts: [18, 19].into(), ..Sums::default() };
-        assert_eq!(sums.below(19), [(0, 3), (3, 3), (6, 3), (9, 3), (12, 3), (15, 3), (18, 1)]);
-        assert_eq!(sums.below(18), sums.below(19)[..6]);
+        assert_eq!(sums.below(19), [(0, 3), (3, 3), (6, 4), (10, 4), (14, 4), (18, 1)]);
+        assert_eq!(sums.below(18), sums.below(19)[..5]);
         // Digits that are looked up as one-hots carry on their own.
         sums.ask(8, 4);
         let ends = sums.below(19).iter().map(|(low, width)| low + width).collect::<Vec<_>>();
