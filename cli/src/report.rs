@@ -76,7 +76,7 @@ pub struct Predicted {
 }
 
 /// What two parties exchange in order to make material for inferences.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct MadePrediction {
     /// Inferences.
     pub inferences: u64,
@@ -84,9 +84,26 @@ pub struct MadePrediction {
     pub hops: u64,
     /// Payload sent, by party.
     pub bytes: PartyBytes,
+    /// From the first exchange to the last, on the link that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// What a party holds at most meanwhile, of buffers and messages.
+    pub held_bytes: PartyBytes,
 }
 
 impl Predicted {
+    /// The same where two parties make the material first: the process that makes it is the one that uses it.
+    #[must_use]
+    pub fn with_made(mut self, made: Option<MadePrediction>) -> Self {
+        if let Some(MadePrediction { held_bytes, .. }) = made {
+            let peak = &mut self.peak_rss_bytes;
+            peak.model_owner = peak.model_owner.max(held_bytes.model_owner);
+            peak.data_owner = peak.data_owner.max(held_bytes.data_owner);
+        }
+        self.made = made;
+        self
+    }
+
     /// Counts of a cost without times.
     pub fn counts(cost: &Cost) -> Self {
         Self {
@@ -111,13 +128,19 @@ pub fn offline(bytes: PartyBytes, supplier: Supplier) -> String {
 
 /// What two parties exchange before inferences, as a line; nothing where a dealer deals.
 pub fn made(predicted: Option<&MadePrediction>) -> String {
-    let Some(MadePrediction { inferences, hops, bytes }) = predicted else { return String::new() };
+    let Some(MadePrediction { inferences, hops, bytes, seconds, held_bytes }) = predicted else { return String::new() };
     let (model_owner, data_owner) = (Bytes(bytes.model_owner), Bytes(bytes.data_owner));
     let many = match inferences {
         1 => String::new(),
         many => format!(", for {many} inferences"),
     };
-    format!("before     {hops} hops, {model_owner} from the model owner, {data_owner} from the data owner{many}\n")
+    let mut out =
+        format!("before     {hops} hops, {model_owner} from the model owner, {data_owner} from the data owner{many}\n");
+    if let Some(seconds) = seconds {
+        let held = Bytes(held_bytes.model_owner.max(held_bytes.data_owner));
+        out += &format!("           {} on processors like the reference, {held} of memory\n", Seconds(*seconds));
+    }
+    out
 }
 
 /// What a setup sends, of a program with so many bytes of masked weights.

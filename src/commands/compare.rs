@@ -13,7 +13,7 @@ use clap::Args;
 use mpcc_channel::NetworkProfile;
 use mpcc_cli::bound;
 use mpcc_cli::diagnostics;
-use mpcc_cli::estimate::Priced;
+use mpcc_cli::estimate::{self, Priced};
 use mpcc_cli::examples;
 use mpcc_cli::failure::{self, Bug, SourceErrors, Usage};
 use mpcc_cli::files;
@@ -271,8 +271,8 @@ impl Common<'_> {
                     return Ok(row);
                 }
             };
-            let mut predicted = Priced::new(&artefact.program, &self.rates).predict(network, 1, 1);
-            predicted.made = making::predicted(&artefact.program, 1)?;
+            let made = making::predicted(&artefact.program, 1, Some(estimate::link(network)))?;
+            let predicted = Priced::new(&artefact.program, &self.rates).predict(network, 1, 1).with_made(made);
             let program = artefact.manifest.program.clone();
             row.networks.push(OnNetwork { network: network.into(), program, predicted });
             measured_on.get_or_insert(artefact);

@@ -136,7 +136,7 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: &Terminal) -> Result<(
         choices: &artefact.manifest.choices,
         predicted: &artefact.manifest.cost,
         supplier: artefact.program.supplier,
-        made: making::predicted(&artefact.program, 1)?,
+        made: making::predicted(&artefact.program, 1, None)?,
         binding,
     };
     Ok(terminal.result(&report, || text(&report))?)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use mpcc_channel::{NetworkProfile, ProfileError};
-use mpcc_cli::estimate::{By, Priced, Row};
+use mpcc_cli::estimate::{self, By, Priced, Row};
 use mpcc_cli::machine::MachineOptions;
 use mpcc_cli::making;
 use mpcc_cli::model::{self, ModelOptions, Opened, Target};
@@ -175,8 +175,8 @@ fn on_network(
 ) -> Result<OnNetwork> {
     let priced = Priced::new(&artefact.program, rates);
     let manifest = &artefact.manifest;
-    let mut predicted = priced.predict(network, arguments.batch as usize, arguments.batch);
-    predicted.made = making::predicted(&artefact.program, arguments.batch)?;
+    let made = making::predicted(&artefact.program, arguments.batch, Some(estimate::link(network)))?;
+    let predicted = priced.predict(network, arguments.batch as usize, arguments.batch).with_made(made);
     Ok(OnNetwork {
         network: network.into(),
         program: manifest.program.clone(),

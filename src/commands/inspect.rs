@@ -138,7 +138,7 @@ pub(crate) fn run(arguments: &InspectArguments, terminal: &Terminal) -> Result<(
         inputs: inputs.collect(),
         outputs: outputs.collect(),
         layers: Priced::new(&artefact.program, &Machine::built_in()).rows(&NetworkProfile::loopback(), By::Layer),
-        made: making::predicted(&artefact.program, 1)?,
+        made: making::predicted(&artefact.program, 1, None)?,
         source,
     };
     terminal.result(&report, || text(&report, &artefact))?;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use mpcc_channel::{Fingerprint, Identity, LinkError, LinkOptions, Listener, NetworkProfile, Peer};
 use mpcc_cli::encoded;
+use mpcc_cli::estimate;
 use mpcc_cli::failure::{Bug, INTERRUPTED, Interrupted, Usage};
 use mpcc_cli::machine::MachineOptions;
 use mpcc_cli::making;
@@ -148,7 +149,7 @@ pub(crate) fn run(arguments: &PairArguments, terminal: &Terminal) -> Result<()> 
         let text = "this artefact takes a dealer: compile the model with --supplier pair";
         return Err(Usage(text.to_owned()).into());
     }
-    let predicted = making::predicted(&artefact.program, arguments.inferences)?;
+    let predicted = making::predicted(&artefact.program, arguments.inferences, Some(estimate::link(&target.network)))?;
     let predicted = predicted.ok_or_else(|| Bug("two parties make nothing".to_owned()))?;
 
     let stopped = Arc::new(AtomicBool::new(false));
@@ -345,7 +346,11 @@ impl Report {
             vec!["hops".to_owned(), p.hops.to_string(), m.hops.to_string()],
             bytes("model owner sends", p.bytes.model_owner, m.bytes.model_owner),
             bytes("data owner sends", p.bytes.data_owner, m.bytes.data_owner),
-            vec!["time".to_owned(), "-".to_owned(), Seconds(m.seconds).to_string()],
+            vec![
+                "time".to_owned(),
+                p.seconds.map_or("-".to_owned(), |s| Seconds(s).to_string()),
+                Seconds(m.seconds).to_string(),
+            ],
         ];
         let title = format!("for {} inferences", self.inferences);
         out + "\n" + &table(&[&title, "predicted", "measured"], &rows)

@@ -61,16 +61,23 @@ impl Making {
         Schemes::new(&self.rounds, inferences, field(), &self.rates)
     }
 
-    /// How many of so many inferences this party makes at the same time: as many as fit into memory, each with its buffers and
-    /// the messages of its largest round.
+    /// How many of so many inferences this party makes at the same time: as many as fit into memory.
     fn fitting(&self, schemes: &Schemes, inferences: u64) -> Result<u64, PairError> {
+        Ok((MEMORY_BYTES / self.held(schemes)?.max(1)).clamp(1, inferences.max(1)))
+    }
+
+    /// What this party holds for an inference at most: its buffers, and of its largest round the messages, operands and results.
+    fn held(&self, schemes: &Schemes) -> Result<u64, PairError> {
+        let code = self.code.code();
         let mut largest = 0;
-        for tasks in &self.rounds {
+        for (tasks, step) in self.rounds.iter().zip(&code.steps) {
             let sent: usize = schemes.price(tasks)?.sent.iter().flatten().sum();
-            largest = largest.max(sent as u64);
+            let [operands, results] =
+                [&step.exchange.send, &step.exchange.receive].map(|list| message::message_len(list, &code.lengths));
+            // Operands are there packed, and as words.
+            largest = largest.max((sent + 2 * operands + results) as u64);
         }
-        let held = largest.saturating_add(self.code.peak_bytes());
-        Ok((MEMORY_BYTES / held.max(1)).clamp(1, inferences.max(1)))
+        Ok(largest.saturating_add(self.code.peak_bytes()))
     }
 }
 
@@ -134,7 +141,7 @@ pub struct Pooled {
 }
 
 /// What a pool costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PoolPrice {
     /// Payload that the model owner and the data owner send.
     pub bytes: [u64; 2],
@@ -142,6 +149,10 @@ pub struct PoolPrice {
     pub hops: u64,
     /// Inferences made at the same time: as many as both parties can.
     pub at_once: u64,
+    /// Of both parties' arithmetic, one after the other, on processors like those of [`Rates::REFERENCE`].
+    pub work_seconds: f64,
+    /// What each party holds at most of buffers and messages.
+    pub held_bytes: [u64; 2],
 }
 
 /// What two parties exchange in order to make so many inferences.
@@ -166,7 +177,14 @@ pub fn pool_price(makings: [&Making; 2], inferences: u64) -> Result<PoolPrice, S
             hops += times * round.hops() as u64;
         }
     }
-    Ok(PoolPrice { bytes, hops, at_once })
+    let work = Rates { byte: 0, ..makings[0].rates };
+    let mut picoseconds = 0;
+    for tasks in rounds {
+        picoseconds += schemes.picoseconds(tasks, &work).map_err(|e| beyond(&e))?;
+    }
+    let work_seconds = picoseconds as f64 * 1e-12 * inferences as f64;
+    let [first, second] = makings.map(|making| making.held(&schemes).map_err(|e| beyond(&e)));
+    Ok(PoolPrice { bytes, hops, at_once, work_seconds, held_bytes: [first?, second?].map(|held| held * at_once) })
 }
 
 /// Hops that keys of so many bytes take.
@@ -456,23 +474,41 @@ impl Rounds<'_> {
         for (round, tasks) in self.tasks.iter().enumerate() {
             go_on(progress, done)?;
             let tasks = repeated(tasks, count);
-            let operands = step(link, &mut runs, round, &results)?;
-            let operands = Zeroizing::new(operands.iter().flat_map(|one| one.iter().copied()).collect::<Vec<u8>>());
+            let operands = together(step(link, &mut runs, round, &std::mem::take(&mut results))?);
             let sizes = self.schemes.price(&tasks).map_err(|e| beyond(&e))?;
             let mut exchanged = self.pair.begin(&tasks, &operands).map_err(|e| failed(link, &e))?;
+            drop(operands);
             let kinds = [kind::CHOICES, kind::STRINGS, kind::CONVERSIONS];
             for (kind, sent) in kinds.into_iter().zip(sizes.sent).take(sizes.hops()) {
                 hop(link, (&mut self.pair, &mut exchanged), (kind, sent[from(self.owner)]))?;
             }
             self.hops += sizes.hops() as u64;
             let made = Zeroizing::new(exchanged.finish().map_err(|e| failed(link, &e))?);
-            let each = made.len() / runs.len();
-            for (result, made) in results.iter_mut().zip(made.chunks(each.max(1))) {
-                *result = Zeroizing::new(made.to_vec());
-            }
+            results = apart(made, runs.len());
         }
         step(link, &mut runs, self.tasks.len(), &results)
     }
+}
+
+/// What runs hand out, one behind the other.
+fn together(mut of: Vec<Zeroizing<Vec<u8>>>) -> Zeroizing<Vec<u8>> {
+    match &mut of[..] {
+        [only] => std::mem::take(only),
+        all => {
+            let mut out = Zeroizing::new(Vec::with_capacity(all.iter().map(|one| one.len()).sum()));
+            all.iter().for_each(|one| out.extend_from_slice(one));
+            out
+        }
+    }
+}
+
+/// What was made for runs, each its part.
+fn apart(made: Zeroizing<Vec<u8>>, runs: usize) -> Vec<Zeroizing<Vec<u8>>> {
+    if runs == 1 {
+        return vec![made];
+    }
+    let each = made.len() / runs;
+    (0..runs).map(|run| Zeroizing::new(made[run * each..(run + 1) * each].to_vec())).collect()
 }
 
 /// A step of every run: what each hands out after it took what was made for it.

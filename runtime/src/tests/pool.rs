@@ -187,7 +187,7 @@ fn pool_serves_once(two: Two, setup_hops: u64) -> [u64; 2] {
     let [a, b] = two.make(place.path(), [Exactly(5), Exactly(5)], [IDENTITY; 2], ALL).map(Result::unwrap);
     assert_eq!((a.batch, a.at_once), (b.batch, b.at_once));
     let [made, other] = OWNERS.map(|(owner, _)| making(&network(), owner, two.rates));
-    let PoolPrice { bytes: predicted, hops, at_once } = pool_price([&made, &other], 5).unwrap();
+    let PoolPrice { bytes: predicted, hops, at_once, .. } = pool_price([&made, &other], 5).unwrap();
     assert_eq!(a.at_once, at_once);
     assert_eq!((a.bytes, b.bytes), (predicted, [predicted[1], predicted[0]]), "sent and received");
     assert_eq!((a.hops, b.hops), (hops, hops));

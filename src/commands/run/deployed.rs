@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mpcc_channel::{Fingerprint, Identity, Listener, Peer};
-use mpcc_cli::estimate::Priced;
+use mpcc_cli::estimate::{self, Priced};
 use mpcc_cli::failure::Usage;
 use mpcc_cli::making;
 use mpcc_cli::model::{self, Target};
@@ -81,7 +81,9 @@ pub(super) fn run(arguments: &RunArguments, role: RoleName, terminal: &Terminal)
     let priced = Priced::new(&prepared.artefact.program, &machine);
     let mut predicted = priced.predict(&arguments.net, examples.len().max(1), arguments.batch.unwrap_or(1));
     if Dealing::of(arguments, supplier) == Dealing::Pair && role == RoleName::DataOwner {
-        predicted.made = making::predicted(&prepared.artefact.program, examples.len() as u64)?;
+        let link = estimate::link(&arguments.net);
+        predicted =
+            predicted.with_made(making::predicted(&prepared.artefact.program, examples.len() as u64, Some(link))?);
     }
     terminal.remark(&format!("{}, {own}", role.called().trim_start_matches("the ")));
     terminal.remark(&format!("program {}", manifest.program));

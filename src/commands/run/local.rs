@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use mpcc_channel::Identity;
 use mpcc_cli::bound;
 use mpcc_cli::encoded;
-use mpcc_cli::estimate::Priced;
+use mpcc_cli::estimate::{self, Priced};
 use mpcc_cli::examples;
 use mpcc_cli::failure::Bug;
 use mpcc_cli::making;
@@ -56,7 +56,8 @@ pub(super) fn run(arguments: &RunArguments, weights_file: &Path, terminal: &Term
         Priced::new(program, &rates).predict(&arguments.net, examples.len(), arguments.batch.unwrap_or(1));
     let source = Dealing::of(arguments, program.supplier);
     if source == Dealing::Pair {
-        predicted.made = making::predicted(program, examples.len() as u64)?;
+        let link = estimate::link(&arguments.net);
+        predicted = predicted.with_made(making::predicted(program, examples.len() as u64, Some(link))?);
     }
     let hops = u64::from(predicted.hops);
     saved::check(arguments.save.as_deref(), &model.artefact.program.outputs)?;

@@ -251,7 +251,11 @@ impl Summary {
             rows.push(vec!["before, hops".to_owned(), p.hops.to_string(), m.hops.to_string()]);
             rows.push(bytes("before, model owner sends", p.bytes.model_owner, m.bytes.model_owner));
             rows.push(bytes("before, data owner sends", p.bytes.data_owner, m.bytes.data_owner));
-            rows.push(vec!["before, time".to_owned(), "-".to_owned(), Seconds(m.seconds).to_string()]);
+            rows.push(vec![
+                "before, time".to_owned(),
+                p.seconds.map_or("-".to_owned(), |seconds| Seconds(seconds).to_string()),
+                Seconds(m.seconds).to_string(),
+            ]);
         }
         let title = match m.batch {
             2.. => format!("for one of {} at a time", m.batch),
