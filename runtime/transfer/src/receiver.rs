@@ -330,7 +330,7 @@ impl Chosen<'_> {
     fn number(&self, bits: u32, first: usize, distance: usize) -> u64 {
         let each = self.code.bits() as usize;
         (0..bits as usize).fold(0, |number, bit| {
-            let (list, row) = (bit % each * self.rows / 64, first + bit / each * distance);
+            let (list, row) = (bit % each * (self.rows / 64), first + bit / each * distance);
             number | (self.bits[list + row / 64] >> (row % 64) & 1) << bit
         })
     }
@@ -347,14 +347,16 @@ fn table(
 ) {
     for piece in pieces(run.items) {
         let share = shares.part((run.request, 0), width, run.first_item + piece.start, piece.len(), 1);
-        for digit in 1..1u64 << digit_bits {
-            let words = &mut scratch.words[0][..piece.len()];
+        let [words, numbers] = scratch.words.each_mut().map(|words| &mut words[..piece.len()]);
+        for (row, number) in (run.first_row + piece.start..).zip(&mut *numbers) {
+            *number = chosen.number(digit_bits, row, run.items);
+        }
+        for entry in 1..1u64 << digit_bits {
             get(sent, piece.len(), width, words);
-            for (i, (share, word)) in share.iter_mut().zip(words).enumerate() {
-                let own = chosen.number(digit_bits, run.first_row + piece.start + i, run.items);
+            for ((share, word), number) in share.iter_mut().zip(&*words).zip(&*numbers) {
                 // All ones for the number that was chosen.
-                let mask = ((own ^ digit).wrapping_sub(1) >> 63).wrapping_neg();
-                *share ^= *word & mask;
+                let mask = ((number ^ entry).wrapping_sub(1) >> 63).wrapping_neg();
+                *share ^= word & mask;
             }
         }
     }
