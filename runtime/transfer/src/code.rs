@@ -8,16 +8,14 @@
 
 use zeroize::Zeroizing;
 
-use crate::field::{Field, SECURITY};
+use crate::delta::{Delta, delta_bit, mask};
+use crate::field::{Field, MOST_TREES, SECURITY};
 use crate::tree::{Block, xor};
-use crate::vole::{Delta, delta_bit, mask};
 
 /// Bits of a byte of Δ, where digits are coded.
 const BYTE: usize = 8;
 /// Bytes of a row, and the least distance of words.
 const DISTANCE: usize = SECURITY / BYTE;
-/// Most trees that a word has a bit for.
-pub(crate) const MOST_TREES: usize = 2 * DISTANCE;
 /// Most bits of a digit.
 const MOST_BITS: u32 = 6;
 

@@ -1,9 +1,10 @@
 //! The field GF(2^f) of the small-field correlation, which trades bytes for work.
 
-use crate::code::MOST_TREES;
-
 /// Bits of a row, and of what rows of different choices differ by.
 pub(crate) const SECURITY: usize = 128;
+
+/// Trees of a direction where digits are words of a code: most that a word has a bit for.
+pub(crate) const MOST_TREES: usize = 32;
 
 /// GF(2^f), f = 2 … 8: a transfer costs ⌈128/f⌉ bits from receiver to sender and 2^f/f streams of a bit at each end. Over GF(2^8)
 /// digits are words of a code, which takes 24 to 32 bits for one of 4 to 64.

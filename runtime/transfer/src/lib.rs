@@ -72,6 +72,7 @@ pub mod and;
 mod base;
 mod batch;
 mod code;
+mod delta;
 mod error;
 mod field;
 mod hash;

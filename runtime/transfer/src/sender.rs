@@ -47,7 +47,7 @@ impl Sender {
     }
 
     #[cfg(test)]
-    pub(crate) fn delta(&self) -> &crate::vole::Delta {
+    pub(crate) fn delta(&self) -> &crate::delta::Delta {
         self.vole.delta()
     }
 

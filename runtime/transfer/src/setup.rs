@@ -9,6 +9,7 @@ use subtle::Choice;
 use zeroize::Zeroizing;
 
 use crate::base::{Offer, POINT, Received, Reply, SCALAR};
+use crate::delta::{Delta, delta_bit, mask};
 use crate::error::{SetupMessage, TransferError};
 use crate::field::Field;
 use crate::hash::Hash;
@@ -17,7 +18,7 @@ use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::session::{Entropy, GREETING, HASH_KEY, Place, SessionId, Side, TRANSCRIPT, TREE_KEY, derived};
 use crate::tree::{Block, block, bytes, punctured, whole, xor};
-use crate::vole::{Delta, Punctured, Whole, delta_bit, keys, mask};
+use crate::vole::{Punctured, Whole, keys};
 
 /// Bytes of both masked sums of a level.
 const SUMS: usize = 32;
