@@ -15,7 +15,7 @@ const SPREADS: [f64; 7] = [0.35, 0.42, 0.5, 0.58, 0.66, 0.8, 1.0];
 /// An exchange leaves at most this part of the error.
 const BETTER: f64 = 0.999;
 /// Most multiples of which two are moved at once where one does not help.
-const MOVED_IN_PAIRS: usize = 4;
+const MOVED_IN_PAIRS: usize = 5;
 
 /// A choice of multiples with its coefficients.
 #[derive(Clone, Debug)]
@@ -86,24 +86,24 @@ impl<'a> LeastSquares<'a> {
 
     /// The best choice of so many multiples that exchanges lead to, or the first that is good enough.
     pub(super) fn search(&self, count: usize, enough: f64) -> Choice {
-        let starts = || SPREADS.into_iter().map(|spread| self.solve(self.even(count, spread)));
-        let best = first_within(starts().map(|start| self.descend(start, |at| at.error)), enough);
+        let starts = |first| SPREADS.into_iter().map(move |spread| self.solve(self.even(count, spread, first)));
+        let best = first_within(starts(0.5).map(|start| self.descend(start, |at| at.error)), enough);
         if best.error <= enough || count > MOVED_IN_PAIRS {
             return best;
         }
         // Largest errors have many places where no exchange helps, and squares fewer.
-        let smooth = starts().map(|start| self.descend(start, |at| at.squares));
+        let smooth = starts(0.5).chain(starts(0.25)).map(|start| self.descend(start, |at| at.squares));
         let more = smooth.map(|found| self.descend_in_pairs(found));
         first_within([best].into_iter().chain(more), enough)
     }
 
-    /// Multiples at equal distances.
-    fn even(&self, count: usize, spread: f64) -> Vec<usize> {
+    /// Multiples at equal distances, and the first at a part of one.
+    fn even(&self, count: usize, spread: f64, first: f64) -> Vec<usize> {
         let step = spread * self.highest as f64 / count as f64;
         let mut all: Vec<usize> = Vec::with_capacity(count);
         for i in 0..count {
             let least = all.last().map_or(1, |last| last + 1);
-            all.push((libm::round((i as f64 + 0.5) * step) as usize).max(least).min(self.highest + i + 1 - count));
+            all.push((libm::round((i as f64 + first) * step) as usize).max(least).min(self.highest + i + 1 - count));
         }
         all
     }

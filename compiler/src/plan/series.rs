@@ -277,10 +277,9 @@ mod tests {
 
     #[test]
     fn a_series_that_coarse_signs_select_is_as_good_as_the_tails_before_its_ends() {
-        let cases = [(-1, None, 6), (0, None, 6), (1, None, 8), (-1, Some(3.66e-4), 4), (0, Some(3.66e-4), 5)];
+        let cases = [(0, None, 6), (1, None, 8), (0, Some(2.44e-4), 5)];
         for (width, coarse, frequencies) in cases {
             let (s, enough) = (bucketed(Smooth::Gelu, width, coarse).unwrap(), coarse.unwrap_or(6e-5));
-            eprintln!("{width} {coarse:?}: {} {} {:?} {}", s.frequencies(), s.error, s.domain, s.period);
             assert!(s.error <= enough && s.frequencies() <= frequencies, "{s:?}");
             for x in [s.domain.1 - f64::from(width).exp2(), s.domain.1] {
                 assert!((Smooth::Gelu.apply(x) - x).abs() <= enough && Smooth::Gelu.apply(-x).abs() <= enough, "{x}");

@@ -16,14 +16,10 @@ use crate::value_ranges::EXP_HIGHEST;
 const MANY: usize = 12;
 /// Fraction bits of the factors of GeLU, beyond which its error is that of the fit.
 const GELU_FRACTION: i32 = 15;
-/// The same where parties make a product for every frequency, and the fit is off by more.
-const ALONE_GELU_FRACTION: i32 = 13;
 /// Most fraction bits of factors without a dealer: three times as many, and what is in front of the point, fit a word.
 const ALONE_FRACTION: i32 = 17;
-/// log2 of the sizes of buckets for coarse signs, the first by which there are not too many.
+/// log2 of the sizes of buckets that are tried for coarse signs.
 const WIDTHS: [i32; 2] = [0, 1];
-/// The same where every frequency is a product of two parties.
-const ALONE_WIDTHS: [i32; 3] = [-1, 0, 1];
 /// Fraction bits of an exponential and of its factors.
 const EXP_FRACTION: i32 = 20;
 /// What is added to the greatest argument of an exponential that was only observed: a factor of e.
@@ -83,13 +79,12 @@ impl Assign<'_> {
         } else {
             if function == Smooth::Gelu {
                 // More is lost in the fit.
-                let fitting = if self.options.alone() { ALONE_GELU_FRACTION } else { GELU_FRACTION };
+                let fitting = if self.options.alone() { GELU_FRACTION.min(frac + 1) } else { GELU_FRACTION };
                 table = table.min(fitting.max((argument.wire + 3) / 2));
             }
-            let plain = bound.filter(|_| own).and_then(|b| series::plain(function, -b, b, self.coarse(function)));
-            let widths: &[i32] = if self.options.alone() { &ALONE_WIDTHS } else { &WIDTHS };
-            bucketed = widths.iter().find_map(|&width| {
-                let series = series::bucketed(function, width, self.coarse(function))?;
+            let plain = bound.filter(|_| own).and_then(|b| series::plain(function, -b, b, self.coarse(function, 1.5)));
+            bucketed = WIDTHS.into_iter().find_map(|width| {
+                let series = series::bucketed(function, width, self.coarse(function, 1.0))?;
                 let bits = bucketed_bits(&argument, &series, width);
                 (bits <= argument.wire + width + MOST_BUCKETS).then_some((series, width))
             });
@@ -129,10 +124,11 @@ impl Assign<'_> {
         (Form::Smooth(Curve { series, saturation, table, scale, fraction, checked }), share, widest)
     }
 
-    /// The error of a series where parties make a product for every frequency: one and a half units of the model's fraction bits.
-    fn coarse(&self, function: Smooth) -> Option<f64> {
+    /// The error of a series where parties make a product for every frequency, in units of the model's fraction bits: one if its result is opened
+    /// with as many, for a selection, and else one and a half.
+    fn coarse(&self, function: Smooth, units: f64) -> Option<f64> {
         let frac = f64::from(self.graph.numeric.frac);
-        (self.options.alone() && function == Smooth::Gelu).then(|| 1.5 * libm::exp2(-frac))
+        (self.options.alone() && function == Smooth::Gelu).then(|| units * libm::exp2(-frac))
     }
 
     /// Fraction bits of factors: without a dealer each is the product of two rounded numbers, so they have a bit more.
