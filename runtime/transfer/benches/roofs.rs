@@ -1,5 +1,5 @@
-//! Base transfers and correlated ones in the field of sessions, in nanoseconds a transfer beside a roof: the multiplications of points
-//! that a base transfer takes, and the AES of the streams that a correlated one draws, from one key.
+//! Base transfers, correlated ones and look-ups in the field of sessions, in nanoseconds each beside a roof: the multiplications of points
+//! that a base transfer takes, and the AES of the streams that the others draw, from one key.
 
 #[path = "../../kernels/benches/common/beside.rs"]
 mod beside;
@@ -12,12 +12,12 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use mpcc_kernels::{Prg, Seed};
-use mpcc_transfer::{Entropy, Field, Plan, Receiver, Request, Sender, SessionId, Side, begin};
+use mpcc_transfer::{Entropy, Field, Function, Plan, Receiver, Request, Sender, SessionId, Side, begin};
 
 /// log2 of the field, as in sessions.
 const FIELD_BITS: u32 = 8;
 /// Base transfers of a setup: as many as Δ has bits, in either direction.
-const BASE: u64 = 2 * 128;
+const BASE: u64 = 2 * 256;
 const COUNT: usize = 1 << 16;
 
 fn session() -> (Sender, Receiver) {
@@ -48,20 +48,20 @@ fn base(criterion: &mut Criterion) {
     beside("base transfer, both ends, trees included", "transfer", found, (roof, "three products of points"));
 }
 
-fn correlated(criterion: &mut Criterion) {
-    let request = Request::Product { count: COUNT, bits: 1, widths: vec![36] };
+/// A request of [`COUNT`] items, each of whose words has bits under so many trees.
+fn transfers(criterion: &mut Criterion, name: &str, request: Request, trees: usize) {
+    let bits = request.bits();
     let plan = Plan::new(vec![request]).expect("a plan");
     let lists = plan.requests()[0].inputs();
-    let field = Field::new(FIELD_BITS).expect("a field");
-    let mut group = criterion.benchmark_group("correlated transfers");
+    let mut group = criterion.benchmark_group(name);
     let key = Prg::new(&Seed::from_bytes([4; 16]));
     let mut stream = vec![0; 1024];
-    let pieces = (field.trees() << FIELD_BITS) * COUNT / 64 / stream.len();
+    let pieces = (trees << FIELD_BITS) * COUNT / 64 / stream.len();
     let roof = timed(&mut group, "AES of the streams", COUNT as u64, || {
         (0..pieces).for_each(|i| key.fill(0, (i * stream.len()) as u64, &mut stream));
     });
-    let choices: Vec<u64> = (0..COUNT as u64).map(|i| i * 7 % 2).collect();
-    let factors = vec![choices.as_slice(); lists];
+    let choices: Vec<u64> = (0..COUNT as u64).map(|i| i * 7 % (1 << bits)).collect();
+    let inputs = vec![choices.as_slice(); lists];
     let (mut sender, mut receiver) = session();
     let (mut message, mut strings) = (Vec::new(), Vec::new());
     let receives = timed(&mut group, "choose", COUNT as u64, || {
@@ -73,13 +73,22 @@ fn correlated(criterion: &mut Criterion) {
         message.clear();
         strings.clear();
         let waiting = receiver.choose(&plan, &[&choices], &mut message).expect("transfers are left");
-        sender.answer(&plan, &message, &[&factors], &mut strings).expect("an answer");
+        sender.answer(&plan, &message, &[&inputs], &mut strings).expect("an answer");
         black_box(waiting.finish(&strings).expect("strings"));
     });
     group.finish();
-    beside("correlated transfer, choices", "transfer", receives, (roof, "AES of all its streams"));
+    beside(&format!("{name}, choices"), "transfer", receives, (roof, "AES of all its streams"));
     let twice = roof.map(|roof| 2.0 * roof);
-    beside("correlated transfer, both ends", "transfer", both, (twice, "AES of all streams at both"));
+    beside(&format!("{name}, both ends"), "transfer", both, (twice, "AES of all streams at both"));
+}
+
+fn correlated(criterion: &mut Criterion) {
+    let request = Request::Product { count: COUNT, bits: 1, widths: vec![36] };
+    transfers(criterion, "correlated transfers", request, 16);
+}
+
+fn looked_up(criterion: &mut Criterion) {
+    transfers(criterion, "carries of four bits", Request::table(COUNT, 5, Function::CarryOn), 31);
 }
 
 fn settings() -> Criterion {
@@ -91,5 +100,5 @@ fn settings() -> Criterion {
         .configure_from_args()
 }
 
-criterion_group! { name = benches; config = settings(); targets = base, correlated }
+criterion_group! { name = benches; config = settings(); targets = base, correlated, looked_up }
 criterion_main!(benches);
