@@ -5,7 +5,7 @@
 //! between them stands in the way. What one map stores twice is stored once, and stores that nobody reads are dropped. Every buffer that is still stored holds the
 //! same words as before, no instruction changes its list, and the order of everything but maps stays.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::code::{Access, Buf, Exchange, Instr, Lane, Map, MapOp, RoleCode, V};
 use crate::forms::is_vector;

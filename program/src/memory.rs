@@ -4,7 +4,7 @@
 //! while more buffers of a length are alive than ever before. Later inferences take none. What the steps after the input
 //! need is taken before, so that nobody waits for pages then.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::code::{Buf, Exchange, Instr, Packed, RoleCode, Source};
 use crate::schedule::{Moment, Origin, Schedule};

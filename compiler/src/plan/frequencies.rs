@@ -93,7 +93,11 @@ impl<'a> LeastSquares<'a> {
         }
         // Largest errors have many places where no exchange helps, and squares fewer.
         let smooth = starts(0.5).chain(starts(0.25)).map(|start| self.descend(start, |at| at.squares));
-        let more = smooth.map(|found| self.descend_in_pairs(found));
+        let mut smooth: Vec<Choice> = smooth.collect();
+        // Most of them lead to the same few.
+        smooth.sort_by(|a, b| a.multiples.cmp(&b.multiples));
+        smooth.dedup_by(|a, b| a.multiples == b.multiples);
+        let more = smooth.into_iter().map(|found| self.descend_in_pairs(found));
         first_within([best].into_iter().chain(more), enough)
     }
 

@@ -1,6 +1,6 @@
 //! What each gate needs.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::code::{ComparisonTree, Owner};
 use crate::program::{Gate, Program, Shape, Supplier, ValueId, exponential};

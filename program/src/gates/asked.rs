@@ -1,6 +1,8 @@
 //! What gates ask of the sum of two parties' parts of a mask, wire by wire, and what was made of it (`sums.rs`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
 
 use crate::code::Buf;
 use crate::correlation::{Correlation, Item};

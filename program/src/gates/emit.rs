@@ -1,6 +1,6 @@
 //! The state of lowering one role: buffers, when each is known, and what a value became.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::rc::Rc;
 
 use crate::code::OutputBuffer;

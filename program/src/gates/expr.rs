@@ -1,6 +1,6 @@
 //! Building the body of a map.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::code::{Access, Buf, Lane, MapOp, V};
 use crate::correlation::Along;

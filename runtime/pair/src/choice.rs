@@ -1,7 +1,7 @@
 //! Which schemes are cheapest for all tasks of a program together: keys of a ring cost something once, and slots of one kind hold
 //! what several kinds of tasks need.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mpcc_lattice::{Parameters, key_bytes};

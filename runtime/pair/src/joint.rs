@@ -1,7 +1,7 @@
 //! Tasks of a round that are done as one: matrices times the same list of left numbers, with their right operands beside each other,
 //! and products entry by entry in common ciphertexts. What several tasks amount to is a task again.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use mpcc_program::correlation::{Along, Pairing};
 use mpcc_program::making::{Factor, Job, Task};

@@ -1,6 +1,6 @@
 //! The keys of a session: each party makes those of the rings that it encrypts in, and takes the other one's. One message each way.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 use mpcc_kernels::{Prg, Seed};

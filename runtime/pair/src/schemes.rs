@@ -1,6 +1,6 @@
 //! How all products of a program are made, what keys that takes, and what travels.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use mpcc_lattice::{Parameters, key_bytes};
 use mpcc_program::code::Owner;
@@ -83,7 +83,7 @@ impl Schemes {
         let mut by = HashMap::new();
         let mut used = vec![];
         for (task, scheme) in tasks.into_iter().filter(|(_, scheme)| *scheme != Scheme::Transfers) {
-            if let std::collections::hash_map::Entry::Vacant(free) = by.entry(class(&task)) {
+            if let hashbrown::hash_map::Entry::Vacant(free) = by.entry(class(&task)) {
                 used.push(*free.insert(scheme));
             }
         }
