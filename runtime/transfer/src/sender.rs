@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::TransferError;
 use crate::batch::{Message, opened, tag};
@@ -271,6 +271,8 @@ impl Call<'_> {
         let all = rows.0.len() / run.items * values;
         let Piece { rows: [prepared, _], digits: strings, .. } = &mut *self.piece;
         if strings.len() < all {
+            // A list that grows leaves copies behind.
+            strings.zeroize();
             strings.resize(all, [[0; 2]; PIECE]);
         }
         for (at, strings) in strings.iter_mut().enumerate().take(all) {
