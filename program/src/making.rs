@@ -11,6 +11,9 @@ use crate::code::{Owner, RoleCode};
 use crate::correlation::{Item, Pairing};
 use crate::program::ValueId;
 
+/// Bits that travel to choose one of 2^1, 2^2, … strings by a transfer.
+pub const CHOICE_BITS: [u32; 5] = [16, 24, 28, 30, 31];
+
 /// Numbers that one party has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Factor {

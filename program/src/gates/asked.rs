@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use crate::code::Buf;
 use crate::correlation::{Correlation, Item};
+use crate::making::CHOICE_BITS;
 use crate::program::{Program, ValueId};
 
 /// Most bits of a digit that is looked up: a table of 2^n entries travels.
@@ -111,8 +112,6 @@ impl Sums {
     }
 }
 
-/// Bits that choose one of 2^1, 2^2, … strings: words of the codes of `mpcc-transfer`.
-const CHOICE: [u32; 5] = [16, 24, 28, 30, 31];
 /// Bits of an entry that a round is worth, as each digit's look-up is one behind that of the digit below.
 const ROUND: u32 = 8;
 
@@ -121,7 +120,7 @@ const ROUND: u32 = 8;
 fn price(width: u8, first: bool) -> u32 {
     let chosen = usize::from(width) + usize::from(!first);
     let entries = (1 << chosen) - 1;
-    ROUND + CHOICE[chosen - 1] + if first { 2 * entries } else { entries }
+    ROUND + CHOICE_BITS[chosen - 1] + if first { 2 * entries } else { entries }
 }
 
 /// The digits into which so many bits are cut for their carry, so that their look-ups take least: the fewest of those that do.

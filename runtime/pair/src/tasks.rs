@@ -110,3 +110,20 @@ pub(crate) fn inputs(task: &Task, party: Owner, operands: &[Words]) -> [Vec<Word
 fn one_side(chooses: bool, words: Words) -> [Vec<Words>; 2] {
     if chooses { [vec![words], vec![]] } else { [vec![], vec![words]] }
 }
+
+#[cfg(test)]
+mod tests {
+    use mpcc_program::making::CHOICE_BITS;
+    use mpcc_transfer::{Field, Plan};
+
+    use super::*;
+
+    #[test]
+    fn choices_weigh_what_transfers_send_for_them() {
+        let price = |bits| {
+            let list = vec![Request::Random { count: 8192, bits, widths: vec![1] }];
+            Plan::new(list).expect("a plan").price(Field::new(8).expect("a field")).choices as u32 / 1024
+        };
+        assert_eq!([1, 2, 3, 4, 5].map(price), CHOICE_BITS);
+    }
+}
